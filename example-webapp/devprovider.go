@@ -122,8 +122,12 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 		options = append(options, provider.WithResourceIndicators(r[0], r[1:]...))
 	}
 	// An acr that the configuration asks for is one that this provider knows; devLogins.claims grants the first.
+	var acrs []goidc.ACR
 	for _, acr := range strings.Fields(c.OIDC.Login.ACRValues) {
-		options = append(options, provider.WithACRs(goidc.ACR(acr)))
+		acrs = append(acrs, goidc.ACR(acr))
+	}
+	if len(acrs) > 0 {
+		options = append(options, provider.WithACRs(acrs[0], acrs[1:]...))
 	}
 	return options
 }
