@@ -20,22 +20,23 @@ export function walk(name, app, body, options) {
   });
 }
 
-// signIn fills in the login form that the tab shows, at either provider, and
-// allows what is asked for. The password is the name, as at both providers.
+// signIn fills in the login form that the tab shows, at either provider. The
+// password is the name, as at both providers.
 export async function signIn(page, name, password = name) {
-  await page.locator('input[type=password]').fill(password);
   await page.locator('input:not([type=password]):not([type=hidden]):not([type=submit])').first().fill(name);
+  await page.locator('input[type=password]').fill(password);
   await page.locator('input[type=password]').press('Enter');
-  const allow = page.getByRole('button', { name: 'Allow' });
-  if (await allow.isVisible()) await allow.click();
 }
 
 // signOut goes through the app's confirmation page, and through the provider's
-// when it shows one.
+// when it asks too.
 export async function signOut(page) {
   await page.goto('/auth/logout');
-  await page.getByRole('main').getByRole('button', { name: /sign out/i }).click();
-  const confirm = page.locator('button[name=logout]');
-  if (await confirm.isVisible()) await confirm.click();
+  const app = new URL(page.url()).origin;
+  await page.getByRole('button', { name: /sign out/i }).last().click();
+  await page.waitForURL((url) => url.pathname === '/auth/signed-out' || url.origin !== app);
+  if (new URL(page.url()).origin !== app) {
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+  }
   await page.waitForURL('**/auth/signed-out**');
 }

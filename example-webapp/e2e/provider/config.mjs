@@ -36,6 +36,7 @@ export function configuration(options, tls) {
     issueRefreshToken: async (_ctx, client, code) => client.grantTypeAllowed('refresh_token')
       && (refreshAlways || code.scopes.has('offline_access')),
     expiresWithSession: async () => false,
+    loadExistingGrant,
     pkce: { required: () => true },
     fetch: (url, init) => {
       // The built-in dispatcher refuses loopback, where every client under test lives.
@@ -97,6 +98,21 @@ function findAccount(known) {
   return async (_ctx, sub) => (Object.hasOwn(known, sub)
     ? { accountId: sub, claims: async () => ({ sub, ...known[sub] }) }
     : undefined);
+}
+
+// loadExistingGrant grants what is asked for, so that nobody is asked; a client
+// that wants a person's consent sends prompt=consent.
+async function loadExistingGrant(ctx) {
+  const { client, provider, requestParamOIDCScopes, resourceServers, result, session } = ctx.oidc;
+  const id = result?.consent?.grantId ?? session.grantIdFor(client.clientId);
+  const grant = (id && await provider.Grant.find(id))
+    || new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
+  grant.addOIDCScope([...requestParamOIDCScopes].join(' '));
+  for (const [resource, { scopes }] of Object.entries(resourceServers ?? {})) {
+    grant.addResourceScope(resource, [...ctx.oidc.requestParamScopes].filter((scope) => scopes.has(scope)).join(' '));
+  }
+  await grant.save();
+  return grant;
 }
 
 function resourceServer(resources) {
