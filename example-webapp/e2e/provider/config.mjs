@@ -3,7 +3,7 @@ import { errors } from 'oidc-provider';
 import { confirmLogout, failed, signedOut } from './pages.mjs';
 
 // The people who can sign in, by login name; the password is the name.
-export const accounts = {
+export const defaultAccounts = {
   alice: { name: 'Alice Example', email: 'alice@example.com', email_verified: true, roles: ['user'] },
   ada: { name: 'Ada Admin', email: 'ada@example.com', email_verified: true, roles: ['user', 'admin'] },
 };
@@ -27,7 +27,7 @@ export function configuration(options, tls) {
   return {
     clients: (options.clients ?? []).map((client) => ({ grant_types: grantTypes(client), ...client })),
     ttl: { ...lifetimes, ...options.ttl },
-    findAccount: findAccount(options.accounts ?? accounts),
+    findAccount: findAccount(options.accounts ?? defaultAccounts),
     claims: { openid: ['sub'], profile: ['name', 'roles'], email: ['email', 'email_verified'], acr: null, sid: null, auth_time: null, iss: null },
     conformIdTokenClaims: !claimsInIDToken,
     cookies: { keys: [crypto.randomBytes(32).toString('hex')] },

@@ -1,8 +1,9 @@
 import { consentPage, failed, loginPage } from './pages.mjs';
 
 // interactions serves the pages between the authorization request and its
-// answer: the login form, and the consent that offline_access needs.
-export function interactions(provider) {
+// answer: the login form, for the people that accounts names, and the consent
+// that offline_access needs.
+export function interactions(provider, accounts) {
   const path = /^\/interaction\/([\w-]+)(?:\/(login|consent|cancel))?$/;
 
   const show = async (req, res, wrong) => {
@@ -20,8 +21,7 @@ export function interactions(provider) {
       const form = await readForm(req);
       const { params } = await provider.interactionDetails(req, res);
       const name = form.get('login') ?? '';
-      const account = await provider.Account.findAccount(undefined, name);
-      if (!account || form.get('password') !== name) return show(req, res, true);
+      if (!Object.hasOwn(accounts, name) || form.get('password') !== name) return show(req, res, true);
       const acr = params.acr_values?.split(' ')[0];
       return provider.interactionFinished(req, res, { login: { accountId: name, acr, amr: ['pwd'], remember: true } });
     },

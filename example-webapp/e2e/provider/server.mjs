@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import Provider from 'oidc-provider';
-import { configuration, newSigningKeys } from './config.mjs';
+import { configuration, defaultAccounts, newSigningKeys } from './config.mjs';
 import { Control } from './control.mjs';
 import { interactions } from './interactions.mjs';
 import { memory } from './memory.mjs';
@@ -36,7 +36,7 @@ export async function startProvider({ host = 'localhost', port = 0, path = '', t
     const provider = new Provider(issuer, { ...configuration(options, Boolean(tls)), adapter, jwks: { keys } });
     provider.use(control.recorder());
     provider.on('server_error', (_ctx, err) => console.error(err));
-    const ask = interactions(provider);
+    const ask = interactions(provider, options.accounts ?? defaultAccounts);
     const protocol = provider.callback();
     handle = (req, res) => {
       const own = control.route(req) ?? ask.route(req);
