@@ -29,6 +29,7 @@ export function configuration(options, tls) {
     ttl: { ...lifetimes, ...options.ttl },
     findAccount: findAccount(options.accounts ?? defaultAccounts),
     claims: { openid: ['sub'], profile: ['name', 'roles'], email: ['email', 'email_verified'], acr: null, sid: null, auth_time: null, iss: null },
+    clientAuthMethods: tls ? [...authMethods, 'tls_client_auth', 'self_signed_tls_client_auth'] : authMethods,
     conformIdTokenClaims: !claimsInIDToken,
     cookies: { keys: [crypto.randomBytes(32).toString('hex')] },
     acrValues: ['urn:example:silver', 'urn:example:gold'],
@@ -48,6 +49,8 @@ export function configuration(options, tls) {
     ...options.extra,
   };
 }
+
+const authMethods = ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt', 'none'];
 
 const lifetimes = {
   AccessToken: 600,
