@@ -1,0 +1,41 @@
+package oidcauthtest
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// FetchOptions are the options of a script's fetch(). The zero value is a GET
+// in cors mode with credentials for the page's own origin, as in browsers.
+type FetchOptions struct {
+	Method string     // [GET]
+	Form   url.Values // a form body, in place of Body
+	Body   string
+	Header http.Header // set by the script: Accept, Content-Type…
+	// Mode is cors, no-cors or same-origin [cors]. A cross-origin request in
+	// same-origin mode fails without a request.
+	Mode string
+	// Credentials is same-origin, include or omit [same-origin]: whether
+	// cookies go along and may be set.
+	Credentials string
+}
+
+// Fetch makes a script on the tab's page call fetch(). Redirects are followed.
+// The page that comes back has all of the answer, also where a browser would
+// hide it from the script for want of CORS headers; preflights are not sent. The tab goes on to show its page.
+func (t *Tab) Fetch(rawURL string, o FetchOptions) *Page {
+	n := &Navigation{
+		Method: orDefault(o.Method, http.MethodGet), URL: t.resolve(rawURL), Form: o.Form, body: o.Body,
+		mode: orDefault(o.Mode, "cors"), dest: "empty", from: t.document(), header: o.Header,
+	}
+	switch o.Credentials {
+	case "", "same-origin":
+		n.cookies = sameOrigin
+	case "omit":
+		n.cookies = omit
+	}
+	if u, err := url.Parse(n.URL); n.mode == "same-origin" && err == nil && relation(n.from.origin(), nil, u) != "same-origin" {
+		return &Page{URL: n.URL, Err: errNotSameOrigin}
+	}
+	return t.load(n)
+}
