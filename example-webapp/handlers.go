@@ -74,7 +74,6 @@ func (a *app) newPage(r *http.Request, title string) page {
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Home")
-	p.LoginURL = a.auth.LoginURL("/profile")
 	p.Data = a.config.Embedded
 	render(w, http.StatusOK, "home.html", p)
 }
