@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -20,19 +19,15 @@ const maxAPIBody = 1 << 20
 // errAPIBody is an API answer that is too large or breaks off.
 var errAPIBody = errors.New("the API's answer is too large or incomplete")
 
-// userOnly lets signed-in requests through and answers others itself: the routes under /api/ never redirect, whoever asks. A store
-// that can't be reached is not a sign-out.
-func (a *app) userOnly(next http.HandlerFunc) http.Handler {
+// neverNavigate makes every request look like a script's to the guards behind it: the routes under /api/ answer 401 and never
+// redirect, whoever asks.
+func neverNavigate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if oidcauth.UserFrom(r.Context()) != nil {
-			next(w, r)
-			return
-		}
-		err := session.From(r.Context()).Load()
-		if err == nil || !errors.Is(err, session.ErrUnavailable) {
-			err = oidcauth.ErrLoginRequired
-		}
-		a.failAPI(w, r, err)
+		script := r.Clone(r.Context())
+		script.Header.Set("Sec-Fetch-Mode", "cors")
+		script.Header.Set("Sec-Fetch-Dest", "empty")
+		script.Header.Set("Accept", "application/json")
+		next.ServeHTTP(w, script)
 	})
 }
 
@@ -94,7 +89,7 @@ func (a *app) tokenExpiry(r *http.Request) (time.Time, error) {
 func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 	token, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil {
-		a.failAPI(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"access_token_expires_at": utcOrNull(token.Expiry)})
@@ -103,7 +98,7 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 // call asks the API as the user. The token is fetched first, so that a slow provider doesn't use up the API's time.
 func (a *app) call(w http.ResponseWriter, r *http.Request) {
 	if _, err := a.auth.TokenSource(r.Context()).Token(); err != nil {
-		a.failAPI(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	a.forward(w, r, a.auth.Client(r.Context()))
@@ -112,7 +107,7 @@ func (a *app) call(w http.ResponseWriter, r *http.Request) {
 // callAsMachine asks the API as the application itself.
 func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
 	if _, err := a.machine.TokenSource(r.Context()).Token(); err != nil {
-		a.failAPI(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	a.forward(w, r, a.machine.Client(r.Context()))
@@ -122,7 +117,7 @@ func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
 func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client) {
 	status, body, err := a.fetch(r.Context(), client)
 	if err != nil {
-		a.failAPI(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"status": status, "body": rawOrText(body)})
@@ -157,59 +152,4 @@ func rawOrText(body []byte) any {
 		return json.RawMessage(body)
 	}
 	return string(body)
-}
-
-// failAPI answers an error of the token or API calls, with a fixed text for the browser and the cause for the log.
-func (a *app) failAPI(w http.ResponseWriter, r *http.Request, err error) {
-	var stepUp *oidcauth.StepUpError
-	var down *oidcauth.UnavailableError
-	var timeout net.Error
-	switch {
-	case errors.Is(err, oidcauth.ErrLoginRequired):
-		a.loginRequired(w)
-		return
-	case errors.As(err, &stepUp):
-		a.stepUpRequired(w, stepUp)
-		return
-	case errors.Is(err, session.ErrUnavailable):
-		a.unavailable(w, r, time.Second, err)
-	case errors.As(err, &down):
-		a.unavailable(w, r, down.RetryAfter, err)
-	case errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &timeout) && timeout.Timeout()):
-		a.badGateway(w, r, http.StatusGatewayTimeout, "time_out", err)
-	default:
-		a.badGateway(w, r, http.StatusBadGateway, "no_answer", err)
-	}
-}
-
-// loginRequired is the 401 of the routes under /api/.
-func (a *app) loginRequired(w http.ResponseWriter) {
-	w.Header().Set("WWW-Authenticate", `Session realm="signet example"`)
-	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": a.auth.LoginURL("/profile")})
-}
-
-// stepUpRequired passes on that the API wants a fresher or stronger login (RFC 9470 §3).
-func (a *app) stepUpRequired(w http.ResponseWriter, e *oidcauth.StepUpError) {
-	w.Header().Set("WWW-Authenticate", `Session realm="signet example"`)
-	answer := map[string]any{"error": "insufficient_user_authentication", "login_url": a.auth.LoginURL("/profile")}
-	if e.ACRValues != "" {
-		answer["acr_values"] = e.ACRValues
-	}
-	if e.MaxAge > 0 {
-		answer["max_age"] = int(e.MaxAge.Seconds())
-	}
-	writeJSON(w, http.StatusUnauthorized, answer)
-}
-
-func (a *app) unavailable(w http.ResponseWriter, r *http.Request, retryAfter time.Duration, err error) {
-	seconds := max(1, int(retryAfter.Round(time.Second).Seconds()))
-	w.Header().Set("Retry-After", fmt.Sprint(seconds))
-	a.badGateway(w, r, http.StatusServiceUnavailable, "unavailable", err)
-}
-
-// badGateway answers and logs a failure that is not the browser's, with one reference in both places.
-func (a *app) badGateway(w http.ResponseWriter, r *http.Request, status int, code string, err error) {
-	id := reference()
-	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", status, "reference", id, "cause", err)
-	writeJSON(w, status, map[string]string{"error": code, "reference": id})
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/signet-go/signet/oidcauth"
 )
@@ -91,11 +92,14 @@ func (e *env) clientKey(name string) crypto.Signer {
 	return key
 }
 
-// parseKey reads the first PEM block as PKCS #8, PKCS #1 or SEC 1.
+// parseKey reads the first private key in PEM as PKCS #8, PKCS #1 or SEC 1.
 func parseKey(data []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(data)
+	block, rest := pem.Decode(data)
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		block, rest = pem.Decode(rest)
+	}
 	if block == nil {
-		return nil, errors.New("no PEM block found")
+		return nil, errors.New("no private key in PEM found")
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
 		return key, nil

@@ -118,7 +118,7 @@ func (c *config) readLogin(e *env) {
 		c.OIDC.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
 	if e.oneOf("OIDC_RESPONSE_MODE", "query", "form_post") == "form_post" {
-		c.OIDC.Mode = oidcauth.FormPost
+		c.OIDC.ResponseMode = oidcauth.FormPost
 	}
 	if !e.flag("OIDC_USERINFO", true) {
 		c.OIDC.UserInfo = oidcauth.UserInfoOff
@@ -174,7 +174,7 @@ func (c *config) readSession(e *env) {
 	if c.Session.CookieInsecure && !isLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
 	}
-	if c.Session.CookieInsecure && c.OIDC.Mode == oidcauth.FormPost {
+	if c.Session.CookieInsecure && c.OIDC.ResponseMode == oidcauth.FormPost {
 		e.mistake("COOKIE_INSECURE", "not possible with OIDC_RESPONSE_MODE=form_post: cross-site posts carry only Secure cookies")
 	}
 	if len(c.Session.Keys) == 0 {

@@ -85,7 +85,7 @@ func (e *env) url(name, fallback string) *url.URL {
 	u, err := url.Parse(v)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		e.mistake(name, "want an absolute URL, got %q", v)
+		e.mistake(name, "want an absolute URL, got %q", withoutUser(v))
 		return &url.URL{}
 	case u.User != nil || u.Fragment != "" || strings.Contains(v, "#"):
 		e.mistake(name, "a URL without user information and fragment is needed")
@@ -108,4 +108,9 @@ func (e *env) origin(name, fallback string) *url.URL {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// withoutUser cuts off what may be a password.
+func withoutUser(address string) string {
+	return address[strings.LastIndex(address, "@")+1:]
 }

@@ -1,86 +1,119 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
 
-// A failure is what error.html shows.
-type failure struct {
-	Status    int
-	Heading   string
-	Advice    string // what to do next
-	Reference string // also in the log; empty when the log has nothing to say
-	RetryURL  string // empty: only the way home
+// problem returns a constant text for a page and for JSON: nothing that a request, an API or a provider says gets there.
+func problem(status int, code, title, advice string, err error) *oidcauth.Problem {
+	return &oidcauth.Problem{Status: status, Code: code, Title: title, Advice: advice, Link: "/", LinkText: "Go to the start page", Err: err}
 }
 
-// failures are the fixed texts: nothing that a request or a provider says reaches a page.
-var failures = map[int]failure{
-	http.StatusNotFound:           {Heading: "There is no such page", Advice: "Check the address, or start again from the home page."},
-	http.StatusMethodNotAllowed:   {Heading: "This address wants another kind of request", Advice: "Start again from the home page."},
-	http.StatusForbidden:          {Heading: "That is not allowed", Advice: "The request came from another site, or your account lacks what this page needs."},
-	http.StatusMisdirectedRequest: {Heading: "This is another host", Advice: "This app is known by another name. Ask whoever gave you the link."},
-	http.StatusBadRequest:         {Heading: "This sign-in can't be finished", Advice: "It was too old, already used, or begun in another browser. Sign in again."},
-	http.StatusServiceUnavailable: {Heading: "Please try again in a moment", Advice: "A service that this app needs does not answer. You are still signed in."},
+// refused are the answers to requests that the app itself turns away.
+var refused = map[int]*oidcauth.Problem{
+	http.StatusNotFound: problem(http.StatusNotFound, "not_found", "There is no such page",
+		"Check the address, or begin at the start page.", nil),
+	http.StatusMethodNotAllowed: problem(http.StatusMethodNotAllowed, "method_not_allowed", "That can't be done here",
+		"This address answers another kind of request. Begin at the start page.", nil),
+	http.StatusForbidden: problem(http.StatusForbidden, "cross_origin", "That request came from another site",
+		"Open this app itself, and try again there.", nil),
+	http.StatusMisdirectedRequest: problem(http.StatusMisdirectedRequest, "misdirected_request", "This app has another address",
+		"Ask whoever gave you the link.", nil),
 }
 
-// failureFor returns the text for status.
-func failureFor(status int) failure {
-	f, ok := failures[status]
-	if !ok {
-		f = failure{Heading: "This did not work", Advice: "Try again. If it stays so, tell the operator the reference below."}
-		if status < http.StatusInternalServerError {
-			f = failures[http.StatusBadRequest]
-		}
+// problemOf tells what an error of the token and API calls means to the caller. Only ErrLoginRequired and a step-up are the
+// user's to solve; an outage is never a sign-out.
+func problemOf(err error) *oidcauth.Problem {
+	var known *oidcauth.Problem
+	var stepUp *oidcauth.StepUpError
+	var down *oidcauth.UnavailableError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, oidcauth.ErrLoginRequired):
+		return problem(http.StatusUnauthorized, "login_required", "Please sign in again", "Your sign-in can't be used any more.", err)
+	case errors.As(err, &stepUp):
+		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresher or stronger sign-in is needed",
+			"Sign in again to go on.", err)
+	case errors.Is(err, session.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
+			"You are still signed in. Try again in a moment.", err)
+	case errors.As(err, &down):
+		p := problem(http.StatusServiceUnavailable, "provider_unavailable", "The sign-in service can't be reached",
+			"You are still signed in. Try again in a moment.", err)
+		p.RetryAfter = down.RetryAfter
+		return p
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return problem(http.StatusGatewayTimeout, "time_out", "A service takes too long", "Try again in a moment.", err)
 	}
-	f.Status = status
-	return f
+	return problem(http.StatusBadGateway, "no_answer", "A service gives no usable answer", "Try again in a moment.", err)
 }
 
-// fail answers an error that needs no log line: page or JSON, whichever the request asks for.
-func (a *app) fail(w http.ResponseWriter, r *http.Request, status int) {
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		writeJSON(w, status, map[string]string{"error": strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")})
+// fail answers an error of the token and API calls, and logs its cause under the reference that the answer shows.
+func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	p.Reference = rand.Text()[:10]
+	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
+	if p.Status == http.StatusUnauthorized {
+		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
+		w.Header().Set("WWW-Authenticate", challenge(err))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Round(time.Second).Seconds()))))
+	}
+	a.answer(w, r, p)
+}
+
+// refuse turns a request away. There is no cause to look up, so there is no reference.
+func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	a.answer(w, r, refused[status])
+}
+
+// authError is the oidcauth.Config.ErrorHandler: the library has set headers and logged the cause, and errs with a *Problem.
+func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
+	a.answer(w, r, problemOf(err))
+}
+
+// answer writes a page to those who ask for one, and JSON to all others.
+func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		render(w, p.Status, "error.html", page{Title: p.Title, Data: p})
 		return
 	}
-	render(w, status, "error.html", page{Title: http.StatusText(status), Data: failureFor(status)})
-}
-
-func (a *app) notFound(w http.ResponseWriter, r *http.Request) {
-	a.fail(w, r, http.StatusNotFound)
-}
-
-// reference makes the id that an error page and its log line share.
-func reference() string {
-	return rand.Text()[:10]
-}
-
-// authError is oidcauth.Config.ErrorHandler.
-func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
-	id := reference()
-	a.log.WarnContext(r.Context(), "request refused", "path", r.URL.Path, "reference", id, "cause", err)
-	f := failureFor(statusOf(err))
-	f.Reference, f.RetryURL = id, a.auth.LoginURL("/")
-	render(w, f.Status, "error.html", page{Title: f.Heading, Data: f})
-}
-
-// statusOf is the status that an error of the library calls for.
-func statusOf(err error) int {
-	var login *oidcauth.LoginError
-	var denied *oidcauth.DeniedError
-	var down *oidcauth.UnavailableError
-	switch {
-	case errors.As(err, &login) && login.Status != 0:
-		return login.Status
-	case errors.As(err, &denied):
-		return http.StatusForbidden
-	case errors.As(err, &down), errors.Is(err, session.ErrUnavailable):
-		return http.StatusServiceUnavailable
+	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice}
+	if p.Reference != "" {
+		body["reference"] = p.Reference
 	}
-	return http.StatusBadRequest
+	if p.Status == http.StatusUnauthorized {
+		body["login_url"] = p.Link
+	}
+	writeJSON(w, p.Status, body)
+}
+
+// challenge is the WWW-Authenticate header of a 401: it passes on what a step-up needs (RFC 9470 §3).
+func challenge(err error) string {
+	var stepUp *oidcauth.StepUpError
+	if !errors.As(err, &stepUp) {
+		return `Bearer realm="session"`
+	}
+	header := `Bearer error="insufficient_user_authentication"`
+	if len(stepUp.ACRValues) > 0 {
+		header += fmt.Sprintf(`, acr_values=%q`, strings.Join(stepUp.ACRValues, " "))
+	}
+	if stepUp.MaxAge >= 0 {
+		header += fmt.Sprintf(`, max_age="%d"`, int(stepUp.MaxAge.Seconds()))
+	}
+	return header
 }

@@ -12,11 +12,11 @@ func (a *app) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
 		if !a.isOurHost(r.Host) {
-			a.fail(w, r, http.StatusMisdirectedRequest)
+			a.refuse(w, r, http.StatusMisdirectedRequest)
 			return
 		}
 		if origins.Check(r) != nil {
-			a.fail(w, r, http.StatusForbidden)
+			a.refuse(w, r, http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -52,11 +52,11 @@ func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 		if h, pattern := mux.Handler(r); pattern == "" {
 			probe := &statusProbe{header: make(http.Header)}
 			h.ServeHTTP(probe, r)
-			if probe.status >= http.StatusBadRequest {
+			if refused[probe.status] != nil {
 				if allow := probe.header.Values("Allow"); allow != nil {
 					w.Header()["Allow"] = allow
 				}
-				a.fail(w, r, probe.status)
+				a.refuse(w, r, probe.status)
 				return
 			}
 		}

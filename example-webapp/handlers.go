@@ -43,28 +43,37 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
 
-	mux.Handle("GET /api/me", a.auth.Load(a.userOnly(a.me)))
-	mux.Handle("GET /api/call", a.auth.Load(a.userOnly(a.call)))
-	mux.Handle("POST /api/refresh", a.auth.Load(a.userOnly(a.refresh)))
-	mux.HandleFunc("GET /api/machine", a.callAsMachine)
+	mux.Handle("GET /api/me", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.me))))
+	mux.Handle("GET /api/call", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.call))))
+	mux.Handle("POST /api/refresh", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.refresh))))
+	mux.Handle("GET /api/machine", neverNavigate(http.HandlerFunc(a.callAsMachine)))
 	mux.HandleFunc("GET /demo/api", a.demo.serve)
 
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /static/", staticFiles(http.HandlerFunc(a.notFound)))
+	mux.Handle("GET /static/", staticFiles(a.refusal(http.StatusNotFound)))
 }
 
-// newPage fills in what the layout shows on every page.
+// refusal is a handler that refuses with status.
+func (a *app) refusal(status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, status) })
+}
+
+// newPage fills in what the layout shows on every page. On public pages, which no guard protects, a session that another
+// provider's login left behind counts as nobody.
 func (a *app) newPage(r *http.Request, title string) page {
+	user := oidcauth.UserFrom(r.Context())
+	if user != nil && user.Issuer != a.config.OIDC.Issuer {
+		user = nil
+	}
 	return page{
-		Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
+		Title: title, Path: r.URL.Path, User: user,
 		LoginURL: a.auth.LoginURL(r.URL.RequestURI()), LogoutURL: a.auth.LogoutURL(),
 	}
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Home")
-	p.LoginURL = a.auth.LoginURL("/profile")
 	p.Data = a.config.Embedded
 	render(w, http.StatusOK, "home.html", p)
 }
@@ -139,19 +148,20 @@ func plain(value json.RawMessage) string {
 
 // refreshAndShow is /api/refresh for people: a form posts here and comes back to the profile.
 func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token(); err != nil {
-		a.authError(w, r, err)
+	_, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
+	if err != nil && !errors.Is(err, oidcauth.ErrLoginRequired) {
+		a.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+	http.Redirect(w, r, "/profile", http.StatusSeeOther) // which asks for a login where one is needed
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.
 func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "API calls")
 	result := apiResult{URL: a.config.API.Redacted(), As: r.FormValue("as")}
-	var err error
 	var body []byte
+	var err error
 	switch result.As {
 	case "user":
 		result.Status, body, err = a.fetch(r.Context(), a.auth.Client(r.Context()))
@@ -159,7 +169,7 @@ func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()))
 	}
 	if err != nil {
-		a.authError(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	result.Body = indented(body)

@@ -92,7 +92,8 @@ func newApp(c *config, log *slog.Logger) (*app, error) {
 	}
 	a := &app{config: c, log: log, demo: newDemoAPI(c, log)}
 	c.Session.Store, c.Session.Logger = store, log
-	c.OIDC.Session, c.OIDC.Logger, c.OIDC.ErrorHandler = c.Session, log, a.authError
+	c.OIDC.Session, c.OIDC.Logger = c.Session, log
+	c.OIDC.ErrorHandler, c.OIDC.Stylesheet = a.authError, "/static/app.css"
 	// One process, or all of them through Redis: the store that logout marks need is there in every mode.
 	c.OIDC.BackChannelLogout, c.OIDC.FrontChannelLogout = true, true
 	c.OIDC.APIs = []string{c.API.Scheme + "://" + c.API.Host}
