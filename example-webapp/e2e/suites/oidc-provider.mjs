@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPair } from '../client.mjs';
-import { signIn, signOut, walk } from '../walk.mjs';
+import { answerTo, signIn, signOut, walk } from '../walk.mjs';
 
 // suite runs walks at npm's oidc-provider with the app as its client.
 function suite(name, options, walks) {
@@ -49,8 +49,8 @@ for (const mode of ['query', 'form_post']) {
 suite('signing in and out', {}, (walkHere) => {
   walkHere('who declines at the provider is told so, and can try again', async (visitor) => {
     await visitor.page.goto('/profile?tab=keys');
-    await visitor.page.getByRole('button', { name: 'Cancel' }).click();
-    const answer = await visitor.page.waitForResponse((response) => response.url().includes('/auth/callback'));
+    const cancel = visitor.page.getByRole('button', { name: 'Cancel' });
+    const answer = await answerTo(visitor.page, '/auth/callback', () => cancel.click());
     assert.equal(answer.status(), 403);
     await visitor.look('denied');
     assert.equal((await visitor.fetch('/api/me')).status, 401);
@@ -102,8 +102,7 @@ suite('signing in and out', {}, (walkHere) => {
 
   walkHere('only who has the role sees the administration', async (visitor) => {
     await visitor.page.goto('/admin');
-    await signIn(visitor.page, 'alice');
-    const answer = await visitor.page.waitForResponse((response) => response.url() === `${visitor.app.url}/admin`);
+    const answer = await answerTo(visitor.page, '/admin', () => signIn(visitor.page, 'alice'));
     assert.equal(answer.status(), 403);
     await signOut(visitor.page);
     await visitor.page.goto('/admin');
@@ -159,8 +158,7 @@ suite('a provider in trouble', { env: { OIDC_TIMEOUT: '2s' } }, (walkHere) => {
   walkHere('a token endpoint that fails ends in a page, and the next login works', async (visitor, { control }) => {
     await control('faults', 'PUT', [{ path: '/token', status: 500, times: 1 }]);
     await visitor.page.goto('/profile');
-    await signIn(visitor.page, 'alice');
-    const answer = await visitor.page.waitForResponse((response) => response.url().includes('/auth/callback'));
+    const answer = await answerTo(visitor.page, '/auth/callback', () => signIn(visitor.page, 'alice'));
     assert.equal(answer.status(), 502);
     await visitor.look('token-endpoint-fails');
     await visitor.page.goto('/profile');
