@@ -34,7 +34,6 @@ type transaction struct {
 	// ACR and AMR are demanded by a guard and verified at the return.
 	ACR     []string `json:"a,omitempty"`
 	AMR     []string `json:"w,omitempty"`
-	StepUp  bool     `json:"u,omitempty"`
 	Silent  bool     `json:"q,omitempty"` // prompt=none: a refusal is an answer, not an error
 	Session string   `json:"o,omitempty"` // the id of the session that the login replaces
 	Loops   int      `json:"l,omitempty"`
