@@ -169,12 +169,12 @@ func (c *config) readSession(e *env) {
 		Keys:           e.words("SESSION_KEYS"),
 		Lifetime:       e.duration("SESSION_LIFETIME", 12*time.Hour),
 		IdleTimeout:    e.duration("SESSION_IDLE", time.Hour),
-		CookieInsecure: e.flag("COOKIE_INSECURE", false),
+		InsecureCookie: e.flag("COOKIE_INSECURE", false),
 	}
-	if c.Session.CookieInsecure && !isLoopback(c.BaseURL.Hostname()) {
+	if c.Session.InsecureCookie && !isLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
 	}
-	if c.Session.CookieInsecure && c.OIDC.ResponseMode == oidcauth.FormPost {
+	if c.Session.InsecureCookie && c.OIDC.ResponseMode == oidcauth.FormPost {
 		e.mistake("COOKIE_INSECURE", "not possible with OIDC_RESPONSE_MODE=form_post: cross-site posts carry only Secure cookies")
 	}
 	if len(c.Session.Keys) == 0 {
