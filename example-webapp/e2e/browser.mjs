@@ -6,6 +6,19 @@ import { chromium } from 'playwright-core';
 
 const screenshots = path.join(path.dirname(fileURLToPath(import.meta.url)), 'out', 'screenshots');
 
+// A page that the app does not have, for scripts of the app's origin.
+const blank = {
+  path: 'a-blank-page-of-the-tests',
+  answer: {
+    contentType: 'text/html',
+    headers: {
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    },
+    body: '<title>blank</title>',
+  },
+};
+
 let browser;
 
 // launch starts the one browser of a run, the first Chromium in PATH or the
@@ -92,20 +105,28 @@ export class Visitor {
     if (response.status() >= 400 && !/no-store/.test(headers['cache-control'])) this.problems.push(`${where}: an error that may be stored`);
   }
 
-  // fetch calls fetch() as a script of the app's origin would. The app's own
-  // pages allow no scripts, so it runs on an empty page put there for it.
-  async fetch(target, init = {}) {
-    const blank = `${this.app.url}/blank-page-of-a-test`;
-    const page = await this.context.newPage();
-    await page.route(blank, (route) => route.fulfill({ contentType: 'text/html', headers: { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'" }, body: '<title>blank</title>' }));
-    await page.goto(blank);
-    const answer = await page.evaluate(async ([url, options]) => {
-      const response = await fetch(url, options);
-      return { status: response.status, url: response.url, redirected: response.redirected, headers: Object.fromEntries(response.headers), text: await response.text() };
-    }, [target, init]);
-    await page.close();
-    try { answer.json = JSON.parse(answer.text); } catch { /* not JSON */ }
+  // fetch calls fetch() as a script of the app's origin would.
+  async fetch(target, init) {
+    const [answer] = await this.fetchAll([target], init);
     return answer;
+  }
+
+  // fetchAll does so for several targets at once. The app's own pages allow no
+  // scripts to connect, so the scripts run on an empty page put there for them.
+  async fetchAll(targets, init = {}) {
+    const page = await this.context.newPage();
+    await page.route(`${this.app.url}/${blank.path}`, (route) => route.fulfill(blank.answer));
+    await page.goto(`${this.app.url}/${blank.path}`);
+    const answers = await page.evaluate(([urls, options]) => Promise.all(urls.map(async (url) => {
+      const response = await fetch(url, options);
+      const { status, redirected, headers } = response;
+      return { status, redirected, headers: Object.fromEntries(headers), text: await response.text() };
+    })), [targets, init]);
+    await page.close();
+    for (const answer of answers) {
+      try { answer.json = JSON.parse(answer.text); } catch { /* not JSON */ }
+    }
+    return answers;
   }
 
   // look scans the page for accessibility and takes its picture, on a phone

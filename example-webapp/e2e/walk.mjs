@@ -40,3 +40,11 @@ export async function signOut(page) {
   }
   await page.waitForURL('**/auth/signed-out**');
 }
+
+// answerTo does something in a tab and returns the answer to the request for
+// path that it leads to.
+export async function answerTo(page, path, act) {
+  const answer = page.waitForResponse((response) => new URL(response.url()).pathname === path);
+  await Promise.all([answer, act()]);
+  return answer;
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { startApp } from '../app.mjs';
-import { signIn, signOut, walk } from '../walk.mjs';
+import { answerTo, signIn, signOut, walk } from '../walk.mjs';
 
 // The demo users that the embedded provider's login page lists.
 const alice = ['alice', 'wonderland'];
@@ -92,10 +92,7 @@ describe('at the embedded provider', () => {
     await visitor.look('admin');
     await signOut(visitor.page);
     await visitor.page.goto('/admin');
-    const [answer] = await Promise.all([
-      visitor.page.waitForResponse(`${app.url}/admin`),
-      signIn(visitor.page, ...bob),
-    ]);
+    const answer = await answerTo(visitor.page, '/admin', () => signIn(visitor.page, ...bob));
     assert.equal(answer.status(), 403);
     await visitor.page.waitForURL('**/admin');
     await visitor.look('admin-forbidden');

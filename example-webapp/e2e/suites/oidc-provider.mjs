@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPair } from '../client.mjs';
-import { signIn, signOut, walk } from '../walk.mjs';
+import { answerTo, signIn, signOut, walk } from '../walk.mjs';
 
 // suite runs walks at npm's oidc-provider with the app as its client.
 function suite(name, options, walks) {
@@ -49,8 +49,8 @@ for (const mode of ['query', 'form_post']) {
 suite('signing in and out', {}, (walkHere) => {
   walkHere('who declines at the provider is told so, and can try again', async (visitor) => {
     await visitor.page.goto('/profile?tab=keys');
-    await visitor.page.getByRole('button', { name: 'Cancel' }).click();
-    const answer = await visitor.page.waitForResponse((response) => response.url().includes('/auth/callback'));
+    const cancel = visitor.page.getByRole('button', { name: 'Cancel' });
+    const answer = await answerTo(visitor.page, '/auth/callback', () => cancel.click());
     assert.equal(answer.status(), 403);
     await visitor.look('denied');
     assert.equal((await visitor.fetch('/api/me')).status, 401);
@@ -102,8 +102,7 @@ suite('signing in and out', {}, (walkHere) => {
 
   walkHere('only who has the role sees the administration', async (visitor) => {
     await visitor.page.goto('/admin');
-    await signIn(visitor.page, 'alice');
-    const answer = await visitor.page.waitForResponse((response) => response.url() === `${visitor.app.url}/admin`);
+    const answer = await answerTo(visitor.page, '/admin', () => signIn(visitor.page, 'alice'));
     assert.equal(answer.status(), 403);
     await signOut(visitor.page);
     await visitor.page.goto('/admin');
@@ -159,11 +158,52 @@ suite('a provider in trouble', { env: { OIDC_TIMEOUT: '2s' } }, (walkHere) => {
   walkHere('a token endpoint that fails ends in a page, and the next login works', async (visitor, { control }) => {
     await control('faults', 'PUT', [{ path: '/token', status: 500, times: 1 }]);
     await visitor.page.goto('/profile');
-    await signIn(visitor.page, 'alice');
-    const answer = await visitor.page.waitForResponse((response) => response.url().includes('/auth/callback'));
+    const answer = await answerTo(visitor.page, '/auth/callback', () => signIn(visitor.page, 'alice'));
     assert.equal(answer.status(), 502);
     await visitor.look('token-endpoint-fails');
     await visitor.page.goto('/profile');
     await visitor.page.waitForURL('**/profile');
+  });
+});
+
+const oneToken = { env: { OIDC_PROMPT: 'consent' }, provider: { ttl: { AccessToken: 4 } } };
+
+suite('tokens that live for seconds', oneToken, (walkHere) => {
+  walkHere('many requests at the end of a token lead to one refresh, and nobody is signed out', async (visitor, { control }) => {
+    await visitor.page.goto('/profile');
+    await signIn(visitor.page, 'alice');
+    await visitor.page.getByRole('button', { name: 'Allow' }).click();
+    await visitor.page.waitForURL('**/profile');
+    const { json: { access_token_expires_at: end } } = await visitor.fetch('/api/me');
+    await sleep(Date.parse(end) - Date.now() + 50);
+
+    await control('requests', 'DELETE');
+    const answers = await visitor.fetchAll(Array(10).fill('/api/call'));
+    assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(200));
+    const { counts } = await control('requests');
+    assert.equal(counts['token:refresh_token'], 1);
+    assert.equal((await visitor.fetch('/api/me')).json.sub, 'alice');
+  });
+});
+
+suite('a provider that says goodbye', {}, (walkHere) => {
+  walkHere('a logout token ends the session in the browser', async (visitor, { control }) => {
+    await visitor.page.goto('/profile');
+    await signIn(visitor.page, 'alice');
+    await visitor.page.waitForURL('**/profile');
+    const { json: { sid } } = await visitor.fetch('/api/me');
+    await control('backchannel-logout', 'POST', { client_id: 'app', sub: 'alice', sid });
+    assert.equal((await visitor.fetch('/api/me')).status, 401);
+  });
+});
+
+suite('pushed authorization requests', { env: { OIDC_PAR: 'require' }, client: { require_pushed_authorization_requests: true } }, (walkHere) => {
+  walkHere('the browser carries nothing but a reference', async (visitor) => {
+    const asked = visitor.page.waitForRequest((request) => new URL(request.url()).pathname === '/auth');
+    await visitor.page.goto('/profile?tab=keys');
+    const { searchParams } = new URL((await asked).url());
+    assert.deepEqual([...searchParams.keys()].sort(), ['client_id', 'request_uri']);
+    await signIn(visitor.page, 'alice');
+    await visitor.page.waitForURL('**/profile?tab=keys');
   });
 });
