@@ -87,7 +87,7 @@ func (c *Config) effectiveSession() session.Config {
 }
 
 func (c *Config) hasStore() bool        { return c.effectiveSession().Store != nil }
-func (c *Config) insecureCookies() bool { return c.effectiveSession().CookieInsecure }
+func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCookie }
 
 // providerKey names issuer and client in few bytes.
 func providerKey(issuer, clientID string) string {

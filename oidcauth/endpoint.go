@@ -16,6 +16,9 @@ import (
 // must not fill the memory.
 const maxLogins = 64
 
+// maxRequestURI leaves room in a URL for everything else.
+const maxRequestURI = 2048
+
 // An endpoint talks to the provider's endpoints in the client's name: token, PAR, revocation, introspection, userinfo.
 // Every call is one request: nothing is retried, no redirect is followed. It is safe for concurrent use.
 type endpoint struct {
@@ -113,10 +116,10 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI stri
 	}
 	o, err := parseObject(a.body)
 	if err == nil {
-		requestURI, err = credential(o, "request_uri")
+		requestURI, err = requiredCredential(o, "request_uri")
 	}
-	if err == nil && (requestURI == "" || len(requestURI) > 2048) {
-		err = errors.New("request_uri: expected a URI of at most 2048 bytes")
+	if err == nil && len(requestURI) > maxRequestURI {
+		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(requestURI))
 	}
 	if err != nil {
 		return "", pushError(a.status, err)

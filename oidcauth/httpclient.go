@@ -33,7 +33,7 @@ func newHTTPClient(c *Config) *http.Client {
 	if c.ClientAuth.Certificate != nil {
 		client.Transport = withCertificate(client.Transport, c.ClientAuth.Certificate)
 	}
-	if client.Timeout == 0 {
+	if client.Timeout == 0 || client.Timeout > c.Timeout {
 		client.Timeout = c.Timeout
 	}
 	client.Jar = nil

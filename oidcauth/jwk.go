@@ -4,9 +4,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
@@ -100,8 +102,11 @@ func checkPurpose(o object) error {
 
 // publicKey builds the key from its own members alone: x5c, x5u and the like are neither parsed nor followed.
 func publicKey(o object) (any, error) {
+	if kty, _ := o.text("kty"); kty == "RSA" {
+		return rsaPublicKey(o)
+	}
 	members := map[string]json.RawMessage{}
-	for _, name := range []string{"kty", "crv", "n", "e", "x", "y"} {
+	for _, name := range []string{"kty", "crv", "x", "y"} {
 		if o.present(name) {
 			members[name] = o.values[name]
 		}
@@ -111,26 +116,39 @@ func publicKey(o object) (any, error) {
 		return nil, err
 	}
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(text); err != nil {
-		return nil, err
-	}
-	switch key := jwk.Key.(type) {
-	case *rsa.PublicKey:
-		return key, checkRSA(key)
-	case *ecdsa.PublicKey, ed25519.PublicKey:
-		return key, nil
-	}
-	return nil, errOtherPurpose
+	err = jwk.UnmarshalJSON(text)
+	return jwk.Key, err
 }
 
-func checkRSA(key *rsa.PublicKey) error {
-	if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return fmt.Errorf("expected an RSA key of %d to %d bits, got %d", minRSABits, maxRSABits, bits)
+// rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws the line at 4096 bits.
+func rsaPublicKey(o object) (*rsa.PublicKey, error) {
+	n, err := bigInteger(o, "n")
+	if err != nil {
+		return nil, err
 	}
-	if key.E < 3 || key.E > 1<<31-1 || key.E%2 == 0 || key.N.Bit(0) == 0 {
-		return errors.New("expected an odd RSA modulus and exponent, the exponent from 3 to 2^31-1")
+	e, err := bigInteger(o, "e")
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if bits := n.BitLen(); bits < minRSABits || bits > maxRSABits {
+		return nil, fmt.Errorf("expected an RSA key of %d to %d bits, got %d", minRSABits, maxRSABits, bits)
+	}
+	if e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 || n.Bit(0) == 0 {
+		return nil, errors.New("expected an odd RSA modulus and exponent, the exponent from 3 to 2^31-1")
+	}
+	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+}
+
+func bigInteger(o object, name string) (*big.Int, error) {
+	text, err := o.text(name)
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(decoded) == 0 || len(decoded) > 2*maxRSABits/8 {
+		return nil, fmt.Errorf("%s: expected a number in base64url", name)
+	}
+	return new(big.Int).SetBytes(decoded), nil
 }
 
 // curveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).

@@ -27,6 +27,7 @@ type keySet struct {
 	uri      string
 	fetched  time.Time // of the keys; zero: never
 	attempts int       // fetches that have ended, well or not
+	forced   bool      // a forced refetch is under way: join it, the brake has been asked
 	retry    backoff
 	lastErr  error
 	brakes   map[purpose]*brake
@@ -84,36 +85,43 @@ func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey) ([]byte, error)
 
 // current returns the keys, fetched first when they are older than keysTTL; attempt tells renewed what was seen.
 func (s *keySet) current(ctx context.Context) (keys []verificationKey, attempt int, err error) {
-	keys, attempt, wait := s.look()
-	if keys != nil {
-		return keys, attempt, nil
+	keys, attempt, fetch := s.look()
+	if !fetch {
+		return keys, attempt, s.mustHave(keys)
 	}
-	if wait == 0 {
-		if err := s.fetch(ctx); err != nil {
-			return nil, 0, err
-		}
+	if keys != nil { // they serve still: don't let a hanging provider hold up everybody
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stalePatience)
+		defer cancel()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keys == nil || time.Since(s.fetched) > keysStaleTTL {
-		return nil, 0, s.unavailable()
+	if err := s.fetch(ctx); err != nil && keys == nil {
+		return nil, 0, err
 	}
-	return s.keys, s.attempts, nil
+	keys, attempt, _ = s.look()
+	return keys, attempt, s.mustHave(keys)
 }
 
-// look returns the keys if they need no fetch: fresh, or stale while the back-off after a failure lasts. With none,
-// wait says how long that back-off still forbids a fetch.
-func (s *keySet) look() (keys []verificationKey, attempt int, wait time.Duration) {
+// look returns the keys that may serve now, nil when there are none, and whether to fetch them first: they are missing,
+// old, or of another address than the metadata name now, and no back-off forbids it.
+func (s *keySet) look() (keys []verificationKey, attempt int, fetch bool) {
 	m := s.provider.peek()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	age := time.Since(s.fetched)
-	moved := m != nil && m.JWKSURI != s.uri
-	wait = s.retry.wait()
-	if age < keysTTL && !moved || age < keysStaleTTL && wait > 0 {
-		return s.keys, s.attempts, wait
+	if age < keysStaleTTL {
+		keys = s.keys
 	}
-	return nil, s.attempts, wait
+	moved := m != nil && m.JWKSURI != s.uri
+	return keys, s.attempts, (age >= keysTTL || moved) && s.retry.wait() == 0
+}
+
+func (s *keySet) mustHave(keys []verificationKey) error {
+	if keys != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unavailable()
 }
 
 // renewed returns keys that were fetched after the attempt that the caller saw, if the brake allows it.
@@ -137,7 +145,11 @@ func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verifica
 func (s *keySet) mayRefetch(seen int, why purpose) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.attempts == seen && s.brakes[why].allow()
+	if s.attempts != seen {
+		return false
+	}
+	s.forced = s.forced || s.brakes[why].allow()
+	return s.forced
 }
 
 // fetch gets the key set once for all who wait, on a context that none of them can cancel. Its error is only ever that
@@ -184,6 +196,7 @@ func (s *keySet) store(d download) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
+	s.forced = false
 	s.lastErr = d.err
 	if d.err != nil {
 		s.retry.failed()

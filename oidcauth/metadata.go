@@ -124,14 +124,14 @@ func checkEndpoint(issuer, endpoint string) error {
 	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
 		return errors.New("expected a URL without user and fragment")
 	}
-	local := isLoopback(issuerHost(issuer))
+	local := loopbackHost(issuerHost(issuer))
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
 	default:
 		return fmt.Errorf("expected https, got %s", quoteShort(endpoint))
 	}
-	if !local && (isLoopback(u.Hostname()) || isLinkLocal(u.Hostname())) {
+	if !local && (loopbackHost(u.Hostname()) || isLinkLocal(u.Hostname())) {
 		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(endpoint))
 	}
 	return nil
@@ -145,15 +145,7 @@ func issuerHost(issuer string) string {
 	return u.Hostname()
 }
 
-// isLoopback reports whether a host, without port and brackets, can only be this machine: localhost, 127.0.0.0/8, ::1.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
-}
-
+// isLinkLocal reports whether a host is an address that never leaves the local network segment, or no host at all.
 func isLinkLocal(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	ip = ip.Unmap()

@@ -134,10 +134,9 @@ type LoginOptions struct {
 	// Extra are further parameters. Those that the package sets itself are refused by New, and ignored by Login.
 	Extra url.Values
 
-	// essentialACR and amr are what a guard demands: verified when the login returns.
+	// What a guard demands, verified when the login returns.
 	essentialACR []string
 	amr          []string
-	stepUp       bool
 }
 
 // MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). Zero fields fall back to Config's.

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,25 +36,26 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 		return nil, err
 	}
 	t := &tokenAnswer{}
-	if t.AccessToken, err = credential(o, "access_token"); err != nil {
+	var errs [5]error
+	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
+	t.TokenType, errs[1] = tokenType(o, dpop)
+	t.RefreshToken, errs[2] = credential(o, "refresh_token")
+	t.IDToken, errs[3] = credential(o, "id_token")
+	t.Expiry, errs[4] = expiresIn(o, received)
+	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, err
 	}
-	if t.AccessToken == "" {
-		return nil, errors.New("access_token: expected, got none")
-	}
-	if t.TokenType, err = tokenType(o, dpop); err != nil {
-		return nil, err
-	}
-	if t.RefreshToken, err = credential(o, "refresh_token"); err != nil {
-		return nil, err
-	}
-	if t.IDToken, err = credential(o, "id_token"); err != nil {
-		return nil, err
-	}
-	t.Expiry, err = expiresIn(o, received)
 	scopes, _ := o.texts("scope") // informative, and a list with some providers
 	t.Scope = strings.Join(scopes, " ")
-	return t, err
+	return t, nil
+}
+
+func requiredCredential(o object, name string) (string, error) {
+	s, err := credential(o, name)
+	if err == nil && s == "" {
+		err = fmt.Errorf("%s: expected, got none", name)
+	}
+	return s, err
 }
 
 // credential returns a string that goes into headers and forms: visible ASCII only (RFC 6749 appendix A).

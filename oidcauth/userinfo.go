@@ -113,8 +113,12 @@ func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
 
 // mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
 // never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
-// itself comes from the ID token alone. Either may be nil. The result is compact, in the order of its sources.
+// itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
+// ID token's claims as they are.
 func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
+	if userinfo == nil && idToken != nil {
+		return idToken, nil
+	}
 	var merged bytes.Buffer
 	seen := map[string]bool{}
 	for i, source := range []json.RawMessage{idToken, userinfo} {
