@@ -1,222 +1,173 @@
-// Package oidcauth signs users in with OpenID Connect.
 package oidcauth
 
 import (
-	"context"
-	"crypto"
-	"crypto/tls"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/signet-go/signet/session"
-	"golang.org/x/oauth2"
 )
 
-// Config: zero values are safe and usual.
+// Config describes one client at one OpenID provider. Issuer, ClientID, RedirectURL and the session's keys are required; every
+// other field's zero value is safe and usual. New copies it: later changes have no effect.
 type Config struct {
-	Issuer, ClientID, ClientSecret, RedirectURL string
+	// Issuer is the provider's issuer identifier, exactly as its metadata publishes it, trailing slash included
+	// (OpenID Connect Discovery §4.3). It is an https URL; plain http is accepted for loopback hosts only.
+	Issuer string
 
-	Session  session.Config   // either this
-	Sessions *session.Manager // or this, shared
+	// ClientID is the client's identifier at the provider (RFC 6749 §2.2).
+	ClientID string
 
-	ClientAuth ClientAuth // zero: client_secret_basic with a secret, none without
+	// ClientSecret is the client's secret. Empty means that ClientAuth says how the client authenticates, or that it is
+	// a public client.
+	ClientSecret string
 
-	Scopes     []string     // [openid profile email]; openid is always added
-	SigningAlg string       // [RS256]
-	Mode       ResponseMode // [query]
-	UserInfo   UserInfoMode // [on]
-	PAR        PARMode      // [auto]
-	Login      LoginOptions // sent with every login
-	RolesClaim string       // [roles]; exact name, else dotted path
-	APIs       []string     // origins that the user's and machines' tokens may go to
-	Machines   map[string]MachineConfig
+	// RedirectURL is the absolute URL of the callback, as registered at the provider. Its path ends in "/callback"; what
+	// stands before is the prefix of all routes that the Authenticator serves. Every absolute URL is made from it,
+	// never from a Host or Forwarded header.
+	RedirectURL string
 
-	BackChannelLogout, FrontChannelLogout bool
-	KeepTokensAtLogout                    bool // no revocation (RFC 7009) at logout
+	// Session configures the session manager that New makes; Session.Keys is required unless Sessions is set.
+	Session session.Config
 
-	LoginTimeout    time.Duration // [15 min]
-	Skew            time.Duration // [60 s]
-	Timeout         time.Duration // one call to the provider [10 s]
-	DiscoveryMaxAge time.Duration // [24 h]
-	TokenLifetime   time.Duration // when expires_in is absent [1 h]
+	// Sessions is a manager made elsewhere, for several Authenticators that share sessions. It replaces Session.
+	Sessions *session.Manager
 
-	Hooks        Hooks
+	// ClientAuth says how the client authenticates at the provider's endpoints. The zero value means
+	// client_secret_basic with a ClientSecret, and none without.
+	ClientAuth ClientAuth
+
+	// Scopes are asked for at every login; openid is always among them. Nil means openid, profile and email. Add
+	// offline_access where the provider gives refresh tokens for it.
+	Scopes []string
+
+	// SigningAlg is the one accepted algorithm of ID tokens, logout tokens and signed userinfo. Empty means RS256.
+	// Unsigned tokens and HMAC are never accepted.
+	SigningAlg string
+
+	// ResponseMode is how the provider returns from a login. Empty means Query.
+	ResponseMode ResponseMode
+
+	// UserInfo says whether a login fetches the user's claims from the userinfo endpoint (Core §5.3). Empty means
+	// UserInfoOn: it is fetched where the provider has the endpoint, and a failure fails the login.
+	UserInfo UserInfoMode
+
+	// PAR says whether authorization requests are pushed (RFC 9126). Empty means PARAuto.
+	PAR PARMode
+
+	// Login holds parameters that every login sends; options given to Authenticator.Login win. Its ReturnTo is not used.
+	Login LoginOptions
+
+	// RolesClaim names the claim that holds the user's roles: an exact name, else a dotted path such as
+	// "realm_access.roles". Empty means "roles". Its value is a string or a list of strings.
+	RolesClaim string
+
+	// APIs lists the origins ("https://api.example.com") that access tokens may be sent to. Empty means none: Client and
+	// Transport refuse every request. Plain http is accepted for loopback hosts only.
+	APIs []string
+
+	// Machines are the application's own clients by name (client credentials, RFC 6749 §4.4).
+	Machines map[string]MachineConfig
+
+	// BackChannelLogout serves backchannel-logout beside the callback (OpenID Connect Back-Channel Logout 1.0). It needs a
+	// session Store. False answers 404.
+	BackChannelLogout bool
+
+	// FrontChannelLogout serves frontchannel-logout (OpenID Connect Front-Channel Logout 1.0). It needs a session Store.
+	// False answers 404.
+	FrontChannelLogout bool
+
+	// FrameAncestors are origins that may frame the front-channel logout page, beside those of the issuer and its
+	// end_session_endpoint.
+	FrameAncestors []string
+
+	// KeepTokensAtLogout leaves the tokens alone at logout. False revokes them (RFC 7009) where the provider has the
+	// endpoint. Set it where revoking ends the user's other sessions too, as at Google.
+	KeepTokensAtLogout bool
+
+	// LoginTimeout is how long a login may take at the provider. Zero means 15 minutes.
+	LoginTimeout time.Duration
+
+	// Skew is the tolerated difference between the provider's clock and ours. Zero means 60 seconds; at most 10 minutes.
+	Skew time.Duration
+
+	// Timeout bounds one call to the provider. Zero means 10 seconds. With HTTPClient set, both bounds hold.
+	Timeout time.Duration
+
+	// DiscoveryMaxAge is how long provider metadata is used before it is fetched again. Zero means 24 hours.
+	DiscoveryMaxAge time.Duration
+
+	// TokenLifetime is taken for access tokens whose answer has no expires_in. Zero means 1 hour.
+	TokenLifetime time.Duration
+
+	// Hooks see, and some may refuse, what happens.
+	Hooks Hooks
+
+	// ErrorHandler writes error answers in place of the built-in page and JSON. Its error is always a *Problem. The
+	// headers that protect the answer are set before the call. Nil means the built-in answers.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
-	Logger       *slog.Logger
-	HTTPClient   *http.Client
 
-	Advanced Advanced // what banks demand
+	// Stylesheet is the URL path of the style sheet that the built-in pages link to. Empty means the built-in one.
+	Stylesheet string
+
+	// Logger receives the events that the package documentation lists. Nil means slog.Default().
+	Logger *slog.Logger
+
+	// HTTPClient makes the calls to the provider. It takes an instrumented transport; redirects and cookies stay off.
+	// Nil means a client with short time-outs and TLS 1.2 or newer.
+	HTTPClient *http.Client
+
+	// Advanced holds what high-security deployments demand. The zero value asks for none of it.
+	Advanced Advanced
 }
-
-// Advanced groups DPoP, FAPI, JAR, JARM, encryption.
-type Advanced struct {
-	FAPI           bool
-	DPoP           bool
-	DecryptionKeys []crypto.PrivateKey // encrypted ID tokens and userinfo
-}
-
-// ClientAuth says how the client authenticates at every endpoint (RFC 6749 §2.3, OpenID Connect Core §9, RFC 8705).
-type ClientAuth struct {
-	Method      AuthMethod
-	SecretFunc  func(context.Context) (string, error) // instead of ClientSecret, for secrets that expire
-	Key         crypto.Signer                         // private_key_jwt
-	Alg, KeyID  string                                // by key type (RSA PS256, P-256 ES256, Ed25519 EdDSA); none
-	Audience    string                                // [Issuer]
-	Certificate *tls.Certificate                      // tls_client_auth; with private_key_jwt: x5t#S256 and bound tokens
-}
-
-type AuthMethod string
 
 const (
-	ClientSecretBasic AuthMethod = "client_secret_basic"
-	ClientSecretPost  AuthMethod = "client_secret_post"
-	PublicClient      AuthMethod = "none"
-	PrivateKeyJWT     AuthMethod = "private_key_jwt"
-	TLSClientAuth     AuthMethod = "tls_client_auth"
+	defaultLoginTimeout    = 15 * time.Minute
+	defaultSkew            = time.Minute
+	defaultTimeout         = 10 * time.Second
+	defaultDiscoveryMaxAge = 24 * time.Hour
+	defaultTokenLifetime   = time.Hour
+	maxSkew                = 10 * time.Minute
 )
 
-type ResponseMode string
-
-const (
-	Query    ResponseMode = "" // default of the code flow
-	FormPost ResponseMode = "form_post"
-)
-
-type PARMode string
-
-const (
-	PARAuto    PARMode = ""
-	PAROff     PARMode = "off"
-	PARRequire PARMode = "require"
-)
-
-type UserInfoMode string
-
-const (
-	UserInfoOn  UserInfoMode = ""
-	UserInfoOff UserInfoMode = "off"
-)
-
-// LoginOptions are parameters of one authentication request (Core §3.1.2.1).
-type LoginOptions struct {
-	ReturnTo  string // a local path; only per login
-	Prompt    string
-	LoginHint string
-	UILocales string
-	ACRValues string        // voluntary
-	MaxAge    time.Duration // 0: not sent; verified; use MaxAgeZero for max_age=0? (a negative value sends 0)
-	Resource  []string      // RFC 8707
-	Extra     url.Values    // anything else; never a parameter the library sets
+// withDefaults returns a copy of c in which every zero field has its documented meaning.
+func (c Config) withDefaults() Config {
+	c.LoginTimeout = orDuration(c.LoginTimeout, defaultLoginTimeout)
+	c.Skew = orDuration(c.Skew, defaultSkew)
+	c.Timeout = orDuration(c.Timeout, defaultTimeout)
+	c.DiscoveryMaxAge = orDuration(c.DiscoveryMaxAge, defaultDiscoveryMaxAge)
+	c.TokenLifetime = orDuration(c.TokenLifetime, defaultTokenLifetime)
+	c.ClientAuth = c.ClientAuth.withDefaults(c.ClientSecret)
+	if c.SigningAlg == "" {
+		c.SigningAlg = "RS256"
+	}
+	if c.RolesClaim == "" {
+		c.RolesClaim = "roles"
+	}
+	if c.Scopes == nil {
+		c.Scopes = []string{"openid", "profile", "email"}
+	}
+	c.Scopes = withOpenID(c.Scopes)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
 }
 
-// MachineConfig is one named client-credentials client (RFC 6749 §4.4); zero fields fall back to Config's.
-type MachineConfig struct {
-	ClientID, ClientSecret string
-	ClientAuth             ClientAuth
-	TokenURL               string // [discovery]
-	Issuer                 string
-	Scopes                 []string
-	Resource               []string
-	Extra                  url.Values
-	APIs                   []string
-	DPoP                   bool
+func orDuration(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
 }
 
-// Hooks see what happens; nil fields are skipped.
-type Hooks struct {
-	Login   func(ctx context.Context, u *User) error // may refuse (error) or enrich u
-	Logout  func(ctx context.Context, u *User, reason string)
-	Refresh func(ctx context.Context, u *User, err error)
-	Deny    func(r *http.Request, u *User, err error)
+// withOpenID returns scopes with openid in front, once.
+func withOpenID(scopes []string) []string {
+	out := []string{"openid"}
+	for _, s := range scopes {
+		if s != "openid" {
+			out = append(out, s)
+		}
+	}
+	return out
 }
-
-// User is who signed in: plain data.
-type User struct {
-	Issuer, Subject, SessionID string // SessionID: the provider's sid
-	Name, Email                string
-	EmailVerified              bool
-	Roles                      []string
-	ACR                        string
-	AMR                        []string
-	AuthTime, LoginTime        time.Time
-	Claims                     json.RawMessage // ID token's claims and userinfo's, merged
-}
-
-var (
-	ErrLoginRequired = errors.New("oidcauth: login required")
-	ErrState         = errors.New("oidcauth: no login transaction for this callback")
-)
-
-// LoginError, DeniedError, StepUpError, UnavailableError: structs that a caller inspects.
-type LoginError struct {
-	Code, Description string // the provider's, or ours
-	Status            int
-	Err               error
-}
-type DeniedError struct{ Requirement string }
-type StepUpError struct {
-	ACRValues string
-	MaxAge    time.Duration
-	Scope     string
-}
-type UnavailableError struct {
-	RetryAfter time.Duration
-	Err        error
-}
-
-func (e *LoginError) Error() string       { return e.Code }
-func (e *DeniedError) Error() string      { return e.Requirement }
-func (e *StepUpError) Error() string      { return "step up" }
-func (e *UnavailableError) Error() string { return "unavailable" }
-
-type Requirement func(*User) error
-
-func Role(name string) Requirement                    { panic("skeleton") }
-func Claim(name string, values ...string) Requirement { panic("skeleton") }
-func ACR(values ...string) Requirement                { panic("skeleton") }
-func AMR(values ...string) Requirement                { panic("skeleton") }
-func MaxAge(d time.Duration) Requirement              { panic("skeleton") }
-
-type Authenticator struct{}
-
-func New(c Config) (*Authenticator, error)                                { panic("skeleton") }
-func (a *Authenticator) Discover(ctx context.Context) error               { panic("skeleton") }
-func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) { panic("skeleton") }
-func (a *Authenticator) LoginURL(returnTo string) string                  { panic("skeleton") }
-func (a *Authenticator) LogoutURL() string                                { panic("skeleton") }
-func (a *Authenticator) Load(h http.Handler) http.Handler                 { panic("skeleton") }
-func (a *Authenticator) RequireLogin(h http.Handler) http.Handler         { panic("skeleton") }
-func (a *Authenticator) Require(rs ...Requirement) func(http.Handler) http.Handler {
-	panic("skeleton")
-}
-func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
-	panic("skeleton")
-}
-func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) { panic("skeleton") }
-func (a *Authenticator) Sessions() *session.Manager                    { panic("skeleton") }
-
-type TokenOption func(*tokenRequest)
-type tokenRequest struct{}
-
-func Resource(uri string) TokenOption { panic("skeleton") }
-func Scope(s ...string) TokenOption   { panic("skeleton") }
-func ForceRefresh() TokenOption       { panic("skeleton") }
-
-func (a *Authenticator) TokenSource(ctx context.Context, o ...TokenOption) oauth2.TokenSource {
-	panic("skeleton")
-}
-func (a *Authenticator) Client(ctx context.Context, o ...TokenOption) *http.Client { panic("skeleton") }
-func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper        { panic("skeleton") }
-func (a *Authenticator) Machine(name string) *Machine                              { panic("skeleton") }
-
-type Machine struct{}
-
-func (m *Machine) TokenSource(ctx context.Context) oauth2.TokenSource { panic("skeleton") }
-func (m *Machine) Client(ctx context.Context) *http.Client            { panic("skeleton") }
-
-func UserFrom(ctx context.Context) *User                    { panic("skeleton") }
-func WithUser(ctx context.Context, u *User) context.Context { panic("skeleton") }

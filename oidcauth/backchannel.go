@@ -1,0 +1,91 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not
+// anybody was signed in; 400 for every bad one; 503 when the store can't take the logout, so that the provider tries again.
+func (a *Authenticator) serveBackChannelLogout(w http.ResponseWriter, r *http.Request) {
+	if a.methodNotAllowed(w, r, http.MethodPost) {
+		return
+	}
+	form, problem := formOf(w, r)
+	if problem != nil {
+		problem.Status = http.StatusBadRequest
+		a.fail(w, r, problem)
+		return
+	}
+	if len(form["logout_token"]) != 1 {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errors.New("expected one logout_token")})
+		return
+	}
+	token, err := a.verifier.logout(r.Context(), form.Get("logout_token"))
+	if err != nil {
+		a.fail(w, r, logoutProblem(err))
+		return
+	}
+	if err := a.endByToken(r.Context(), token); err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// logoutProblem tells a bad token from keys that can't be had, which the provider may try again.
+func logoutProblem(err error) *Problem {
+	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: unavailable.RetryAfter, Err: err}
+	}
+	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
+}
+
+// endByToken ends the sessions that token names, unless it did so before: a replayed token must not end a newer session.
+func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) error {
+	seen := a.sessions.Vault("logout token")
+	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 1 && rows[0].Raw != nil {
+		return nil
+	}
+	for _, tag := range tagsOf(token) {
+		if err := a.sessions.RevokeAt(ctx, tag, token.IssuedAt); err != nil {
+			return err
+		}
+	}
+	// Recorded last, so that a token whose marks could not be stored is taken again.
+	if err := seen.Set(ctx, token.Issuer+"\x1f"+token.ID, []byte{1}, a.logoutTokenLife()); err != nil {
+		return err
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", token.Issuer), slog.String("by", "back-channel logout"),
+		fingerprint("sub", token.Subject), fingerprint("sid", token.SID))
+	if a.config.Hooks.Logout != nil {
+		a.config.Hooks.Logout(ctx, nil, "provider")
+	}
+	return nil
+}
+
+// tagsOf names the sessions that token ends: the one with its sid and, of the same user, those whose ID token had none; or all of
+// the user where the token has no sid (Back-Channel Logout §2.7).
+func tagsOf(token *logoutToken) []string {
+	if token.SID == "" {
+		return []string{subjectTag(token.Issuer, token.Subject)}
+	}
+	tags := []string{sidTag(token.Issuer, token.SID)}
+	if token.Subject != "" {
+		tags = append(tags, withoutSIDTag(token.Issuer, token.Subject))
+	}
+	return tags
+}
+
+// logoutTokenLife is how long a jti is remembered: longer than its token is accepted.
+func (a *Authenticator) logoutTokenLife() time.Duration { return maxLogoutTokenAge + 3*a.config.Skew }
+
+// maxLogoutTokenAge is how old a logout token may be, beside the skew.
+const maxLogoutTokenAge = 5 * time.Minute

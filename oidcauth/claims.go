@@ -1,0 +1,182 @@
+package oidcauth
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxSubject   = 255 // bytes (OpenID Connect Core §2)
+	maxSessionID = 512 // of sid and jti, for which no specification has a limit
+	maxIssuedAgo = 10 * time.Minute
+	maxLifetime  = 24 * time.Hour
+)
+
+// protocolClaims are the names that this package gives meaning to. Only exactly these spellings count, and userinfo
+// never provides them.
+var protocolClaims = []string{
+	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr",
+	"sid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
+}
+
+// checkNames refuses claims that look like a protocol claim to a lenient reader: "SUB", or "ſub" with a long s, which
+// encoding/json, and with it go-oidc, takes for "sub".
+func checkNames(claims object) error {
+	for _, name := range claims.names {
+		if p := foldsTo(name); p != "" && p != name {
+			return fmt.Errorf("claim %s is too much like %s", quoteShort(name), p)
+		}
+	}
+	return nil
+}
+
+// foldsTo returns the protocol claim that equals name under Unicode case folding, or "".
+func foldsTo(name string) string {
+	i := slices.IndexFunc(protocolClaims, func(p string) bool { return strings.EqualFold(p, name) })
+	if i < 0 {
+		return ""
+	}
+	return protocolClaims[i]
+}
+
+// subjectOf returns sub: a string of 1 to 255 bytes. Control characters and U+FFFD, which stands for text that was no
+// Unicode and could be anybody's, are refused.
+func subjectOf(claims object) (string, error) {
+	sub, err := claims.text("sub")
+	if err != nil {
+		return "", err
+	}
+	if sub == "" || len(sub) > maxSubject {
+		return "", fmt.Errorf("sub: expected a string of 1 to %d bytes, got %d", maxSubject, len(sub))
+	}
+	return sub, checkPlain("sub", sub)
+}
+
+// identifierOf returns an optional identifier, such as sid or jti, "" when it is absent.
+func identifierOf(claims object, name string) (string, error) {
+	id, err := claims.text(name)
+	if err != nil {
+		return "", err
+	}
+	if len(id) > maxSessionID {
+		return "", fmt.Errorf("%s: expected at most %d bytes, got %d", name, maxSessionID, len(id))
+	}
+	return id, checkPlain(name, id)
+}
+
+func checkPlain(name, value string) error {
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		return fmt.Errorf("%s: expected text without control characters", name)
+	}
+	return nil
+}
+
+// checkAudience demands that the token is for the client, and for it alone unless azp says that the client is the
+// party it was issued to (Core §3.1.3.7, steps 3 to 5).
+func checkAudience(claims object, clientID string) error {
+	audience, err := claims.texts("aud")
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(audience, clientID) {
+		return fmt.Errorf("aud: expected %q in it, got %d other values", clientID, len(audience))
+	}
+	azp, err := claims.text("azp")
+	if err != nil {
+		return err
+	}
+	if len(audience) > 1 && azp == "" {
+		return errors.New("azp: expected with more than one audience, got none")
+	}
+	if claims.present("azp") && azp != clientID {
+		return fmt.Errorf("azp: expected %q, got %s", clientID, quoteShort(azp))
+	}
+	return nil
+}
+
+// A clock compares the provider's times with ours, which may differ by skew in either direction.
+type clock struct {
+	now  time.Time
+	skew time.Duration
+}
+
+// clockHint closes messages about times: they are the usual sign of a wrong clock.
+const clockHint = "; if this is a surprise, check the clock of this machine"
+
+// expiry returns exp, which must be there and not past. A date more than 24 h ahead counts as 24 h.
+func (c clock) expiry(claims object) (time.Time, error) {
+	exp, ok, err := claims.date("exp")
+	if err != nil || !ok {
+		return time.Time{}, cmp.Or(err, errors.New("exp: expected a date, got none"))
+	}
+	if !c.now.Before(exp.Add(c.skew)) {
+		return time.Time{}, fmt.Errorf("exp: expired %v ago"+clockHint, c.now.Sub(exp).Round(time.Second))
+	}
+	if limit := c.now.Add(maxLifetime); exp.After(limit) {
+		return limit, nil
+	}
+	return exp, nil
+}
+
+// issuedAt returns iat, which must be there and not in the future; maxAge 0 sets no limit to how long ago it may be.
+func (c clock) issuedAt(claims object, maxAge time.Duration) (time.Time, error) {
+	iat, ok, err := claims.date("iat")
+	if err != nil || !ok {
+		return time.Time{}, cmp.Or(err, errors.New("iat: expected a date, got none"))
+	}
+	if iat.After(c.now.Add(c.skew)) {
+		return time.Time{}, fmt.Errorf("iat: issued %v in the future"+clockHint, iat.Sub(c.now).Round(time.Second))
+	}
+	if maxAge > 0 && c.now.Sub(iat) > maxAge+c.skew {
+		return time.Time{}, fmt.Errorf("iat: issued %v ago, expected at most %v"+clockHint, c.now.Sub(iat).Round(time.Second), maxAge)
+	}
+	return iat, nil
+}
+
+// notBefore refuses a token whose nbf is still to come.
+func (c clock) notBefore(claims object) error {
+	nbf, ok, err := claims.date("nbf")
+	if err != nil {
+		return err
+	}
+	if ok && nbf.After(c.now.Add(c.skew)) {
+		return fmt.Errorf("nbf: valid only in %v"+clockHint, nbf.Sub(c.now).Round(time.Second))
+	}
+	return nil
+}
+
+// equalText compares two secrets without telling by time where they differ.
+func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// checkTokenHash compares at_hash, if present, with the access token (Core §3.1.3.6): the left half of the hash that
+// the signature algorithm uses. For EdDSA that is the SHA-512 of Ed25519.
+func checkTokenHash(claims object, alg, accessToken string) error {
+	got, err := claims.text("at_hash")
+	if err != nil || !claims.present("at_hash") {
+		return err
+	}
+	var half []byte
+	switch {
+	case strings.HasSuffix(alg, "256"):
+		sum := sha256.Sum256([]byte(accessToken))
+		half = sum[:16]
+	case strings.HasSuffix(alg, "384"):
+		sum := sha512.Sum384([]byte(accessToken))
+		half = sum[:24]
+	default:
+		sum := sha512.Sum512([]byte(accessToken))
+		half = sum[:32]
+	}
+	if !equalText(got, base64.RawURLEncoding.EncodeToString(half)) {
+		return errors.New("at_hash: expected the hash of the access token, got another")
+	}
+	return nil
+}

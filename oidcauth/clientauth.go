@@ -1,0 +1,104 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+)
+
+// A clientAuthenticator proves who the client is, in one configured way, to every endpoint alike: token, PAR,
+// revocation, introspection (RFC 6749 §2.3, OpenID Connect Core §9). It never tries a second way: a code that was sent
+// once is spent.
+type clientAuthenticator struct {
+	clientID, secret string
+	auth             ClientAuth
+	method           AuthMethod
+	audience         string
+	log              *slog.Logger
+}
+
+func newClientAuthenticator(c *Config) *clientAuthenticator {
+	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.Method, log: c.Logger}
+	a.audience = c.ClientAuth.Audience
+	if a.audience == "" {
+		a.audience = c.Issuer // never an endpoint from metadata, which a malicious provider could borrow from another
+	}
+	if a.method == "" {
+		a.method = ClientSecretBasic
+		if c.ClientSecret == "" && c.ClientAuth.SecretFunc == nil {
+			a.method = PublicClient
+		}
+	}
+	return a
+}
+
+// apply adds the proof to a request's form and header, and returns the secrets in it, for masking.
+func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header http.Header) (secrets []string, err error) {
+	switch a.method {
+	case ClientSecretBasic:
+		secret, err := a.currentSecret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the client id doesn't end it.
+		setBasicAuth(header, url.QueryEscape(a.clientID), url.QueryEscape(secret))
+		return []string{secret, basicCredentials(url.QueryEscape(a.clientID), url.QueryEscape(secret))}, nil
+	case ClientSecretPost:
+		secret, err := a.currentSecret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		form.Set("client_id", a.clientID)
+		form.Set("client_secret", secret)
+		return []string{secret}, nil
+	case PublicClient, TLSClientAuth:
+		form.Set("client_id", a.clientID)
+		return nil, nil
+	case PrivateKeyJWT:
+		return a.applyAssertion(form)
+	}
+	return nil, fmt.Errorf("oidcauth: ClientAuth.Method: expected a known method, got %q", a.method)
+}
+
+func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error) {
+	if a.auth.SecretFunc == nil {
+		return a.secret, nil
+	}
+	secret, err := a.auth.SecretFunc(ctx)
+	if err != nil {
+		return "", fmt.Errorf("oidcauth: ClientAuth.SecretFunc: %w", err)
+	}
+	if secret == "" {
+		return "", errors.New("oidcauth: ClientAuth.SecretFunc: expected a secret, got an empty one")
+	}
+	return secret, nil
+}
+
+func basicCredentials(user, password string) string {
+	r := http.Request{Header: http.Header{}}
+	r.SetBasicAuth(user, password)
+	return r.Header.Get("Authorization")[len("Basic "):]
+}
+
+func setBasicAuth(header http.Header, user, password string) {
+	header.Set("Authorization", "Basic "+basicCredentials(user, password))
+}
+
+// explain logs what to try when the provider doesn't accept the client (invalid_client, RFC 6749 §5.2).
+func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) {
+	hint := "check ClientID and the secret or key that the provider has for it"
+	switch {
+	case m != nil && m.lacksAuthMethod(a.method):
+		hint = "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
+	case a.method == ClientSecretBasic && (url.QueryEscape(a.secret) != a.secret || url.QueryEscape(a.clientID) != a.clientID):
+		hint = "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"
+	}
+	var supported []string
+	if m != nil {
+		supported = m.TokenEndpointAuthMethods
+	}
+	a.log.ErrorContext(ctx, "client authentication refused", "method", string(a.method), "supported", supported, "hint", hint)
+}

@@ -1,0 +1,209 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxLogins bounds how many logins wait for the provider at once. More are turned away with 503: a slow provider
+// must not fill the memory.
+const maxLogins = 64
+
+// maxRequestURI leaves room in a URL for everything else.
+const maxRequestURI = 2048
+
+// An endpoint talks to the provider's endpoints in the client's name: token, PAR, revocation, introspection, userinfo.
+// Every call is one request: nothing is retried, no redirect is followed. It is safe for concurrent use.
+type endpoint struct {
+	provider *provider
+	client   *http.Client
+	auth     *clientAuthenticator
+	verifier *verifier
+	slots    chan struct{}
+	mtls     bool
+}
+
+func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
+	return &endpoint{
+		provider: p,
+		client:   client,
+		auth:     newClientAuthenticator(c),
+		verifier: newVerifier(c, p, client),
+		slots:    make(chan struct{}, maxLogins),
+		mtls:     c.ClientAuth.Certificate != nil,
+	}
+}
+
+// acquire takes one of the places for logins under way; ok is false when all are taken. release gives it back, once.
+func (e *endpoint) acquire() (release func(), ok bool) {
+	select {
+	case e.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-e.slots }), true
+	default:
+		return func() {}, false
+	}
+}
+
+// token posts a grant to the provider's token endpoint. The error is an *UnavailableError when there are no metadata,
+// else an *endpointError.
+func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
+	m, err := e.provider.metadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+}
+
+// tokenAt is token for an endpoint that configuration names, such as a machine client's.
+func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
+	a, err := e.send(ctx, "token", target, form)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: errors.New("expected status 200")}
+	}
+	t, err := parseTokenAnswer(a.body, a.received, false)
+	if err != nil {
+		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err}
+	}
+	return t, nil
+}
+
+// target applies the provider's mTLS aliases when the client has a certificate.
+func (e *endpoint) target(m *metadata, name, endpoint string) string {
+	if e.mtls {
+		return m.alias(name, endpoint)
+	}
+	return endpoint
+}
+
+// An answer is a successful answer of an endpoint.
+type answer struct {
+	status   int
+	header   http.Header
+	body     []byte // at most maxBody
+	received time.Time
+}
+
+// post sends a form with the client's authentication; a status other than 2xx is an *endpointError.
+func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*answer, error) {
+	return e.send(ctx, "provider", target, form)
+}
+
+// push stores an authorization request at the provider (RFC 9126 §2) and returns the request_uri for the browser.
+func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI string, err error) {
+	m, err := e.provider.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	if m.PushedAuthorizationRequestEndpoint == "" {
+		return "", pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
+	}
+	params = maps.Clone(params)
+	params.Set("client_id", e.auth.clientID)
+	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
+	a, err := e.send(ctx, "pushed authorization request", target, params)
+	if err != nil {
+		return "", err
+	}
+	o, err := parseObject(a.body)
+	if err == nil {
+		requestURI, err = requiredCredential(o, "request_uri")
+	}
+	if err == nil && len(requestURI) > maxRequestURI {
+		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(requestURI))
+	}
+	if err != nil {
+		return "", pushError(a.status, err)
+	}
+	return requestURI, nil
+}
+
+func pushError(status int, err error) error {
+	return &endpointError{Endpoint: "pushed authorization request", Status: status, Err: err}
+}
+
+// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or refresh_token. Without a revocation endpoint
+// there is nothing to do, and that is no error.
+func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
+	m, err := e.provider.metadata(ctx)
+	if err != nil || m.RevocationEndpoint == "" {
+		return err
+	}
+	_, err = e.send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
+		url.Values{"token": {token}, "token_type_hint": {hint}})
+	return err
+}
+
+// send is the one place where a form leaves for the provider.
+func (e *endpoint) send(ctx context.Context, name, target string, form url.Values) (*answer, error) {
+	form = maps.Clone(form)
+	if form == nil {
+		form = url.Values{}
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	secrets, err := e.auth.apply(ctx, form, header)
+	if err != nil {
+		return nil, &endpointError{Endpoint: name, Err: err}
+	}
+	secrets = append(secrets, secretsIn(form)...)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, &endpointError{Endpoint: name, Err: errors.New("expected a URL that can be called")}
+	}
+	req.Header = header
+	a, err := e.do(name, req, secrets)
+	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_client" {
+		e.auth.explain(ctx, e.provider.peek())
+	}
+	return a, err
+}
+
+// secretParameters are the form fields whose values must not come back in a message.
+var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "state", "nonce"}
+
+func secretsIn(form url.Values) (secrets []string) {
+	for _, name := range secretParameters {
+		secrets = append(secrets, form[name]...)
+	}
+	return secrets
+}
+
+// do sends a request and reads the answer within its bounds.
+func (e *endpoint) do(name string, req *http.Request, secrets []string) (*answer, error) {
+	res, err := e.client.Do(req)
+	if err != nil {
+		return nil, &endpointError{Endpoint: name, Err: withoutURL(err)}
+	}
+	defer res.Body.Close()
+	body, err := readBody(res.Body)
+	if err != nil {
+		return nil, &endpointError{Endpoint: name, Status: res.StatusCode, Err: err}
+	}
+	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		failed.readError(body, secrets)
+		return nil, failed
+	}
+	if o, err := parseObject(body); err == nil && o.present("error") && name != "userinfo" {
+		failed.readError(body, secrets)
+		return nil, failed
+	}
+	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil
+}
+
+// withoutURL drops the URL of a *url.Error: the endpoint's name says enough, and a URL may carry anything.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%s: %w", u.Op, u.Err)
+	}
+	return err
+}

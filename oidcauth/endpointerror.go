@@ -1,0 +1,99 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// An endpointError says that a call to an endpoint of the provider failed: no answer, an error answer (RFC 6749 §5.2)
+// or one that makes no sense. Its text names status, code and description; it never holds a body, a credential or
+// anything else that we sent.
+type endpointError struct {
+	Endpoint    string // which one: token, userinfo …
+	Status      int    // 0: no answer
+	Code        string // the provider's error code, "" when it sent none
+	Description string // the provider's error_description, cleaned and cut
+	RetryAfter  time.Duration
+	Err         error // the cause when the provider gave no code, or nil
+}
+
+func (e *endpointError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " answered %d", e.Status)
+	}
+	for _, s := range []string{e.Code, e.Description} {
+		if s != "" {
+			b.WriteString(": " + s)
+		}
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+func (e *endpointError) Unwrap() error { return e.Err }
+
+// Timeout reports whether the time ran out before the answer was complete. The request may have been carried out.
+func (e *endpointError) Timeout() bool {
+	timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.Err)
+	return ok && timeout.Timeout()
+}
+
+const maxDescription = 200
+
+// readError takes code and description out of an error answer. What repeats a secret of the request is left out.
+func (e *endpointError) readError(body []byte, secrets []string) {
+	o, err := parseObject(body)
+	if err != nil {
+		e.Err = errors.New("expected an OAuth error in JSON, got " + kindOf(body))
+		return
+	}
+	code, _ := o.text("error")
+	description, _ := o.text("error_description")
+	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
+}
+
+// clean makes a provider's text fit for logs: withheld as a whole when it repeats a secret, reduced to the printable
+// ASCII that RFC 6749 §5.2 allows, and cut.
+func clean(s string, limit int, secrets []string) string {
+	if repeats(s, secrets) {
+		return "[withheld: repeats what was sent]"
+	}
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > limit {
+		return s[:limit] + "..."
+	}
+	return s
+}
+
+// repeats reports whether s holds a piece of a secret that is long enough to matter, plain or as a form spells it.
+func repeats(s string, secrets []string) bool {
+	const window = 12
+	plain, err := url.QueryUnescape(s)
+	if err != nil {
+		plain = s
+	}
+	for _, secret := range secrets {
+		step := min(len(secret), window)
+		for i := 0; step > 0 && i+step <= len(secret); i++ {
+			if piece := secret[i : i+step]; strings.Contains(s, piece) || strings.Contains(plain, piece) {
+				return true
+			}
+		}
+	}
+	return false
+}

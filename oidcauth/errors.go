@@ -1,0 +1,199 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Sentinels that callers compare with errors.Is.
+var (
+	// ErrLoginRequired means that nobody is signed in, or that only a new login brings a usable token.
+	ErrLoginRequired = errors.New("oidcauth: login required")
+
+	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
+	ErrState = errors.New("oidcauth: no login transaction for this callback")
+
+	// ErrOrigin means that a request with a token was aimed at an origin that Config.APIs does not name.
+	ErrOrigin = errors.New("oidcauth: origin is not in Config.APIs")
+)
+
+// A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is for logs, not for pages.
+type LoginError struct {
+	// Code is the provider's error code (RFC 6749 §4.1.2.1, Core §3.1.2.6), or ours, such as "invalid_id_token".
+	Code string
+
+	// Description is the provider's error_description, cut and cleaned. It is untrusted text.
+	Description string
+
+	// Err is the cause, where there is one.
+	Err error
+}
+
+// Error names code, description and cause.
+func (e *LoginError) Error() string {
+	text := "oidcauth: login failed: " + e.Code
+	if e.Description != "" {
+		text += fmt.Sprintf(" (%q)", e.Description)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *LoginError) Unwrap() error { return e.Err }
+
+// A DeniedError is a user who lacks what a guard requires, or whom Hooks.Login refused.
+type DeniedError struct {
+	// Requirement says what was required, never what the user has.
+	Requirement string
+
+	// Err is the cause, where there is one.
+	Err error
+}
+
+// Error names the requirement and the cause.
+func (e *DeniedError) Error() string {
+	if e.Err == nil {
+		return "oidcauth: denied: " + e.Requirement
+	}
+	return "oidcauth: denied: " + e.Requirement + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// A StepUpError is a request that needs a fresher or stronger login (RFC 9470): from one of our guards, or from an API that the
+// user's token was sent to.
+type StepUpError struct {
+	// ACRValues are the acceptable authentication context class references, best first; nil means any.
+	ACRValues []string
+
+	// AMR are authentication methods that must all have been used; nil means any.
+	AMR []string
+
+	// MaxAge is the greatest age of the login. Negative means that none was named.
+	MaxAge time.Duration
+
+	// Scope is the scope that the API asked for, if any.
+	Scope string
+}
+
+// Error says what is needed.
+func (e *StepUpError) Error() string {
+	var needs []string
+	if len(e.ACRValues) > 0 {
+		needs = append(needs, "acr "+strings.Join(e.ACRValues, " or "))
+	}
+	if len(e.AMR) > 0 {
+		needs = append(needs, "amr "+strings.Join(e.AMR, " and "))
+	}
+	if e.MaxAge >= 0 {
+		needs = append(needs, "a login not older than "+e.MaxAge.String())
+	}
+	return "oidcauth: step-up authentication required: " + strings.Join(needs, ", ")
+}
+
+// An UnavailableError is a provider that can't be used just now. It says nothing about the user: sessions stay.
+type UnavailableError struct {
+	// RetryAfter is when trying again makes sense.
+	RetryAfter time.Duration
+
+	// Err is the cause.
+	Err error
+}
+
+// Error names the cause.
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("oidcauth: provider unavailable: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// A Problem is an error as the browser or the API client is told it. Title and Advice are constant texts; nothing in them comes
+// from a request or a provider.
+type Problem struct {
+	// Status is the HTTP status code of the answer.
+	Status int
+
+	// Code names the kind of problem in JSON answers and logs.
+	Code string
+
+	// Title and Advice say what happened and what to do next.
+	Title, Advice string
+
+	// Link and LinkText lead on: to a new login, or home. Link is a path of this site; empty means no link.
+	Link, LinkText string
+
+	// RetryAfter is sent as Retry-After when it is positive.
+	RetryAfter time.Duration
+
+	// Reference stands on the page and in the log, so that an operator finds the one by the other.
+	Reference string
+
+	// Err is the cause, for errors.Is and errors.As; never show it to a browser.
+	Err error
+}
+
+// Error names the code and the cause.
+func (p *Problem) Error() string {
+	if p.Err == nil {
+		return fmt.Sprintf("oidcauth: %s (%d)", p.Code, p.Status)
+	}
+	return fmt.Sprintf("oidcauth: %s (%d): %v", p.Code, p.Status, p.Err)
+}
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// A problemText is what a code tells people.
+type problemText struct{ title, advice, link, event string }
+
+// Where a problem's link leads.
+const (
+	linkNone  = ""
+	linkLogin = "Sign in again"
+	linkHome  = "Go to the start page"
+)
+
+// problemTexts holds a text for each code, so that what a page says never depends on what was sent.
+var problemTexts = map[string]problemText{
+	"not_found":            {"Page not found", "Check the address, or start from the home page.", linkHome, "request refused"},
+	"method_not_allowed":   {"That can't be done here", "Go back and use the page's own buttons and links.", linkHome, "request refused"},
+	"invalid_request":      {"That request can't be used", "Go back and try again from the page you came from.", linkHome, "request refused"},
+	"cross_origin":         {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
+	"login_required":       {"You are not signed in", "Sign in to go on.", linkLogin, "request refused"},
+	"no_transaction":       {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
+	"login_expired":        {"This sign-in took too long", "Sign-ins expire after a while. Sign in again.", linkLogin, "login refused"},
+	"login_loop":           {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
+	"access_denied":        {"Sign-in was refused", "You or the sign-in service refused access. You can try again, perhaps with another account.", linkLogin, "login refused"},
+	"login_failed":         {"Sign-in failed", "The sign-in service did not complete the sign-in. Try again.", linkLogin, "login refused"},
+	"invalid_response":     {"Sign-in failed", "The sign-in service sent an answer that can't be trusted. Try again; if it happens again, tell the operator of this site.", linkLogin, "login refused"},
+	"provider_error":       {"The sign-in service has a problem", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "login refused"},
+	"provider_timeout":     {"The sign-in service does not answer", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
+	"provider_unavailable": {"The sign-in service can't be reached", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
+	"busy":                 {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
+	"store_unavailable":    {"Sessions can't be read just now", "You are still signed in. Try again in a moment.", linkNone, "store unavailable"},
+	"session_too_large":    {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
+	"forbidden":            {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
+	"step_up_failed":       {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
+	"internal":             {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},
+}
+
+// providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503 for none, 504 for a late one.
+func providerProblem(err error) *Problem {
+	var unavailable *UnavailableError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &unavailable):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: unavailable.RetryAfter, Err: err}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
+	}
+	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}
+}

@@ -1,0 +1,8 @@
+package oidcauth
+
+// What tests in oidcauth_test need to reach.
+var (
+	LocalPath    = localPath
+	IsNavigation = isNavigation
+	RolesOf      = rolesOf
+)

@@ -1,0 +1,91 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// serveFrontChannelLogout is loaded by the provider's page in a frame (Front-Channel Logout §2). It needs iss and sid, and works
+// without cookies, which browsers keep from such frames: the sid, which only the provider and its clients know, is the authority.
+func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request) {
+	a.allowFraming(w)
+	if a.methodNotAllowed(w, r, http.MethodGet) {
+		return
+	}
+	query := r.URL.Query()
+	iss, sid := query["iss"], query["sid"]
+	if len(iss) != 1 || len(sid) != 1 || iss[0] != a.config.Issuer || sid[0] == "" || len(sid[0]) > maxSID {
+		a.writePage(w, http.StatusOK, "signedout.html", page{})
+		return
+	}
+	if err := a.endBySID(r.Context(), sid[0]); err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		return
+	}
+	a.writePage(w, http.StatusOK, "signedout.html", page{})
+}
+
+// maxSID bounds a session identifier that a stranger may send.
+const maxSID = 256
+
+// allowFraming lets the provider's pages frame the answer.
+func (a *Authenticator) allowFraming(w http.ResponseWriter) {
+	ancestors := append([]string{originOf(a.config.Issuer)}, a.config.FrameAncestors...)
+	if meta := a.provider.peek(); meta != nil && meta.EndSessionEndpoint != "" {
+		ancestors = append(ancestors, originOf(meta.EndSessionEndpoint))
+	}
+	w.Header().Del("X-Frame-Options")
+	w.Header().Set("Content-Security-Policy", strings.Replace(pagePolicy, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(ancestors, " "), 1))
+}
+
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "'none'"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// recordSID notes that a login has this sid and when its ID token was issued, so that front-channel logout knows a real sid
+// from a made-up one, and marks it by the provider's clock.
+func (a *Authenticator) recordSID(ctx context.Context, u *User, issued time.Time) error {
+	if !a.config.FrontChannelLogout || u.SessionID == "" {
+		return nil
+	}
+	life := a.sessions.Config().Lifetime + 2*a.config.Skew
+	err := a.sessions.Vault("known sid").Set(ctx, sidTag(u.Issuer, u.SessionID), []byte(strconv.FormatInt(issued.Unix(), 10)), life)
+	if err != nil {
+		return unavailableStore(err)
+	}
+	return nil
+}
+
+// endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
+func (a *Authenticator) endBySID(ctx context.Context, sid string) error {
+	tag := sidTag(a.config.Issuer, sid)
+	rows, err := a.sessions.Vault("known sid").Get(ctx, tag)
+	if err != nil {
+		return err
+	}
+	if len(rows) != 1 || rows[0].Value == nil {
+		return nil
+	}
+	issued, err := strconv.ParseInt(string(rows[0].Value), 10, 64)
+	if err != nil {
+		return errors.Join(errors.New("oidcauth: row of a known sid is damaged"), err)
+	}
+	if err := a.sessions.RevokeAt(ctx, tag, time.Unix(issued, 0)); err != nil {
+		return err
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", a.config.Issuer), slog.String("by", "front-channel logout"), fingerprint("sid", sid))
+	if a.config.Hooks.Logout != nil {
+		a.config.Hooks.Logout(ctx, nil, "provider")
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package oidcauth
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	maxBody        = 1 << 20 // of any answer of the provider
+	maxHeaderBytes = 64 << 10
+	connectTimeout = 3 * time.Second
+)
+
+// newHTTPClient returns the client for every call to the provider: bounded in time, without a cookie jar, and blind to
+// redirects, because a redirected token request carries the code in its body (RFC 9700 §4.12) and redirected metadata
+// is somebody else's. Config.HTTPClient replaces it, in a copy that keeps these three rules.
+func newHTTPClient(c *Config) *http.Client {
+	client := http.Client{}
+	if c.HTTPClient != nil {
+		client = *c.HTTPClient
+	}
+	if client.Transport == nil {
+		client.Transport = newTransport()
+	}
+	if c.ClientAuth.Certificate != nil {
+		client.Transport = withCertificate(client.Transport, c.ClientAuth.Certificate)
+	}
+	if client.Timeout == 0 || client.Timeout > c.Timeout {
+		client.Timeout = c.Timeout
+	}
+	client.Jar = nil
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
+
+func newTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    connectTimeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// withCertificate adds the client certificate (RFC 8705) to a copy of a standard transport. Any other RoundTripper
+// is left alone: whoever replaces the transport presents the certificate there.
+func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTripper {
+	standard, ok := rt.(*http.Transport)
+	if !ok {
+		return rt
+	}
+	standard = standard.Clone()
+	if standard.TLSClientConfig == nil {
+		standard.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	standard.TLSClientConfig.Certificates = []tls.Certificate{*cert}
+	return standard
+}
+
+// getJSON fetches a JSON object that anybody may read: metadata and key sets.
+func getJSON(ctx context.Context, client *http.Client, url string) (object, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return object{}, err
+	}
+	req.Header.Set("Accept", "application/json, application/jwk-set+json")
+	res, err := client.Do(req)
+	if err != nil {
+		return object{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return object{}, fmt.Errorf("%s: expected status 200, got %d", url, res.StatusCode)
+	}
+	body, err := readBody(res.Body)
+	if err != nil {
+		return object{}, fmt.Errorf("%s: %w", url, err)
+	}
+	o, err := parseObject(body)
+	if err != nil {
+		return object{}, fmt.Errorf("%s: %w", url, err)
+	}
+	return o, nil
+}
+
+// errTooLarge says that an answer is beyond maxBody.
+var errTooLarge = errors.New("expected at most " + strconv.Itoa(maxBody) + " bytes, got more")
+
+// readBody reads a whole body of at most maxBody bytes, counted after decompression.
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxBody {
+		return nil, errTooLarge
+	}
+	return body, nil
+}
+
+// mediaType returns a Content-Type without its parameters, in lower case; "" when there is none to understand.
+func mediaType(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// retryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0 when there is none. It is capped at an
+// hour: a provider may ask for patience, not take the application out of service.
+func retryAfter(h http.Header) time.Duration {
+	const longest = time.Hour
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, longest)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, min(time.Until(at), longest))
+	}
+	return 0
+}

@@ -1,0 +1,170 @@
+package oidcauth_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/stretchr/testify/require"
+)
+
+func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
+
+// certificate makes a self-signed certificate for 127.0.0.1.
+func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	der := must(x509.CreateCertificate(nil, template, template, ecKey().Public(), ecKey()))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: ecKey(), Leaf: must(x509.ParseCertificate(der))}
+}
+
+// tlsServer serves metadata over a real TLS socket and returns a configuration that trusts its certificate.
+func tlsServer(t *testing.T, config *tls.Config, trusted ...*x509.Certificate) *oidcauth.Config {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case discovery:
+			writeJSON(w, with(goodMetadata(), m{"issuer": server.URL, "token_endpoint": server.URL + "/token"}))
+		case "/token":
+			_, _ = io.WriteString(w, goodAnswer)
+		}
+	})
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	pool := x509.NewCertPool()
+	for _, c := range trusted {
+		pool.AddCert(c)
+	}
+	return newFakeOP(t).config(func(c *oidcauth.Config) {
+		c.Issuer = server.URL
+		c.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	})
+}
+
+func TestTLSIsVerified(t *testing.T) {
+	good := certificate(t, nil)
+	expired := certificate(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	other := certificate(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 2)} })
+	serves := func(c tls.Certificate, highest uint16) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{c}, MaxVersion: highest, MinVersion: tls.VersionTLS10}
+	}
+	for _, row := range []struct {
+		name    string
+		server  *tls.Config
+		trusted []*x509.Certificate
+		ok      bool
+	}{
+		{"a trusted certificate is accepted", serves(good, 0), []*x509.Certificate{good.Leaf}, true},
+		{"TLS 1.2 is accepted", serves(good, tls.VersionTLS12), []*x509.Certificate{good.Leaf}, true},
+		{"a self-signed certificate is refused", serves(good, 0), nil, false},
+		{"an expired certificate is refused", serves(expired, 0), []*x509.Certificate{expired.Leaf}, false},
+		{"another host's certificate is refused", serves(other, 0), []*x509.Certificate{other.Leaf}, false},
+		{"TLS 1.1 is refused", serves(good, tls.VersionTLS11), []*x509.Certificate{good.Leaf}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := tlsServer(t, row.server, row.trusted...)
+			_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+			if row.ok {
+				require.NoError(t, err)
+			} else {
+				requireUnavailable(t, err)
+			}
+		})
+	}
+}
+
+func TestAClientCertificateIsPresented(t *testing.T) {
+	server, client := certificate(t, nil), certificate(t, nil)
+	pool := x509.NewCertPool()
+	pool.AddCert(client.Leaf)
+	config := &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	c := tlsServer(t, config, server.Leaf)
+	original := c.HTTPClient.Transport.(*http.Transport)
+	_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+	requireUnavailable(t, err)
+	c.ClientSecret, c.ClientAuth = "", oidcauth.ClientAuth{Method: oidcauth.TLSClientAuth, Certificate: &client}
+	httpClient := oidcauth.NewHTTPClient(c)
+	endpoint := oidcauth.NewEndpoint(c, oidcauth.NewProtocolProvider(c, httpClient), httpClient)
+	answer, err := endpoint.Token(background(), grant())
+	require.NoError(t, err)
+	require.Equal(t, "at-1", answer.AccessToken)
+	require.Empty(t, original.TLSClientConfig.Certificates, "the caller's transport is not changed")
+}
+
+func TestTheClientIsBoundedAndTheCallersIsNotChanged(t *testing.T) {
+	op := newFakeOP(t)
+	for name, row := range map[string]struct{ theirs, want time.Duration }{
+		"no time-out": {0, 10 * time.Second}, "a longer one": {time.Hour, 10 * time.Second}, "a shorter one": {time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			theirs := &http.Client{Timeout: row.theirs, Transport: op, Jar: &recordingJar{}}
+			client := oidcauth.NewHTTPClient(op.config(func(c *oidcauth.Config) { c.HTTPClient = theirs }))
+			require.Equal(t, row.want, client.Timeout)
+			require.Nil(t, client.Jar)
+			require.ErrorIs(t, client.CheckRedirect(nil, nil), http.ErrUseLastResponse)
+			require.Equal(t, row.theirs, theirs.Timeout)
+			require.NotNil(t, theirs.Jar)
+			require.Nil(t, theirs.CheckRedirect)
+		})
+	}
+	own := oidcauth.NewHTTPClient(op.config(func(c *oidcauth.Config) { c.HTTPClient = nil }))
+	transport := own.Transport.(*http.Transport)
+	require.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
+	require.NotZero(t, transport.MaxResponseHeaderBytes)
+}
+
+func TestABodyMayHaveOneMebibyte(t *testing.T) {
+	op := newFakeOP(t)
+	document := string(must(json.Marshal(op.metadata)))
+	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", oidcauth.MaxBody-len(document)))
+	_, err := op.provider().Metadata(background())
+	require.NoError(t, err)
+	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", oidcauth.MaxBody-len(document)+1))
+	_, err = op.provider().Metadata(background())
+	requireUnavailable(t, err)
+}
+
+func TestBodiesAreCountedAfterDecompression(t *testing.T) {
+	var bomb bytes.Buffer
+	zip := gzip.NewWriter(&bomb)
+	_, _ = zip.Write(bytes.Repeat([]byte(" "), 64<<20))
+	require.NoError(t, zip.Close())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(bomb.Bytes())
+	}))
+	defer server.Close()
+	c := newFakeOP(t).config(func(c *oidcauth.Config) { c.Issuer, c.HTTPClient = server.URL, nil })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+	runtime.ReadMemStats(&after)
+	requireUnavailable(t, err)
+	require.ErrorContains(t, errors.Unwrap(err), "bytes")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+}

@@ -1,0 +1,42 @@
+package oidcauth
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"strings"
+	"unicode"
+)
+
+// maxLogged bounds each piece of foreign text in a log line.
+const maxLogged = 300
+
+// reason is the attribute that carries an error's text, cut and cleaned: parts of it may come from a browser or a provider.
+func reason(err error) slog.Attr {
+	if err == nil {
+		return slog.String("reason", "")
+	}
+	return slog.String("reason", clip(err.Error(), maxLogged))
+}
+
+// fingerprint is the attribute that names a user or session in logs without telling who it is.
+func fingerprint(name, value string) slog.Attr {
+	if value == "" {
+		return slog.String(name, "")
+	}
+	sum := sha256.Sum256([]byte(value))
+	return slog.String(name, base64.RawURLEncoding.EncodeToString(sum[:6]))
+}
+
+// clip returns s with what could forge or flood a log line replaced, and cut after max bytes.
+func clip(s string, max int) string {
+	if len(s) > max {
+		s = strings.ToValidUTF8(s[:max], "") + "…"
+	}
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '·'
+	}, s)
+}

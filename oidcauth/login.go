@@ -1,0 +1,301 @@
+package oidcauth
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/signet-go/signet/session"
+)
+
+// Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with an error page. Use it
+// for a sign-in with options of its own; a link to LoginURL does for the rest.
+func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
+	silent := o.Prompt == "none"
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) {
+		a.startLogin(w, r, &transaction{Silent: silent}, o)
+	})
+}
+
+// withSession runs h with the request's session loaded.
+func (a *Authenticator) withSession(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
+	a.sessions.Handler(h).ServeHTTP(w, r)
+}
+
+// serveLogin is the login route: a link of the application's, or a login that a third party initiates (Core §4), of which
+// only iss, login_hint and target_link_uri are read.
+func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
+		return
+	}
+	if isPrefetch(r) {
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "login_required", Err: errors.New("prefetch")})
+		return
+	}
+	if !mayStartLogin(r) {
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: ErrLoginRequired})
+		return
+	}
+	params, problem := formOf(w, r)
+	if problem != nil {
+		a.fail(w, r, problem)
+		return
+	}
+	o, err := a.requestedLogin(params)
+	if err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err})
+		return
+	}
+	a.startLogin(w, r, new(transaction), o)
+}
+
+// requestedLogin reads the parameters of the login route.
+func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) {
+	for _, name := range []string{"return_to", "iss", "login_hint", "target_link_uri"} {
+		if len(params[name]) > 1 {
+			return LoginOptions{}, errors.New("parameter given more than once: " + name)
+		}
+	}
+	if !params.Has("iss") {
+		return LoginOptions{ReturnTo: params.Get("return_to")}, nil
+	}
+	if params.Get("iss") != a.config.Issuer {
+		return LoginOptions{}, errors.New("iss of a third-party-initiated login is not our issuer")
+	}
+	hint := params.Get("login_hint")
+	if len(hint) > 512 {
+		return LoginOptions{}, errors.New("login_hint is longer than 512 bytes")
+	}
+	target := strings.TrimPrefix(params.Get("target_link_uri"), a.origin)
+	return LoginOptions{ReturnTo: target, LoginHint: hint}, nil
+}
+
+// startLogin sends the browser to the provider with a new transaction.
+func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions) {
+	a.protectAnswer(w)
+	target, err := a.prepareLogin(r, t, a.config.Login.overriddenBy(o))
+	if err == nil {
+		err = a.beginTransaction(w, r, t)
+	}
+	if err != nil {
+		a.fail(w, r, loginProblem(err))
+		return
+	}
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// overriddenBy returns o with the fields that are set in other replaced.
+func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
+	merged := other
+	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
+	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
+	merged.UILocales = cmp.Or(other.UILocales, o.UILocales)
+	merged.ACRValues = cmp.Or(other.ACRValues, o.ACRValues)
+	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
+	if other.Resource == nil {
+		merged.Resource = o.Resource
+	}
+	if other.Claims == nil {
+		merged.Claims = o.Claims
+	}
+	merged.Extra = url.Values{}
+	for _, extra := range []url.Values{o.Extra, other.Extra} {
+		for name, values := range extra {
+			if !slices.Contains(ownParameters, name) {
+				merged.Extra[name] = values
+			}
+		}
+	}
+	return merged
+}
+
+// prepareLogin fills in t and returns the URL to send the browser to.
+func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOptions) (string, error) {
+	ctx := r.Context()
+	s := session.From(ctx)
+	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
+		return "", err
+	}
+	meta, err := a.provider.metadata(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.Provider, t.Session = a.key, s.ID()
+	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
+	t.Began = time.Now().UnixMilli()
+	t.ACR, t.AMR = o.essentialACR, o.amr
+	if t.ReturnTo = a.returnTo(o.ReturnTo); t.ReturnTo == "/" {
+		t.ReturnTo = ""
+	}
+	if o.MaxAge != 0 {
+		age := max(0, int64(o.MaxAge/time.Second))
+		t.MaxAge = &age
+	}
+	params := a.authorizationParameters(t, o)
+	claims, err := essentialClaims(o.Claims, o.essentialACR)
+	if err != nil {
+		return "", err
+	}
+	if claims != nil {
+		params.Set("claims", string(claims))
+	}
+	return a.authorizationURL(ctx, meta, params)
+}
+
+// randomText returns 128 random bits: what guessing would have to find within one login.
+func randomText() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
+func (a *Authenticator) authorizationParameters(t *transaction, o LoginOptions) url.Values {
+	p := url.Values{}
+	for name, values := range o.Extra {
+		p[name] = values
+	}
+	p.Set("client_id", a.config.ClientID)
+	p.Set("response_type", "code")
+	p.Set("redirect_uri", a.config.RedirectURL)
+	p.Set("scope", strings.Join(a.config.Scopes, " "))
+	p.Set("state", t.State)
+	p.Set("nonce", t.Nonce)
+	p.Set("code_challenge", oauth2.S256ChallengeFromVerifier(t.Verifier))
+	p.Set("code_challenge_method", "S256")
+	acr := o.ACRValues
+	if len(o.essentialACR) > 0 {
+		acr = strings.Join(o.essentialACR, " ")
+	}
+	for name, value := range map[string]string{
+		"response_mode": string(a.config.ResponseMode), "prompt": o.Prompt, "login_hint": o.LoginHint,
+		"ui_locales": o.UILocales, "acr_values": acr,
+	} {
+		if value != "" {
+			p.Set(name, value)
+		}
+	}
+	if t.MaxAge != nil {
+		p.Set("max_age", strconv.FormatInt(*t.MaxAge, 10))
+	}
+	if len(o.Resource) > 0 {
+		p["resource"] = o.Resource
+	}
+	return p
+}
+
+// authorizationURL is where the browser goes: with all parameters, or with a reference to those that were pushed (RFC 9126 §4).
+func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, params url.Values) (string, error) {
+	target, err := url.Parse(meta.AuthorizationEndpoint)
+	if err != nil {
+		return "", &LoginError{Code: "invalid_metadata", Err: err}
+	}
+	if a.config.Advanced.SignedRequests {
+		if params, err = a.requestObject(params); err != nil {
+			return "", err
+		}
+	}
+	if a.pushes(meta) {
+		uri, err := a.push(ctx, meta, params)
+		if err != nil {
+			return "", err
+		}
+		params = url.Values{"client_id": {a.config.ClientID}, "request_uri": {uri}}
+	}
+	query := target.Query()
+	for name, values := range params {
+		query[name] = values
+	}
+	target.RawQuery = query.Encode()
+	return target.String(), nil
+}
+
+// pushes reports whether requests are pushed.
+func (a *Authenticator) pushes(meta *metadata) bool {
+	switch a.config.PAR {
+	case PAROff:
+		return false
+	case PARRequire:
+		return true
+	default:
+		return meta.PushedAuthorizationRequestEndpoint != ""
+	}
+}
+
+// push pushes the request. A failure fails the login: falling back would let whoever disturbs the push read the request.
+func (a *Authenticator) push(ctx context.Context, meta *metadata, params url.Values) (string, error) {
+	if meta.PushedAuthorizationRequestEndpoint == "" {
+		return "", &LoginError{Code: "par_unavailable", Err: errors.New("PAR is PARRequire, and the provider has no pushed_authorization_request_endpoint")}
+	}
+	release, ok := a.endpoint.acquire()
+	if !ok {
+		return "", errBusy
+	}
+	defer release()
+	uri, err := a.endpoint.push(ctx, params)
+	if err != nil {
+		return "", &LoginError{Code: "par_failed", Err: errors.Join(err, errors.New("if the provider's endpoint does not work for this client, set Config.PAR to PAROff"))}
+	}
+	return uri, nil
+}
+
+// errBusy means that too many logins are under way at the provider.
+var errBusy = errors.New("oidcauth: too many logins are under way at the provider")
+
+// loginProblem maps what can go wrong while a login starts or returns to an answer.
+func loginProblem(err error) *Problem {
+	var problem *Problem
+	var denied *DeniedError
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.Is(err, session.ErrUnavailable):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
+	case errors.Is(err, session.ErrTooLarge):
+		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
+	case errors.Is(err, errBusy), errors.Is(err, errConsumedFull):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Err: err}
+	case errors.As(err, &denied):
+		return &Problem{Status: http.StatusForbidden, Code: "access_denied", Err: err}
+	}
+	return providerProblem(err)
+}
+
+// formOf reads the parameters of a GET's query or a POST's urlencoded body, bounded.
+func formOf(w http.ResponseWriter, r *http.Request) (url.Values, *Problem) {
+	bad := func(status int, err error) (url.Values, *Problem) {
+		return nil, &Problem{Status: status, Code: "invalid_request", Err: err}
+	}
+	if r.Method != http.MethodPost {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return bad(http.StatusBadRequest, err)
+		}
+		return values, nil
+	}
+	if mediaType(r.Header) != "application/x-www-form-urlencoded" {
+		return bad(http.StatusUnsupportedMediaType, errors.New("expected application/x-www-form-urlencoded"))
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			return bad(http.StatusRequestEntityTooLarge, err)
+		}
+		return bad(http.StatusBadRequest, err)
+	}
+	return r.PostForm, nil
+}
+
+// maxForm bounds a posted form.
+const maxForm = 64 << 10

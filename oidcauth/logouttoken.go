@@ -1,0 +1,127 @@
+package oidcauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	logoutEvent      = "http://schemas.openid.net/event/backchannel-logout"
+	logoutTokenType  = "logout+jwt"
+	maxLogoutMessage = 5 * time.Minute // since iat
+)
+
+// A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject or SID may be empty, not both.
+type logoutToken struct {
+	Issuer, Subject, SID string
+	ID                   string // jti; the caller refuses one that it has seen before
+	IssuedAt             time.Time
+	Expiry               time.Time // zero when absent, as with some providers
+}
+
+// logout verifies a logout token (Back-Channel Logout §2.6, without the replay check). Anybody may send one, so
+// everything that needs no key comes first: a forged token with the wrong issuer costs no fetch. The error is a
+// *tokenError, or an *UnavailableError when the provider's keys can't be had.
+func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
+	jws, err := parseJWS(raw)
+	if err == nil {
+		err = jws.checkHeader(v.alg, logoutTokenType)
+	}
+	if err == nil {
+		err = checkNames(jws.payload)
+	}
+	var t *logoutToken
+	if err == nil {
+		t, err = v.readLogoutToken(jws.payload)
+	}
+	if err == nil {
+		err = v.signature(ctx, jws, forLogout)
+	}
+	if err != nil {
+		return nil, asTokenError("logout token refused", err)
+	}
+	return t, nil
+}
+
+func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
+	t := &logoutToken{Issuer: v.issuer}
+	var errs [8]error
+	now := clock{time.Now(), v.skew}
+	errs[0] = checkIssuer(claims, v.issuer)
+	errs[1] = checkAudience(claims, v.clientID)
+	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutMessage)
+	t.Expiry, errs[3] = now.logoutExpiry(claims)
+	errs[4] = now.notBefore(claims)
+	errs[5] = checkEvents(claims)
+	t.ID, errs[6] = requiredID(claims)
+	errs[7] = t.readTarget(claims)
+	return t, cmp.Or(errs[:]...)
+}
+
+func checkIssuer(claims object, issuer string) error {
+	got, err := claims.text("iss")
+	if err == nil && got != issuer {
+		err = fmt.Errorf("iss: expected exactly %q, got %s", issuer, quoteShort(got))
+	}
+	return err
+}
+
+// logoutExpiry is expiry for a token that may come without exp and that nobody needs for longer than a day.
+func (c clock) logoutExpiry(claims object) (time.Time, error) {
+	if !claims.has("exp") {
+		return time.Time{}, nil
+	}
+	capped, err := c.expiry(claims)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if exp, _, _ := claims.date("exp"); exp.After(capped) {
+		return time.Time{}, fmt.Errorf("exp: expected at most %v ahead, got more", maxLifetime)
+	}
+	return capped, nil
+}
+
+// checkEvents demands the back-channel logout event, an object, and no nonce, by which an ID token with an events claim
+// gives itself away.
+func checkEvents(claims object) error {
+	if claims.has("nonce") {
+		return errors.New("nonce: forbidden in a logout token")
+	}
+	if !claims.present("events") {
+		return errors.New("events: expected the back-channel logout event, got none")
+	}
+	events, err := parseObject(claims.values["events"])
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	if !events.has(logoutEvent) || events.values[logoutEvent][0] != '{' {
+		return errors.New("events: expected the back-channel logout event as an object")
+	}
+	return nil
+}
+
+func requiredID(claims object) (string, error) {
+	id, err := identifierOf(claims, "jti")
+	if err == nil && id == "" {
+		err = errors.New("jti: expected, got none")
+	}
+	return id, err
+}
+
+// readTarget reads whom the token logs out: sid, sub or both.
+func (t *logoutToken) readTarget(claims object) (err error) {
+	if t.SID, err = identifierOf(claims, "sid"); err != nil {
+		return err
+	}
+	if claims.present("sub") {
+		t.Subject, err = subjectOf(claims)
+		return err
+	}
+	if t.SID == "" {
+		return errors.New("sub, sid: expected one of them, got none")
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// metadata is what a provider publishes about itself (OpenID Connect Discovery §3, RFC 8414 §2), checked: every
+// endpoint that is not empty is an absolute URL that we may call. It is never changed after it was built.
+type metadata struct {
+	Issuer                             string
+	AuthorizationEndpoint              string
+	TokenEndpoint                      string
+	UserinfoEndpoint                   string
+	JWKSURI                            string
+	EndSessionEndpoint                 string
+	RevocationEndpoint                 string
+	IntrospectionEndpoint              string
+	PushedAuthorizationRequestEndpoint string
+	RequirePAR                         bool     // require_pushed_authorization_requests (RFC 9126 §5)
+	IssParameterSupported              bool     // authorization_response_iss_parameter_supported (RFC 9207 §3)
+	TokenEndpointAuthMethods           []string // nil: not said
+	SigningAlgs                        []string // id_token_signing_alg_values_supported
+	DPoPSigningAlgs                    []string // dpop_signing_alg_values_supported (RFC 9449 §5.1)
+	MTLSEndpointAliases                map[string]string
+}
+
+// parseMetadata checks a discovery document against the configured issuer, which must be equal to the published one,
+// character by character (Discovery §4.3). One endpoint that we may not call refuses the whole document, because a
+// document with such an endpoint was tampered with or is a mistake that would otherwise show much later.
+func parseMetadata(o object, issuer string) (*metadata, error) {
+	published, err := o.text("issuer")
+	if err != nil {
+		return nil, err
+	}
+	if published != issuer {
+		return nil, fmt.Errorf("issuer: expected exactly %q, got %s", issuer, quoteShort(published))
+	}
+	m := &metadata{Issuer: issuer}
+	if err := m.readEndpoints(o); err != nil {
+		return nil, err
+	}
+	m.RequirePAR, err = o.flag("require_pushed_authorization_requests")
+	if err != nil {
+		return nil, err
+	}
+	m.IssParameterSupported, err = o.flag("authorization_response_iss_parameter_supported")
+	if err != nil {
+		return nil, err
+	}
+	// These three only make messages better: a wrong type is as good as silence.
+	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
+	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
+	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
+	return m, nil
+}
+
+func (m *metadata) readEndpoints(o object) error {
+	for _, e := range []struct {
+		name     string
+		to       *string
+		required bool
+	}{
+		{"authorization_endpoint", &m.AuthorizationEndpoint, true},
+		{"token_endpoint", &m.TokenEndpoint, true},
+		{"jwks_uri", &m.JWKSURI, true},
+		{"userinfo_endpoint", &m.UserinfoEndpoint, false},
+		{"end_session_endpoint", &m.EndSessionEndpoint, false},
+		{"revocation_endpoint", &m.RevocationEndpoint, false},
+		{"introspection_endpoint", &m.IntrospectionEndpoint, false},
+		{"pushed_authorization_request_endpoint", &m.PushedAuthorizationRequestEndpoint, false},
+	} {
+		endpoint, err := o.text(e.name)
+		if err == nil && (endpoint != "" || e.required) {
+			err = checkEndpoint(m.Issuer, endpoint)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		*e.to = endpoint
+	}
+	return m.readAliases(o)
+}
+
+// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace endpoints when a client certificate is used.
+func (m *metadata) readAliases(o object) error {
+	const name = "mtls_endpoint_aliases"
+	if !o.present(name) {
+		return nil
+	}
+	aliases, err := parseObject(o.values[name])
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	m.MTLSEndpointAliases = map[string]string{}
+	for _, alias := range aliases.names {
+		endpoint, err := aliases.text(alias)
+		if err == nil && endpoint != "" {
+			err = checkEndpoint(m.Issuer, endpoint)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", name, quoteShort(alias), err)
+		}
+		m.MTLSEndpointAliases[alias] = endpoint
+	}
+	return nil
+}
+
+// checkEndpoint decides which URLs an issuer may name. An https issuer may name https URLs only; plain http is for
+// development, where issuer and endpoint are both on loopback. An issuer out in the world may not point at this
+// machine or its link-local neighbourhood, where cloud metadata services answer.
+func checkEndpoint(issuer, endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return errors.New("expected an absolute URL, got one that can't be parsed")
+	}
+	if u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
+		return fmt.Errorf("expected an absolute URL, got %s", quoteShort(endpoint))
+	}
+	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
+		return errors.New("expected a URL without user and fragment")
+	}
+	local := loopbackHost(issuerHost(issuer))
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
+	default:
+		return fmt.Errorf("expected https, got %s", quoteShort(endpoint))
+	}
+	if !local && (loopbackHost(u.Hostname()) || isLinkLocal(u.Hostname())) {
+		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(endpoint))
+	}
+	return nil
+}
+
+func issuerHost(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// isLinkLocal reports whether a host is an address that never leaves the local network segment, or no host at all.
+func isLinkLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	ip = ip.Unmap()
+	return err == nil && (ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast())
+}
+
+// alias returns the endpoint to use with a client certificate: its mTLS alias when there is one (RFC 8705 §5).
+func (m *metadata) alias(name, endpoint string) string {
+	if a := m.MTLSEndpointAliases[name]; a != "" && endpoint != "" {
+		return a
+	}
+	return endpoint
+}
+
+// lacksAuthMethod reports whether the provider lists its client authentication methods and leaves this one out.
+// Silence means client_secret_basic (Discovery §3), but providers forget the list: silence is no evidence here.
+func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
+	return len(m.TokenEndpointAuthMethods) > 0 && !slices.Contains(m.TokenEndpointAuthMethods, string(method))
+}

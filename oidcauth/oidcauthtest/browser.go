@@ -1,0 +1,126 @@
+package oidcauthtest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Browser keeps cookies and sends requests by the rules of today's browsers,
+// which are stricter than those of [http.Client] and its jar: see the package's
+// overview. Its own Get, Click, Submit, Fetch… act in its first tab; [Browser.NewTab]
+// opens more, which share the cookies.
+//
+// Tabs may be used from several goroutines, each tab from one at a time. Set
+// the exported fields before the first request.
+type Browser struct {
+	*Tab
+
+	Now          func() time.Time // the browser's clock [time.Now]
+	MaxRedirects int              // in one navigation [20]
+	Header       http.Header      // sent with every request, over what the browser would send
+
+	transport http.RoundTripper
+	mu        sync.Mutex
+	jar       jar
+	history   []Exchange
+	tabs      int
+}
+
+// NewBrowser returns a browser without cookies that sends its requests through
+// transport: a [Network] in memory, or nil for real sockets.
+func NewBrowser(transport http.RoundTripper) *Browser {
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	b := &Browser{transport: transport, Now: time.Now, MaxRedirects: 20}
+	b.Tab = b.NewTab()
+	return b
+}
+
+// NewTab opens an empty tab.
+func (b *Browser) NewTab() *Tab {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tabs++
+	return &Tab{browser: b, number: b.tabs}
+}
+
+// Exchange is one request of the browser and what came back.
+type Exchange struct {
+	Tab    int // 1 for the first tab
+	Method string
+	URL    string
+	Header http.Header // as sent, with Cookie, Origin, Referer and Sec-Fetch-*
+	Form   url.Values  // of a form submission
+
+	Status    int // 0 when no answer came
+	Answer    http.Header
+	Location  string         // where it redirects to, resolved; else ""
+	SetCookie []*http.Cookie // as the answer asked
+	Refused   []RefusedCookie
+	Err       error // why no answer came
+}
+
+// RefusedCookie is a Set-Cookie line that the browser did not obey.
+type RefusedCookie struct {
+	Line, Reason string
+}
+
+// History returns every exchange of all tabs, oldest first.
+func (b *Browser) History() []Exchange {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.history)
+}
+
+// Cookies returns the cookies, with their attributes, that a navigation typed
+// into the address bar would send to this URL.
+func (b *Browser) Cookies(rawURL string) []*http.Cookie {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []*http.Cookie
+	for _, c := range b.jar.match(mustParse(rawURL), topLevel, http.MethodGet, b.Now()) {
+		list = append(list, c.standard())
+	}
+	return list
+}
+
+// Cookie returns the cookie of this name that the browser would send, nil when
+// there is none.
+func (b *Browser) Cookie(rawURL, name string) *http.Cookie {
+	for _, c := range b.Cookies(rawURL) {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// SetCookie stores a cookie as if an answer from this URL had set it, and
+// returns the reason when the browser refuses.
+func (b *Browser) SetCookie(rawURL string, c *http.Cookie) (refused string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.jar.store(mustParse(rawURL), topLevel, c.String(), b.Now())
+}
+
+// DeleteCookie removes the cookies of this name that would be sent to the URL.
+func (b *Browser) DeleteCookie(rawURL, name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.jar.match(mustParse(rawURL), topLevel, http.MethodGet, b.Now()) {
+		if c.name == name {
+			b.jar.remove(c)
+		}
+	}
+}
+
+// ClearCookies forgets every cookie.
+func (b *Browser) ClearCookies() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.jar.cookies = nil
+}

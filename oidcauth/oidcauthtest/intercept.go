@@ -1,0 +1,212 @@
+package oidcauthtest
+
+import (
+	"bytes"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Middleware stands between a request and the provider's own answer to it.
+type Middleware = func(next http.Handler) http.Handler
+
+// Intercept puts these in front of an endpoint, the first outermost, in place
+// of those that were there; without any, the endpoint is itself again. Those of
+// [Any] stand before those of the endpoint.
+//
+//	p.Intercept(oidcauthtest.TokenEndpoint,
+//		oidcauthtest.Times(2, oidcauthtest.Reply(503, "text/html", "<h1>Later</h1>")))
+func (p *Provider) Intercept(e Endpoint, layers ...Middleware) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intercepts[e] = layers
+}
+
+// Reply answers with this status, content type and body instead of the provider.
+func Reply(status int, contentType, body string) Middleware {
+	return instead(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	})
+}
+
+// Redirect answers with a redirect to exactly this location.
+func Redirect(status int, location string) Middleware {
+	return instead(func(w http.ResponseWriter, _ *http.Request) { redirect(w, status, location) })
+}
+
+// Endless answers 200 with start and then again, again and again, until the
+// client has had enough. The Sent of the request's record tells how much went
+// out: in memory what the client read and at most 64 KiB more.
+func Endless(contentType, start, again string) Middleware {
+	return instead(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, err := io.WriteString(w, start)
+		chunk := bytes.Repeat([]byte(again), 1+4096/max(1, len(again)))
+		for err == nil && r.Context().Err() == nil {
+			_, err = w.Write(chunk)
+		}
+	})
+}
+
+// Stall answers 200 with the start of a body and then says no more until the client gives up.
+func Stall(contentType, start string) Middleware {
+	return instead(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, start)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// Cut lets the connection break after n bytes of the body of the provider's answer.
+func Cut(n int) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a := answerOf(next, r)
+			a.Header.Set("Content-Length", strconv.Itoa(len(a.Body)))
+			a.Body = a.Body[:min(n, len(a.Body))]
+			a.write(w)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// Hang answers nothing until release is closed; the provider then answers as
+// ever. A client that gives up ends it too. A nil channel hangs for good.
+func Hang(release <-chan struct{}) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-release:
+				next.ServeHTTP(w, r)
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler)
+			}
+		})
+	}
+}
+
+// Delay has the answer wait so long; a client that gives up ends it.
+func Delay(d time.Duration) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			timer := time.NewTimer(d)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				next.ServeHTTP(w, r)
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler)
+			}
+		})
+	}
+}
+
+// Drop closes the connection in place of an answer; the provider never acts on
+// the request.
+func Drop() Middleware {
+	return instead(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+}
+
+// Lose lets the provider act on the request and then closes the connection: the
+// answer is lost on its way.
+func Lose() Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// SetHeader sets a header of the answer, over what the provider says.
+func SetHeader(name, value string) Middleware {
+	return Rewrite(func(a *Answer) { a.Header.Set(name, value) })
+}
+
+// Answer is a whole answer of the provider's.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Rewrite passes the provider's finished answer through f.
+func Rewrite(f func(*Answer)) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a := answerOf(next, r)
+			f(a)
+			a.write(w)
+		})
+	}
+}
+
+// answerOf lets h answer into memory.
+func answerOf(h http.Handler, r *http.Request) *Answer {
+	held := httptest.NewRecorder()
+	h.ServeHTTP(held, r)
+	return &Answer{held.Code, held.Header(), held.Body.Bytes()}
+}
+
+func (a *Answer) write(w http.ResponseWriter) {
+	clear(w.Header())
+	maps.Copy(w.Header(), a.Header)
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body)
+}
+
+// Times applies a layer to the first n requests and lets later ones pass.
+func Times(n int, layer Middleware) Middleware {
+	var count atomic.Int64
+	return When(func(*http.Request) bool { return count.Add(1) <= int64(n) }, layer)
+}
+
+// After lets the first n requests pass and applies a layer to later ones.
+func After(n int, layer Middleware) Middleware {
+	var count atomic.Int64
+	return When(func(*http.Request) bool { return count.Add(1) > int64(n) }, layer)
+}
+
+// When applies a layer to the requests that a condition holds for, such as one
+// on a form value: the body may be parsed and is still there for the provider.
+func When(condition func(*http.Request) bool, layer Middleware) Middleware {
+	return func(next http.Handler) http.Handler {
+		bent := layer(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if condition(r) {
+				bent.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// Challenge answers 401 with this WWW-Authenticate value, as an API does whose
+// wishes the access token does not meet (RFC 6750 §3, RFC 9470 §3).
+func Challenge(value string) Middleware {
+	return instead(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", value)
+		writeJSON(w, http.StatusUnauthorized, []byte(`{"error":"challenge"}`))
+	})
+}
+
+// OAuthError answers with an error of RFC 6749 §5.2, such as invalid_grant with 400.
+func OAuthError(status int, code string) Middleware {
+	return instead(func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, &oauthError{status, code, "as the test wishes"})
+	})
+}
+
+func instead(h http.HandlerFunc) Middleware {
+	return func(http.Handler) http.Handler { return h }
+}

@@ -1,0 +1,139 @@
+package oidcauthtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Object is a JSON object as a hostile provider may write it: members keep
+// their order, a name may occur twice, and a value may be bytes that are no
+// JSON at all. Claims, JOSE headers, metadata, keys and token answers are all
+// Objects, so one set of verbs bends them all.
+//
+// The zero Object is empty and ready to use. An Object is not safe for
+// concurrent use; hooks get one of their own for each answer.
+type Object struct {
+	members []member
+	raw     []byte
+}
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// NewObject returns an Object with the members of m in the order of their names.
+func NewObject(m map[string]any) *Object {
+	o := new(Object)
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		o.Add(name, m[name])
+	}
+	return o
+}
+
+// object returns an Object from alternating names and values.
+func object(pairs ...any) *Object {
+	o := new(Object)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		o.Add(pairs[i].(string), pairs[i+1])
+	}
+	return o
+}
+
+// Set gives the member name this value, in place of all that it had.
+//
+// The value is encoded as JSON. A json.RawMessage is written as it stands and
+// need not be valid: json.RawMessage("NaN") writes NaN. Any other value that
+// can't be encoded is a mistake in the test and panics.
+func (o *Object) Set(name string, value any) {
+	for i, m := range o.members {
+		if m.name == name {
+			o.members[i].value = encode(value)
+			o.members = append(o.members[:i+1], without(o.members[i+1:], name)...)
+			return
+		}
+	}
+	o.Add(name, value)
+}
+
+// Add appends a member, beside one of the same name if there is one: the way
+// to write a duplicate. Values are encoded as by [Object.Set].
+func (o *Object) Add(name string, value any) {
+	o.members = append(o.members, member{name, encode(value)})
+}
+
+// Delete removes every member of these names. Names that are absent are ignored.
+func (o *Object) Delete(names ...string) {
+	for _, name := range names {
+		o.members = without(o.members, name)
+	}
+}
+
+// Has reports whether there is a member of this name, whatever its value.
+func (o *Object) Has(name string) bool { return o.value(name) != nil }
+
+// Get returns the first value of a member as encoding/json decodes it into an
+// any, and nil when the member is absent or not JSON.
+func (o *Object) Get(name string) any {
+	var v any
+	_ = json.Unmarshal(o.value(name), &v)
+	return v
+}
+
+// Text returns the first value of a member when it is a JSON string, else "".
+func (o *Object) Text(name string) string {
+	s, _ := o.Get(name).(string)
+	return s
+}
+
+// Replace makes the whole object these bytes, whatever they are: an array, a
+// cut document, nothing. Its members are no longer written.
+func (o *Object) Replace(raw string) { o.raw = []byte(raw) }
+
+// Bytes returns the object as it goes on the wire.
+func (o *Object) Bytes() []byte {
+	if o.raw != nil {
+		return o.raw
+	}
+	b := []byte{'{'}
+	for i, m := range o.members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, encode(m.name)...), ':')
+		b = append(b, m.value...)
+	}
+	return append(b, '}')
+}
+
+func (o *Object) value(name string) json.RawMessage {
+	for _, m := range o.members {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+func without(list []member, name string) []member {
+	return slices.DeleteFunc(slices.Clone(list), func(m member) bool { return m.name == name })
+}
+
+func encode(value any) json.RawMessage {
+	switch v := value.(type) {
+	case json.RawMessage:
+		return v
+	case *Object:
+		return v.Bytes()
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		panic(fmt.Sprintf("oidcauthtest: a value that is not JSON; use json.RawMessage to write broken JSON: %v", err))
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -1,0 +1,111 @@
+package oidcauthtest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
+
+// servePAR takes a pushed authorization request (RFC 9126 §2).
+func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
+	s := p.current()
+	p.offerNonce(&s, w)
+	form, c, err := p.clientRequest(&s, r)
+	if err == nil && form.Has("request_uri") {
+		err = badRequest("invalid_request", "request_uri can't be pushed")
+	}
+	if err == nil {
+		form, err = unpackRequestObject(c, form)
+	}
+	if err == nil {
+		form.Set("client_id", c.ID)
+		err = checkClient(&s, form)
+	}
+	if err == nil {
+		err = checkRequest(form)
+	}
+	if err == nil {
+		err = p.bindToProof(&s, r, form)
+	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	uri := requestURIPrefix + rand.Text()
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+		form.Del(name)
+	}
+	p.mu.Lock()
+	p.pushed[uri] = form
+	p.mu.Unlock()
+	writeJSON(w, http.StatusCreated, object("request_uri", uri, "expires_in", 60).Bytes())
+}
+
+// effectiveRequest returns the parameters that count at the authorization endpoint.
+func (p *Provider) effectiveRequest(s *Settings, r *http.Request) (url.Values, *oauthError) {
+	query := r.URL.Query()
+	if r.Method == http.MethodPost {
+		if err := r.ParseForm(); err != nil {
+			return nil, badRequest("invalid_request", "the body is not a form")
+		}
+		query = r.PostForm
+	}
+	if uri := query.Get("request_uri"); uri != "" {
+		return p.takePushed(uri, query.Get("client_id"))
+	}
+	if s.RequirePAR {
+		return nil, badRequest("invalid_request", "authorization requests must be pushed")
+	}
+	return unpackRequestObject(s.client(query.Get("client_id")), query)
+}
+
+// takePushed returns a pushed request once (RFC 9126 §4).
+func (p *Provider) takePushed(uri, clientID string) (url.Values, *oauthError) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	request := p.pushed[uri]
+	if request == nil || request.Get("client_id") != clientID {
+		return nil, badRequest("invalid_request_uri", "request_uri is unknown, used, or another client's")
+	}
+	delete(p.pushed, uri)
+	return request, nil
+}
+
+// unpackRequestObject verifies a request object, if there is one, and returns
+// its parameters; nothing outside of it counts then (RFC 9101 §6.3).
+func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError) {
+	compact := params.Get("request")
+	if compact == "" || c == nil {
+		return params, nil
+	}
+	jws, err := jose.ParseSigned(compact, signatureAlgs)
+	if err != nil {
+		return nil, badRequest("invalid_request_object", err.Error())
+	}
+	payload, err := verifyByAny(jws, c.Keys)
+	if err != nil {
+		return nil, badRequest("invalid_request_object", "its signature fits no key of the client")
+	}
+	var claims map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return nil, badRequest("invalid_request_object", "it is not a JSON object")
+	}
+	inside := url.Values{}
+	for name, value := range claims {
+		var s string
+		if json.Unmarshal(value, &s) != nil {
+			s = string(value) // max_age is a number, claims an object
+		}
+		inside.Set(name, s)
+	}
+	if inside.Get("client_id") != c.ID || strings.TrimSpace(params.Get("client_id")) != c.ID {
+		return nil, badRequest("invalid_request_object", "client_id must be inside and outside, and the same")
+	}
+	return inside, nil
+}

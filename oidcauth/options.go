@@ -1,0 +1,167 @@
+package oidcauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A ResponseMode is how the provider returns from a login (OAuth 2.0 Multiple Response Types §2.1).
+type ResponseMode string
+
+// Response modes of the code flow. The JWT modes are those of JARM, for providers that demand them.
+const (
+	Query       ResponseMode = ""              // GET with the parameters in the query; response_mode is not sent
+	FormPost    ResponseMode = "form_post"     // cross-site POST of a form; needs Secure cookies with SameSite=None
+	QueryJWT    ResponseMode = "query.jwt"     // as Query, in one JWT that the provider signs
+	FormPostJWT ResponseMode = "form_post.jwt" // as FormPost, in one JWT that the provider signs
+)
+
+// A PARMode says whether authorization requests are pushed (RFC 9126).
+type PARMode string
+
+// Modes of pushed authorization requests.
+const (
+	PARAuto    PARMode = ""        // pushed where the metadata publishes the endpoint; a failed push fails the login
+	PAROff     PARMode = "off"     // never pushed
+	PARRequire PARMode = "require" // a provider without the endpoint fails the login
+)
+
+// A UserInfoMode says whether logins fetch userinfo (Core §5.3).
+type UserInfoMode string
+
+// Modes of userinfo.
+const (
+	UserInfoOn  UserInfoMode = ""    // fetched where the provider has the endpoint; fails closed
+	UserInfoOff UserInfoMode = "off" // never fetched: for access tokens made for another resource
+)
+
+// An AuthMethod is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
+type AuthMethod string
+
+// Client authentication methods.
+const (
+	ClientSecretBasic AuthMethod = "client_secret_basic"
+	ClientSecretPost  AuthMethod = "client_secret_post"
+	PublicClient      AuthMethod = "none"
+	PrivateKeyJWT     AuthMethod = "private_key_jwt"
+	TLSClientAuth     AuthMethod = "tls_client_auth"
+)
+
+// ClientAuth says how the client authenticates at every endpoint of the provider. One method is used, and no other is
+// tried when it fails, since a second try would send a code twice.
+type ClientAuth struct {
+	// Method is the method. Empty means private_key_jwt with a Key, client_secret_basic with a secret, tls_client_auth
+	// with a Certificate alone, and none otherwise.
+	Method AuthMethod
+
+	// SecretFunc returns the secret in place of Config.ClientSecret, for secrets that expire. It is called for each
+	// request, also concurrently.
+	SecretFunc func(context.Context) (string, error)
+
+	// Key signs client assertions (RFC 7523 §2.2). A KMS or HSM key works: only its Sign method is used.
+	Key crypto.Signer
+
+	// Alg is the assertion's algorithm: RS256, PS256, ES256 or EdDSA. Empty means PS256, ES256 or EdDSA by the key's type.
+	Alg string
+
+	// KeyID is the assertion's kid. Empty means none.
+	KeyID string
+
+	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers want their token URL.
+	Audience string
+
+	// Certificate is the client's certificate for mutual TLS (RFC 8705).
+	Certificate *tls.Certificate
+}
+
+func (a ClientAuth) withDefaults(secret string) ClientAuth {
+	if a.Method != "" {
+		return a
+	}
+	switch {
+	case a.Key != nil:
+		a.Method = PrivateKeyJWT
+	case secret != "" || a.SecretFunc != nil:
+		a.Method = ClientSecretBasic
+	case a.Certificate != nil:
+		a.Method = TLSClientAuth
+	default:
+		a.Method = PublicClient
+	}
+	return a
+}
+
+// Advanced holds what high-security deployments demand.
+type Advanced struct {
+	// FAPI turns on what the FAPI 2.0 security profile demands and refuses what it forbids.
+	FAPI bool
+
+	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC 9101).
+	SignedRequests bool
+
+	// DPoP binds tokens to a key of the session (RFC 9449). Bearer answers are then refused.
+	DPoP bool
+
+	// DecryptionKeys open encrypted ID tokens and userinfo. Nil refuses encrypted tokens.
+	DecryptionKeys []crypto.PrivateKey
+}
+
+// LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back to Config.Login.
+type LoginOptions struct {
+	// ReturnTo is the local path, with its query, that the browser comes back to. Anything that could leave the
+	// site, or that leads to one of the Authenticator's own routes, becomes "/". Empty means "/".
+	ReturnTo string
+
+	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want "consent" before they
+	// give offline_access.
+	Prompt string
+
+	// LoginHint is sent as login_hint.
+	LoginHint string
+
+	// UILocales is sent as ui_locales, space-separated.
+	UILocales string
+
+	// ACRValues is sent as acr_values, space-separated, and is a wish: the answer's acr is not checked. See ACR.
+	ACRValues string
+
+	// MaxAge asks for an authentication not older than this (max_age, whole seconds), and the ID token's auth_time is
+	// checked. Zero does not ask; a negative value asks for an authentication now (max_age=0).
+	MaxAge time.Duration
+
+	// Resource are the resource indicators of the access token (RFC 8707 §2.1).
+	Resource []string
+
+	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.
+	Claims json.RawMessage
+
+	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the package sets itself are refused by New, and ignored by Login.
+	Extra url.Values
+
+	// What a guard demands, verified when the login returns.
+	essentialACR []string
+	amr          []string
+}
+
+// Hooks see what happens, for metrics and audit; nil ones are skipped. They are called in the request's goroutine, some
+// concurrently, and must not keep what they are given.
+type Hooks struct {
+	// Login is called before a session begins. It may change u's Name, Email, Roles and Claims, and an error refuses the
+	// login with 403.
+	Login func(ctx context.Context, u *User) error
+
+	// Logout is called when a session has ended; reason is "user", "replaced" or "provider". u is nil where only the
+	// provider knows who it was.
+	Logout func(ctx context.Context, u *User, reason string)
+
+	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
+	Refresh func(ctx context.Context, u *User, err error)
+
+	// Deny is called when a guard refuses a request: err is ErrLoginRequired, a *DeniedError or a *StepUpError.
+	Deny func(r *http.Request, u *User, err error)
+}

@@ -1,0 +1,135 @@
+package oidcauth
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/json"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+
+// pagePolicy lets the built-in pages load their style sheet and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// protectAnswer sets the headers that every answer of the own routes carries. The referrer policy keeps codes and states
+// out of other sites' logs.
+func (a *Authenticator) protectAnswer(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", pagePolicy)
+}
+
+// A page is what the templates in pages/ show.
+type page struct {
+	*Problem
+	Stylesheet string
+	Action     string // where the form posts to
+	Fields     map[string]string
+}
+
+// writePage writes a built-in page.
+func (a *Authenticator) writePage(w http.ResponseWriter, status int, name string, p page) {
+	if p.Stylesheet = a.config.Stylesheet; p.Stylesheet == "" {
+		p.Stylesheet = a.prefix + "style.css"
+	}
+	var body bytes.Buffer
+	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
+		a.log.Error("page not rendered", slog.Any("error", err))
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the browser may be gone, and nothing is left to do then
+}
+
+// serveStyle serves the built-in style sheet, the one answer that may be cached.
+func (a *Authenticator) serveStyle(w http.ResponseWriter, r *http.Request) {
+	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	http.ServeFileFS(w, r, pageFiles, path.Join("pages", "style.css"))
+}
+
+// fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the one way in which the
+// package reports failures.
+func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
+	a.complete(p)
+	a.logProblem(r, p)
+	a.protectAnswer(w)
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if a.config.ErrorHandler != nil {
+		a.config.ErrorHandler(w, r, p)
+		return
+	}
+	if acceptsHTML(r) {
+		a.writePage(w, p.Status, "problem.html", page{Problem: p})
+		return
+	}
+	writeProblemJSON(w, p)
+}
+
+// complete fills in what p's code implies.
+func (a *Authenticator) complete(p *Problem) {
+	text, known := problemTexts[p.Code]
+	if !known {
+		text = problemTexts["internal"]
+	}
+	p.Title, p.Advice = text.title, text.advice
+	if p.Reference == "" {
+		p.Reference = rand.Text()[:10]
+	}
+	switch {
+	case p.Link != "" && p.LinkText == "":
+		p.LinkText = text.link
+	case p.Link == "" && text.link == linkLogin:
+		p.Link, p.LinkText = a.prefix+"login", text.link
+	case p.Link == "" && text.link == linkHome:
+		p.Link, p.LinkText = "/", text.link
+	}
+	if p.Status == http.StatusServiceUnavailable && p.RetryAfter <= 0 {
+		p.RetryAfter = time.Second
+	}
+}
+
+// logProblem writes the cause to the log: an error when it is ours or the provider's, a warning when it is the request's.
+func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
+	level := slog.LevelWarn
+	switch {
+	case p.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || errors.Is(p.Err, ErrLoginRequired):
+		level = slog.LevelDebug
+	}
+	a.log.LogAttrs(r.Context(), level, problemTexts[p.Code].event,
+		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
+		slog.String("issuer", a.config.Issuer), slog.String("path", clip(r.URL.Path, 200)), reason(p.Err))
+}
+
+// writeProblemJSON is the answer for whoever does not ask for HTML.
+func writeProblemJSON(w http.ResponseWriter, p *Problem) {
+	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice, "reference": p.Reference}
+	if p.Status == http.StatusUnauthorized && p.Link != "" {
+		body["login_url"] = p.Link
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
+}

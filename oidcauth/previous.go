@@ -1,0 +1,84 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/signet-go/signet/session"
+)
+
+// A previous login is what a new one takes the place of.
+type previous struct {
+	user    *User
+	same    bool // it is of the same issuer and subject as the new one
+	refresh string
+	access  []string
+	mine    bool // this Authenticator made it, so that its endpoint can revoke the tokens
+}
+
+// previousLogin reads what the browser's session holds before a login replaces it.
+func (a *Authenticator) previousLogin(s *session.Session, next *User) *previous {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil
+	}
+	p := &previous{user: id.user().clone(), mine: id.record.Provider == a.key}
+	p.same = next != nil && p.user.Issuer == next.Issuer && p.user.Subject == next.Subject
+	p.refresh, p.access = tokensIn(s, &id.record)
+	return p
+}
+
+// tokensIn returns the tokens that s holds.
+func tokensIn(s *session.Session, rec *record) (refresh string, access []string) {
+	refresh, _ = s.Token(refreshTokenName)
+	for _, g := range rec.Access {
+		if token, ok := s.Token(accessTokenName + g.Name); ok {
+			access = append(access, token)
+		}
+	}
+	return refresh, access
+}
+
+// renew ends the browser's session and begins another. What the application keeps in it goes over when it was nobody's or the same
+// user's, such as the cart of a visitor who signs in. The session that was current when the login began may be another than the
+// request's, or absent from it: a cross-site form_post comes without Lax cookies.
+func (a *Authenticator) renew(ctx context.Context, s *session.Session, t *transaction, p *previous) error {
+	if t.Session != "" && t.Session != s.ID() {
+		if err := a.sessions.DestroyID(ctx, t.Session); err != nil {
+			return err
+		}
+	}
+	return s.Renew(p == nil || p.same)
+}
+
+// endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.
+func (a *Authenticator) endPrevious(ctx context.Context, p *previous) {
+	if p == nil || p.same {
+		return
+	}
+	a.ended(ctx, p.user, "replaced")
+	if p.mine {
+		a.revokeTokens(ctx, p.refresh, p.access...)
+	}
+}
+
+// ended tells log and hook that a session ended.
+func (a *Authenticator) ended(ctx context.Context, u *User, reason string) {
+	var subject, sid string
+	if u != nil {
+		subject, sid = u.Subject, u.SessionID
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("reason", reason),
+		fingerprint("sub", subject), fingerprint("sid", sid))
+	if a.config.Hooks.Logout != nil {
+		a.config.Hooks.Logout(ctx, u, reason)
+	}
+}
+
+// destroy ends s. The browser's cookie goes even when the store can't be told.
+func (a *Authenticator) destroy(ctx context.Context, s *session.Session) {
+	if err := s.Destroy(ctx); err != nil && !errors.Is(err, session.ErrNoSession) {
+		a.log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "logout"), reason(err))
+	}
+}

@@ -1,0 +1,123 @@
+package oidcauth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// stalePatience is how long a caller waits for metadata to be renewed while an older document is at hand.
+const stalePatience = 3 * time.Second
+
+// A provider knows the OpenID provider's metadata and keys. Nothing is fetched before somebody asks; one fetch runs at
+// a time, whoever asks, and none of those who wait can cancel it. It is safe for concurrent use.
+type provider struct {
+	issuer string
+	maxAge time.Duration
+	limit  time.Duration // of one fetch
+	client *http.Client
+	log    *slog.Logger
+	keys   *keySet
+
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	current *metadata
+	fetched time.Time
+	retry   backoff
+	lastErr error
+}
+
+func newProvider(c *Config, client *http.Client) *provider {
+	p := &provider{issuer: c.Issuer, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
+	p.keys = newKeySet(p)
+	return p
+}
+
+// metadata returns the provider's metadata: cached while it is younger than Config.DiscoveryMaxAge, fetched otherwise.
+// When that fails, the last good document goes on serving, however old; with none, the error is an *UnavailableError
+// that says when asking again makes sense. ctx bounds the wait, not the fetch.
+func (p *provider) metadata(ctx context.Context) (*metadata, error) {
+	cached, fresh, wait := p.look()
+	if fresh || cached != nil && wait > 0 {
+		return cached, nil
+	}
+	if wait > 0 {
+		return nil, p.unavailable()
+	}
+	done := p.flight.DoChan("metadata", func() (any, error) {
+		return nil, p.fetch(context.WithoutCancel(ctx))
+	})
+	if cached != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stalePatience)
+		defer cancel()
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		if cached == nil {
+			return nil, &UnavailableError{RetryAfter: firstDelay, Err: ctx.Err()}
+		}
+	}
+	if m := p.peek(); m != nil {
+		return m, nil
+	}
+	return nil, p.unavailable()
+}
+
+// peek returns what is known now, however old, or nil. It does no I/O.
+func (p *provider) peek() *metadata {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current
+}
+
+func (p *provider) look() (cached *metadata, fresh bool, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fresh = p.current != nil && time.Since(p.fetched) < p.maxAge
+	return p.current, fresh, p.retry.wait()
+}
+
+func (p *provider) unavailable() *UnavailableError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &UnavailableError{RetryAfter: max(p.retry.wait(), firstDelay), Err: p.lastErr}
+}
+
+// fetch gets the metadata and keeps them. Only one runs at a time.
+func (p *provider) fetch(ctx context.Context) error {
+	if _, fresh, wait := p.look(); fresh || wait > 0 {
+		return nil // somebody else's fetch ended between our look and now
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	m, err := p.discover(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastErr = err
+	if err != nil {
+		p.retry.failed()
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", err, "stale", p.current != nil)
+		return err
+	}
+	p.retry.succeeded()
+	p.current, p.fetched = m, time.Now()
+	return nil
+}
+
+// discover gets and checks the discovery document (Discovery §4).
+func (p *provider) discover(ctx context.Context) (*metadata, error) {
+	// A terminating slash of the issuer is removed before the path is appended (Discovery §4.1).
+	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration")
+	if err != nil {
+		return nil, err
+	}
+	return parseMetadata(document, p.issuer)
+}

@@ -1,0 +1,145 @@
+package oidcauth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// Names of what a login keeps in the session.
+const (
+	recordName       = "oidc"      // the record
+	extraName        = "oidc.info" // claims that are not in the ID token
+	idTokenName      = "id"
+	refreshTokenName = "refresh"
+	accessTokenName  = "access" // followed by the grant's name for tokens of a resource or scope
+)
+
+// A record is what a login leaves in the session beside its tokens: what a guard needs without unpacking them, and what is not
+// in them.
+type record struct {
+	Provider string   `json:"p"`           // providerKey of the Authenticator that made the login
+	Roles    []string `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
+	Hooked   bool     `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
+	Name     *string  `json:"n,omitempty"` // where Hooks.Login changed it
+	Email    *string  `json:"e,omitempty"` // where Hooks.Login changed it
+	Login    int64    `json:"l"`           // when the login finished, Unix milliseconds of our clock
+	Issued   int64    `json:"i"`           // iat of the login's ID token, seconds of the provider's clock
+	AuthTime int64    `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it
+	Nonce    string   `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
+	MaxAge   *int64   `json:"m,omitempty"` // the max_age that the login was verified for, seconds
+	Access   []grant  `json:"a,omitempty"` // one for each access token
+}
+
+// A grant describes one access token in the session.
+type grant struct {
+	Name    string `json:"n,omitempty"` // of resource and scope; empty is the login's own
+	Type    string `json:"t,omitempty"` // empty is Bearer
+	Expiry  int64  `json:"x"`           // Unix milliseconds
+	Created int64  `json:"c"`           // Unix milliseconds
+	Scope   string `json:"s,omitempty"` // as granted, where the provider said so
+}
+
+// An identity is a session's record and user, decoded once for all requests that carry the same session. It is immutable.
+type identity struct {
+	record record
+	user   func() *User
+}
+
+// identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
+func identityOf(s *session.Session) (*identity, error) {
+	if s == nil {
+		return nil, session.ErrNoSession
+	}
+	if err := s.Load(); err != nil {
+		return nil, err
+	}
+	id, _ := s.Memo(newIdentity).(*identity)
+	if id == nil {
+		return nil, session.ErrNoSession
+	}
+	return id, nil
+}
+
+// newIdentity decodes s. Sessions that no login made have none.
+func newIdentity(s *session.Session) any {
+	raw, ok := s.Get(recordName)
+	if !ok {
+		return (*identity)(nil)
+	}
+	id := new(identity)
+	if err := json.Unmarshal(raw, &id.record); err != nil {
+		return (*identity)(nil)
+	}
+	idToken, _ := s.Token(idTokenName)
+	extra, _ := s.Get(extraName)
+	id.user = sync.OnceValue(func() *User { return userOf(&id.record, idToken, extra) })
+	return id
+}
+
+// saveRecord keeps rec in s.
+func saveRecord(s *session.Session, rec *record) error {
+	raw, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	return s.Set(recordName, raw)
+}
+
+// claimsOf returns the claims of a token that was verified before it was kept.
+func claimsOf(token string) json.RawMessage {
+	_, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil || !json.Valid(raw) {
+		return nil
+	}
+	return raw
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func fromSeconds(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0)
+}
+
+// beyond returns the members of claims that base does not have, or has otherwise, as a JSON object; nil when there are none.
+func beyond(claims, base json.RawMessage) json.RawMessage {
+	var all, known map[string]json.RawMessage
+	if json.Unmarshal(claims, &all) != nil {
+		return nil
+	}
+	_ = json.Unmarshal(base, &known) // a verified token's claims are an object
+	for name, value := range all {
+		if old, ok := known[name]; ok && bytes.Equal(compacted(old), compacted(value)) {
+			delete(all, name)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	extra, _ := json.Marshal(all) // of values that were just decoded
+	return extra
+}
+
+// compacted is value without insignificant white space.
+func compacted(value json.RawMessage) []byte {
+	var out bytes.Buffer
+	if json.Compact(&out, value) != nil {
+		return value
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,204 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// Load makes the signed-in user known to h: UserFrom, TokenSource and Client work in it. Nobody is sent away, and the session
+// is read only when h asks for it. Loading happens once a request, however many guards follow.
+func (a *Authenticator) Load(h http.Handler) http.Handler {
+	return a.sessions.Handler(h)
+}
+
+// RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
+//
+// A browser that opens a page is sent to the provider and comes back to that page. Everything else (fetch, POST,
+// sub-resources, frames, prefetch) is answered 401 with a small JSON body that names the login URL, without a cookie and
+// without any traffic to the provider.
+func (a *Authenticator) RequireLogin(h http.Handler) http.Handler { return a.Require()(h) }
+
+// Require returns middleware that lets only users pass who are signed in at this Authenticator's provider and who meet every
+// requirement, in order. The Authenticator's own routes are served, not guarded, so that whole applications can be wrapped.
+//
+// A user who fails a requirement gets 403. Where ACR, AMR or MaxAge fails, a page is sent to the provider for a fresh or
+// stronger login, once; other requests get 401 with the challenge of RFC 9470 §3.
+func (a *Authenticator) Require(requirements ...Requirement) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return requireAny([]*Authenticator{a}, requirements, h)
+	}
+}
+
+// RequireAny is Require for users of any of several Authenticators that share a session manager. Browsers that are signed out
+// are sent to the first one's provider. It panics without Authenticators, or when their managers differ.
+func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.Handler) http.Handler {
+	if len(auths) == 0 {
+		panic("oidcauth: RequireAny needs an Authenticator")
+	}
+	for _, a := range auths {
+		if a.sessions != auths[0].sessions {
+			panic("oidcauth: RequireAny needs Authenticators that share Config.Sessions")
+		}
+	}
+	return func(h http.Handler) http.Handler { return requireAny(auths, requirements, h) }
+}
+
+func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handler) http.Handler {
+	first := auths[0]
+	guard := first.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, err := admitted(auths, r.Context(), requirements)
+		if err == nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		first.deny(w, r, user, err)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, a := range auths {
+			if _, own := a.routes[r.URL.Path]; own {
+				a.ServeHTTP(w, r)
+				return
+			}
+		}
+		guard.ServeHTTP(w, r)
+	})
+}
+
+// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
+func admitted(auths []*Authenticator, ctx context.Context, requirements []Requirement) (*User, error) {
+	user, err := guardUser(auths, ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, require := range requirements {
+		u := user()
+		if err := require(u); err != nil {
+			return u, err
+		}
+	}
+	return nil, nil
+}
+
+// guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
+// something at their own issuer only.
+func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error) {
+	id, err := identityOf(session.From(ctx))
+	if err == nil {
+		for _, a := range auths {
+			if id.record.Provider == a.key && !a.tokens.dead.known(session.From(ctx)) {
+				return func() *User { return id.user().clone() }, nil
+			}
+		}
+		return nil, ErrLoginRequired
+	}
+	if !errors.Is(err, session.ErrNoSession) {
+		return nil, err
+	}
+	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
+		for _, a := range auths {
+			if u.Issuer == "" || u.Issuer == a.config.Issuer {
+				return u.clone, nil
+			}
+		}
+	}
+	return nil, ErrLoginRequired
+}
+
+// deny answers a request that a guard refused.
+func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User, err error) {
+	if errors.Is(err, session.ErrUnavailable) {
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		return
+	}
+	if a.config.Hooks.Deny != nil {
+		a.config.Hooks.Deny(r, user, err)
+	}
+	var stepUp *StepUpError
+	switch {
+	case errors.Is(err, ErrLoginRequired):
+		a.challenge(w, r, err, `Bearer realm="session"`, LoginOptions{})
+	case errors.As(err, &stepUp):
+		a.challenge(w, r, err, stepUp.challenge(), stepUp.loginOptions())
+	default:
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
+	}
+}
+
+// challenge asks for a login: a page is sent to the provider, everything else gets 401.
+func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, header string, o LoginOptions) {
+	if !isNavigation(r) {
+		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), reason(err))
+		a.writeChallenge(w, err, header)
+		return
+	}
+	t := &transaction{Loops: a.loops(r)}
+	if t.Loops > maxLoops {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
+		return
+	}
+	o.ReturnTo = requestURI(r)
+	a.startLogin(w, r, t, o)
+}
+
+// writeChallenge is the 401 for everything that is not a page (RFC 9110 §15.5.2).
+func (a *Authenticator) writeChallenge(w http.ResponseWriter, err error, header string) {
+	a.protectAnswer(w)
+	body := map[string]string{"error": "login_required", "login_url": a.LoginURL("")}
+	if stepUp := new(StepUpError); errors.As(err, &stepUp) {
+		body["error"] = "insufficient_user_authentication"
+	}
+	w.Header().Set("WWW-Authenticate", header)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnauthorized)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
+}
+
+// requestURI is the path and query that the browser asked for, also below http.StripPrefix.
+func requestURI(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
+// challenge is the WWW-Authenticate header for e (RFC 9470 §3).
+func (e *StepUpError) challenge() string {
+	header := `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required"`
+	if len(e.ACRValues) > 0 {
+		header += `, acr_values="` + strings.Join(e.ACRValues, " ") + `"`
+	}
+	if e.MaxAge >= 0 {
+		header += `, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`
+	}
+	return header
+}
+
+// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
+// outcome decides.
+func (e *StepUpError) loginOptions() LoginOptions {
+	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR}
+	switch {
+	case e.MaxAge > 0:
+		o.MaxAge = e.MaxAge
+	case e.MaxAge == 0:
+		o.MaxAge = -1
+	}
+	if len(e.AMR) > 0 {
+		o.Prompt = "login"
+	}
+	return o
+}
+
+// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
+// Use it when an API that was called with the user's token answered with e (RFC 9470 §4).
+func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), e) })
+}

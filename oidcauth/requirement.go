@@ -1,0 +1,104 @@
+package oidcauth
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher or stronger login, any
+// other error refuses with 403. Its text goes to the log only. It may be called concurrently.
+type Requirement func(*User) error
+
+// Role requires the role, exactly.
+func Role(role string) Requirement {
+	return func(u *User) error {
+		if u.HasRole(role) {
+			return nil
+		}
+		return &DeniedError{Requirement: "role " + role}
+	}
+}
+
+// Claim requires the claim called name, by its exact name or else a dotted path, to be one of values, or, where it is a list, to
+// hold one of them. A claim of true or a number matches its JSON text. Without values the claim must be there and not be null or false.
+func Claim(name string, values ...string) Requirement {
+	return func(u *User) error {
+		raw, ok := claimAt(u.Claims, name)
+		if ok && claimMatches(raw, values) {
+			return nil
+		}
+		return &DeniedError{Requirement: "claim " + name + " " + strings.Join(values, " or ")}
+	}
+}
+
+func claimMatches(raw json.RawMessage, values []string) bool {
+	if len(values) == 0 {
+		return string(raw) != "null" && string(raw) != "false"
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		list = []json.RawMessage{raw}
+	}
+	return slices.ContainsFunc(list, func(item json.RawMessage) bool {
+		var text string
+		if json.Unmarshal(item, &text) != nil {
+			text = string(item)
+		}
+		return slices.Contains(values, text)
+	})
+}
+
+// ACR requires the login's authentication context class reference to be one of values (Core §2); a page asks the provider for
+// it as essential, and verifies it on return.
+func ACR(values ...string) Requirement {
+	return func(u *User) error {
+		if slices.Contains(values, u.ACR) && u.ACR != "" {
+			return nil
+		}
+		return &StepUpError{ACRValues: values, MaxAge: -1}
+	}
+}
+
+// AMR requires all of methods to have been used in the login (RFC 8176); a page asks the provider for a new login, and
+// verifies it on return.
+func AMR(methods ...string) Requirement {
+	return func(u *User) error {
+		if missingAMR(u, methods) == "" {
+			return nil
+		}
+		return &StepUpError{AMR: methods, MaxAge: -1}
+	}
+}
+
+func missingAMR(u *User, methods []string) string {
+	for _, m := range methods {
+		if !slices.Contains(u.AMR, m) {
+			return m
+		}
+	}
+	return ""
+}
+
+// justNow is how long a login that was verified for a max_age counts as that fresh: the time it takes to come back from the
+// provider to the page that asked.
+const justNow = 10 * time.Second
+
+// MaxAge requires a login not older than d, at least one second, by the provider's auth_time; a page asks the provider for a new
+// one and verifies it on return. Providers that send no auth_time can't meet it.
+func MaxAge(d time.Duration) Requirement {
+	if d < time.Second {
+		panic("oidcauth: MaxAge needs at least one second")
+	}
+	return func(u *User) error {
+		now := time.Now()
+		if !u.AuthTime.IsZero() && now.Sub(u.AuthTime) <= d {
+			return nil
+		}
+		if u.maxAge != nil && *u.maxAge <= d && now.Sub(u.LoginTime) <= justNow {
+			return nil
+		}
+		return &StepUpError{MaxAge: d}
+	}
+}

@@ -1,0 +1,110 @@
+package oidcauth
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxExpiresIn caps how long an access token is believed to live. Sessions end long before.
+const maxExpiresIn = 30 * 24 * time.Hour
+
+// A tokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1). Unlike x/oauth2's reading of it, an
+// expires_in of 0 is not for ever, a string or a fraction is a number, and an error in a 200 is an error.
+type tokenAnswer struct {
+	AccessToken  string
+	TokenType    string // "Bearer" or "DPoP", whatever case the provider wrote
+	RefreshToken string // "" when the answer has none
+	IDToken      string // "" when the answer has none
+	Scope        string // "" when the answer has none: as asked for
+	Expiry       time.Time
+}
+
+// String keeps tokens out of logs and debug dumps.
+func (t *tokenAnswer) String() string   { return "token answer (redacted)" }
+func (t *tokenAnswer) GoString() string { return t.String() }
+
+// parseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token was asked for: no other type will do
+// then, and DPoP will not do otherwise (RFC 9449 §5).
+func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	t := &tokenAnswer{}
+	var errs [5]error
+	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
+	t.TokenType, errs[1] = tokenType(o, dpop)
+	t.RefreshToken, errs[2] = credential(o, "refresh_token")
+	t.IDToken, errs[3] = credential(o, "id_token")
+	t.Expiry, errs[4] = expiresIn(o, received)
+	if err := cmp.Or(errs[:]...); err != nil {
+		return nil, err
+	}
+	scopes, _ := o.texts("scope") // informative, and a list with some providers
+	t.Scope = strings.Join(scopes, " ")
+	return t, nil
+}
+
+func requiredCredential(o object, name string) (string, error) {
+	s, err := credential(o, name)
+	if err == nil && s == "" {
+		err = fmt.Errorf("%s: expected, got none", name)
+	}
+	return s, err
+}
+
+// credential returns a string that goes into headers and forms: visible ASCII only (RFC 6749 appendix A).
+func credential(o object, name string) (string, error) {
+	s, err := o.text(name)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%s: expected visible ASCII characters only", name)
+	}
+	return s, nil
+}
+
+// tokenType compares token_type, which has no case (RFC 6749 §5.1), with the one that was asked for.
+func tokenType(o object, dpop bool) (string, error) {
+	got, err := o.text("token_type")
+	if err != nil {
+		return "", err
+	}
+	want := "Bearer"
+	if dpop {
+		want = "DPoP"
+	}
+	if !strings.EqualFold(got, want) {
+		return "", fmt.Errorf("token_type: expected %s, got %s", want, quoteShort(got))
+	}
+	return want, nil
+}
+
+// expiresIn returns when the access token expires: zero when the answer doesn't say, received when it says zero or
+// less, capped when it says more than anybody needs. Numbers in strings count: some providers write them so.
+func expiresIn(o object, received time.Time) (time.Time, error) {
+	if !o.present("expires_in") {
+		return time.Time{}, nil
+	}
+	value := o.values["expires_in"]
+	text := string(value)
+	if value[0] == '"' {
+		var s string
+		if err := json.Unmarshal(value, &s); err != nil {
+			return time.Time{}, err
+		}
+		text = strings.TrimSpace(s)
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || seconds != seconds {
+		return time.Time{}, fmt.Errorf("expires_in: expected a number of seconds, got %s", kindOf(value))
+	}
+	seconds = max(0, min(seconds, maxExpiresIn.Seconds()))
+	return received.Add(time.Duration(seconds * float64(time.Second))), nil
+}

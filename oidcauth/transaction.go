@@ -1,0 +1,174 @@
+package oidcauth
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxTransactions     = 10        // live logins of one browser; the oldest gives way
+	maxTransactionBytes = 6 << 10   // of all their cookies, names included
+	longReturnTo        = 256       // a return path above this gives way when room is short
+	maxTransactionScan  = 64        // cookies looked at; what is beyond is expired unread
+	transactionMark     = "-login-" // between the session cookie's name and the state's hash
+)
+
+// A transaction is one login under way: what the callback must match. It is kept in a sealed cookie of its own, so that the
+// tabs of one browser finish in any order.
+type transaction struct {
+	Provider string `json:"p"`
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	ReturnTo string `json:"r,omitempty"`
+	Began    int64  `json:"b"` // Unix milliseconds
+	MaxAge   *int64 `json:"m,omitempty"`
+	// ACR and AMR are demanded by a guard and verified at the return.
+	ACR     []string `json:"a,omitempty"`
+	AMR     []string `json:"w,omitempty"`
+	Silent  bool     `json:"q,omitempty"` // prompt=none: a refusal is an answer, not an error
+	Session string   `json:"o,omitempty"` // the id of the session that the login replaces
+	Loops   int      `json:"l,omitempty"`
+	DPoPKey []byte   `json:"d,omitempty"`
+}
+
+func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
+
+// cookiePrefix is what the names of all transaction cookies begin with.
+func (a *Authenticator) transactionPrefix() string {
+	return a.sessions.CookieName() + transactionMark
+}
+
+// transactionCookie names the cookie of the login with this state: by a hash, so that the name tells nothing.
+func (a *Authenticator) transactionCookie(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	return a.transactionPrefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// beginTransaction adds t's cookie to the response, and expires those that must give way to it.
+func (a *Authenticator) beginTransaction(w http.ResponseWriter, r *http.Request, t *transaction) error {
+	name := a.transactionCookie(t.State)
+	sealed, err := a.sealTransaction(name, t)
+	if err != nil {
+		return err
+	}
+	if len(t.ReturnTo) > longReturnTo && a.transactionRoom(r) < len(name)+len(sealed) {
+		t.ReturnTo = ""
+		if sealed, err = a.sealTransaction(name, t); err != nil {
+			return err
+		}
+	}
+	a.trimTransactions(w, r, len(name)+len(sealed))
+	http.SetCookie(w, a.transactionCookieOf(name, sealed, int(a.config.LoginTimeout/time.Second)))
+	return nil
+}
+
+func (a *Authenticator) sealTransaction(name string, t *transaction) (string, error) {
+	plain, err := json.Marshal(t)
+	if err != nil {
+		return "", err
+	}
+	return a.transacts.Seal(name, plain)
+}
+
+// transactionCookieOf is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
+// Lax cookies don't come with.
+func (a *Authenticator) transactionCookieOf(name, value string, maxAge int) *http.Cookie {
+	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if a.config.ResponseMode.isPost() {
+		c.SameSite = http.SameSiteNoneMode
+	}
+	return c
+}
+
+func (a *Authenticator) expireTransaction(w http.ResponseWriter, name string) {
+	http.SetCookie(w, a.transactionCookieOf(name, "", -1))
+}
+
+// openTransaction returns the login that state belongs to, if it was begun in this browser. Errors wrap ErrState.
+func (a *Authenticator) openTransaction(r *http.Request, state string) (*transaction, error) {
+	name := a.transactionCookie(state)
+	found := r.CookiesNamed(name)
+	if len(found) != 1 {
+		return nil, ErrState
+	}
+	t, err := a.decodeTransaction(name, found[0].Value)
+	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != a.key {
+		return nil, ErrState
+	}
+	return t, nil
+}
+
+func (a *Authenticator) decodeTransaction(name, sealed string) (*transaction, error) {
+	plain, _, err := a.transacts.Open(name, sealed)
+	if err != nil {
+		return nil, err
+	}
+	t := new(transaction)
+	if err := json.Unmarshal(plain, t); err != nil {
+		return nil, errors.Join(ErrState, err)
+	}
+	return t, nil
+}
+
+// expired reports whether the login took longer than it may, by the time that is sealed inside.
+func (a *Authenticator) expired(t *transaction) bool {
+	age := time.Since(t.began())
+	return age > a.config.LoginTimeout || age < -a.config.Skew
+}
+
+// A pending cookie is a transaction of this browser, as the request brought it.
+type pending struct {
+	name  string
+	size  int
+	began int64 // 0 when it can't be read any more
+}
+
+// pendingTransactions lists the request's transaction cookies, newest first.
+func (a *Authenticator) pendingTransactions(r *http.Request) []pending {
+	var list []pending
+	for _, c := range r.Cookies() {
+		if !strings.HasPrefix(c.Name, a.transactionPrefix()) {
+			continue
+		}
+		p := pending{name: c.Name, size: len(c.Name) + len(c.Value)}
+		if len(list) < maxTransactionScan {
+			if t, err := a.decodeTransaction(c.Name, c.Value); err == nil && !a.expired(t) {
+				p.began = t.Began
+			}
+		}
+		list = append(list, p)
+	}
+	slices.SortStableFunc(list, func(x, y pending) int { return cmp.Compare(y.began, x.began) })
+	return list
+}
+
+// transactionRoom returns how many bytes the request's living transactions leave.
+func (a *Authenticator) transactionRoom(r *http.Request) int {
+	room := maxTransactionBytes
+	for i, p := range a.pendingTransactions(r) {
+		if p.began > 0 && i < maxTransactions-1 {
+			room -= p.size
+		}
+	}
+	return room
+}
+
+// trimTransactions expires the request's transactions that are dead, or too many beside a new one of size bytes.
+func (a *Authenticator) trimTransactions(w http.ResponseWriter, r *http.Request, size int) {
+	room := maxTransactionBytes - size
+	for i, p := range a.pendingTransactions(r) {
+		room -= p.size
+		if p.began == 0 || i >= maxTransactions-1 || room < 0 {
+			a.expireTransaction(w, p.name)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// A User is who is signed in: plain data, a copy for each call of UserFrom.
+type User struct {
+	// Issuer and Subject together identify the user for ever (Core §5.7); no other claim does.
+	Issuer, Subject string
+
+	// SessionID is the provider's sid, if it gives one (Back-Channel Logout §2.1).
+	SessionID string
+
+	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with EmailVerified.
+	Name, Email   string
+	EmailVerified bool
+
+	// Roles are the values of the claim that Config.RolesClaim names.
+	Roles []string
+
+	// ACR and AMR say how the user was authenticated (Core §2).
+	ACR string
+	AMR []string
+
+	// AuthTime is when the user was authenticated, by the provider's clock; zero when it did not say. LoginTime is
+	// when the login finished here.
+	AuthTime, LoginTime time.Time
+
+	// Claims are the claims of the ID token and of userinfo, as one JSON object.
+	Claims json.RawMessage
+
+	maxAge *time.Duration // what the login was verified for
+}
+
+// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out everywhere".
+func (u *User) Tag() string { return userTag(u.Issuer, u.Subject) }
+
+// HasRole reports whether role is among u's roles, exactly.
+func (u *User) HasRole(role string) bool { return slices.Contains(u.Roles, role) }
+
+type userKey struct{}
+
+// WithUser returns a context in which UserFrom returns a copy of u, and in which guards let u pass, so that handlers can be
+// tested with no provider. A session that was loaded wins over it. It carries no tokens: those are ErrLoginRequired. A nil u
+// means that nobody is signed in.
+func WithUser(ctx context.Context, u *User) context.Context {
+	return context.WithValue(ctx, userKey{}, u.clone())
+}
+
+// UserFrom returns the user that is signed in in ctx, as Load, RequireLogin, Require or WithUser put it there, and nil when
+// nobody is. Each call returns a copy.
+func UserFrom(ctx context.Context) *User {
+	if id, err := identityOf(session.From(ctx)); err == nil {
+		return id.user().clone()
+	}
+	u, _ := ctx.Value(userKey{}).(*User)
+	return u.clone()
+}
+
+// clone returns a deep copy.
+func (u *User) clone() *User {
+	if u == nil {
+		return nil
+	}
+	c := *u
+	c.Roles, c.AMR, c.Claims = slices.Clone(u.Roles), slices.Clone(u.AMR), slices.Clone(u.Claims)
+	return &c
+}
+
+// userOf builds the user of a session.
+func userOf(rec *record, idToken string, extra []byte) *User {
+	claims := claimsOf(idToken)
+	if merged, err := mergeClaims(claims, extra); err == nil {
+		claims = merged
+	}
+	u := userFromClaims(claims)
+	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
+	u.AuthTime = fromSeconds(rec.AuthTime)
+	if rec.Name != nil {
+		u.Name = *rec.Name
+	}
+	if rec.Email != nil {
+		u.Email = *rec.Email
+	}
+	if rec.MaxAge != nil {
+		age := time.Duration(*rec.MaxAge) * time.Second
+		u.maxAge = &age
+	}
+	return u
+}
+
+// userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as absent.
+func userFromClaims(claims json.RawMessage) *User {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(claims, &members) // verified tokens hold an object; what is missing stays zero
+	u := &User{Claims: claims}
+	text := func(name string) (s string) {
+		_ = json.Unmarshal(members[name], &s)
+		return s
+	}
+	u.Issuer, u.Subject, u.SessionID = text("iss"), text("sub"), text("sid")
+	u.Email, u.ACR = text("email"), text("acr")
+	if u.Name = text("name"); u.Name == "" {
+		u.Name = text("preferred_username")
+	}
+	_ = json.Unmarshal(members["email_verified"], &u.EmailVerified)
+	_ = json.Unmarshal(members["amr"], &u.AMR)
+	return u
+}
+
+// rolesOf returns the values of the claim called name: the member of exactly that name, else the one at the dotted path.
+func rolesOf(claims json.RawMessage, name string) []string {
+	value, ok := claimAt(claims, name)
+	if !ok {
+		return nil
+	}
+	var one string
+	if json.Unmarshal(value, &one) == nil && one != "" {
+		return []string{one}
+	}
+	var list []any
+	_ = json.Unmarshal(value, &list) // anything but a list has no roles
+	var roles []string
+	for _, v := range list {
+		if s, ok := v.(string); ok && s != "" {
+			roles = append(roles, s)
+		}
+	}
+	return roles
+}
+
+// claimAt finds the member called name in an object, or the one at the dotted path.
+func claimAt(object json.RawMessage, name string) (json.RawMessage, bool) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil {
+		return nil, false
+	}
+	if value, ok := members[name]; ok {
+		return value, true
+	}
+	for i := range len(name) {
+		if name[i] != '.' {
+			continue
+		}
+		if value, ok := members[name[:i]]; ok {
+			if found, ok := claimAt(value, name[i+1:]); ok {
+				return found, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Tags under which sessions are revoked. Each names the issuer, since subjects and sids are unique only there.
+func userTag(issuer, subject string) string       { return joinTag("user", issuer, subject) }
+func subjectTag(issuer, subject string) string    { return joinTag("sub", issuer, subject) }
+func sidTag(issuer, sid string) string            { return joinTag("sid", issuer, sid) }
+func withoutSIDTag(issuer, subject string) string { return joinTag("nosid", issuer, subject) }
+
+func joinTag(parts ...string) string { return strings.Join(parts, "\x1f") }

@@ -1,0 +1,161 @@
+package oidcauth
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
+var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set UserInfo to "off"`)
+
+// userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the access token of t: nil without error
+// when the provider has no userinfo endpoint. The answer's sub must be subject; a signed answer (application/jwt) must
+// verify. The error is an *endpointError, a *tokenError or an *UnavailableError; all of them fail a login.
+func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
+	m, err := e.provider.metadata(ctx)
+	if err != nil || m.UserinfoEndpoint == "" {
+		return nil, err
+	}
+	target := e.target(m, "userinfo_endpoint", m.UserinfoEndpoint)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return nil, &endpointError{Endpoint: "userinfo", Err: errors.New("expected a URL that can be called")}
+	}
+	req.Header.Set("Accept", "application/json, application/jwt")
+	req.Header.Set("Authorization", t.TokenType+" "+t.AccessToken)
+	a, err := e.do("userinfo", req, []string{t.AccessToken})
+	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
+		refused.Err = errOtherResource
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.verifier.userinfo(ctx, a, subject)
+}
+
+// userinfo reads an answer of the userinfo endpoint, signed or not, and demands that it is about subject (Core §5.3.2).
+func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (json.RawMessage, error) {
+	body := a.body
+	if mediaType(a.header) == "application/jwt" {
+		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(a.body)))
+		if err != nil {
+			return nil, asTokenError("userinfo refused", err)
+		}
+		body = jws.body
+	}
+	claims, err := parseObject(body)
+	if err == nil {
+		err = checkNames(claims)
+	}
+	if err == nil {
+		err = checkSubject(claims, subject)
+	}
+	if err != nil {
+		return nil, &tokenError{Reason: "userinfo refused", Err: err}
+	}
+	return body, nil
+}
+
+func checkSubject(claims object, want string) error {
+	sub, err := subjectOf(claims)
+	if err == nil && sub != want {
+		err = errors.New("sub: expected the one of the ID token, got another")
+	}
+	return err
+}
+
+// signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be ours when they are there, and what marks
+// another kind of token, an ID token above all, is refused, for a signature alone doesn't say what was signed.
+func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
+	jws, err := parseJWS(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := jws.checkHeader(v.alg); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
+		if jws.payload.has(name) {
+			return nil, fmt.Errorf("%s: expected userinfo, got another kind of token", name)
+		}
+	}
+	if err := v.checkUserinfoScope(jws.payload); err != nil {
+		return nil, err
+	}
+	return jws, v.signedBy(ctx, jws)
+}
+
+func (v *verifier) checkUserinfoScope(claims object) (err error) {
+	now := clock{time.Now(), v.skew}
+	if claims.has("iss") {
+		err = checkIssuer(claims, v.issuer)
+	}
+	if err == nil && claims.has("aud") {
+		err = checkAudience(claims, v.clientID)
+	}
+	if err == nil && claims.has("exp") {
+		_, err = now.expiry(claims)
+	}
+	return cmp.Or(err, now.notBefore(claims))
+}
+
+// signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which userinfo may leave out.
+func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
+	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
+	return err
+}
+
+// mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
+// never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
+// itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
+// ID token's claims as they are.
+func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
+	if userinfo == nil && idToken != nil {
+		return idToken, nil
+	}
+	var merged bytes.Buffer
+	seen := map[string]bool{}
+	for i, source := range []json.RawMessage{idToken, userinfo} {
+		if source == nil {
+			continue
+		}
+		o, err := parseObject(source)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range o.names {
+			if seen[name] || i > 0 && foldsTo(name) != "" {
+				continue
+			}
+			seen[name] = true
+			if err := writeMember(&merged, name, o.values[name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if merged.Len() == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	return append(merged.Bytes(), '}'), nil
+}
+
+func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
+	separator := byte(',')
+	if b.Len() == 0 {
+		separator = '{'
+	}
+	b.WriteByte(separator)
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return err
+	}
+	b.Write(quoted)
+	b.WriteByte(':')
+	return json.Compact(b, value)
+}

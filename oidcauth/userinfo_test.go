@@ -1,0 +1,164 @@
+package oidcauth_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/stretchr/testify/require"
+)
+
+var bearer = &oidcauth.TokenAnswer{AccessToken: "at-4711-of-alice", TokenType: "Bearer"}
+
+func TestUserinfoIsFetchedWithTheAccessToken(t *testing.T) {
+	op := newFakeOP(t)
+	op.handle("/userinfo", 200, "application/json", `{"sub":"alice","name":"Alice"}`)
+	claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	require.NoError(t, err)
+	require.JSONEq(t, `{"sub":"alice","name":"Alice"}`, string(claims))
+	r := op.last("/userinfo")
+	require.Equal(t, "GET", r.Method)
+	require.Equal(t, "Bearer at-4711-of-alice", r.Header.Get("Authorization"))
+	require.Empty(t, r.URL.RawQuery)
+}
+
+func TestWithoutAnEndpointThereIsNoUserinfo(t *testing.T) {
+	op := newFakeOP(t)
+	delete(op.metadata, "userinfo_endpoint")
+	claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	require.NoError(t, err)
+	require.Nil(t, claims)
+}
+
+func TestPlainUserinfoAnswers(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		status      int
+		contentType string
+		body        string
+		ok          bool
+	}{
+		{"an unnamed content type is accepted", 200, "", `{"sub":"alice"}`, true},
+		{"a member called error is accepted", 200, "application/json", `{"sub":"alice","error":"margin"}`, true},
+		{"another sub is refused", 200, "application/json", `{"sub":"aliceinvalid"}`, false},
+		{"sub in another case is refused", 200, "application/json", `{"sub":"ALICE"}`, false},
+		{"a missing sub is refused", 200, "application/json", `{"name":"Alice"}`, false},
+		{"a null sub is refused", 200, "application/json", `{"sub":null}`, false},
+		{"a sub twice is refused", 200, "application/json", `{"sub":"bob","sub":"alice"}`, false},
+		{"SUB beside sub is refused", 200, "application/json", `{"sub":"alice","SUB":"bob"}`, false},
+		{"a list is refused", 200, "application/json", `[{"sub":"alice"}]`, false},
+		{"a string is refused", 200, "application/json", `"alice"`, false},
+		{"HTML is refused", 200, "text/html", `<html>`, false},
+		{"nothing is refused", 200, "application/json", ``, false},
+		{"2 MiB are refused", 200, "application/json", `{"sub":"alice","x":"` + strings.Repeat("a", 2<<20) + `"}`, false},
+		{"10 000 levels are refused", 200, "application/json", `{"sub":"alice","x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`, false},
+		{"a 500 is refused", 500, "application/json", `{"sub":"alice"}`, false},
+		{"a redirect is refused", 302, "application/json", `{"sub":"alice"}`, false},
+		{"a JWT that calls itself JSON is refused", 200, "application/json", sign(rsaKey(), header, m{"sub": "alice"}), false},
+		{"JSON that calls itself a JWT is refused", 200, "application/jwt", `{"sub":"alice"}`, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			op := newFakeOP(t)
+			op.handle("/userinfo", row.status, row.contentType, row.body)
+			claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+			if row.ok {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			require.Nil(t, claims)
+			require.NotContains(t, err.Error(), "at-4711")
+			require.Less(t, len(err.Error()), 400)
+		})
+	}
+}
+
+func TestA401NamesTheWayOut(t *testing.T) {
+	op := newFakeOP(t)
+	op.handle("/userinfo", 401, "text/plain", "at-4711-of-alice is bad")
+	_, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	failed := requireEndpointError(t, err)
+	require.Equal(t, 401, failed.Status)
+	require.ErrorContains(t, err, `set UserInfo to "off"`)
+	require.NotContains(t, err.Error(), "at-4711")
+}
+
+func TestSignedUserinfo(t *testing.T) {
+	full := func() m { return m{"sub": "alice", "iss": issuer, "aud": clientID, "name": "Alice"} }
+	for _, row := range []struct {
+		name string
+		jwt  func() string
+		ok   bool
+	}{
+		{"a good one is accepted", func() string { return sign(rsaKey(), header, full()) }, true},
+		{"without iss and aud it is accepted", func() string { return sign(rsaKey(), header, m{"sub": "alice"}) }, true},
+		{"an audience among others with azp is accepted", func() string {
+			return sign(rsaKey(), header, with(full(), m{"aud": []string{"x", clientID}, "azp": clientID}))
+		}, true},
+		{"a line end behind it is accepted", func() string { return sign(rsaKey(), header, full()) + "\n" }, true},
+		{"another sub is refused", func() string { return sign(rsaKey(), header, with(full(), m{"sub": "bob"})) }, false},
+		{"another issuer is refused", func() string { return sign(rsaKey(), header, with(full(), m{"iss": "https://evil.example"})) }, false},
+		{"another audience is refused", func() string { return sign(rsaKey(), header, with(full(), m{"aud": "other"})) }, false},
+		{"a null audience is refused", func() string { return sign(rsaKey(), header, with(full(), m{"aud": json.RawMessage("null")})) }, false},
+		{"alg none is refused", func() string { return segment(m{"alg": "none"}) + "." + segment(full()) + "." }, false},
+		{"another published key's alg is refused", func() string { return sign(ecKey(), m{"alg": "ES256", "kid": "ec"}, full()) }, false},
+		{"another key's signature is refused", func() string { return sign(otherRSA(), header, full()) }, false},
+		{"the login's ID token is refused", func() string { return sign(rsaKey(), header, claims()) }, false},
+		{"a logout token is refused", func() string { return sign(rsaKey(), logoutHeader, logoutClaims()) }, false},
+		{"a logout token without typ is refused", func() string { return sign(rsaKey(), header, logoutClaims()) }, false},
+		{"an access token is refused", func() string { return sign(rsaKey(), with(header, m{"typ": "at+jwt"}), full()) }, false},
+		{"an expired one is refused", func() string { return sign(rsaKey(), header, with(full(), m{"exp": time.Now().Unix() - 600})) }, false},
+		{"one of the future is refused", func() string { return sign(rsaKey(), header, with(full(), m{"nbf": time.Now().Unix() + 600})) }, false},
+		{"an encrypted one is refused", func() string { return segment(m{"alg": "RSA-OAEP-256", "enc": "A256GCM"}) + ".a.b.c.d" }, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			op := newFakeOP(t)
+			op.publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
+			op.handle("/userinfo", 200, "Application/JWT; charset=utf-8", row.jwt())
+			claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+			if row.ok {
+				require.NoError(t, err)
+				require.Contains(t, string(claims), `"sub":"alice"`)
+				return
+			}
+			requireTokenError(t, err)
+			require.Nil(t, claims)
+		})
+	}
+}
+
+func TestUserinfoWithoutKeysIsAnOutage(t *testing.T) {
+	op := newFakeOP(t)
+	op.handle("/jwks", 500, "", "")
+	op.handle("/userinfo", 200, "application/jwt", sign(rsaKey(), header, m{"sub": "alice"}))
+	_, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	requireUnavailable(t, err)
+}
+
+func TestMergedClaims(t *testing.T) {
+	for _, row := range []struct{ name, idToken, userinfo, want string }{
+		{"userinfo adds what the ID token lacks", `{"sub":"a"}`, `{"sub":"a","name":"Alice"}`, `{"sub":"a","name":"Alice"}`},
+		{"userinfo replaces nothing that was signed", `{"sub":"a","email":"signed@x"}`, `{"email":"other@x"}`, `{"sub":"a","email":"signed@x"}`},
+		{"protocol claims never come from userinfo", `{"sub":"a"}`,
+			`{"iss":"e","aud":"e","exp":9,"iat":9,"nonce":"e","sid":"e","acr":"e","amr":["e"],"auth_time":9,"azp":"e","at_hash":"e","session_expiry":9,"events":{}}`, `{"sub":"a"}`},
+		{"nor in another spelling", `{"sub":"a"}`, `{"SUB":"b","ACR":"gold","ſid":"x"}`, `{"sub":"a"}`},
+		{"without userinfo the ID token's claims stay as they are", `{ "sub": "a" }`, ``, `{ "sub": "a" }`},
+		{"the result is compact and in order", `{ "sub" : "a" }`, `{"z": [1, 2], "b": {"c": null}}`, `{"sub":"a","z":[1,2],"b":{"c":null}}`},
+		{"odd names stay what they are", `{"sub":"a"}`, `{"a\"<b>\u2028":1}`, `{"sub":"a","a\"\u003cb\u003e\u2028":1}`},
+		{"empty objects make an empty object", `{}`, `{}`, `{}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var userinfo json.RawMessage
+			if row.userinfo != "" {
+				userinfo = json.RawMessage(row.userinfo)
+			}
+			got, err := oidcauth.MergeClaims(json.RawMessage(row.idToken), userinfo)
+			require.NoError(t, err)
+			require.Equal(t, row.want, string(got))
+		})
+	}
+	_, err := oidcauth.MergeClaims(json.RawMessage(`{"sub":"a"}`), json.RawMessage(`[]`))
+	require.Error(t, err)
+}

@@ -1,0 +1,200 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// signingAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
+var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// ownParameters are set by the package in authorization requests; Extra may not touch them.
+var ownParameters = []string{
+	"client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce", "code_challenge",
+	"code_challenge_method", "prompt", "login_hint", "ui_locales", "acr_values", "max_age", "resource", "request",
+	"request_uri", "dpop_jkt", "claims", "client_secret", "client_assertion", "client_assertion_type", "code_verifier",
+}
+
+// validate reports every mistake in c, whose defaults are filled in.
+func (c *Config) validate() error {
+	var mistakes []error
+	wrong := func(field, format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("oidcauth: %s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if err := checkIssuerURL(c.Issuer); err != nil {
+		wrong("Issuer", "%v", err)
+	}
+	if c.ClientID == "" {
+		wrong("ClientID", "is empty; take the client identifier from the provider's registration")
+	}
+	if err := checkRedirectURL(c.RedirectURL); err != nil {
+		wrong("RedirectURL", "%v", err)
+	}
+	if !slices.Contains(signingAlgs, c.SigningAlg) {
+		wrong("SigningAlg", "%q is not one of %s", c.SigningAlg, strings.Join(signingAlgs, ", "))
+	}
+	c.validateModes(wrong)
+	c.validateTimes(wrong)
+	c.validateLists(wrong)
+	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
+	return errors.Join(mistakes...)
+}
+
+func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
+	if !slices.Contains([]ResponseMode{Query, FormPost, QueryJWT, FormPostJWT}, c.ResponseMode) {
+		wrong("ResponseMode", "%q is none of Query, FormPost, QueryJWT, FormPostJWT", c.ResponseMode)
+	}
+	if c.Advanced.SignedRequests && c.ClientAuth.Key == nil {
+		wrong("Advanced.SignedRequests", "needs ClientAuth.Key")
+	}
+	if c.ResponseMode.isPost() && c.insecureCookies() {
+		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
+	}
+	if c.PAR != PARAuto && c.PAR != PAROff && c.PAR != PARRequire {
+		wrong("PAR", "%q is none of PARAuto, PAROff, PARRequire", c.PAR)
+	}
+	if c.UserInfo != UserInfoOn && c.UserInfo != UserInfoOff {
+		wrong("UserInfo", "%q is neither UserInfoOn nor UserInfoOff", c.UserInfo)
+	}
+	if u, err := url.Parse(c.RedirectURL); err == nil && c.insecureCookies() && !loopbackHost(u.Hostname()) {
+		wrong("Session", "insecure cookies are for loopback hosts only, and RedirectURL's host is %q", u.Hostname())
+	}
+	if (c.BackChannelLogout || c.FrontChannelLogout) && !c.hasStore() {
+		wrong("BackChannelLogout, FrontChannelLogout", "need Session.Store: without one a logout can't reach the sessions")
+	}
+}
+
+func (c *Config) validateTimes(wrong func(field, format string, args ...any)) {
+	if c.LoginTimeout < 0 || c.Timeout < 0 || c.DiscoveryMaxAge < 0 || c.TokenLifetime < 0 {
+		wrong("LoginTimeout, Timeout, DiscoveryMaxAge, TokenLifetime", "must not be negative")
+	}
+	if c.Skew < 0 || c.Skew > maxSkew {
+		wrong("Skew", "%s is not between 0 and %s", c.Skew, maxSkew)
+	}
+}
+
+func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
+	for _, scope := range c.Scopes {
+		if !validScope(scope) {
+			wrong("Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
+		}
+	}
+	if _, err := essentialClaims(c.Login.Claims, nil); err != nil {
+		wrong("Login.Claims", "is not a JSON object of objects (Core §5.5)")
+	}
+	for name := range c.Login.Extra {
+		if slices.Contains(ownParameters, name) {
+			wrong("Login.Extra", "%q is set by the package itself; use the field for it", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
+		m := c.Machines[name].within(c)
+		m.validate(fmt.Sprintf("Machines[%q].", name), wrong)
+	}
+	for _, api := range c.APIs {
+		if err := checkOrigin(api); err != nil {
+			wrong("APIs", "%q: %v", api, err)
+		}
+	}
+	for _, origin := range c.FrameAncestors {
+		if err := checkOrigin(origin); err != nil {
+			wrong("FrameAncestors", "%q: %v", origin, err)
+		}
+	}
+}
+
+func (a *ClientAuth) validate(secret, field string, wrong func(field, format string, args ...any)) {
+	switch a.Method {
+	case ClientSecretBasic, ClientSecretPost:
+		if secret == "" && a.SecretFunc == nil {
+			wrong(field, "%s needs ClientSecret or SecretFunc", a.Method)
+		}
+	case PrivateKeyJWT:
+		if a.Key == nil {
+			wrong(field, "%s needs Key", a.Method)
+		} else if _, err := signingAlg(a.Key, a.Alg); err != nil {
+			wrong(field, "Key: %v", err)
+		}
+	case TLSClientAuth:
+		if a.Certificate == nil {
+			wrong(field, "%s needs Certificate", a.Method)
+		}
+	case PublicClient:
+		if secret != "" || a.SecretFunc != nil {
+			wrong(field, "%s sends no secret, but one is set: remove it, or name the method that uses it", a.Method)
+		}
+	default:
+		wrong(field, "%q is not a supported method", a.Method)
+	}
+}
+
+// checkIssuerURL holds OpenID Connect Discovery §2: an https URL without query and fragment.
+func checkIssuerURL(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return errors.New("is empty; it is the provider's address, as its .well-known/openid-configuration names it")
+	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
+		return fmt.Errorf("%q is not an absolute URL", issuer)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(issuer, "#"):
+		return fmt.Errorf("%q has a query or fragment", issuer)
+	}
+	return checkScheme(u)
+}
+
+func checkRedirectURL(redirect string) error {
+	u, err := url.Parse(redirect)
+	switch {
+	case redirect == "":
+		return errors.New(`is empty; it is the registered callback, such as "https://app.example.com/auth/callback"`)
+	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
+		return fmt.Errorf("%q is not an absolute URL", redirect)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(redirect, "#"):
+		return fmt.Errorf("%q has a query or fragment", redirect)
+	case path.Base(u.Path) != "callback" || path.Clean(u.Path) != u.Path || u.RawPath != "":
+		return fmt.Errorf(`%q must have a clean path that ends in "/callback"`, redirect)
+	}
+	return checkScheme(u)
+}
+
+// checkOrigin accepts scheme and host alone.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New(`is not an origin, such as "https://api.example.com"`)
+	}
+	return checkScheme(u)
+}
+
+// checkScheme accepts https, and http where no network is crossed.
+func checkScheme(u *url.URL) error {
+	if u.Scheme == "https" || u.Scheme == "http" && loopbackHost(u.Hostname()) {
+		return nil
+	}
+	return fmt.Errorf("%q must be https (plain http is for loopback hosts only)", u.Redacted())
+}
+
+// loopbackHost reports whether host never leaves the machine: localhost, 127.0.0.0/8, ::1.
+func loopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// validScope holds RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ).
+func validScope(scope string) bool {
+	for i := range len(scope) {
+		if c := scope[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return scope != ""
+}
