@@ -1,11 +1,140 @@
-// Command example-webapp shows signet.
+// Command example-webapp is signet's show-case and test bench: a small web application behind OpenID Connect, configured by its
+// environment. Without any configuration it brings its own provider.
 package main
 
 import (
-	_ "github.com/luikyv/go-oidc/pkg/provider"
-	_ "github.com/redis/go-redis/v9"
-	_ "github.com/signet-go/signet/oidcauth"
-	_ "github.com/signet-go/signet/session/redisstore"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
 )
 
-func main() {}
+const (
+	// drainTime is how long requests in flight may go on after the signal to stop.
+	drainTime = 8 * time.Second
+	// cancelTime is how long they then have to notice that their contexts are cancelled.
+	cancelTime = time.Second
+)
+
+func main() {
+	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "example-webapp:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends and the requests in flight are answered. Everything it has to say goes to out.
+func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
+	c, err := parseConfig(getenv)
+	if err != nil {
+		return err
+	}
+	lines := newLineWriter(out)
+	defer lines.Close()
+	log := slog.New(slog.NewTextHandler(lines, nil))
+
+	servers, err := start(c, log)
+	if err != nil {
+		return err
+	}
+	defer servers.close()
+	if c.RandomKeys {
+		log.Warn("SESSION_KEYS is not set: random keys; everybody is signed out at the next start")
+	}
+	fmt.Fprint(lines, banner(c))
+	return servers.serve(ctx, log)
+}
+
+// start opens the ports and builds what answers on them.
+func start(c *config, log *slog.Logger) (*servers, error) {
+	s := &servers{}
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("ADDR: %w", err)
+	}
+	if c.Embedded {
+		p, err := startDevProvider(c, log)
+		if err != nil {
+			listener.Close()
+			return nil, err
+		}
+		s.add(p.listener, newServer(c, p.handler))
+	}
+	a, err := newApp(c, log)
+	if err != nil {
+		listener.Close()
+		s.close()
+		return nil, err
+	}
+	s.add(listener, newServer(c, a.handler()))
+	return s, nil
+}
+
+// newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
+func newApp(c *config, log *slog.Logger) (*app, error) {
+	store, err := openStore(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{config: c, log: log, demo: newDemoAPI(c, log)}
+	c.Session.Store, c.Session.Logger = store, log
+	c.OIDC.Session, c.OIDC.Logger = c.Session, log
+	c.OIDC.ErrorHandler, c.OIDC.Stylesheet = a.authError, "/static/app.css"
+	// One process, or all of them through Redis: the store that logout marks need is there in every mode.
+	c.OIDC.BackChannelLogout, c.OIDC.FrontChannelLogout = true, true
+	c.OIDC.APIs = []string{c.API.Scheme + "://" + c.API.Host}
+	c.OIDC.Machines = map[string]oidcauth.MachineConfig{"demo": {Scopes: c.MachineScopes}}
+	a.auth, err = oidcauth.New(c.OIDC)
+	if err != nil {
+		return nil, fmt.Errorf("configuration:\n%w", err)
+	}
+	a.machine = a.auth.Machine("demo")
+	return a, nil
+}
+
+// openStore returns the store of marks, locks and, where SESSION_STORE says so, sessions.
+func openStore(c *config) (session.Store, error) {
+	if c.Redis == nil {
+		return session.NewMemoryStore(), nil
+	}
+	return nil, errors.New("REDIS_URL: not supported by this version; unset it")
+}
+
+// newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL
+// would meet net/http's own plain answer instead of our page.
+func newServer(c *config, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		// A request may wait for the provider and for the API, each with one retry.
+		WriteTimeout: 30*time.Second + 4*c.OIDC.Timeout,
+		IdleTimeout:  2 * time.Minute,
+	}
+}
+
+// banner says where to click.
+func banner(c *config) string {
+	text := "\n  signet example\n\n    app       " + c.BaseURL.String() + "\n    provider  " + c.OIDC.Issuer + "\n"
+	if c.Embedded {
+		text += "              embedded, for development only\n\n  demo users\n\n"
+		for _, u := range devUsers {
+			text += fmt.Sprintf("    %-8s  password %-12s  roles %v\n", u.Username, u.Password, u.Roles)
+		}
+	}
+	return text + "\n  Open " + c.BaseURL.JoinPath("/profile").String() + " to sign in. Ctrl+C stops.\n\n"
+}

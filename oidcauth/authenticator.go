@@ -56,6 +56,7 @@ func New(c Config) (*Authenticator, error) {
 	a.csrf = http.NewCrossOriginProtection()
 	a.transacts = sessions.Sealer("login transaction")
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
+	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
 	return a, nil
 }
@@ -87,7 +88,7 @@ func (c *Config) effectiveSession() session.Config {
 }
 
 func (c *Config) hasStore() bool        { return c.effectiveSession().Store != nil }
-func (c *Config) insecureCookies() bool { return c.effectiveSession().CookieInsecure }
+func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCookie }
 
 // providerKey names issuer and client in few bytes.
 func providerKey(issuer, clientID string) string {

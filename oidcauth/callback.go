@@ -178,12 +178,12 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	// 6. and 7. The ID token, and the nonce in it.
 	token, err := a.verifier.login(ctx, answer.IDToken, t.expectation(answer))
 	if err != nil {
-		return nil, err
+		return nil, afterCode(err)
 	}
 	l := &login{answer: answer, token: token}
 	// 8. Userinfo.
 	if err := a.addUserInfo(ctx, l); err != nil {
-		return nil, err
+		return nil, afterCode(err)
 	}
 	// 9. The application's word.
 	return l, a.admit(ctx, t, l)
@@ -217,6 +217,15 @@ func (a *Authenticator) redeem(ctx context.Context, t *transaction, code string)
 		form["resource"] = resource
 	}
 	return a.endpoint.token(ctx, form)
+}
+
+// afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
+// which 503 would invite to, leads nowhere.
+func afterCode(err error) error {
+	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
+	}
+	return err
 }
 
 // expectation is what the ID token must match.

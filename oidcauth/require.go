@@ -93,7 +93,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider == a.key {
+			if id.record.Provider == a.key && !a.tokens.dead.known(session.From(ctx)) {
 				return func() *User { return id.user().clone() }, nil
 			}
 		}
@@ -114,42 +114,32 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 
 // deny answers a request that a guard refused.
 func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User, err error) {
-	var stepUp *StepUpError
-	switch {
-	case errors.Is(err, session.ErrUnavailable):
+	if errors.Is(err, session.ErrUnavailable) {
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
 		return
-	case errors.Is(err, ErrLoginRequired):
-		a.notice(r, user, err)
-		a.challenge(w, r, err, `Bearer realm="session"`, LoginOptions{})
-	case errors.As(err, &stepUp):
-		a.notice(r, user, err)
-		a.challenge(w, r, err, stepUp.challenge(), stepUp.loginOptions())
-	default:
-		a.notice(r, user, err)
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
 	}
-}
-
-// notice tells log and hook of a refusal.
-func (a *Authenticator) notice(r *http.Request, user *User, err error) {
-	var subject string
-	if user != nil {
-		subject = user.Subject
-	}
-	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), fingerprint("sub", subject), reason(err))
 	if a.config.Hooks.Deny != nil {
 		a.config.Hooks.Deny(r, user, err)
+	}
+	var stepUp *StepUpError
+	switch {
+	case errors.Is(err, ErrLoginRequired):
+		a.challenge(w, r, err, `Bearer realm="session"`, LoginOptions{})
+	case errors.As(err, &stepUp):
+		a.challenge(w, r, err, stepUp.challenge(), stepUp.loginOptions())
+	default:
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
 	}
 }
 
 // challenge asks for a login: a page is sent to the provider, everything else gets 401.
 func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, header string, o LoginOptions) {
 	if !isNavigation(r) {
+		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), reason(err))
 		a.writeChallenge(w, err, header)
 		return
 	}
-	t := &transaction{AMR: o.amr, Loops: a.loops(r)}
+	t := &transaction{Loops: a.loops(r)}
 	if t.Loops > maxLoops {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
 		return
@@ -191,17 +181,24 @@ func (e *StepUpError) challenge() string {
 	return header
 }
 
-// loginOptions asks for the login that e needs.
+// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
+// outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR, stepUp: true}
+	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR}
 	switch {
 	case e.MaxAge > 0:
 		o.MaxAge = e.MaxAge
-	case e.MaxAge == 0 || len(e.AMR) > 0 || len(e.ACRValues) > 0:
-		o.Prompt, o.MaxAge = "", e.MaxAge
+	case e.MaxAge == 0:
+		o.MaxAge = -1
 	}
 	if len(e.AMR) > 0 {
 		o.Prompt = "login"
 	}
 	return o
+}
+
+// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
+// Use it when an API that was called with the user's token answered with e (RFC 9470 §4).
+func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), e) })
 }

@@ -34,7 +34,6 @@ type transaction struct {
 	// ACR and AMR are demanded by a guard and verified at the return.
 	ACR     []string `json:"a,omitempty"`
 	AMR     []string `json:"w,omitempty"`
-	StepUp  bool     `json:"u,omitempty"`
 	Silent  bool     `json:"q,omitempty"` // prompt=none: a refusal is an answer, not an error
 	Session string   `json:"o,omitempty"` // the id of the session that the login replaces
 	Loops   int      `json:"l,omitempty"`
@@ -45,7 +44,7 @@ func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
 
 // cookiePrefix is what the names of all transaction cookies begin with.
 func (a *Authenticator) transactionPrefix() string {
-	return a.sessions.Config().CookieName + transactionMark
+	return a.sessions.CookieName() + transactionMark
 }
 
 // transactionCookie names the cookie of the login with this state: by a hash, so that the name tells nothing.

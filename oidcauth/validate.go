@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"path"
@@ -50,7 +51,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 		wrong("ResponseMode", "%q is neither Query nor FormPost", c.ResponseMode)
 	}
 	if c.ResponseMode == FormPost && c.insecureCookies() {
-		wrong("ResponseMode", "FormPost needs Secure cookies, which InsecureCookies drops: use Query or real https")
+		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
 	}
 	if c.PAR != PARAuto && c.PAR != PAROff && c.PAR != PARRequire {
 		wrong("PAR", "%q is none of PARAuto, PAROff, PARRequire", c.PAR)
@@ -85,6 +86,10 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 		if slices.Contains(ownParameters, name) {
 			wrong("Login.Extra", "%q is set by the package itself; use the field for it", name)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
+		m := c.Machines[name].within(c)
+		m.validate(fmt.Sprintf("Machines[%q].", name), wrong)
 	}
 	for _, api := range c.APIs {
 		if err := checkOrigin(api); err != nil {

@@ -1,172 +1,324 @@
-// Package session keeps sessions of web users: in one sealed cookie, or in a Store.
 package session
 
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
+	"sync"
 	"time"
-
-	"github.com/signet-go/signet/internal/seal"
 )
 
-var (
-	// ErrUnavailable: the Store can't be reached, so nobody can say whether the session lives. Answer 503 with Retry-After
-	// (WriteUnavailable does); never treat it as signed out, never clear the cookie.
-	ErrUnavailable = errors.New("session: store unavailable")
-	// ErrNoSession: there is no session (never begun, ended, expired, revoked).
-	ErrNoSession = errors.New("session: no session")
-	// ErrTooLarge: the session does not fit the permitted cookies; the text names Config.ServerSide as the way out.
-	ErrTooLarge = errors.New("session: too large for cookies")
-	// ErrCommitted: the response has begun and the change can't reach the browser's cookie any more.
-	ErrCommitted = errors.New("session: response already begun")
-)
+// A Session is a request's view of its browser's session. What it changes is its own until it is saved: by Handler before the
+// first byte of the response, or by Save. It is safe for concurrent use by the goroutines of one request.
+type Session struct {
+	m      *Manager
+	ctx    context.Context // of the request; nil for the one that Exclusive hands out
+	header http.Header     // of the request
 
-// Config: zero values are safe.
-type Config struct {
-	Keys           []string      // base64 32-byte keys, newest first (NewKey); required
-	Store          Store         // nil: one process, no marks
-	ServerSide     bool          // sessions live in Store; the cookie holds a random id
-	Lifetime       time.Duration // absolute [12 h]
-	IdleTimeout    time.Duration // [1 h]; negative: none
-	CookieName     string        // ["session"]: the __Host- prefix is added unless CookieInsecure, Domain or Path say otherwise
-	CookieDomain   string
-	CookiePath     string
-	CookieInsecure bool // drops Secure and the prefix (rename Insecure…); only for loopback development, checked by the caller
-	MaxChunks      int  // [4]
-	MemoryBytes    int  // decoded-session memory [16 MiB]; negative: none
-	Logger         *slog.Logger
-	OnKeyUse       func(keyID string) // counts sessions per key id (name free)
+	mu     sync.Mutex
+	loaded bool
+	err    error // of loading
+	jar    jar   // our cookies in the request
+
+	base   *generation // nil: no session
+	secret string      // server mode: what base's cookie holds
+	idle   int64       // the latest idle limit that was seen
+	delta  delta       // what the request changed on top of base
+	ended  []string    // ids of sessions that end when the next one is saved
+	memo   *any        // Memo's result while delta is not empty
+
+	mustWrite bool // the browser has to get a cookie
+	mayWrite  bool // it should get one, if nothing is against it
+	expire    bool // its cookies are no good
+	gaveUp    bool // Save has told the caller that delta can't be saved
+	begun     bool // the response has begun
+	warned    bool
 }
 
-// NewKey returns a random key for Config.Keys.
-func NewKey() string { return seal.NewKey() }
-
-// Store is what design.md says.
-type Store = seal.Store
-
-// A Manager is immutable but for SetKeys, and safe for concurrent use.
-type Manager struct{}
-
-// New validates c and does no I/O. All mistakes in one error.
-func New(c Config) (*Manager, error) { panic("skeleton") }
-
-// Handler loads the session of each request (lazily: nothing is decoded or read from the Store before somebody asks) and saves
-// changes before the first byte of the response. Nesting is harmless: an inner Handler of the same Manager passes through.
-func (m *Manager) Handler(next http.Handler) http.Handler { panic("skeleton") }
-
-// SetKeys rotates keys while serving.
-func (m *Manager) SetKeys(keys []string) error { panic("skeleton") }
-
-// Revoke ends all sessions tagged tag that began before now (one clock; see Tag).
-func (m *Manager) Revoke(ctx context.Context, tag string) error { panic("skeleton") }
-
-// RevokeAt is Revoke for tags stamped by a foreign clock with TagAt: it ends sessions whose stamp is at or before at (a tie ends).
-// A mark never moves backwards.
-func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error { panic("skeleton") }
-
-// Ready reports whether the Store answers (nil Store: always).
-func (m *Manager) Ready(ctx context.Context) error { panic("skeleton") }
-
-// Config returns the effective configuration, defaults filled in, without Keys.
-func (m *Manager) Config() Config { panic("skeleton") }
-
-// Sealer and Vault lend the manager's keys and store to the packages of this module; Vault is nil without a Store.
-func (m *Manager) Sealer(purpose string) *seal.Sealer { panic("skeleton") }
-func (m *Manager) Vault(purpose string) *seal.Vault   { panic("skeleton") }
-
-// A Session is a request's view of its browser's session. Safe for concurrent use by the goroutines of one request.
-type Session struct{}
+type contextKey struct{}
 
 // From returns the session handle that Handler put into ctx, nil without Handler. The handle exists for signed-out browsers too.
-func From(ctx context.Context) *Session { panic("skeleton") }
+// With several Managers it is the innermost one's.
+func From(ctx context.Context) *Session {
+	s, _ := ctx.Value(contextKey{}).(*Session)
+	return s
+}
+
+// From returns m's handle in ctx, nil without m's Handler.
+func (m *Manager) From(ctx context.Context) *Session {
+	s, _ := ctx.Value(m).(*Session)
+	return s
+}
 
 // Manager returns the manager that made s.
-func (s *Session) Manager() *Manager { panic("skeleton") }
+func (s *Session) Manager() *Manager { return s.m }
 
-// Load decodes the session now: nil when there is a living session, ErrNoSession, or ErrUnavailable.
-func (s *Session) Load() error { panic("skeleton") }
-
-// ID is the session's identifier for logs, leases and hand-over: stable over generations, new with every Renew, not the cookie's
-// secret (in server mode a hash of it). Empty when there is none.
-func (s *Session) ID() string                     { panic("skeleton") }
-func (s *Session) Created() time.Time             { panic("skeleton") }
-func (s *Session) Expires() time.Time             { panic("skeleton") } // the nearer of absolute and idle limit
-func (s *Session) Deadline() time.Time            { panic("skeleton") } // absolute
-func (s *Session) Get(name string) ([]byte, bool) { panic("skeleton") }
-
-// Set keeps value under name (opaque: never compressed). It begins a session when there is none.
-func (s *Session) Set(name string, value []byte) error { panic("skeleton") }
-func (s *Session) Delete(name string)                  { panic("skeleton") }
-
-// Token and SetToken are Get and Set for tokens: JWTs are packed, and unpacked only when asked for.
-func (s *Session) Token(name string) (string, bool)         { panic("skeleton") }
-func (s *Session) SetToken(name string, token string) error { panic("skeleton") }
-
-// Tag lets Revoke(tag) end this session; stamped by the manager's clock above any mark that exists at saving.
-func (s *Session) Tag(tag string) { panic("skeleton") }
-
-// TagAt lets RevokeAt(tag, at) end this session if at is not before the given time (a foreign clock, e.g. the ID token's iat).
-func (s *Session) TagAt(tag string, at time.Time) { panic("skeleton") }
-
-// Limit caps the absolute deadline (a provider's session_expiry); it never extends it.
-func (s *Session) Limit(t time.Time) { panic("skeleton") }
-
-// Renew ends the current session, if any, and begins an empty one under a new id (new login). keep names app fields to carry over.
-func (s *Session) Renew(keep ...string) error { panic("skeleton") }
-
-// Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked dead where a Store is set.
-// A Store failure is returned (ErrUnavailable) after the local part is done.
-func (s *Session) Destroy(ctx context.Context) error { panic("skeleton") }
-
-// DestroyID marks the session with this ID dead (the one that was current when a login began).
-func (m *Manager) DestroyID(ctx context.Context, id string) error { panic("skeleton") }
-
-// Save writes pending changes now (Handler calls it before the first byte). Errors: ErrTooLarge, ErrUnavailable, ErrCommitted.
-func (s *Session) Save(ctx context.Context) error { panic("skeleton") }
-
-// Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a lock, between processes by a
-// lease in the Store that is renewed while fn runs. latest is the newest generation, read under the lock; what fn sets on it is
-// published when fn returns nil: to the Store, and to this process's memory of recent generations (60 s), so that requests that
-// still carry an older cookie get it, also when the response of this request has begun or ctx's request is gone. ctx should not be a
-// request's. s itself is not changed: call Sync.
-func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
-	panic("skeleton")
+// Load decodes the session now: nil when there is a living session, ErrNoSession, or ErrUnavailable. The work is done once a
+// request; every other method does it first.
+func (s *Session) Load() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.load()
 }
 
-// Sync adopts the newest published generation; the response then carries its cookie if it has not begun.
-func (s *Session) Sync(ctx context.Context) error { panic("skeleton") }
-
-// Memo returns build's result, computed once per decoded generation of the session and shared by all requests that carry it
-// (so the result must be immutable). Changes made in this request drop it.
-func (s *Session) Memo(build func(*Session) any) any { panic("skeleton") }
-
-// Done is closed when the session in ctx ends (revoked, ended, expired): for WebSockets and SSE. Within 5 s across processes.
-func Done(ctx context.Context) <-chan struct{} { panic("skeleton") }
-
-// Field is a typed value that an application keeps in the session (JSON).
-type Field[T any] string
-
-func (f Field[T]) Get(ctx context.Context) (T, bool)  { panic("skeleton") }
-func (f Field[T]) Set(ctx context.Context, v T) error { panic("skeleton") }
-func (f Field[T]) Delete(ctx context.Context) error   { panic("skeleton") }
-
-// NewMemoryStore returns a bounded, swept Store for one process.
-func NewMemoryStore() *MemoryStore { panic("skeleton") }
-
-type MemoryStore struct{}
-
-func (*MemoryStore) Get(ctx context.Context, keys ...string) ([][]byte, error) { panic("skeleton") }
-func (*MemoryStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	panic("skeleton")
+// load needs s.mu, as every method below with a small letter.
+func (s *Session) load() error {
+	if s.loaded {
+		return s.err
+	}
+	s.loaded = true
+	s.jar = s.m.format.scan(s.header)
+	if s.jar.empty() { // and no store traffic
+		s.err = ErrNoSession
+		return s.err
+	}
+	seen, err := s.m.keeper.see(&s.jar)
+	if err == nil {
+		s.secret = seen.secret
+		err = s.adopt(seen)
+	}
+	switch {
+	case errors.Is(err, errLeaveAlone):
+		s.err = ErrNoSession
+	case errors.Is(err, ErrNoSession):
+		s.err, s.expire = ErrNoSession, true
+	case err != nil:
+		s.err = err
+		s.ended = append(s.ended, seen.g.id) // in case it is replaced or destroyed
+		s.m.log.Error("store unavailable", "error", err)
+	}
+	return s.err
 }
-func (*MemoryStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	panic("skeleton")
+
+// adopt takes over the newest generation of the session that was seen.
+func (s *Session) adopt(seen sighting) error {
+	v, err := s.m.keeper.newest(s.ctx, seen.g)
+	if err != nil {
+		return err
+	}
+	s.base, s.idle = v.g, v.idle
+	key := or(seen.sealed, v.sealed)
+	s.mayWrite = key.older || s.m.touchDue(v.idle, time.Now()) || !s.m.config.ServerSide && v.g != seen.g
+	s.m.watch.touch(v.g.id, v.idle)
+	if s.m.config.OnKeyUse != nil {
+		s.m.config.OnKeyUse(key.keyID)
+	}
+	return nil
 }
-func (*MemoryStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	panic("skeleton")
+
+// ID is the session's identifier for logs, leases and hand-over: stable over generations, new with every Renew, not the
+// cookie's secret (in server mode a hash of it). Empty when there is none.
+func (s *Session) ID() string {
+	g := s.current()
+	if g == nil {
+		return ""
+	}
+	return g.id
 }
-func (*MemoryStore) Delete(ctx context.Context, key string, old []byte) (bool, error) {
-	panic("skeleton")
+
+// Created is when the session began; zero when there is none.
+func (s *Session) Created() time.Time {
+	g := s.current()
+	if g == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(g.created)
+}
+
+// Expires is when the session ends if nobody uses it any more: the nearer of absolute and idle limit. Zero when there is none.
+func (s *Session) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return time.Time{}
+	}
+	deadline := s.deadline()
+	if s.idle != 0 && s.idle < deadline {
+		deadline = s.idle
+	}
+	return time.UnixMilli(deadline)
+}
+
+// Deadline is the absolute limit. Zero when there is none.
+func (s *Session) Deadline() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(s.deadline())
+}
+
+func (s *Session) deadline() int64 {
+	deadline := min(s.base.deadline, s.base.created+s.m.config.Lifetime.Milliseconds())
+	if s.delta.limit != 0 {
+		deadline = min(deadline, s.delta.limit)
+	}
+	return deadline
+}
+
+func (s *Session) current() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return nil
+	}
+	return s.base
+}
+
+// Get returns a copy of the value kept under name, and whether there is one.
+func (s *Session) Get(name string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.get(name)
+	if !ok {
+		return nil, false
+	}
+	return clone(data), true
+}
+
+// get returns the value itself, which must not be changed.
+func (s *Session) get(name string) ([]byte, bool) {
+	if s.load() != nil {
+		return nil, false
+	}
+	if data, changed := s.delta.values[name]; changed {
+		return data, data != nil
+	}
+	return s.base.value(name)
+}
+
+// Set keeps a copy of value under name. It is never compressed, so that its length tells nothing of its content. It begins a
+// session when there is none. Error: ErrUnavailable, since nobody knows whether there is one.
+func (s *Session) Set(name string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.delta.setValue(name, clone(value))
+	s.changed()
+	return nil
+}
+
+// Delete forgets the value or token kept under name.
+func (s *Session) Delete(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return
+	}
+	s.delta.setValue(name, nil)
+	s.delta.setToken(name, "")
+	s.changed()
+}
+
+// Token returns the token kept under name, and whether there is one. The first call unpacks the session's tokens.
+func (s *Session) Token(name string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return "", false
+	}
+	if text, changed := s.delta.tokens[name]; changed {
+		return text, text != ""
+	}
+	return s.base.tokens.get(name)
+}
+
+// SetToken keeps a token under name in little room: the claims of a JWT are packed beside those of the session's other tokens,
+// and its text comes back byte for byte. An empty token is none. It begins a session when there is none. Error: ErrUnavailable.
+func (s *Session) SetToken(name, token string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.start(); err != nil {
+		return err
+	}
+	s.delta.setToken(name, token)
+	s.changed()
+	return nil
+}
+
+// Tag lets Manager.Revoke(tag) end this session. It takes effect when the session is saved, above any revocation of that tag
+// until then. Tagging twice changes nothing. Without a session it does nothing.
+func (s *Session) Tag(tag string) { s.tag(tag, noStamp) }
+
+// TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is before at, a time by a foreign clock (an ID
+// token's iat, say). Saving returns ErrNoSession when that has happened already.
+func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, at.UnixMilli()) }
+
+func (s *Session) tag(name string, stamp int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return
+	}
+	s.delta.tags = append(s.delta.tags, tag{name: name, foreign: stamp})
+	s.changed()
+}
+
+// Limit caps the absolute deadline (a provider's session_expiry); it never extends it. Without a session it does nothing.
+func (s *Session) Limit(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return
+	}
+	limit := max(t.UnixMilli(), 1)
+	if t.Year() > 9999 || limit >= s.deadline() {
+		return
+	}
+	s.delta.limit = limit
+	s.changed()
+}
+
+// start begins a session if there is none.
+func (s *Session) start() error {
+	err := s.load()
+	if errors.Is(err, ErrNoSession) {
+		s.begin()
+		err = nil
+	}
+	return err
+}
+
+func (s *Session) begin() {
+	s.base, s.secret = s.m.begin(time.Now())
+	s.idle, s.delta, s.err = s.base.idle, delta{}, nil
+	s.mustWrite, s.mayWrite = true, false
+	s.changed()
+}
+
+// changed notes that delta has changed.
+func (s *Session) changed() { s.memo, s.gaveUp = nil, false }
+
+// Memo returns what build makes of the session, once per generation, for all requests that carry it: so the result must depend
+// on nothing but the session, and must not be changed. What this request has changed and not saved makes a result of its own.
+// There is one result per Manager: Memo is for the package that owns the session's content. It is nil without a session.
+func (s *Session) Memo(build func(*Session) any) any {
+	s.mu.Lock()
+	if s.load() != nil {
+		s.mu.Unlock()
+		return nil
+	}
+	shared, own := s.base, !s.delta.empty() || s.base.number == 0
+	memo := s.memo
+	if !own {
+		memo = shared.memo.Load()
+	}
+	s.mu.Unlock()
+	if memo != nil {
+		return *memo
+	}
+	result := build(s) // without the lock: it calls our methods
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.base != shared: // changed meanwhile
+	case own:
+		s.memo = &result
+	case !shared.memo.CompareAndSwap(nil, &result):
+		return *shared.memo.Load()
+	}
+	return result
 }

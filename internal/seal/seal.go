@@ -1,10 +1,21 @@
 // Package seal holds the keys and is the only place that knows how values are encrypted.
+//
+// A value is sealed by gorilla/securecookie (AES-256 in counter mode, then HMAC-SHA-256 over name, date and ciphertext) under a
+// sub-key of its purpose. securecookie wraps its ciphertext in base64 and then wraps the whole, "date|ciphertext|mac", in base64
+// again. The second layer adds a third and says nothing, so it is taken off on the way out and put back, byte for byte, on
+// the way in. In front stand the format's version and the id of the key:
+//
+//	1 kkkkkk date|base64(iv, ciphertext)|base64(mac)
 package seal
 
 import (
-	"context"
+	"encoding/base64"
 	"errors"
-	"time"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gorilla/securecookie"
 )
 
 // ErrOpen is returned for a value that no current key opens: altered, made for another purpose, or sealed by a retired key.
@@ -12,74 +23,133 @@ var ErrOpen = errors.New("seal: value can't be opened")
 
 // ErrUnknownKey is returned for a well-formed value that names a key id which is not in the ring (another replica may know it)
 // or a newer format. It wraps ErrOpen.
-var ErrUnknownKey error = errors.New("seal: unknown key or newer format")
+var ErrUnknownKey error = fmt.Errorf("%w: unknown key or newer format", ErrOpen)
 
-// A Keyring is a list of 32-byte keys: the first seals, all open. Safe for concurrent use; Set replaces the list while serving.
-type Keyring struct{}
+// ErrNewerFormat is returned for a value in a format of a later release. It wraps ErrUnknownKey.
+var ErrNewerFormat error = fmt.Errorf("%w (newer format)", ErrUnknownKey)
 
-// NewKeyring parses base64 keys (standard or URL alphabet, padded or not), newest first. It refuses an empty list, keys that are
-// not 32 bytes, repeated keys and all-zero or single-byte-repeated keys, and reports every mistake at once.
-func NewKeyring(keys []string) (*Keyring, error) { panic("skeleton") }
-
-// NewKey returns a fresh random key in the form that NewKeyring takes.
-func NewKey() string { panic("skeleton") }
-
-// Set replaces the keys; sealers and vaults made before use the new ones at once. On error nothing changes.
-func (k *Keyring) Set(keys []string) error { panic("skeleton") }
-
-// Generation changes with every Set, so that a memory of opened values can be dropped.
-func (k *Keyring) Generation() uint64 { panic("skeleton") }
-
-// Sealer returns the sealer of one purpose ("session __Host-session", "transaction", …): a sub-key by HKDF.
-func (k *Keyring) Sealer(purpose string) *Sealer { panic("skeleton") }
+const (
+	version    = '1'
+	prefixSize = 1 + idSize
+	macText    = 43 // characters of a MAC without padding
+	dateText   = 10 // digits of a date in seconds, until the year 2286
+	ivSize     = 16
+)
 
 // A Sealer seals values of one purpose. Safe for concurrent use.
-type Sealer struct{}
+type Sealer struct {
+	ring    *Keyring
+	purpose string
+	codecs  atomic.Pointer[codecs]
+}
+
+// codecs are the sub-keys of one purpose for one list of keys.
+type codecs struct {
+	of   *keyset
+	list []*securecookie.SecureCookie
+}
+
+// Sealer returns the sealer of one purpose ("session __Host-session", "transaction", …): a sub-key by HKDF.
+func (k *Keyring) Sealer(purpose string) *Sealer { return &Sealer{ring: k, purpose: purpose} }
 
 // Seal encrypts and authenticates plain, bound to the purpose and to context (a cookie name, a row key; may be empty). The
-// result is cookie-safe text: one layer of base64, with a key id.
-func (s *Sealer) Seal(context string, plain []byte) (string, error) { panic("skeleton") }
+// result is cookie-safe text (RFC 6265 §4.1.1) of SealedLen(len(plain)) bytes: one layer of base64, with a key id. It fails
+// only for an empty plain, which securecookie would not open, and when the system has no randomness.
+func (s *Sealer) Seal(context string, plain []byte) (string, error) {
+	if len(plain) == 0 {
+		return "", errors.New("seal: nothing to seal, want at least one byte")
+	}
+	c := s.current()
+	// securecookie encrypts in place, and the caller's bytes are not ours.
+	outer, err := c.list[0].Encode(context, append(make([]byte, 0, len(plain)), plain...))
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	buf := make([]byte, prefixSize+base64.URLEncoding.DecodedLen(len(outer))+macText)
+	buf[0] = version
+	copy(buf[1:], c.of.keys[0].id)
+	n, err := base64.URLEncoding.Decode(buf[prefixSize:], []byte(outer))
+	if err != nil || n < macSize {
+		return "", errors.New("seal: securecookie's format has changed")
+	}
+	// The MAC is the last 32 bytes, as they are; everything before is text already.
+	end := prefixSize + n - macSize
+	mac := [macSize]byte(buf[end:])
+	base64.RawURLEncoding.Encode(buf[end:end+macText], mac[:])
+	return string(buf[:end+macText]), nil
+}
+
+// SealedLen is the length of what Seal makes of n bytes.
+func SealedLen(n int) int {
+	return prefixSize + dateText + 1 + base64.URLEncoding.EncodedLen(ivSize+n) + 1 + macText
+}
 
 // Open returns what Seal was given, and whether the newest key sealed it (if not: seal again). Errors: ErrOpen, ErrUnknownKey.
 func (s *Sealer) Open(context, sealed string) (plain []byte, newest bool, err error) {
-	panic("skeleton")
+	if err := wellFormed(sealed); err != nil {
+		return nil, false, err
+	}
+	c := s.current()
+	for i, key := range c.of.keys {
+		if key.id != KeyID(sealed) {
+			continue
+		}
+		plain, err := open(c.list[i], context, sealed[prefixSize:])
+		return plain, i == 0, err
+	}
+	return nil, false, ErrUnknownKey
 }
 
-// A Store is session.Store; repeated here so that seal imports nothing of ours.
-type Store interface {
-	Get(ctx context.Context, keys ...string) ([][]byte, error)
-	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
-	Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
-	Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error)
-	Delete(ctx context.Context, key string, old []byte) (bool, error)
+// KeyID is the id that sealed names as its key's: a hint that only Open makes certain. Empty when sealed is too short.
+func KeyID(sealed string) string {
+	if len(sealed) < prefixSize {
+		return ""
+	}
+	return sealed[1:prefixSize]
 }
 
-// A Vault is a Store's rows of one purpose: keys hashed (SHA-256 over purpose and key, so that they do not change when keys
-// rotate), values sealed and bound to purpose and row key. Old values given to Swap and Delete are the raw bytes that Get
-// returned beside the opened ones. Safe for concurrent use.
-type Vault struct{}
-
-// Row is one row of a Vault as read: Value is nil when the row is absent; Raw is what the store holds.
-type Row struct{ Value, Raw []byte }
-
-// Vault returns the rows of purpose in store.
-func (k *Keyring) Vault(store Store, purpose string) *Vault { panic("skeleton") }
-
-// Get reads rows in one round trip. A row that can't be opened has a nil Value and its Raw bytes.
-func (v *Vault) Get(ctx context.Context, keys ...string) ([]Row, error) { panic("skeleton") }
-
-func (v *Vault) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	panic("skeleton")
+// wellFormed tells garbage from a value that another replica may understand.
+func wellFormed(sealed string) error {
+	switch {
+	case len(sealed) < SealedLen(1):
+		return ErrOpen
+	case sealed[0] > version && sealed[0] <= '9':
+		return ErrNewerFormat
+	case sealed[0] != version || sealed[len(sealed)-macText-1] != '|' || strings.Count(sealed, "|") != 2:
+		return ErrOpen
+	}
+	return nil
 }
 
-func (v *Vault) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	panic("skeleton")
+const macSize = 32
+
+// open puts securecookie's outer layer back and lets it verify and decrypt.
+func open(codec *securecookie.SecureCookie, context, text string) ([]byte, error) {
+	end := len(text) - macText
+	var mac [macSize + 1]byte
+	// Strict, so that every sealed value has one spelling.
+	n, err := base64.RawURLEncoding.Strict().Decode(mac[:], []byte(text[end:]))
+	if err != nil || n != macSize {
+		return nil, ErrOpen
+	}
+	inner := append(append(make([]byte, 0, end+macSize), text[:end]...), mac[:macSize]...)
+	var plain []byte
+	if err := codec.Decode(context, base64.URLEncoding.EncodeToString(inner), &plain); err != nil {
+		return nil, ErrOpen // securecookie's reasons would only help who guesses
+	}
+	return plain, nil
 }
 
-func (v *Vault) Swap(ctx context.Context, key string, oldRaw, value []byte, ttl time.Duration) (bool, error) {
-	panic("skeleton")
-}
-
-func (v *Vault) Delete(ctx context.Context, key string, oldRaw []byte) (bool, error) {
-	panic("skeleton")
+// current returns the sub-keys for the ring's present keys, deriving them once per Keyring.Set.
+func (s *Sealer) current() *codecs {
+	set := s.ring.keys.Load()
+	if c := s.codecs.Load(); c != nil && c.of == set {
+		return c
+	}
+	c := &codecs{of: set, list: make([]*securecookie.SecureCookie, len(set.keys))}
+	for i, key := range set.keys {
+		c.list[i] = key.codec(s.purpose)
+	}
+	s.codecs.Store(c)
+	return c
 }

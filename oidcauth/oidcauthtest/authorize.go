@@ -47,12 +47,14 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	a := p.decide(w, r, &s, request)
+	a := &Authorization{Request: request, ClientID: request.Get("client_id"), User: s.User, AMR: []string{"pwd"}, Scope: request.Get("scope")}
 	if err := checkRequest(request); err != nil {
 		a.Error, a.ErrorDescription = err.code, err.description
+	} else {
+		p.decide(w, r, &s, a)
+		apply(p.hook().authorization, a)
 	}
-	apply(p.hook().authorization, a)
-	p.respond(w, r, &s, a)
+	p.respond(w, &s, a)
 }
 
 // checkClient finds mistakes that must not be answered by a redirect.
@@ -90,26 +92,24 @@ func checkRequest(request url.Values) *oauthError {
 	return nil
 }
 
-// decide returns what a correct provider answers to a sound request: yes at
-// once, as the current user, after a new sign-in where the request wants one.
-func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, request url.Values) *Authorization {
-	a := &Authorization{Request: request, ClientID: request.Get("client_id"), User: s.User, AMR: []string{"pwd"}, Scope: request.Get("scope")}
-	a.ACR, _, _ = strings.Cut(request.Get("acr_values"), " ")
-	prompt := strings.Fields(request.Get("prompt"))
+// decide answers a sound request as a correct provider does: yes at once, as
+// the current user, after a new sign-in where the request wants one.
+func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a *Authorization) {
+	a.ACR, _, _ = strings.Cut(a.Request.Get("acr_values"), " ")
+	prompt := strings.Fields(a.Request.Get("prompt"))
 	session := p.session(r)
 	switch {
-	case session != nil && !wantsLogin(s, session, request, prompt):
+	case session != nil && !wantsLogin(s, session, a.Request, prompt):
 	case slices.Contains(prompt, "none"):
 		a.Error, a.ErrorDescription = "login_required", "nobody is signed in"
-		return a
+		return
 	case s.Nobody:
 		a.Error, a.ErrorDescription = "access_denied", "nobody wants to sign in"
-		return a
+		return
 	default:
 		session = p.startSession(w, s)
 	}
 	a.Session, a.AuthTime = session.ID, session.AuthTime
-	return a
 }
 
 // wantsLogin reports whether the session at the provider does not do for the request.
@@ -120,7 +120,7 @@ func wantsLogin(s *Settings, session *Session, request url.Values, prompt []stri
 }
 
 // respond turns the decision into a code or an error and sends the browser back.
-func (p *Provider) respond(w http.ResponseWriter, r *http.Request, s *Settings, a *Authorization) {
+func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization) {
 	response := &AuthorizationResponse{
 		RedirectURI: a.Request.Get("redirect_uri"),
 		Mode:        orDefault(a.Request.Get("response_mode"), "query"),

@@ -21,20 +21,18 @@ type FetchOptions struct {
 }
 
 // Fetch makes a script on the tab's page call fetch(). Redirects are followed.
-// The page that comes back has all of the answer, also where a browser would
-// hide it from the script for want of CORS headers; preflights are not sent. The tab goes on to show its page.
+// The page that it returns has all of the answer, also where a browser would
+// hide it from the script for want of CORS headers; preflights are not sent.
 func (t *Tab) Fetch(rawURL string, o FetchOptions) *Page {
-	n := &Navigation{
-		Method: orDefault(o.Method, http.MethodGet), URL: t.resolve(rawURL), Form: o.Form, body: o.Body,
-		mode: orDefault(o.Mode, "cors"), dest: "empty", from: t.document(), header: o.Header,
-	}
+	n := t.request(orDefault(o.Mode, "cors"), "empty", rawURL)
+	n.Method, n.Form, n.body, n.header = orDefault(o.Method, http.MethodGet), o.Form, o.Body, o.Header
 	switch o.Credentials {
 	case "", "same-origin":
 		n.cookies = sameOrigin
 	case "omit":
 		n.cookies = omit
 	}
-	if u, err := url.Parse(n.URL); n.mode == "same-origin" && err == nil && relation(n.from.origin(), nil, u) != "same-origin" {
+	if n.mode == "same-origin" && originOf(mustParse(n.URL)) != originOf(n.from.url) {
 		return &Page{URL: n.URL, Err: errNotSameOrigin}
 	}
 	return t.load(n)

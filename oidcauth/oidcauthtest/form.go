@@ -16,7 +16,7 @@ type Form struct {
 }
 
 var (
-	tagPattern       = regexp.MustCompile(`(?is)<(/?)(form|input|textarea|select|button)\b((?:[^>"']|"[^"]*"|'[^']*')*)>`)
+	tagPattern       = regexp.MustCompile(`(?is)<(/?)(form|input)\b((?:[^>"']|"[^"]*"|'[^']*')*)>`)
 	attributePattern = regexp.MustCompile(`(?s)([\w-]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?`)
 	commentPattern   = regexp.MustCompile(`(?s)<!--.*?-->`)
 )
@@ -24,7 +24,7 @@ var (
 // Forms returns the page's forms with the fields that a submission sends:
 // hidden and filled inputs and checked boxes, no buttons.
 func (p *Page) Forms() []Form {
-	if !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
+	if p == nil || p.Status == 0 || !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
 		return nil
 	}
 	var forms []Form
@@ -85,9 +85,9 @@ func (p *Page) autoSubmitted() *Form {
 	return nil
 }
 
-// navigation returns the submission of a form by the user or by a script.
-func (f *Form) navigation(t *Tab, user bool) *Navigation {
-	n := &Navigation{Method: f.Method, URL: f.Action, mode: "navigate", dest: "document", user: user, from: t.document()}
+// navigation returns the submission of a page's form by the user or by a script.
+func (f *Form) navigation(page *Page, user bool) *Navigation {
+	n := &Navigation{Method: f.Method, URL: f.Action, mode: "navigate", dest: "document", user: user, form: true, from: page.document()}
 	if f.Method == http.MethodPost {
 		n.Form = f.Fields
 		return n

@@ -3,8 +3,10 @@ package oidcauthtest
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -38,18 +40,43 @@ func Redirect(status int, location string) Middleware {
 	return instead(func(w http.ResponseWriter, _ *http.Request) { redirect(w, status, location) })
 }
 
-// Endless answers 200 and repeats body until the client has had enough. The
-// Sent of the request's record then tells how much it took.
-func Endless(contentType, body string) Middleware {
+// Endless answers 200 with start and then again, again and again, until the
+// client has had enough. The Sent of the request's record tells how much went
+// out: in memory what the client read and at most 64 KiB more.
+func Endless(contentType, start, again string) Middleware {
 	return instead(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		chunk := bytes.Repeat([]byte(body), 1+4096/max(1, len(body)))
-		for r.Context().Err() == nil {
-			if _, err := w.Write(chunk); err != nil {
-				return
-			}
+		_, err := io.WriteString(w, start)
+		chunk := bytes.Repeat([]byte(again), 1+4096/max(1, len(again)))
+		for err == nil && r.Context().Err() == nil {
+			_, err = w.Write(chunk)
 		}
 	})
+}
+
+// Stall answers 200 with the start of a body and then says no more until the client gives up.
+func Stall(contentType, start string) Middleware {
+	return instead(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, start)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	})
+}
+
+// Cut lets the connection break after n bytes of the body of the provider's answer.
+func Cut(n int) Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a := answerOf(next, r)
+			a.Header.Set("Content-Length", strconv.Itoa(len(a.Body)))
+			a.Body = a.Body[:min(n, len(a.Body))]
+			a.write(w)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		})
+	}
 }
 
 // Hang answers nothing until release is closed; the provider then answers as
@@ -116,48 +143,37 @@ type Answer struct {
 func Rewrite(f func(*Answer)) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			held := httptest.NewRecorder()
-			next.ServeHTTP(held, r)
-			a := &Answer{held.Code, held.Header(), held.Body.Bytes()}
+			a := answerOf(next, r)
 			f(a)
-			clear(w.Header())
-			for name, values := range a.Header {
-				w.Header()[name] = values
-			}
-			w.WriteHeader(a.Status)
-			_, _ = w.Write(a.Body)
+			a.write(w)
 		})
 	}
+}
+
+// answerOf lets h answer into memory.
+func answerOf(h http.Handler, r *http.Request) *Answer {
+	held := httptest.NewRecorder()
+	h.ServeHTTP(held, r)
+	return &Answer{held.Code, held.Header(), held.Body.Bytes()}
+}
+
+func (a *Answer) write(w http.ResponseWriter) {
+	clear(w.Header())
+	maps.Copy(w.Header(), a.Header)
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(a.Body)
 }
 
 // Times applies a layer to the first n requests and lets later ones pass.
 func Times(n int, layer Middleware) Middleware {
 	var count atomic.Int64
-	return func(next http.Handler) http.Handler {
-		bent := layer(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if count.Add(1) <= int64(n) {
-				bent.ServeHTTP(w, r)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+	return When(func(*http.Request) bool { return count.Add(1) <= int64(n) }, layer)
 }
 
 // After lets the first n requests pass and applies a layer to later ones.
 func After(n int, layer Middleware) Middleware {
 	var count atomic.Int64
-	return func(next http.Handler) http.Handler {
-		bent := layer(next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if count.Add(1) <= int64(n) {
-				next.ServeHTTP(w, r)
-				return
-			}
-			bent.ServeHTTP(w, r)
-		})
-	}
+	return When(func(*http.Request) bool { return count.Add(1) > int64(n) }, layer)
 }
 
 // When applies a layer to the requests that a condition holds for, such as one

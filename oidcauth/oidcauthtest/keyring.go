@@ -1,6 +1,7 @@
 package oidcauthtest
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 )
@@ -50,4 +51,29 @@ func ForeignKey(alg string) *Key {
 	k := *ringKey("nobody", alg, 0)
 	k.ID = "foreign"
 	return &k
+}
+
+// DecoyKeys returns published keys that a verifier has to pass over, all with
+// this kid: of other types and curves, for encryption, symmetric, too short,
+// and such as can't be parsed.
+func DecoyKeys(kid string) []*Object {
+	encryption := ringKey("nobody", "RS256", 1).JWK()
+	encryption.Set("use", "enc")
+	encryption.Set("alg", "RSA-OAEP-256")
+	list := []*Object{
+		encryption,
+		ForeignKey("ES256").JWK(),
+		ForeignKey("EdDSA").JWK(),
+		HMACKey([]byte("a secret that somebody published")).JWK(),
+		object("kty", "EC", "crv", "secp256k1", "x", b64(make([]byte, 32)), "y", b64(make([]byte, 32))),
+		object("kty", "OKP", "crv", "X25519", "x", b64(make([]byte, 32)), "use", "enc"),
+		object("kty", "RSA", "n", b64(bytes.Repeat([]byte{0xff}, 64)), "e", "AQAB", "use", "sig"),
+		object("kty", "RSA", "n", "not base64!", "e", "AQAB"),
+		object("kty", "AKP", "alg", "ML-DSA-44", "pub", "AA"),
+		object("kty", 7),
+	}
+	for _, k := range list {
+		k.Set("kid", kid)
+	}
+	return list
 }

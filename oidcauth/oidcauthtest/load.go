@@ -27,35 +27,52 @@ var errNotSameOrigin = errors.New("oidcauthtest: fetch in same-origin mode to an
 
 // load sends a navigation's request, follows its redirects and returns the page.
 func (t *Tab) load(n *Navigation) *Page {
-	page := new(Page)
-	for {
+	page := &Page{}
+	for n = n.complete(); ; {
+		page.URL, page.navigation = n.URL, n
 		u, err := url.Parse(n.URL)
-		if err != nil || u.Host == "" {
+		switch {
+		case err != nil || u.Host == "":
 			page.Err = errors.New("oidcauthtest: not an absolute URL: " + n.URL)
-			return page
-		}
-		page.URL = n.URL
-		if t.pauseAt != "" && strings.HasPrefix(n.URL, t.pauseAt) && !n.paused {
+		case n.form && !n.from.maySubmit(u):
+			page.Err = ErrFormAction
+		case len(page.Exchanges) > t.browser.MaxRedirects:
+			page.Err = ErrTooManyRedirects
+		case t.pauseAt != "" && strings.HasPrefix(n.URL, t.pauseAt) && !n.paused:
 			n.paused = true
 			page.Paused = n
-			return page
 		}
-		if len(page.Exchanges) > t.browser.MaxRedirects {
-			page.Err = ErrTooManyRedirects
+		if page.Err != nil || page.Paused != nil {
 			return page
 		}
 		body, x := t.send(n, u)
 		page.Exchanges = append(page.Exchanges, x)
-		if x.Err != nil {
-			page.Err = x.Err
+		if page.Err = x.Err; page.Err != nil {
 			return page
 		}
-		page.Status, page.Header, page.Body = x.Status, x.Answer, body
 		if x.Location == "" {
+			page.Status, page.Header, page.Body = x.Status, x.Answer, body
 			return page
 		}
 		n = n.redirected(u, x)
 	}
+}
+
+// complete fills in what a navigation made from scratch leaves out.
+func (n *Navigation) complete() *Navigation {
+	next := *n
+	next.Method = orDefault(n.Method, http.MethodGet)
+	if n.mode == "" {
+		next.mode, next.dest, next.user = "navigate", "document", true
+	}
+	return &next
+}
+
+// again returns the navigation to the same URL as at first, without the redirects.
+func (n *Navigation) again() *Navigation {
+	next := *n
+	next.chain, next.paused = nil, false
+	return &next
 }
 
 // send makes one request, stores the cookies of its answer and records both.

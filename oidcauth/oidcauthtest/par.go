@@ -3,7 +3,6 @@ package oidcauthtest
 import (
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +15,7 @@ const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 // servePAR takes a pushed authorization request (RFC 9126 §2).
 func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
+	p.offerNonce(&s, w)
 	form, c, err := p.clientRequest(&s, r)
 	if err == nil && form.Has("request_uri") {
 		err = badRequest("invalid_request", "request_uri can't be pushed")
@@ -92,17 +92,17 @@ func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError)
 	if err != nil {
 		return nil, badRequest("invalid_request_object", "its signature fits no key of the client")
 	}
-	var claims map[string]any
+	var claims map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return nil, badRequest("invalid_request_object", "it is not a JSON object")
 	}
 	inside := url.Values{}
 	for name, value := range claims {
-		if s, ok := value.(string); ok {
-			inside.Set(name, s)
-		} else if name == "max_age" {
-			inside.Set(name, fmt.Sprint(value))
+		var s string
+		if json.Unmarshal(value, &s) != nil {
+			s = string(value) // max_age is a number, claims an object
 		}
+		inside.Set(name, s)
 	}
 	if inside.Get("client_id") != c.ID || strings.TrimSpace(params.Get("client_id")) != c.ID {
 		return nil, badRequest("invalid_request_object", "client_id must be inside and outside, and the same")

@@ -128,11 +128,16 @@ func (p *Provider) RotateKey() {
 }
 
 // RoundTrip answers a request to the provider's origin in memory. Requests to
-// any other host fail as for an unknown name.
+// any other host fail as for an unknown name, unless [Provider.Network] was given it.
 func (p *Provider) RoundTrip(r *http.Request) (*http.Response, error) { return p.network.RoundTrip(r) }
 
 // Client returns an HTTP client that reaches the provider in memory and nothing else.
 func (p *Provider) Client() *http.Client { return &http.Client{Transport: p} }
+
+// Network returns the network behind RoundTrip, on which only the provider
+// lives at first. Give it the application, or a host of an attacker's, and it
+// serves a whole test.
+func (p *Provider) Network() *Network { return p.network }
 
 // ServeHTTP records the request and answers it, through the interceptions of
 // its endpoint. A path that is no endpoint's is recorded as [Unknown] and answered 404.

@@ -75,14 +75,6 @@ func (n *Navigation) cookieContext(u *url.URL) cookieContext {
 	}
 }
 
-// origin returns the document's URL, nil for the address bar.
-func (d *document) origin() *url.URL {
-	if d == nil {
-		return nil
-	}
-	return d.url
-}
-
 // policy returns the last Referrer-Policy that a browser knows, or its default.
 func (d *document) policy() string {
 	result := "strict-origin-when-cross-origin"

@@ -15,8 +15,8 @@ import (
 func SignIn(p *Provider, app http.Handler, path string) (*Browser, *Page, error) {
 	home := origin(p.current().Clients[0].RedirectURIs[0])
 	network := NewNetwork()
+	network.Fallback = p
 	network.Handle(home, app)
-	network.Handle(p.Issuer(), p)
 	b := NewBrowser(network)
 	b.Now = p.current().Now
 	page := b.Get(home + path)

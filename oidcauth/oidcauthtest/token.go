@@ -3,6 +3,8 @@ package oidcauthtest
 import (
 	"encoding/base64"
 	"encoding/json"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Token is a JWT that is about to be signed and sent: an ID token, an access
@@ -62,6 +64,28 @@ func (t *Token) RewriteSignature(f func(signature []byte) []byte) {
 // Rewrite passes the finished token in its compact form through f: to encrypt
 // it, to pad it, to put another in its place. Several are applied in order.
 func (t *Token) Rewrite(f func(compact string) string) { t.rewrite = append(t.rewrite, f) }
+
+// Encrypt returns a function for [Token.Rewrite] that puts the signed token into
+// a JWE (RFC 7516) with these alg and enc, for a public key or a secret.
+func Encrypt(alg, enc string, key any) func(compact string) string {
+	return func(compact string) string {
+		options := new(jose.EncrypterOptions).WithType("JWT").WithContentType("JWT")
+		to := jose.Recipient{Algorithm: jose.KeyAlgorithm(alg), Key: key}
+		encrypter, err := jose.NewEncrypter(jose.ContentEncryption(enc), to, options)
+		if err != nil {
+			panic("oidcauthtest: can't encrypt: " + err.Error())
+		}
+		jwe, err := encrypter.Encrypt([]byte(compact))
+		if err != nil {
+			panic("oidcauthtest: can't encrypt: " + err.Error())
+		}
+		out, err := jwe.CompactSerialize()
+		if err != nil {
+			panic("oidcauthtest: can't encrypt: " + err.Error())
+		}
+		return out
+	}
+}
 
 // Compact signs the token and returns its compact form (RFC 7515 §7.1).
 func (t *Token) Compact() string {

@@ -87,7 +87,9 @@ func (p *Provider) tokens(s *Settings, g *grant, form url.Values, scope, refresh
 		a.Set("token_type", "DPoP")
 	}
 	a.Set("expires_in", int64(s.AccessTokenLifetime.Seconds()))
-	a.Set("scope", scope)
+	if scope != "" {
+		a.Set("scope", scope)
+	}
 	if refresh != "" {
 		a.Set("refresh_token", refresh)
 	}

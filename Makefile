@@ -1,0 +1,32 @@
+.PHONY: all test e2e bench lint fuzz
+
+FUZZTIME ?= 30s
+BENCHTIME ?= 1s
+
+all: lint test
+
+# Every test of the three modules, with the race detector.
+test:
+	go test -race work
+
+# A real browser at the embedded provider and at npm's oidc-provider.
+# Needs Node and Chromium.
+e2e:
+	npm ci --prefix example-webapp/e2e
+	npm test --prefix example-webapp/e2e
+
+bench:
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) work
+
+# gofmt, vet, staticcheck and golangci-lint, with the versions that .ci/lint pins.
+lint:
+	bash .ci/lint
+
+# Every fuzz target in turn, for FUZZTIME each.
+fuzz:
+	@set -e; for package in $$(go list work); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
+)
+
+// notBuilt lists the variables whose features do not exist yet. Setting one stops the start: a setting that silently does
+// nothing would be believed.
+var notBuilt = []string{
+	"OIDC_FAPI", "OIDC_DPOP", "OIDC_DECRYPTION_KEY_FILE",
+	"OIDC2_ISSUER", "OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME",
+}
+
+// signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is the default.
+var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// Where sessions are kept.
+const (
+	storeCookie = "cookie"
+	storeMemory = "memory"
+	storeRedis  = "redis"
+)
+
+// A config is the environment, parsed and checked. Nothing in it changes after the start but what the embedded provider fills
+// in once its port is known.
+type config struct {
+	Addr    string
+	BaseURL *url.URL // an origin: scheme and host
+
+	Embedded bool // the development provider of devprovider.go is used
+	OIDC     oidcauth.Config
+	Session  session.Config // Store is filled in by openStore
+
+	RandomKeys bool // Session.Keys were made up for this run
+	Store      string
+	Redis      *redis.Options // nil without REDIS_URL
+
+	API           *url.URL
+	MachineScopes []string
+}
+
+// parseConfig reads the whole environment and reports every mistake in one error, one line each, led by the variable's name.
+func parseConfig(getenv func(string) string) (*config, error) {
+	e := &env{getenv: getenv}
+	c := &config{
+		Addr:          e.address("ADDR", "127.0.0.1:8080"),
+		BaseURL:       e.origin("BASE_URL", "http://localhost:8080"),
+		Embedded:      getenv("OIDC_ISSUER") == "",
+		MachineScopes: e.words("MACHINE_SCOPES"),
+	}
+	c.API = c.BaseURL.JoinPath("/demo/api")
+	if getenv("API_URL") != "" {
+		c.API = e.url("API_URL", "")
+	}
+	c.readProvider(e)
+	c.readLogin(e)
+	c.readSession(e)
+	c.readStore(e)
+	c.checkDevelopmentOnly(e)
+	for _, name := range notBuilt {
+		if v := getenv(name); v != "" && v != "false" {
+			e.mistake(name, "not supported by this version; unset it")
+		}
+	}
+	if err := e.err(); err != nil {
+		return nil, fmt.Errorf("configuration:\n%w", err)
+	}
+	return c, nil
+}
+
+// readProvider reads who the provider is, who we are to it, and how the two talk.
+func (c *config) readProvider(e *env) {
+	c.OIDC.RedirectURL = c.BaseURL.JoinPath("/auth/callback").String()
+	c.OIDC.SigningAlg = e.oneOf("OIDC_SIGNING_ALG", signingAlgs...)
+	c.OIDC.Timeout = e.duration("OIDC_TIMEOUT", 10*time.Second)
+	c.OIDC.DiscoveryMaxAge = e.duration("OIDC_DISCOVERY_MAX_AGE", 24*time.Hour)
+	c.OIDC.ClientID = e.text("OIDC_CLIENT_ID", "")
+	c.OIDC.ClientAuth = e.clientAuth()
+	if c.usesSecret() {
+		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
+	}
+	if !c.Embedded {
+		c.OIDC.Issuer = e.text("OIDC_ISSUER", "")
+		c.checkIssuer(e)
+	}
+}
+
+// checkIssuer keeps the issuer exactly as it was written, since issuers are compared byte by byte (OpenID Connect Discovery §4.3).
+func (c *config) checkIssuer(e *env) {
+	if u := e.url("OIDC_ISSUER", ""); u.RawQuery != "" {
+		e.mistake("OIDC_ISSUER", "an issuer has no query, got %q", u)
+	}
+	if c.OIDC.ClientID == "" {
+		e.mistake("OIDC_CLIENT_ID", "required with OIDC_ISSUER")
+	}
+	if c.usesSecret() && c.OIDC.ClientSecret == "" {
+		e.mistake("OIDC_CLIENT_SECRET", "required by %s; for a public client set OIDC_CLIENT_AUTH=none", c.OIDC.ClientAuth.Method)
+	}
+}
+
+func (c *config) usesSecret() bool {
+	m := c.OIDC.ClientAuth.Method
+	return m == oidcauth.ClientSecretBasic || m == oidcauth.ClientSecretPost
+}
+
+// readLogin reads what every login asks for.
+func (c *config) readLogin(e *env) {
+	c.OIDC.Scopes = e.words("OIDC_SCOPES")
+	if len(c.OIDC.Scopes) == 0 {
+		c.OIDC.Scopes = []string{"openid", "profile", "email", "offline_access"}
+	}
+	if e.oneOf("OIDC_RESPONSE_MODE", "query", "form_post") == "form_post" {
+		c.OIDC.ResponseMode = oidcauth.FormPost
+	}
+	if !e.flag("OIDC_USERINFO", true) {
+		c.OIDC.UserInfo = oidcauth.UserInfoOff
+	}
+	if par := e.oneOf("OIDC_PAR", "auto", "off", "require"); par != "auto" {
+		c.OIDC.PAR = oidcauth.PARMode(par)
+	}
+	c.OIDC.LoginTimeout = e.duration("OIDC_LOGIN_TIMEOUT", 15*time.Minute)
+	c.OIDC.RolesClaim = e.text("OIDC_ROLES_CLAIM", "roles")
+	c.OIDC.Login = oidcauth.LoginOptions{
+		Prompt:    e.text("OIDC_PROMPT", ""),
+		ACRValues: e.text("OIDC_ACR_VALUES", ""),
+		MaxAge:    e.maxAge("OIDC_MAX_AGE"),
+		Resource:  e.resources("OIDC_RESOURCE"),
+	}
+}
+
+// maxAge reads seconds, as the protocol writes them. Unset is 0 (not sent); 0 is negative, as oidcauth.LoginOptions wants it.
+func (e *env) maxAge(name string) time.Duration {
+	v := e.getenv(name)
+	if v == "" {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(v, 10, 31)
+	if err != nil {
+		e.mistake(name, "want seconds such as 3600, got %q", v)
+	}
+	if seconds == 0 {
+		return -1
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// resources reads resource indicators: absolute URIs without fragment (RFC 8707 §2).
+func (e *env) resources(name string) []string {
+	list := e.words(name)
+	for _, r := range list {
+		if u, err := url.Parse(r); err != nil || !u.IsAbs() || strings.Contains(r, "#") {
+			e.mistake(name, "want absolute URIs without fragment, got %q", r)
+		}
+	}
+	return list
+}
+
+// readSession reads keys, lifetimes and the cookie's form.
+func (c *config) readSession(e *env) {
+	c.Session = session.Config{
+		Keys:           e.words("SESSION_KEYS"),
+		Lifetime:       e.duration("SESSION_LIFETIME", 12*time.Hour),
+		IdleTimeout:    e.duration("SESSION_IDLE", time.Hour),
+		InsecureCookie: e.flag("COOKIE_INSECURE", false),
+	}
+	if c.Session.InsecureCookie && !isLoopback(c.BaseURL.Hostname()) {
+		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
+	}
+	if c.Session.InsecureCookie && c.OIDC.ResponseMode == oidcauth.FormPost {
+		e.mistake("COOKIE_INSECURE", "not possible with OIDC_RESPONSE_MODE=form_post: cross-site posts carry only Secure cookies")
+	}
+	if len(c.Session.Keys) == 0 {
+		c.RandomKeys, c.Session.Keys = true, []string{session.NewKey()}
+	}
+	c.checkSession(e)
+}
+
+// checkSession asks the session package about each variable apart, so that its errors can name them.
+func (c *config) checkSession(e *env) {
+	if _, err := session.New(session.Config{Keys: c.Session.Keys}); err != nil {
+		e.mistake("SESSION_KEYS", "%w; make one with: openssl rand -base64 32", err)
+	}
+	key := []string{session.NewKey()}
+	if _, err := session.New(session.Config{Keys: key, Lifetime: c.Session.Lifetime}); err != nil {
+		e.mistake("SESSION_LIFETIME", "%w", err)
+	}
+	if _, err := session.New(session.Config{Keys: key, IdleTimeout: c.Session.IdleTimeout}); err != nil {
+		e.mistake("SESSION_IDLE", "%w", err)
+	}
+}
+
+// readStore reads where sessions, revocations and locks live.
+func (c *config) readStore(e *env) {
+	c.Store = e.oneOf("SESSION_STORE", storeCookie, storeMemory, storeRedis)
+	c.Session.ServerSide = c.Store != storeCookie
+	c.Session.StoreTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
+	v := e.getenv("REDIS_URL")
+	if v == "" {
+		if c.Store == storeRedis {
+			e.mistake("REDIS_URL", "required with SESSION_STORE=redis")
+		}
+		return
+	}
+	options, err := redis.ParseURL(v)
+	if err != nil {
+		// The parser's own error would quote the password.
+		e.mistake("REDIS_URL", "want redis://[user:password@]host:port[/number]")
+		return
+	}
+	c.Redis = options
+}
+
+// checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the embedded provider, whose passwords
+// are known to everybody.
+func (c *config) checkDevelopmentOnly(e *env) {
+	if c.BaseURL.Host != "" && !isLoopback(c.BaseURL.Hostname()) {
+		if c.Embedded {
+			e.mistake("OIDC_ISSUER", "required, since BASE_URL is not on this machine")
+		}
+		if c.RandomKeys {
+			e.mistake("SESSION_KEYS", "required, since BASE_URL is not on this machine; make one with: openssl rand -base64 32")
+		}
+	}
+	if c.Embedded && c.OIDC.ClientAuth.Certificate != nil {
+		e.mistake("OIDC_CLIENT_CERT_FILE", "the embedded provider speaks plain http; set OIDC_ISSUER")
+	}
+}
+
+// apiIsOurs reports whether the API behind /api/call is this app's own demo API.
+func (c *config) apiIsOurs() bool {
+	return c.API.String() == c.BaseURL.JoinPath("/demo/api").String()
+}
+
+// scopes are all scopes that anything here asks for, each once: what the embedded provider has to know.
+func (c *config) scopes() []string {
+	all := slices.Concat([]string{"openid", "profile", "email", "offline_access"}, c.OIDC.Scopes, c.MachineScopes)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

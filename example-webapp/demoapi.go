@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// accessTokenAlgs are the signature algorithms that access tokens and DPoP proofs may have: asymmetric ones only.
+var accessTokenAlgs = []jose.SignatureAlgorithm{
+	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+}
+
+var (
+	errInvalidToken = errors.New("the access token is not valid here")
+	errNoKey        = errors.New("no key of the provider verifies this token")
+	// errNeedsAPIURL: the token is good for some API, but nobody here can check it.
+	errNeedsAPIURL = errors.New("this access token can't be checked here")
+)
+
+// A demoAPI stands in for the API that an application calls with its users' tokens: it verifies them as a resource server does
+// (RFC 6750, RFC 9068), and answers what it read. Safe for concurrent use.
+type demoAPI struct {
+	url      string // its own address: the htu of DPoP proofs
+	audience string // what tokens must be meant for; empty: unknown, not checked
+	issuer   string
+	keys     *providerKeys
+	intro    *introspector
+	proofs   *replayGuard
+	log      *slog.Logger
+}
+
+// newDemoAPI needs c.OIDC complete: the issuer of the embedded provider included. It does no I/O.
+func newDemoAPI(c *config, log *slog.Logger) *demoAPI {
+	client := &http.Client{Timeout: c.OIDC.Timeout, CheckRedirect: refuseRedirect}
+	d := &demoAPI{
+		url: c.BaseURL.JoinPath("/demo/api").String(), issuer: c.OIDC.Issuer,
+		keys:   &providerKeys{issuer: c.OIDC.Issuer, client: client},
+		proofs: newReplayGuard(2 * dpopProofAge), log: log,
+	}
+	if c.Embedded {
+		d.audience = c.API.String()
+	} else {
+		d.intro = &introspector{config: c, client: client, keys: d.keys}
+	}
+	return d
+}
+
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// tokenClaims are the members of an access token, or of an introspection answer, that the demo API looks at.
+type tokenClaims struct {
+	jwt.Claims
+	ClientID     string `json:"client_id"`
+	Scope        string `json:"scope"`
+	Confirmation struct {
+		JWKThumbprint  string `json:"jkt"`      // RFC 9449 §6.1
+		CertThumbprint string `json:"x5t#S256"` // RFC 8705 §3.1
+	} `json:"cnf"`
+}
+
+// serve answers requests with a good token, and challenges others (RFC 6750 §3).
+func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if token == "" {
+		d.challenge(w, http.StatusUnauthorized, "Bearer", "")
+		return
+	}
+	claims, err := d.verify(r.Context(), token)
+	if err == nil {
+		err = d.checkBinding(r, scheme, token, claims)
+	}
+	switch {
+	case err == nil:
+		writeJSON(w, http.StatusOK, demoAnswer(claims))
+	case errors.Is(err, errNeedsAPIURL):
+		d.log.WarnContext(r.Context(), "demo API can't check this token", "cause", err)
+		writeJSON(w, http.StatusNotImplemented, map[string]string{
+			"error": "api_url_needed", "error_description": "The demo API can't check this provider's access tokens: set API_URL to an API that can.",
+		})
+	case errors.Is(err, errProof):
+		d.log.InfoContext(r.Context(), "demo API refused a DPoP proof", "cause", err)
+		d.challenge(w, http.StatusUnauthorized, "DPoP", "invalid_dpop_proof")
+	case errors.Is(err, errInvalidToken):
+		d.log.InfoContext(r.Context(), "demo API refused a token", "cause", err)
+		d.challenge(w, http.StatusUnauthorized, "Bearer", "invalid_token")
+	default:
+		d.log.WarnContext(r.Context(), "demo API can't reach the provider", "cause", err)
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "provider_unavailable"})
+	}
+}
+
+func (d *demoAPI) challenge(w http.ResponseWriter, status int, scheme, code string) {
+	header, answer := scheme+` realm="demo"`, map[string]string{"error": "unauthorized"}
+	if code != "" {
+		header += `, error="` + code + `"`
+		answer["error"] = code
+	}
+	w.Header().Set("WWW-Authenticate", header)
+	writeJSON(w, status, answer)
+}
+
+// demoAnswer is what the demo API has to tell.
+func demoAnswer(c *tokenClaims) map[string]any {
+	answer := map[string]any{
+		"message": "Hello from the demo API.", "sub": c.Subject, "client_id": c.ClientID, "scope": c.Scope,
+		"sender_constrained": c.Confirmation.JWKThumbprint != "",
+	}
+	if c.Expiry != nil {
+		answer["expires_at"] = stamp(c.Expiry.Time())
+	}
+	return answer
+}
+
+// verify checks a token by the provider's keys or, where it is not a JWT of theirs, by introspection.
+func (d *demoAPI) verify(ctx context.Context, token string) (*tokenClaims, error) {
+	claims, err := d.verifyJWT(ctx, token)
+	if !errors.Is(err, errNoKey) {
+		return claims, err
+	}
+	if d.intro == nil {
+		return nil, errors.Join(errInvalidToken, err)
+	}
+	return d.intro.ask(ctx, token)
+}
+
+// verifyJWT checks signature, type, issuer, audience and times of a JWT access token (RFC 9068 §4).
+func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, error) {
+	parsed, err := jwt.ParseSigned(token, accessTokenAlgs)
+	if err != nil || len(parsed.Headers) != 1 {
+		return nil, errNoKey // opaque, encrypted, or of an algorithm that nobody can check
+	}
+	keys, err := d.keys.matching(ctx, parsed.Headers[0])
+	if err != nil {
+		return nil, err
+	}
+	claims := new(tokenClaims)
+	if !slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return parsed.Claims(k.Key, claims) == nil }) {
+		return nil, errNoKey
+	}
+	if err := d.checkClaims(parsed.Headers[0], claims); err != nil {
+		return nil, errors.Join(errInvalidToken, err)
+	}
+	return claims, nil
+}
+
+// checkClaims refuses tokens of others, for others, or out of their time. An ID token is not an access token: at the embedded
+// provider the header's typ tells them apart; others may omit it, but give only ID tokens a nonce.
+func (d *demoAPI) checkClaims(header jose.Header, c *tokenClaims) error {
+	expected := jwt.Expected{Issuer: d.issuer, Time: time.Now()}
+	if d.audience != "" {
+		expected.AnyAudience = jwt.Audience{d.audience}
+		if header.ExtraHeaders[jose.HeaderType] != "at+jwt" {
+			return errors.New("want typ at+jwt")
+		}
+	}
+	if c.Expiry == nil {
+		return errors.New("want exp")
+	}
+	return c.ValidateWithLeeway(expected, 0)
+}

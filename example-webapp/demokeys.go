@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/luikyv/go-oidc/pkg/goidc"
+
+	"github.com/signet-go/signet/oidcauth"
+)
+
+const (
+	// keysMaxAge is how long fetched metadata and keys serve.
+	keysMaxAge = time.Hour
+	// keysMinAge is the brake: a stranger's tokens with unknown key ids cause no more than one fetch in this time.
+	keysMinAge = 10 * time.Second
+	// maxProviderAnswer bounds what the demo API reads from the provider.
+	maxProviderAnswer = 1 << 20
+)
+
+// providerKeys are the provider's metadata and public keys, as a resource server needs them. Safe for concurrent use.
+type providerKeys struct {
+	issuer string
+	client *http.Client
+
+	mu       sync.Mutex
+	tried    time.Time
+	fetched  time.Time
+	metadata providerMetadata
+	set      goidc.JSONWebKeySet // skips keys that it can't parse
+}
+
+type providerMetadata struct {
+	Issuer                string `json:"issuer"`
+	JWKSURI               string `json:"jwks_uri"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+}
+
+// matching returns the keys that may have made a signature with this header: by kid when it names one, else all.
+func (p *providerKeys) matching(ctx context.Context, header jose.Header) ([]jose.JSONWebKey, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	keys := p.candidates(header)
+	if len(keys) > 0 && time.Since(p.fetched) < keysMaxAge {
+		return keys, nil
+	}
+	if err := p.fetch(ctx); err != nil && len(keys) == 0 {
+		return nil, err
+	}
+	return p.candidates(header), nil
+}
+
+// endpoint returns the introspection endpoint, empty when the provider has none.
+func (p *providerKeys) endpoint(ctx context.Context) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fetched.IsZero() {
+		if err := p.fetch(ctx); err != nil {
+			return "", err
+		}
+	}
+	return p.metadata.IntrospectionEndpoint, nil
+}
+
+func (p *providerKeys) candidates(header jose.Header) []jose.JSONWebKey {
+	var keys []jose.JSONWebKey
+	for _, k := range p.set.Keys {
+		if k.IsPublic() && k.Use != "enc" && (header.KeyID == "" || k.KeyID == header.KeyID) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// fetch loads metadata and keys unless it tried a moment ago; the caller holds the lock.
+func (p *providerKeys) fetch(ctx context.Context) error {
+	if time.Since(p.tried) < keysMinAge {
+		if p.fetched.IsZero() {
+			return errors.New("the provider's keys were not to be had a moment ago")
+		}
+		return nil
+	}
+	p.tried = time.Now()
+	var metadata providerMetadata
+	if err := p.get(ctx, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration", &metadata); err != nil {
+		return err
+	}
+	if metadata.Issuer != p.issuer {
+		return fmt.Errorf("the metadata of %q is for issuer %q", p.issuer, metadata.Issuer)
+	}
+	var set goidc.JSONWebKeySet
+	if err := p.get(ctx, metadata.JWKSURI, &set); err != nil {
+		return err
+	}
+	p.metadata, p.set, p.fetched = metadata, set, time.Now()
+	return nil
+}
+
+func (p *providerKeys) get(ctx context.Context, from string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	return doJSON(p.client, req, into)
+}
+
+// doJSON sends req, to https or loopback only, and decodes a bounded JSON answer with status 200.
+func doJSON(client *http.Client, req *http.Request, into any) error {
+	if req.URL.Scheme != "https" && !isLoopback(req.URL.Hostname()) {
+		return fmt.Errorf("want https, got %s", req.URL.Redacted())
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", req.URL.Redacted(), resp.Status)
+	}
+	return json.NewDecoder(io.LimitReader(resp.Body, maxProviderAnswer)).Decode(into)
+}
+
+// An introspector asks the provider about tokens that are opaque to everybody else (RFC 7662).
+type introspector struct {
+	config *config
+	client *http.Client
+	keys   *providerKeys
+}
+
+// ask works with client secrets only: the other methods are the library's own, for its own endpoints.
+func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, error) {
+	endpoint, err := i.keys.endpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if endpoint == "" || !i.config.usesSecret() {
+		return nil, errNeedsAPIURL
+	}
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
+	id, secret := i.config.OIDC.ClientID, i.config.OIDC.ClientSecret
+	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretPost {
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretBasic {
+		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749 §2.3.1
+	}
+	answer := struct {
+		Active bool `json:"active"`
+		tokenClaims
+	}{}
+	if err := doJSON(i.client, req, &answer); err != nil {
+		return nil, errors.Join(errNeedsAPIURL, err)
+	}
+	if !answer.Active {
+		return nil, errInvalidToken
+	}
+	return &answer.tokenClaims, nil
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/luikyv/go-oidc/pkg/goidc"
+	"github.com/luikyv/go-oidc/pkg/provider"
+
+	"github.com/signet-go/signet/oidcauth"
+)
+
+const (
+	// devTokenLifetime is short, so that refreshing can be watched while the app is tried.
+	devTokenLifetime = 2 * time.Minute
+	// devIDTokenLifetime is as long as a session: the provider's library refuses an expired id_token_hint at logout.
+	devIDTokenLifetime = 12 * time.Hour
+)
+
+// A devProvider is an OpenID provider inside this process, so that the example runs with nothing but Go installed. Its users'
+// passwords are printed on its login page; it listens on loopback only, keeps everything in memory, and forgets it at the end.
+//
+// It lives on 127.0.0.1 while the app lives on localhost: to a browser these are two sites, as in production. Its cookie is
+// named unlike the app's, since cookies ignore ports.
+type devProvider struct {
+	listener net.Listener
+	handler  http.Handler
+	issuer   string
+	logins   *devLogins
+}
+
+// startDevProvider opens a loopback port and registers c's client there; c.OIDC gets the issuer and the client's credentials.
+// Serve answers requests.
+func startDevProvider(c *config, log *slog.Logger) (*devProvider, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("embedded provider: %w", err)
+	}
+	p := &devProvider{listener: listener, issuer: "http://" + listener.Addr().String(), logins: newDevLogins()}
+	c.OIDC.Issuer = p.issuer
+	if c.OIDC.ClientID == "" {
+		c.OIDC.ClientID = "example-webapp"
+	}
+	if c.OIDC.ClientSecret == "" && c.usesSecret() {
+		c.OIDC.ClientSecret = rand.Text()
+	}
+	if err := p.build(c, log); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("embedded provider: %w", err)
+	}
+	return p, nil
+}
+
+// build makes the provider from its library and ours: protocol from there, login form and users from here.
+func (p *devProvider) build(c *config, log *slog.Logger) error {
+	keys, err := devKeys(goidc.SignatureAlgorithm(c.OIDC.SigningAlg))
+	if err != nil {
+		return err
+	}
+	op, err := provider.New(p.issuer, nil, keys, append(p.protocol(c), p.policy(c, log)...)...)
+	if err != nil {
+		return err
+	}
+	// The login and logout forms are posted by their own pages only; every other POST comes from clients or, for the
+	// end_session_endpoint, from the pages of other sites (RP-Initiated Logout §2).
+	forms := http.NewCrossOriginProtection()
+	for _, endpoint := range []string{"/authorize", "/logout", "/par", "/token", "/userinfo", "/revoke"} {
+		forms.AddInsecureBypassPattern("POST " + endpoint)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", op.Handler(forms.Handler, limitBody))
+	mux.Handle("GET /static/", staticFiles(http.NotFoundHandler()))
+	mux.HandleFunc("GET /{$}", p.home)
+	p.handler = mux
+	return nil
+}
+
+// protocol is what the provider speaks.
+func (p *devProvider) protocol(c *config) []provider.Option {
+	alg := goidc.SignatureAlgorithm(c.OIDC.SigningAlg)
+	scopes := make([]goidc.Scope, 0, len(c.scopes()))
+	for _, s := range c.scopes() {
+		scopes = append(scopes, goidc.NewScope(s))
+	}
+	options := []provider.Option{
+		provider.WithScopes(scopes...),
+		provider.WithAuthCodeGrant(nil),
+		provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
+		provider.WithRefreshTokenGrant(nil),
+		provider.WithRefreshTokenRotation(),
+		provider.WithRefreshTokenShouldIssue(wantsRefreshToken),
+		provider.WithRefreshTokenLifetime(int(devIDTokenLifetime.Seconds())),
+		provider.WithClientCredentialsGrant(),
+		provider.WithPAR(nil),
+		provider.WithIssuerResponseParameter(),
+		provider.WithFormPostResponseMode(),
+		provider.WithSecretBasicAuthn(), provider.WithSecretPostAuthn(), provider.WithNoneAuthn(),
+		provider.WithPrivateKeyJWTAuthn(goidc.PS256, goidc.RS256, goidc.ES256, jose.EdDSA),
+		provider.WithDPoP(goidc.ES256, goidc.PS256, jose.EdDSA),
+		provider.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }),
+		provider.WithIDTokenSignatureAlgs(alg),
+		provider.WithIDTokenLifetime(int(devIDTokenLifetime.Seconds())),
+		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
+			return goidc.NewJWTTokenOptions(alg, int(devTokenLifetime.Seconds()))
+		}),
+		provider.WithJTIConsumer(newReplayGuard(time.Hour).consume),
+	}
+	if r := c.OIDC.Login.Resource; len(r) > 0 {
+		options = append(options, provider.WithResourceIndicators(r[0], r[1:]...))
+	}
+	// An acr that the configuration asks for is one that this provider knows; devLogins.claims grants the first.
+	var acrs []goidc.ACR
+	for _, acr := range strings.Fields(c.OIDC.Login.ACRValues) {
+		acrs = append(acrs, goidc.ACR(acr))
+	}
+	if len(acrs) > 0 {
+		options = append(options, provider.WithACRs(acrs[0], acrs[1:]...))
+	}
+	return options
+}
+
+// policy is who may sign in, as whom, and what is said about them.
+func (p *devProvider) policy(c *config, log *slog.Logger) []provider.Option {
+	return []provider.Option{
+		provider.WithStaticClients(devClient(c)),
+		provider.WithPolicies(goidc.NewPolicy("form",
+			func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true }, p.logins.authenticate)),
+		provider.WithLogout(nil, p.logins.signedOut),
+		provider.WithLogoutPolicies(goidc.NewLogoutPolicy("form",
+			func(*http.Request, *goidc.LogoutSession) bool { return true }, p.logins.logout)),
+		provider.WithIDTokenClaims(p.logins.claims),
+		provider.WithUserInfoClaims(p.logins.userInfo),
+		provider.WithTokenClaims(accessTokenClaims(c.API.String())),
+		provider.WithErrorRenderer(p.logins.renderError),
+		provider.WithErrorHandler(func(ctx context.Context, err error) {
+			log.WarnContext(ctx, "development provider refused a request", "cause", err)
+		}),
+	}
+}
+
+// home answers somebody who clicks the provider's address.
+func (p *devProvider) home(w http.ResponseWriter, _ *http.Request) {
+	renderDev(w, http.StatusOK, "dev-home.html", devPage{Title: "Development provider", Users: devUsers})
+}
+
+// wantsRefreshToken gives refresh tokens to those who asked for offline_access (OpenID Connect Core §11).
+func wantsRefreshToken(_ context.Context, _ *goidc.Client, g *goidc.Grant) bool {
+	return hasScope(g.Scopes, "offline_access")
+}
+
+// accessTokenClaims names the API as the audience of tokens that were not asked for another resource (RFC 9068 §3).
+func accessTokenClaims(api string) goidc.TokenClaimsFunc {
+	return func(_ context.Context, t *goidc.Token, _ *goidc.Grant) map[string]any {
+		if len(t.Resources) > 0 {
+			return nil
+		}
+		return map[string]any{goidc.ClaimAudience: api}
+	}
+}
+
+// devClient registers the app: one client for users and machine, with the authentication that the configuration says.
+func devClient(c *config) *goidc.Client {
+	client := &goidc.Client{
+		ID: c.OIDC.ClientID, Secret: c.OIDC.ClientSecret,
+		ClientMeta: goidc.ClientMeta{
+			Name:                   "signet example",
+			RedirectURIs:           []string{c.OIDC.RedirectURL},
+			PostLogoutRedirectURIs: []string{c.BaseURL.JoinPath("/auth/signed-out").String()},
+			GrantTypes:             []goidc.GrantType{goidc.GrantAuthorizationCode, goidc.GrantRefreshToken, goidc.GrantClientCredentials},
+			ResponseTypes:          []goidc.ResponseType{goidc.ResponseTypeCode},
+			ScopeIDs:               strings.Join(c.scopes(), " "),
+			TokenAuthnMethod:       goidc.AuthnMethod(c.OIDC.ClientAuth.Method),
+		},
+	}
+	if key := c.OIDC.ClientAuth.Key; key != nil {
+		client.JWKS = &goidc.JSONWebKeySet{Keys: []goidc.JSONWebKey{clientJWK(c.OIDC.ClientAuth)}}
+	}
+	return client
+}
+
+// clientJWK is the public half of the client's key, for the provider to know it by.
+func clientJWK(auth oidcauth.ClientAuth) goidc.JSONWebKey {
+	alg := auth.Alg
+	if alg == "" {
+		alg = algsOf(auth.Key)[0]
+	}
+	return goidc.JSONWebKey{Key: auth.Key.Public(), KeyID: auth.KeyID, Algorithm: alg, Use: "sig"}
+}
+
+// devKeys makes a fresh signing key for alg.
+func devKeys(alg goidc.SignatureAlgorithm) (goidc.JWKSFunc, error) {
+	key, err := newSigningKey(alg)
+	if err != nil {
+		return nil, err
+	}
+	jwk := goidc.JSONWebKey{Key: key, KeyID: rand.Text()[:8], Algorithm: string(alg), Use: "sig"}
+	return func(context.Context) (goidc.JSONWebKeySet, error) {
+		return goidc.JSONWebKeySet{Keys: []goidc.JSONWebKey{jwk}}, nil
+	}, nil
+}
+
+func newSigningKey(alg goidc.SignatureAlgorithm) (crypto.Signer, error) {
+	switch alg {
+	case goidc.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case goidc.ES384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case goidc.ES512:
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case jose.EdDSA:
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	case goidc.RS256, goidc.RS384, goidc.RS512, goidc.PS256, goidc.PS384, goidc.PS512:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return nil, errors.New("no key for " + string(alg))
+}
+
+// limitBody bounds what one request can make the provider hold.
+func limitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		next.ServeHTTP(w, r)
+	})
+}

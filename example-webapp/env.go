@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An env reads configuration variables and collects every mistake, so that the start can name all of them at once. An empty
+// variable counts as unset. Values of variables that hold secrets never reach an error text.
+type env struct {
+	getenv   func(string) string
+	mistakes []error
+}
+
+// mistake records what is wrong with the variable name: what was expected, and what came.
+func (e *env) mistake(name, format string, args ...any) {
+	e.mistakes = append(e.mistakes, fmt.Errorf(name+": "+format, args...))
+}
+
+// err returns all mistakes as one error, nil without any.
+func (e *env) err() error {
+	return errors.Join(e.mistakes...)
+}
+
+func (e *env) text(name, fallback string) string {
+	if v := e.getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+// words splits a list separated by white space; unset is nil.
+func (e *env) words(name string) []string {
+	list := strings.Fields(e.getenv(name))
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// oneOf accepts one of choices; the first one is the default.
+func (e *env) oneOf(name string, choices ...string) string {
+	v := e.text(name, choices[0])
+	if !slices.Contains(choices, v) {
+		e.mistake(name, "want %s, got %q", strings.Join(choices, ", "), v)
+	}
+	return v
+}
+
+func (e *env) flag(name string, fallback bool) bool {
+	v, err := strconv.ParseBool(e.text(name, strconv.FormatBool(fallback)))
+	if err != nil {
+		e.mistake(name, "want true or false, got %q", e.getenv(name))
+	}
+	return v
+}
+
+// duration accepts Go durations above zero.
+func (e *env) duration(name string, fallback time.Duration) time.Duration {
+	d, err := time.ParseDuration(e.text(name, fallback.String()))
+	if err != nil || d <= 0 {
+		e.mistake(name, "want a Go duration above zero such as %s, got %q", fallback, e.getenv(name))
+	}
+	return d
+}
+
+// address accepts host:port with a numeric port.
+func (e *env) address(name, fallback string) string {
+	v := e.text(name, fallback)
+	_, port, err := net.SplitHostPort(v)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		e.mistake(name, "want host:port such as %s, got %q", fallback, v)
+	}
+	return v
+}
+
+// url accepts absolute https URLs, http ones on loopback only, without user information and fragment. It never returns nil.
+func (e *env) url(name, fallback string) *url.URL {
+	v := e.text(name, fallback)
+	u, err := url.Parse(v)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		e.mistake(name, "want an absolute URL, got %q", withoutUser(v))
+		return &url.URL{}
+	case u.User != nil || u.Fragment != "" || strings.Contains(v, "#"):
+		e.mistake(name, "a URL without user information and fragment is needed")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		e.mistake(name, "want https (http only for localhost, 127.0.0.0/8 and [::1]), got %q", v)
+	}
+	return u
+}
+
+// origin is url without path and query; one closing slash is forgiven.
+func (e *env) origin(name, fallback string) *url.URL {
+	u := e.url(name, fallback)
+	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery {
+		e.mistake(name, "want an origin such as %s, got %q", fallback, u)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}
+}
+
+// isLoopback reports whether host names this machine for certain: no name but localhost is resolved or trusted.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// withoutUser cuts off what may be a password.
+func withoutUser(address string) string {
+	return address[strings.LastIndex(address, "@")+1:]
+}

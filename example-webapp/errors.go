@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
+)
+
+// problem returns a constant text for a page and for JSON: nothing that a request, an API or a provider says gets there.
+func problem(status int, code, title, advice string, err error) *oidcauth.Problem {
+	return &oidcauth.Problem{Status: status, Code: code, Title: title, Advice: advice, Link: "/", LinkText: "Go to the start page", Err: err}
+}
+
+// refused are the answers to requests that the app itself turns away.
+var refused = map[int]*oidcauth.Problem{
+	http.StatusNotFound: problem(http.StatusNotFound, "not_found", "There is no such page",
+		"Check the address, or begin at the start page.", nil),
+	http.StatusMethodNotAllowed: problem(http.StatusMethodNotAllowed, "method_not_allowed", "That can't be done here",
+		"This address answers another kind of request. Begin at the start page.", nil),
+	http.StatusForbidden: problem(http.StatusForbidden, "cross_origin", "That request came from another site",
+		"Open this app itself, and try again there.", nil),
+	http.StatusMisdirectedRequest: problem(http.StatusMisdirectedRequest, "misdirected_request", "This app has another address",
+		"Ask whoever gave you the link.", nil),
+}
+
+// problemOf tells what an error of the token and API calls means to the caller. Only ErrLoginRequired and a step-up are the
+// user's to solve; an outage is never a sign-out.
+func problemOf(err error) *oidcauth.Problem {
+	var known *oidcauth.Problem
+	var stepUp *oidcauth.StepUpError
+	var down *oidcauth.UnavailableError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, oidcauth.ErrLoginRequired):
+		return problem(http.StatusUnauthorized, "login_required", "Please sign in again", "Your sign-in can't be used any more.", err)
+	case errors.As(err, &stepUp):
+		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresher or stronger sign-in is needed",
+			"Sign in again to go on.", err)
+	case errors.Is(err, session.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
+			"You are still signed in. Try again in a moment.", err)
+	case errors.As(err, &down):
+		p := problem(http.StatusServiceUnavailable, "provider_unavailable", "The sign-in service can't be reached",
+			"You are still signed in. Try again in a moment.", err)
+		p.RetryAfter = down.RetryAfter
+		return p
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return problem(http.StatusGatewayTimeout, "time_out", "A service takes too long", "Try again in a moment.", err)
+	}
+	return problem(http.StatusBadGateway, "no_answer", "A service gives no usable answer", "Try again in a moment.", err)
+}
+
+// fail answers an error of the token and API calls, and logs its cause under the reference that the answer shows.
+func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	p.Reference = rand.Text()[:10]
+	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
+	if p.Status == http.StatusUnauthorized {
+		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
+		w.Header().Set("WWW-Authenticate", challenge(err))
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Round(time.Second).Seconds()))))
+	}
+	a.answer(w, r, p)
+}
+
+// refuse turns a request away. There is no cause to look up, so there is no reference.
+func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	a.answer(w, r, refused[status])
+}
+
+// authError is the oidcauth.Config.ErrorHandler: the library has set headers and logged the cause, and errs with a *Problem.
+func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
+	a.answer(w, r, problemOf(err))
+}
+
+// answer writes a page to those who ask for one, and JSON to all others.
+func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		render(w, p.Status, "error.html", page{Title: p.Title, Data: p})
+		return
+	}
+	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice}
+	if p.Reference != "" {
+		body["reference"] = p.Reference
+	}
+	if p.Status == http.StatusUnauthorized {
+		body["login_url"] = p.Link
+	}
+	writeJSON(w, p.Status, body)
+}
+
+// challenge is the WWW-Authenticate header of a 401: it passes on what a step-up needs (RFC 9470 §3).
+func challenge(err error) string {
+	var stepUp *oidcauth.StepUpError
+	if !errors.As(err, &stepUp) {
+		return `Bearer realm="session"`
+	}
+	header := `Bearer error="insufficient_user_authentication"`
+	if len(stepUp.ACRValues) > 0 {
+		header += fmt.Sprintf(`, acr_values=%q`, strings.Join(stepUp.ACRValues, " "))
+	}
+	if stepUp.MaxAge >= 0 {
+		header += fmt.Sprintf(`, max_age="%d"`, int(stepUp.MaxAge.Seconds()))
+	}
+	return header
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"strings"
+)
+
+// guard applies what holds for every route: headers, the host name, and the origin of requests that change something.
+func (a *app) guard(next http.Handler) http.Handler {
+	origins := a.crossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		if !a.isOurHost(r.Host) {
+			a.refuse(w, r, http.StatusMisdirectedRequest)
+			return
+		}
+		if origins.Check(r) != nil {
+			a.refuse(w, r, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crossOriginProtection leaves out the requests that providers and other sites post to us: they carry proofs of their own
+// (state, a signed logout token) or change nothing.
+func (a *app) crossOriginProtection() *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	for _, path := range []string{"/auth/callback", "/auth/login", "/auth/backchannel-logout"} {
+		p.AddInsecureBypassPattern("POST " + path)
+	}
+	return p
+}
+
+// isOurHost reports whether a request was meant for this app: by its public name, or by a loopback or numeric address, as probes
+// and people at the machine use. Any other name is a browser led here by foreign DNS (rebinding), or a cache to be poisoned.
+func (a *app) isOurHost(host string) bool {
+	if strings.EqualFold(host, a.config.BaseURL.Host) {
+		return true
+	}
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	return name == "localhost" || net.ParseIP(strings.Trim(name, "[]")) != nil
+}
+
+// answerUnmatched answers with our own page and headers where the mux would answer 404 or 405 by itself.
+func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, pattern := mux.Handler(r); pattern == "" {
+			probe := &statusProbe{header: make(http.Header)}
+			h.ServeHTTP(probe, r)
+			if refused[probe.status] != nil {
+				if allow := probe.header.Values("Allow"); allow != nil {
+					w.Header()["Allow"] = allow
+				}
+				a.refuse(w, r, probe.status)
+				return
+			}
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// A statusProbe learns what the mux's own handlers would answer, and drops their bodies.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) WriteHeader(status int)      { p.status = status }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+	"time"
+)
+
+// maxWaitingLines is how many lines a lineWriter holds for a slow reader.
+const maxWaitingLines = 1024
+
+// A lineWriter passes lines on from a goroutine of its own, and drops what a full disk or a reader that stopped reading would
+// make it wait for: requests go on without their log lines. Safe for concurrent use.
+type lineWriter struct {
+	lines chan []byte
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+func newLineWriter(out io.Writer) *lineWriter {
+	w := &lineWriter{lines: make(chan []byte, maxWaitingLines), quit: make(chan struct{}), done: make(chan struct{})}
+	go w.pass(out)
+	return w
+}
+
+func (w *lineWriter) pass(out io.Writer) {
+	defer close(w.done)
+	for {
+		select {
+		case line := <-w.lines:
+			out.Write(line)
+		case <-w.quit:
+			for len(w.lines) > 0 {
+				out.Write(<-w.lines)
+			}
+			return
+		}
+	}
+}
+
+// Write never blocks and never fails, also after Close, when lines lead nowhere.
+func (w *lineWriter) Write(line []byte) (int, error) {
+	select {
+	case w.lines <- append([]byte(nil), line...):
+	default:
+	}
+	return len(line), nil
+}
+
+// Close waits a moment for the lines in hand.
+func (w *lineWriter) Close() {
+	close(w.quit)
+	select {
+	case <-w.done:
+	case <-time.After(time.Second):
+	}
+}

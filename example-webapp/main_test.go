@@ -1,3 +1,0 @@
-package main_test
-
-import _ "github.com/stretchr/testify/require"

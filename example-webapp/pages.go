@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/oidcauth"
+)
+
+//go:embed templates static
+var assets embed.FS
+
+// templates are all pages, by file name: each one inside templates/layout.html.
+var templates = parseTemplates()
+
+func parseTemplates() map[string]*template.Template {
+	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span}
+	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(assets, "templates/layout.html"))
+	files, err := fs.Glob(assets, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	pages := make(map[string]*template.Template, len(files))
+	for _, file := range files {
+		pages[path.Base(file)] = template.Must(template.Must(layout.Clone()).ParseFS(assets, file))
+	}
+	return pages
+}
+
+// clock is a time as people read it; stamp is the same for machines.
+func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// span is the distance of t from now, in the units that matter.
+func span(t time.Time) string {
+	d := time.Until(t).Abs()
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// A page is what every template of the app gets.
+type page struct {
+	Title     string
+	Path      string // marks the current entry of the navigation
+	Script    string // a file under /static/, for the pages that have one
+	User      *oidcauth.User
+	LoginURL  string
+	LogoutURL string
+	Data      any // what the template itself needs
+}
+
+// A devPage is what the embedded provider's templates get.
+type devPage struct {
+	Title, Action, Username, Problem, Message string
+	Users                                     []devUser
+}
+
+// policyCSP allows our own stylesheet and images, nothing else. It has no form-action: the sign-in and sign-out forms lead to
+// redirects to the provider, which browsers would hold against it.
+const policyCSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// setHeaders sets what every answer carries, unless its handler says otherwise later.
+func setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policyCSP)
+	h.Set("X-Content-Type-Options", "nosniff")
+	// Not no-referrer: with it browsers send "Origin: null" from our own forms, which the check of their origin refuses.
+	h.Set("Referrer-Policy", "same-origin")
+}
+
+// render writes a whole page or, when its template fails, nothing of it.
+func render(w http.ResponseWriter, status int, file string, data any) {
+	var buf bytes.Buffer
+	if err := templates[file].Execute(&buf, data); err != nil {
+		http.Error(w, "The page can't be shown.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(buf.Bytes())
+}
+
+// renderDev writes a page of the embedded provider.
+func renderDev(w http.ResponseWriter, status int, file string, data devPage) {
+	setHeaders(w.Header())
+	render(w, status, file, data)
+}
+
+// staticFiles serves the stylesheet and its like: the same for everybody, so caches may keep them for a while.
+func staticFiles(notFound http.Handler) http.Handler {
+	static, err := fs.Sub(assets, "static")
+	if err != nil {
+		panic(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/static/")
+		if info, err := fs.Stat(static, name); err != nil || info.IsDir() {
+			notFound.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		http.ServeFileFS(w, r, static, name)
+	})
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// maxReplayIDs bounds a replayGuard.
+const maxReplayIDs = 10_000
+
+// A replayGuard remembers identifiers (jti) that may be used once. It forgets them after a while, as the tokens that carry them
+// expire. When it is full it refuses everything: forgetting early would permit a replay. Safe for concurrent use.
+type replayGuard struct {
+	lifetime time.Duration
+	mu       sync.Mutex
+	seen     map[string]time.Time
+}
+
+func newReplayGuard(lifetime time.Duration) *replayGuard {
+	return &replayGuard{lifetime: lifetime, seen: make(map[string]time.Time)}
+}
+
+// consume returns an error unless it sees id for the first time.
+func (g *replayGuard) consume(_ context.Context, id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if at, ok := g.seen[id]; ok && time.Since(at) < g.lifetime {
+		return errors.New("this jti was used before")
+	}
+	if len(g.seen) >= maxReplayIDs {
+		g.sweep()
+	}
+	if len(g.seen) >= maxReplayIDs {
+		return errors.New("too many identifiers to remember")
+	}
+	g.seen[id] = time.Now()
+	return nil
+}
+
+// sweep forgets what is expired; the caller holds the lock.
+func (g *replayGuard) sweep() {
+	for id, at := range g.seen {
+		if time.Since(at) >= g.lifetime {
+			delete(g.seen, id)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+)
+
+// servers are the app and, maybe, the embedded provider. The last one added stops first: a request in flight there may still
+// need the others.
+type servers struct {
+	listeners []net.Listener
+	list      []*http.Server
+	cancel    []context.CancelFunc
+}
+
+// add takes over listener. Each server's requests share a context that serve can cancel.
+func (s *servers) add(listener net.Listener, server *http.Server) {
+	ctx, cancel := context.WithCancel(context.Background())
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	s.listeners = append(s.listeners, listener)
+	s.list = append(s.list, server)
+	s.cancel = append(s.cancel, cancel)
+}
+
+// serve answers requests until ctx ends or a server fails, then drains.
+func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
+	failed := make(chan error, len(s.list))
+	for i, server := range s.list {
+		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
+		go func() { failed <- server.Serve(s.listeners[i]) }()
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	for i := len(s.list) - 1; i >= 0; i-- {
+		s.drain(i, log)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// drain lets the requests of one server finish, cancels those that don't, and closes what is left.
+func (s *servers) drain(i int, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := s.list[i].Shutdown(ctx)
+	s.cancel[i]()
+	if err == nil {
+		return
+	}
+	log.Warn("requests did not finish in time and are cancelled")
+	last, cancelLast := context.WithTimeout(context.Background(), cancelTime)
+	defer cancelLast()
+	if err := s.list[i].Shutdown(last); errors.Is(err, context.DeadlineExceeded) {
+		s.list[i].Close()
+	}
+}
+
+// close releases everything, served or not.
+func (s *servers) close() {
+	for i := range s.list {
+		s.cancel[i]()
+		s.list[i].Close()
+		s.listeners[i].Close()
+	}
+}

@@ -1,0 +1,80 @@
+package session
+
+import (
+	"strings"
+	"sync"
+)
+
+// cache is the memory of decoded sessions. It holds only what was opened and decoded, is bounded in bytes, and saves nothing
+// but that work: limits, marks and newer generations are looked at on every hit, and in server mode the Store is read first.
+//
+// Entries are found by the first chunk and must then equal every other byte that they were decoded from. There are two maps:
+// what is used moves to the young one, and when that has half the bytes it becomes the old one.
+type cache struct {
+	mu         sync.RWMutex
+	max        int
+	size       int // of young
+	young, old map[string]*decoded
+}
+
+// decoded is a generation and what it was decoded from.
+type decoded struct {
+	g    *generation
+	key  string
+	rest []string // the bytes beside the key
+	ring uint64   // the keyring's generation: a hit must not outlive a key
+	size int
+	sealed
+}
+
+// get returns the entry of key if it was decoded from exactly rest under the present keys.
+func (c *cache) get(key string, ring uint64, same func(rest []string) bool) *decoded {
+	c.mu.RLock()
+	d, young := c.young[key]
+	if !young {
+		d = c.old[key]
+	}
+	c.mu.RUnlock()
+	if d == nil || d.ring != ring || !same(d.rest) {
+		return nil
+	}
+	if !young {
+		c.put(d)
+	}
+	return d
+}
+
+// newDecoded copies the texts, which are parts of a header line that must not stay in memory for their sake.
+func newDecoded(g *generation, key string, rest ...string) *decoded {
+	d := &decoded{g: g, key: strings.Clone(key), size: entryOverhead + len(key) + g.size()}
+	for _, part := range rest {
+		d.rest = append(d.rest, strings.Clone(part))
+		d.size += len(part)
+	}
+	return d
+}
+
+func (c *cache) put(d *decoded) {
+	if d.size > c.max/2 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size+d.size > c.max/2 {
+		c.old, c.young, c.size = c.young, nil, 0
+	}
+	if c.young == nil {
+		c.young = map[string]*decoded{}
+	}
+	if before, known := c.young[d.key]; known {
+		c.size -= before.size
+	}
+	c.young[d.key] = d
+	c.size += d.size
+}
+
+func (c *cache) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old, c.size = nil, nil, 0
+}

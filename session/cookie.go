@@ -1,0 +1,163 @@
+package session
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	chunkSize  = 4096 // bytes of one cookie with name and attributes that every browser keeps (RFC 6265 §6.1)
+	chunkLimit = 9    // indexes a name may carry: one digit
+	warnSize   = 8 << 10
+)
+
+// jar is what a request carries of our cookies: the value without index, and those with ".1" to ".9".
+type jar struct {
+	chunks  [chunkLimit]string
+	present [chunkLimit]bool
+	broken  bool // a name twice
+}
+
+// scan picks our cookies out of the Cookie header without parsing the others.
+func (f *format) scan(header http.Header) (j jar) {
+	for _, line := range header["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			pair = strings.Trim(pair, " \t")
+			if !strings.HasPrefix(pair, f.name) {
+				continue
+			}
+			name, value, _ := strings.Cut(pair[len(f.name):], "=")
+			if i, ours := chunkIndex(name); ours {
+				j.broken = j.broken || j.present[i]
+				j.chunks[i], j.present[i] = value, true
+			}
+		}
+	}
+	return j
+}
+
+// chunkIndex reads what follows our name: nothing, or a dot and a digit.
+func chunkIndex(suffix string) (i int, ours bool) {
+	if suffix == "" {
+		return 0, true
+	}
+	if len(suffix) == 2 && suffix[0] == '.' && '1' <= suffix[1] && suffix[1] < '0'+chunkLimit {
+		return int(suffix[1] - '0'), true
+	}
+	return 0, false
+}
+
+// empty reports whether the request carried none of our cookies.
+func (j *jar) empty() bool { return j.present == [chunkLimit]bool{} }
+
+// count reads the number of chunks from the first one. It is no more than a digit here; that it is right shows when the value
+// opens, because the count is part of what the seal binds.
+func (j *jar) count(most int) (n int, ok bool) {
+	if j.broken || len(j.chunks[0]) < 2 {
+		return 0, false
+	}
+	n = int(j.chunks[0][0] - '0') // a byte below '0' wraps to more than most
+	if n < 1 || n > most {
+		return 0, false
+	}
+	for i := range n {
+		if j.chunks[i] == "" || len(j.chunks[i]) > chunkSize {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// text joins the n chunks without the count. Chunks beyond n are a stale tail, which does not matter.
+func (j *jar) text(n int) string {
+	if n == 1 {
+		return j.chunks[0][1:]
+	}
+	return strings.Join(j.chunks[:n], "")[1:]
+}
+
+// format is how sessions stand in cookies: names, attributes and sizes. Immutable.
+type format struct {
+	name   string
+	cookie http.Cookie // every attribute but value and Max-Age
+	chunks int
+	room   [chunkLimit]int // bytes of value in each chunk
+}
+
+func newFormat(c Config) *format {
+	f := &format{name: c.cookieName(), chunks: c.MaxChunks}
+	f.cookie = http.Cookie{
+		Domain: c.CookieDomain, Path: c.CookiePath,
+		Secure: !c.InsecureCookie, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	for i := range f.room {
+		cookie := f.chunk(i, "", maxLifetime)
+		f.room[i] = chunkSize - len(cookie.String())
+	}
+	return f
+}
+
+// chunk makes the cookie with index i. A life of zero or less expires it.
+func (f *format) chunk(i int, value string, life time.Duration) *http.Cookie {
+	cookie := f.cookie
+	cookie.Name, cookie.Value = f.name, value
+	if i > 0 {
+		cookie.Name += "." + strconv.Itoa(i)
+	}
+	// Rounded up: the browser must not drop the cookie while the session lives.
+	cookie.MaxAge = int((life + time.Second - 1) / time.Second)
+	if cookie.MaxAge <= 0 {
+		cookie.MaxAge = -1
+	}
+	return &cookie
+}
+
+// split cuts text into chunk values, the count in front of the first. There is no empty last one.
+func (f *format) split(text string) ([]string, error) {
+	n := f.need(len(text))
+	if n > f.chunks {
+		return nil, fmt.Errorf("%w: %d bytes sealed, %d cookies of %d bytes are permitted: set Config.ServerSide to keep "+
+			"sessions in the Store, or put less into them", ErrTooLarge, len(text), f.chunks, chunkSize)
+	}
+	text = strconv.Itoa(n) + text
+	values := make([]string, n)
+	for i := range values {
+		size := min(f.room[i], len(text))
+		values[i], text = text[:size], text[size:]
+	}
+	return values, nil
+}
+
+// need is the number of chunks for a text of so many bytes; more than chunkLimit when none is enough.
+func (f *format) need(size int) int {
+	size++ // the count
+	n := 0
+	for size > 0 && n < chunkLimit {
+		size -= f.room[n]
+		n++
+	}
+	if size > 0 {
+		return chunkLimit + 1
+	}
+	return n
+}
+
+// write sets the chunks, and expires those that the request carried beyond them. The range is fixed: nothing that a client
+// says makes it longer. It returns the bytes of all values.
+func (f *format) write(h http.Header, carried *jar, values []string, life time.Duration) (size int) {
+	for i := range chunkLimit {
+		switch {
+		case i < len(values):
+			h.Add("Set-Cookie", f.chunk(i, values[i], life).String())
+			size += len(values[i])
+		case carried.present[i]:
+			h.Add("Set-Cookie", f.chunk(i, "", 0).String())
+		}
+	}
+	return size
+}

@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// cookieKeeper keeps a session in its cookie. What the cookie can't say, that it is no longer the newest or that the session
+// has ended, this process remembers for a while, and the Store, if there is one, for all processes.
+type cookieKeeper struct {
+	*Manager
+	sealer   *seal.Sealer
+	contexts [chunkLimit + 1]string // what the seal binds: the cookie's name and the number of chunks
+}
+
+func newCookieKeeper(m *Manager) *cookieKeeper {
+	k := &cookieKeeper{Manager: m, sealer: m.ring.Sealer("session")}
+	for n := range k.contexts {
+		k.contexts[n] = m.format.name + "/" + strconv.Itoa(n)
+	}
+	return k
+}
+
+func (k *cookieKeeper) see(j *jar) (sighting, error) {
+	n, ok := j.count(k.format.chunks)
+	if !ok {
+		return sighting{}, ErrNoSession
+	}
+	ring := k.ring.Generation()
+	d := k.cache.get(j.chunks[0], ring, func(rest []string) bool { return equal(rest, j.chunks[1:n]) })
+	if d == nil {
+		var err error
+		if d, err = k.decode(j, n); err != nil {
+			return sighting{}, err
+		}
+		d.ring = ring
+		k.cache.put(d)
+	}
+	return sighting{g: d.g, sealed: d.sealed}, nil
+}
+
+func equal(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
+	text := j.text(n)
+	plain, newest, err := k.sealer.Open(k.contexts[n], text)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		return nil, errLeaveAlone
+	}
+	if err != nil {
+		return nil, ErrNoSession
+	}
+	g, err := unpack(plain)
+	if errors.Is(err, errPackedNewer) {
+		return nil, errLeaveAlone
+	}
+	if err != nil {
+		return nil, ErrNoSession
+	}
+	d := newDecoded(g, j.chunks[0], j.chunks[1:n]...)
+	d.sealed = sealed{older: !newest, keyID: strings.Clone(seal.KeyID(text))}
+	return d, nil
+}
+
+// newest reads, with a Store, the mark of the session's id, its newest generation and the marks of its tags in one round trip.
+func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, error) {
+	v := version{g: g, idle: g.idle}
+	remembered, ended := k.recent.newest(g.id)
+	if ended {
+		return version{}, ErrNoSession
+	}
+	v.g = newer(g, remembered)
+	if k.vault == nil || g.number == 0 {
+		return k.judge(v, time.Now())
+	}
+	names := g.rowNames(k.vault, endedRow, generationRow)
+	raws, err := k.vault.Fetch(ctx, names...)
+	if err != nil {
+		return version{}, err
+	}
+	if raws[0] != nil || k.endedByMarks(g, names[2:], raws[2:]) {
+		return version{}, ErrNoSession
+	}
+	v.raw = raws[1]
+	v.g = newer(v.g, k.opened(names[1], raws[1], g.id))
+	if !sameTags(v.g, g) {
+		if err := k.checkTags(ctx, v.g); err != nil {
+			return version{}, err
+		}
+	}
+	return k.judge(v, time.Now())
+}
+
+func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
+	ended := make([]bool, len(all))
+	for i, v := range all {
+		_, err := k.judge(v, time.Now())
+		ended[i] = err != nil
+	}
+	if k.vault == nil {
+		return ended, nil
+	}
+	names, raws, err := k.rowsOf(ctx, all, endedRow, generationRow)
+	if err != nil {
+		return ended, err
+	}
+	for i, v := range all {
+		ended[i] = ended[i] || raws[i][0] != nil || k.endedByMarks(v.g, names[i][2:], raws[i][2:])
+	}
+	return ended, nil
+}
+
+// opened returns the generation in a row, nil if there is none that makes sense.
+func (k *cookieKeeper) opened(name string, raw []byte, id string) *generation {
+	row := k.vault.Open(name, raw)
+	if row.Value == nil {
+		return nil
+	}
+	g, err := unpack(row.Value)
+	if err != nil || g.id != id {
+		return nil
+	}
+	return g
+}
+
+// newer prefers a on a tie, and when b is nil.
+func newer(a, b *generation) *generation {
+	if b != nil && b.number > a.number {
+		return b
+	}
+	return a
+}
+
+// publish tells the Store first, since its compare-and-swap decides between processes. The first generation needs no telling:
+// there is none before it.
+func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
+	if v.g.number == 0 {
+		return true, nil
+	}
+	if k.vault != nil {
+		plain, err := pack(next)
+		if err != nil {
+			return false, err
+		}
+		ok, err := k.store(ctx, v, plain)
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return k.recent.swap(v.g, next, memoryOfGeneration), nil
+}
+
+func (k *cookieKeeper) store(ctx context.Context, v version, plain []byte) (bool, error) {
+	if v.raw == nil {
+		return k.vault.Add(ctx, generationRow(v.g.id), plain, memoryOfGeneration)
+	}
+	return k.vault.Swap(ctx, generationRow(v.g.id), v.raw, plain, memoryOfGeneration)
+}
+
+// touch does nothing: the new limit goes into the cookie.
+func (k *cookieKeeper) touch(context.Context, version, int64) error { return nil }
+
+func (k *cookieKeeper) end(ctx context.Context, id string) error {
+	k.recent.end(id, k.markLife())
+	k.watch.end(id)
+	if k.vault == nil {
+		return nil
+	}
+	return k.vault.Set(ctx, endedRow(id), []byte{1}, k.markLife())
+}
+
+func (k *cookieKeeper) fits(plain []byte) error {
+	_, err := k.format.split(strings.Repeat(" ", seal.SealedLen(len(plain))))
+	return err
+}
+
+func (k *cookieKeeper) cookie(g *generation, _ string) ([]string, time.Duration, error) {
+	plain, err := pack(g)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := k.format.need(seal.SealedLen(len(plain)))
+	if n > k.format.chunks {
+		return nil, 0, k.fits(plain)
+	}
+	text, err := k.sealer.Seal(k.contexts[n], plain)
+	if err != nil {
+		return nil, 0, err
+	}
+	values, err := k.format.split(text)
+	return values, time.Until(time.UnixMilli(g.ends())), err
+}

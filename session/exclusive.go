@@ -1,0 +1,153 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	leaseLife  = 15 * time.Second // longer than one call to a provider: who died holding it may have one under way
+	leasePause = 20 * time.Millisecond
+	leaseWait  = 250 * time.Millisecond // longest pause between two tries
+)
+
+// Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a lock, between processes by a
+// lease in the Store that is renewed while fn runs (fn's ctx ends if it is lost). latest is the newest generation, read under
+// the lock; what fn sets on it is published when fn returns nil: to the Store, and to this process's memory of recent
+// generations (60 s), so that requests that still carry an older cookie get it, also when the response of this request has
+// begun or ctx's request is gone. ctx should not be a request's. s itself is not changed: call Sync.
+//
+// Errors: fn's own; ErrNoSession when there is no saved session or it ended, before or while fn ran: then nothing is
+// published; ErrUnavailable when the Store fails, before fn runs or after: then this process alone knows what fn set.
+func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
+	g := s.current()
+	if g == nil {
+		return s.Load()
+	}
+	if g.number == 0 {
+		return fmt.Errorf("%w: save it first", ErrNoSession)
+	}
+	unlock, err := s.m.locks.lock(ctx, g.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	ctx, release, err := s.m.lease(ctx, g.id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	v, err := s.m.keeper.newest(ctx, g)
+	if err != nil {
+		return err
+	}
+	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true}
+	if err := fn(ctx, latest); err != nil {
+		return err
+	}
+	return latest.publish(ctx)
+}
+
+// publish saves what fn has set. When the Store fails, the process keeps it: fn's effects elsewhere can't be taken back, and
+// the session's own refresh token may be spent.
+func (s *Session) publish(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.delta.empty() {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	next, err := s.m.merge(ctx, s.base, &s.delta)
+	if errors.Is(err, ErrUnavailable) && next == nil {
+		next, _ = s.m.next(ctx, version{g: s.base, idle: s.idle}, &s.delta)
+	}
+	if errors.Is(err, ErrUnavailable) && next != nil {
+		s.m.recent.swap(s.base, next, s.m.unsavedLife())
+		s.m.log.Error("session changed and not stored", "session", next.id, "error", err)
+	}
+	return err
+}
+
+// unsavedLife is how long the process offers a generation to a Store that was down when it was made.
+func (m *Manager) unsavedLife() time.Duration {
+	if m.config.ServerSide {
+		return 10 * time.Minute
+	}
+	return memoryOfGeneration
+}
+
+// lease waits for the session's lease in the Store and renews it until release. Without a Store there is one process, and the
+// lock is enough.
+func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, release func(), err error) {
+	if m.vault == nil {
+		return ctx, func() {}, nil
+	}
+	holder := make([]byte, 16)
+	rand.Read(holder)
+	for pause := leasePause; ; pause = min(2*pause, leaseWait) {
+		ok, err := m.vault.Add(ctx, leaseRow(id), holder, leaseLife)
+		if err != nil {
+			return nil, nil, err
+		}
+		if ok {
+			break
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.renew(ctx, cancel, id, holder)
+	}()
+	return ctx, func() { cancel(); <-done; m.unlease(ctx, id, holder) }, nil
+}
+
+// renew keeps the lease until ctx ends; when it can't, it cancels ctx before the lease's time is over.
+func (m *Manager) renew(ctx context.Context, cancel func(), id string, holder []byte) {
+	tick := time.NewTicker(leaseLife / 3)
+	defer tick.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		switch ok, err := m.renewOnce(ctx, id, holder); {
+		case ok:
+			good = time.Now()
+		case err == nil, time.Since(good) >= leaseLife*2/3: // somebody else's, or soon
+			cancel()
+			return
+		}
+	}
+}
+
+// renewOnce extends a lease that is still ours.
+func (m *Manager) renewOnce(ctx context.Context, id string, holder []byte) (bool, error) {
+	rows, err := m.vault.Get(ctx, leaseRow(id))
+	if err != nil || string(rows[0].Value) != string(holder) {
+		return false, err
+	}
+	return m.vault.Swap(ctx, leaseRow(id), rows[0].Raw, holder, leaseLife)
+}
+
+// unlease gives the lease back, if it is still ours; else its time ends it.
+func (m *Manager) unlease(ctx context.Context, id string, holder []byte) {
+	ctx = context.WithoutCancel(ctx)
+	rows, err := m.vault.Get(ctx, leaseRow(id))
+	if err == nil && string(rows[0].Value) == string(holder) {
+		_, err = m.vault.Delete(ctx, leaseRow(id), rows[0].Raw)
+	}
+	if err != nil {
+		m.log.Warn("session lease not returned", "session", id, "error", err)
+	}
+}

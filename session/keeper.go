@@ -1,0 +1,158 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// A keeper is one of the two places where a session's content can be: its cookie, or a row of the Store.
+type keeper interface {
+	// see tells, from its cookies alone, which session a request is about. errLeaveAlone: another replica may know.
+	see(j *jar) (sighting, error)
+
+	// newest returns the newest generation of g's session: ErrNoSession when it has ended, ErrUnavailable when nobody knows.
+	newest(ctx context.Context, g *generation) (version, error)
+
+	// publish makes next the generation after v.g: false when somebody else was faster.
+	publish(ctx context.Context, v version, next *generation) (bool, error)
+
+	// touch moves the idle limit of v.g.
+	touch(ctx context.Context, v version, idle int64) error
+
+	// end makes sure that no generation of the session is honoured any more.
+	end(ctx context.Context, id string) error
+
+	// endings tells which of the sessions have ended, with one read of the Store. err: the Store has not answered, and the
+	// rest has been judged.
+	endings(ctx context.Context, all []version) (ended []bool, err error)
+
+	// fits reports ErrTooLarge for a packed session that has no room.
+	fits(plain []byte) error
+
+	// cookie returns what the browser has to hold for g, and for how long.
+	cookie(g *generation, secret string) (values []string, life time.Duration, err error)
+}
+
+// sighting is what a request's cookies say.
+type sighting struct {
+	g      *generation // server mode: only the id
+	secret string      // server mode: what the cookie holds
+	sealed
+}
+
+// sealed says which key sealed what was read.
+type sealed struct {
+	older bool // not the newest one
+	keyID string
+}
+
+// version is a generation that lives, as the newest that is known.
+type version struct {
+	g      *generation
+	raw    []byte // the Store's row, nil when there is none
+	idle   int64  // the latest idle limit that was seen for the session
+	sealed        // server mode: of the row
+}
+
+var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer format")
+
+// judge returns v if it is within its limits.
+func (m *Manager) judge(v version, now time.Time) (version, error) {
+	v.idle = max(v.idle, v.g.idle)
+	ms, created := now.UnixMilli(), v.g.created
+	// A shorter Lifetime applies at once, and a session that was begun while the clock was ahead gains nothing.
+	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
+	if ms >= deadline || v.idle != 0 && ms >= v.idle || deadline > ms+maxLifetime.Milliseconds() {
+		return version{}, ErrNoSession
+	}
+	return v, nil
+}
+
+// touchDue reports whether a tenth of the idle time, at most a minute, has passed since the limit was written.
+func (m *Manager) touchDue(idle int64, now time.Time) bool {
+	timeout := m.config.IdleTimeout
+	if timeout < 0 {
+		return idle != 0
+	}
+	age := now.Add(timeout).UnixMilli() - idle
+	return idle == 0 || age >= min(timeout/10, time.Minute).Milliseconds()
+}
+
+// idleFrom is the idle limit of a session that is used now.
+func (m *Manager) idleFrom(now time.Time) int64 {
+	if m.config.IdleTimeout < 0 {
+		return 0
+	}
+	return now.Add(m.config.IdleTimeout).UnixMilli()
+}
+
+// rowNames are the vault's names of the rows that decide about g: first, for each of prefixes, one of its id, then its tags'
+// marks. They are computed once per generation.
+func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []string {
+	g.names.once.Do(func() {
+		for _, row := range rows {
+			g.names.list = append(g.names.list, v.Name(row(g.id)))
+		}
+		for _, t := range g.tags {
+			g.names.list = append(g.names.list, v.Name(tagRow(t.name)))
+		}
+	})
+	return g.names.list
+}
+
+// endedByMarks looks at the raw marks of g's tags.
+func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) bool {
+	for i, t := range g.tags {
+		if raws[i] != nil && t.endedBy(readMark(m.vault.Open(names[i], raws[i]))) {
+			return true
+		}
+	}
+	return false
+}
+
+// rowsOf reads, in one round trip, the rows of all sessions, and returns each one's names and raw bytes.
+func (m *Manager) rowsOf(ctx context.Context, all []version, rows ...func(id string) string) (names [][]string, raws [][][]byte, err error) {
+	var flat []string
+	for _, v := range all {
+		names = append(names, v.g.rowNames(m.vault, rows...))
+		flat = append(flat, names[len(names)-1]...)
+	}
+	values, err := m.vault.Fetch(ctx, flat...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range names {
+		raws = append(raws, values[:len(n)])
+		values = values[len(n):]
+	}
+	return names, raws, nil
+}
+
+// sameTags reports whether a's marks were looked at when b's were.
+func sameTags(a, b *generation) bool {
+	for _, t := range a.tags {
+		if known := b.tag(t.name); known == nil || *known != t {
+			return false
+		}
+	}
+	return true
+}
+
+// checkTags reads the marks of g's tags.
+func (m *Manager) checkTags(ctx context.Context, g *generation) error {
+	if len(g.tags) == 0 {
+		return nil
+	}
+	names := make([]string, len(g.tags))
+	for i, t := range g.tags {
+		names[i] = m.vault.Name(tagRow(t.name))
+	}
+	raws, err := m.vault.Fetch(ctx, names...)
+	if err == nil && m.endedByMarks(g, names, raws) {
+		err = ErrNoSession
+	}
+	return err
+}

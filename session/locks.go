@@ -1,0 +1,47 @@
+package session
+
+import (
+	"context"
+	"sync"
+)
+
+// locks are locks by name, which exist while somebody holds or wants them, and can be given up waiting for.
+type locks struct {
+	mu sync.Mutex
+	m  map[string]*lock
+}
+
+type lock struct {
+	held  chan struct{} // holds one element while locked
+	users int
+}
+
+// lock waits for the lock of name, or for ctx.
+func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error) {
+	l.mu.Lock()
+	if l.m == nil {
+		l.m = map[string]*lock{}
+	}
+	k := l.m[name]
+	if k == nil {
+		k = &lock{held: make(chan struct{}, 1)}
+		l.m[name] = k
+	}
+	k.users++
+	l.mu.Unlock()
+	select {
+	case k.held <- struct{}{}:
+		return func() { <-k.held; l.leave(name, k) }, nil
+	case <-ctx.Done():
+		l.leave(name, k)
+		return nil, ctx.Err()
+	}
+}
+
+func (l *locks) leave(name string, k *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k.users--; k.users == 0 {
+		delete(l.m, name)
+	}
+}

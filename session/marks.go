@@ -1,0 +1,143 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// A mark is the Store's row about a tag. It never moves backwards, and outlives every session that it can end.
+//
+// No two clocks are compared. Revoke raises the epoch; a session remembers the epoch that it found when it was tagged, so a
+// later one ends it, whatever the clocks of the processes say. (An epoch is a time only so that it still rises after the row's
+// time was over.) RevokeAt raises foreign, which is compared with the stamp of TagAt: both come from the same foreign clock.
+type mark struct {
+	epoch, foreign int64 // Unix milliseconds
+}
+
+const markSize = 16
+
+// Names of rows in the session vault. The vault hashes them.
+func tagRow(tag string) string       { return "tag " + tag }
+func endedRow(id string) string      { return "ended " + id }
+func generationRow(id string) string { return "generation " + id }
+func sessionRow(id string) string    { return "session " + id }
+func leaseRow(id string) string      { return "lease " + id }
+
+var errNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
+
+// Revoke ends all sessions tagged tag that began before now, in O(1). It needs a Store. Sessions that begin later are not
+// affected, also those that begin in the same millisecond. Errors: ErrUnavailable; then call again.
+func (m *Manager) Revoke(ctx context.Context, tag string) error {
+	return m.raise(ctx, tag, func(old mark) mark {
+		return mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign}
+	})
+}
+
+// RevokeAt is Revoke for tags stamped by a foreign clock with TagAt: it ends sessions whose stamp is at or before at (a tie
+// ends), also such as are saved later. A mark never moves backwards.
+func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
+	return m.raise(ctx, tag, func(old mark) mark {
+		return mark{epoch: old.epoch, foreign: max(old.foreign, at.UnixMilli())}
+	})
+}
+
+// raise replaces the mark of tag by what up makes of it.
+func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) error {
+	if m.vault == nil {
+		return errNoStore
+	}
+	ctx = context.WithoutCancel(ctx) // half a revocation helps nobody
+	for range maxTries {
+		rows, err := m.vault.Get(ctx, tagRow(tag))
+		if err != nil {
+			return err
+		}
+		old := readMark(rows[0])
+		next := up(old)
+		if rows[0].Value != nil && next == old {
+			return nil
+		}
+		if ok, err := m.writeMark(ctx, tag, rows[0].Raw, next); ok || err != nil {
+			m.watch.wake()
+			return err
+		}
+	}
+	return fmt.Errorf("%w: mark kept changing", ErrUnavailable)
+}
+
+func (m *Manager) writeMark(ctx context.Context, tag string, raw []byte, next mark) (bool, error) {
+	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
+	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
+	if raw == nil {
+		return m.vault.Add(ctx, tagRow(tag), b, m.markLife())
+	}
+	return m.vault.Swap(ctx, tagRow(tag), raw, b, m.markLife())
+}
+
+// markLife is longer than any session lives that began before the mark.
+func (m *Manager) markLife() time.Duration { return m.config.Lifetime + markSlack }
+
+// readMark returns the mark in a row. One that can't be read, since its key was retired or somebody wrote to the Store, counts
+// as a revocation of everything until now: it may have been one.
+func readMark(row seal.Row) mark {
+	switch {
+	case len(row.Value) == markSize:
+		return mark{
+			epoch:   int64(binary.BigEndian.Uint64(row.Value)),
+			foreign: int64(binary.BigEndian.Uint64(row.Value[8:])),
+		}
+	case row.Raw != nil:
+		return mark{epoch: time.Now().UnixMilli(), foreign: noStamp}
+	}
+	return mark{foreign: noStamp}
+}
+
+// endedBy reports whether a mark ends a session with tag t.
+func (t tag) endedBy(m mark) bool {
+	return m.epoch > t.epoch || t.foreign != noStamp && m.foreign >= t.foreign
+}
+
+// epochs reads the marks of tags that are about to be added: the epoch that each has to remember. A foreign mark at or after
+// the stamp means that the session has ended before it began: ErrNoSession.
+func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, error) {
+	if m.vault == nil || len(tags) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(tags))
+	for i, t := range tags {
+		keys[i] = tagRow(t.name)
+	}
+	rows, err := m.vault.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	epochs := make(map[string]int64, len(tags))
+	for i, t := range tags {
+		epochs[t.name], err = m.epoch(ctx, t, rows[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return epochs, nil
+}
+
+// epoch is the one that t has to remember given its mark. A mark that can't be read is written anew: it has ended every session
+// so far, and must not lock out those to come.
+func (m *Manager) epoch(ctx context.Context, t tag, row seal.Row) (int64, error) {
+	now := readMark(row)
+	if row.Raw != nil && row.Value == nil {
+		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
+		if ok, err := m.writeMark(ctx, t.name, row.Raw, now); err != nil || !ok {
+			return 0, errors.Join(ErrUnavailable, err)
+		}
+	}
+	if t.foreign != noStamp && now.foreign >= t.foreign {
+		return 0, fmt.Errorf("%w: revoked before it began", ErrNoSession)
+	}
+	return now.epoch, nil
+}

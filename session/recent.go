@@ -1,0 +1,71 @@
+package session
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// recent is this process's memory of what it lately changed: newer generations, for requests that still carry an older cookie,
+// and ended sessions. A late response can thus neither roll a session back nor revive it.
+type recent struct {
+	mu          sync.Mutex
+	generations expiring[*generation]
+	ended       expiring[struct{}]
+	full        sync.Once
+	log         *slog.Logger
+}
+
+const (
+	recentBytes = 32 << 20 // of generations
+	endedBytes  = 32 << 20 // about 200,000 ended sessions
+)
+
+// newest returns what is remembered of the session, if anything, and whether it has ended.
+func (r *recent) newest(id string) (g *generation, ended bool) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ended := r.ended.get(id, now); ended {
+		return nil, true
+	}
+	g, _ = r.generations.get(id, now)
+	return g, false
+}
+
+// swap remembers next unless something newer than prev is known: the compare-and-swap of a process without a Store.
+func (r *recent) swap(prev, next *generation, life time.Duration) bool {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ended := r.ended.get(next.id, now); ended {
+		return false
+	}
+	if g, known := r.generations.get(next.id, now); known && g.number > prev.number {
+		return false
+	}
+	r.generations.put(next.id, next, next.size(), now, now.Add(life))
+	if r.generations.shed(recentBytes) > 0 {
+		r.full.Do(func() {
+			r.log.Warn("session memory full: late responses may roll back sessions", "limit_bytes", recentBytes)
+		})
+	}
+	return true
+}
+
+// forget drops a generation that the Store has now.
+func (r *recent) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.generations.delete(id)
+}
+
+// end remembers that a session has ended, for as long as a cookie of it could live.
+func (r *recent) end(id string, life time.Duration) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.generations.delete(id)
+	r.ended.put(id, struct{}{}, 0, now, now.Add(life))
+	r.ended.shed(endedBytes)
+}

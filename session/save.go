@@ -1,0 +1,283 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+var errDetached = errors.New("session: Renew needs the session of a response")
+
+// Renew ends the current session, if any, and begins an empty one under a new id, as every login must (OWASP session
+// fixation). keepFields carries the application's Fields over, and nothing else. The old session ends when the new one is saved;
+// if that fails, Save says so and the new one is not handed out. Error: ErrUnavailable when there may be Fields to keep and the
+// Store can't be asked.
+func (s *Session) Renew(keepFields bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		return errDetached
+	}
+	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) && keepFields {
+		return err
+	}
+	var kept map[string][]byte
+	if keepFields {
+		kept = s.fields()
+	}
+	s.retire()
+	s.begin()
+	for name, data := range kept {
+		s.delta.setValue(name, data)
+	}
+	return nil
+}
+
+// fields returns what the application keeps, with this request's changes.
+func (s *Session) fields() map[string][]byte {
+	kept := map[string][]byte{}
+	if s.base != nil {
+		for _, v := range s.base.values {
+			kept[v.name] = v.data
+		}
+	}
+	maps.Copy(kept, s.delta.values)
+	maps.DeleteFunc(kept, func(name string, data []byte) bool { return data == nil || !strings.HasPrefix(name, fieldPrefix) })
+	return kept
+}
+
+// retire notes the current session's id as one that has to end.
+func (s *Session) retire() {
+	if s.base != nil && s.base.number > 0 {
+		s.ended = append(s.ended, s.base.id)
+	}
+	s.base = nil
+}
+
+// Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked dead where a Store is set. A
+// Store's failure is returned (ErrUnavailable) after the local part is done: this process then honours the session no more.
+func (s *Session) Destroy(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load()
+	s.retire()
+	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
+	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
+	s.changed()
+	if s.begun && s.expire {
+		s.warn("session ended after the response began: its cookie stays, and is dead")
+	}
+	return s.endOld(ctx)
+}
+
+// endOld ends the sessions that were replaced or destroyed. What could not be ended stays on the list.
+func (s *Session) endOld(ctx context.Context) error {
+	for len(s.ended) > 0 {
+		if err := s.m.keeper.end(context.WithoutCancel(ctx), s.ended[0]); err != nil {
+			return err
+		}
+		s.ended = slices.Delete(s.ended, 0, 1)
+	}
+	return nil
+}
+
+// Save publishes pending changes now, as Handler does before the first byte. Call it where a failure has to become another
+// answer. Errors: ErrTooLarge; ErrUnavailable; ErrNoSession when the session has ended meanwhile, so that nothing was saved;
+// ErrCommitted when the changes are published but the browser can't learn of them in this response. After any other error than
+// ErrCommitted the changes are not tried again unless you call Save again.
+func (s *Session) Save(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dirty() {
+		return nil
+	}
+	if err := s.save(ctx); err != nil {
+		s.gaveUp = true
+		return err
+	}
+	if s.begun && s.mustWrite {
+		s.warn("session saved after the response began: its cookie can't be set")
+		return ErrCommitted
+	}
+	return nil
+}
+
+// dirty reports whether there is something to save.
+func (s *Session) dirty() bool {
+	return s.loaded && s.base != nil && !s.gaveUp && (s.base.number == 0 || !s.delta.empty())
+}
+
+// save publishes delta. The sessions that this one replaces end first: there is never a moment with both.
+func (s *Session) save(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
+	if err := s.endOld(ctx); err != nil {
+		return err
+	}
+	next, err := s.m.merge(ctx, s.base, &s.delta)
+	if errors.Is(err, ErrNoSession) {
+		s.drop()
+	}
+	if err != nil {
+		return err
+	}
+	if next != s.base {
+		s.mustWrite = s.mustWrite || !s.m.config.ServerSide
+		s.mayWrite = s.mayWrite && !s.m.config.ServerSide // the row was just written
+	}
+	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.idle), delta{}, nil
+	return nil
+}
+
+// drop signs out: the session has ended elsewhere.
+func (s *Session) drop() {
+	s.base, s.err, s.delta = nil, ErrNoSession, delta{}
+	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
+}
+
+// commit is the last chance to change the response's header. It saves what is pending and sets or expires cookies.
+func (s *Session) commit(h http.Header) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return nil
+	}
+	s.begun = true
+	if !s.loaded {
+		return nil
+	}
+	shared := describe(h)
+	if s.dirty() {
+		if err := s.save(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
+			return err
+		}
+	}
+	return s.emit(h, shared)
+}
+
+// emit writes Set-Cookie lines into h, if there is anything to tell the browser.
+func (s *Session) emit(h http.Header, shared bool) error {
+	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared) {
+		switch err := s.refresh(h); {
+		case errors.Is(err, ErrNoSession):
+			s.drop()
+		case err != nil && s.mustWrite:
+			return err
+		case err != nil: // the old cookie still serves
+			s.m.log.Warn("session cookie not renewed", "error", err)
+		}
+	}
+	if s.expire && s.base == nil {
+		s.m.format.write(h, &s.jar, nil, 0)
+	}
+	return nil
+}
+
+// refresh looks once more at marks and newer generations, since the handler may have taken its time, and then moves the idle
+// limit, in the row or in the cookie that it sets.
+func (s *Session) refresh(h http.Header) error {
+	ctx := context.WithoutCancel(s.ctx)
+	v, err := s.m.keeper.newest(ctx, s.base)
+	if err != nil {
+		return err
+	}
+	idle := s.m.idleFrom(time.Now())
+	if s.mayWrite {
+		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
+			return err
+		}
+	}
+	if s.m.config.ServerSide && !s.mustWrite {
+		return nil
+	}
+	values, life, err := s.m.keeper.cookie(v.g.idleAt(idle), s.secret)
+	if err != nil {
+		return err
+	}
+	if size := s.m.format.write(h, &s.jar, values, life); size > warnSize {
+		s.m.log.Warn("session cookies are large", "bytes", size)
+	}
+	return nil
+}
+
+// finish deals with what was changed after the response began: it can still be published, for requests to come.
+func (s *Session) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dirty() {
+		return
+	}
+	if err := s.save(s.ctx); err != nil {
+		s.m.log.Error("session changed after the response began, and not saved", "error", err)
+	} else if s.mustWrite {
+		s.warn("session changed after the response began: its cookie can't be set")
+	}
+}
+
+// warn logs once a request.
+func (s *Session) warn(message string) {
+	if !s.warned {
+		s.warned = true
+		s.m.log.Warn(message, "session", idOf(s.base))
+	}
+}
+
+func idOf(g *generation) string {
+	if g == nil {
+		return ""
+	}
+	return g.id
+}
+
+// Sync adopts the newest published generation, on top of which this request's own changes stay; the response then carries its
+// cookie, if it has not begun. Errors: ErrNoSession, ErrUnavailable.
+func (s *Session) Sync(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.load(); err != nil {
+		return err
+	}
+	v, err := s.m.keeper.newest(ctx, s.base)
+	if errors.Is(err, ErrNoSession) {
+		s.drop()
+	}
+	if err != nil {
+		return err
+	}
+	if v.g == s.base || v.g.number == s.base.number {
+		return nil
+	}
+	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
+	if !s.m.config.ServerSide {
+		s.mayWrite = true
+		if s.begun {
+			s.warn("newer session found after the response began: its cookie can't be set")
+		}
+	}
+	return nil
+}
+
+// WriteUnavailable answers 503 with Retry-After, the answer to ErrUnavailable: the cookie stays, and the browser may try again.
+func WriteUnavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	writeFailure(w, http.StatusServiceUnavailable)
+}
+
+func writeFailure(w http.ResponseWriter, status int) {
+	h := w.Header()
+	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified", "Location"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if h.Get("Content-Security-Policy") == "" {
+		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
+	}
+	w.WriteHeader(status)
+	fmt.Fprintln(w, http.StatusText(status))
+}

@@ -1,0 +1,179 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// serverKeeper keeps a session in a row of the Store, named by a hash of the 256 random bits in the cookie. The row is created
+// once and from then on only updated, so what is gone stays gone.
+type serverKeeper struct{ *Manager }
+
+const secretSize = 32
+
+// newSecret returns what a cookie holds in server mode.
+func newSecret() string {
+	b := make([]byte, secretSize)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// secretID is the session's ID: it names the row and may be logged, and leads to no cookie.
+func secretID(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func (k *serverKeeper) see(j *jar) (sighting, error) {
+	secret := j.chunks[0]
+	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
+	if j.broken || err != nil || len(b) != secretSize {
+		return sighting{}, ErrNoSession
+	}
+	return sighting{g: &generation{id: secretID(secret)}, secret: secret}, nil
+}
+
+// newest reads the row and, in the same round trip, the marks of the tags that this process remembers of it. What it remembers
+// saves unsealing a row that has not changed.
+func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, error) {
+	if g.number == 0 && g.created != 0 { // begun in this request
+		return k.judge(version{g: g}, time.Now())
+	}
+	ring := k.ring.Generation()
+	known := g
+	if d := k.cache.get(g.id, ring, func([]string) bool { return true }); d != nil {
+		known = d.g
+	}
+	names := known.rowNames(k.vault, sessionRow)
+	raws, err := k.vault.Fetch(ctx, names...)
+	if err != nil {
+		return version{}, err
+	}
+	if raws[0] == nil {
+		return version{}, ErrNoSession
+	}
+	d, err := k.decode(ctx, g.id, names[0], raws[0], ring)
+	if err != nil {
+		return version{}, err
+	}
+	v := version{g: d.g, raw: raws[0], sealed: d.sealed}
+	if k.endedByMarks(known, names[1:], raws[1:]) {
+		return version{}, k.ended(ctx, v)
+	}
+	if !sameTags(v.g, known) {
+		if err := k.checkTags(ctx, v.g); err != nil {
+			return version{}, err
+		}
+	}
+	return k.handOver(ctx, v)
+}
+
+// ended drops the row of a session that marks have ended.
+func (k *serverKeeper) ended(ctx context.Context, v version) error {
+	if _, err := k.vault.Delete(ctx, sessionRow(v.g.id), v.raw); err != nil {
+		return err
+	}
+	return ErrNoSession
+}
+
+func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
+	d := k.cache.get(id, ring, func(rest []string) bool { return rest[0] == string(raw) })
+	if d != nil {
+		return d, nil
+	}
+	row := k.vault.Open(name, raw)
+	if row.Err != nil && errors.Is(row.Err, seal.ErrUnknownKey) && !errors.Is(row.Err, seal.ErrNewerFormat) {
+		return nil, errLeaveAlone
+	}
+	g, err := unpack(row.Value)
+	if err = errors.Join(row.Err, err); err != nil || g.id != id {
+		k.log.Warn("unreadable session deleted from store", "session", id, "error", err)
+		if _, err := k.vault.Delete(ctx, sessionRow(id), raw); err != nil {
+			return nil, err
+		}
+		return nil, ErrNoSession
+	}
+	d = newDecoded(g, id, string(raw))
+	d.ring, d.sealed = ring, sealed{older: !row.Newest, keyID: seal.KeyID(string(raw))}
+	k.cache.put(d)
+	return d, nil
+}
+
+// handOver prefers a generation that this process could not store when it was made, because the Store was down, and stores
+// it now.
+func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
+	remembered, ended := k.recent.newest(v.g.id)
+	if ended {
+		return version{}, ErrNoSession
+	}
+	if remembered == nil || remembered.number <= v.g.number {
+		return k.judge(v, time.Now())
+	}
+	if ok, err := k.publish(ctx, v, remembered); err != nil || !ok {
+		return version{}, errors.Join(ErrUnavailable, err)
+	}
+	k.recent.forget(v.g.id)
+	return k.newest(ctx, &generation{id: v.g.id})
+}
+
+func (k *serverKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
+	plain, err := pack(next)
+	if err != nil {
+		return false, err
+	}
+	life := time.Until(time.UnixMilli(next.ends()))
+	if life <= 0 {
+		return false, ErrNoSession
+	}
+	if v.g.number > 0 {
+		return k.vault.Swap(ctx, sessionRow(next.id), v.raw, plain, life)
+	}
+	ok, err := k.vault.Add(ctx, sessionRow(next.id), plain, life)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: a new session's row is there already", ErrUnavailable)
+	}
+	return ok, err
+}
+
+// touch leaves a row alone that somebody else has just changed: that moved the limit too.
+func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
+	_, err := k.publish(ctx, v, v.g.idleAt(idle))
+	return err
+}
+
+func (k *serverKeeper) end(ctx context.Context, id string) error {
+	k.recent.end(id, k.markLife())
+	k.watch.end(id)
+	_, err := k.vault.Delete(ctx, sessionRow(id), nil)
+	return err
+}
+
+// endings asks for the rows, whose time is the nearer limit.
+func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
+	ended := make([]bool, len(all))
+	names, raws, err := k.rowsOf(ctx, all, sessionRow)
+	for i, v := range all {
+		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||
+			err == nil && (raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
+	}
+	return ended, err
+}
+
+func (k *serverKeeper) fits(plain []byte) error {
+	if len(plain) > maxPacked {
+		return fmt.Errorf("%w: %d bytes packed, at most %d are kept", ErrTooLarge, len(plain), maxPacked)
+	}
+	return nil
+}
+
+// cookie holds the secret until the absolute limit: the idle limit moves in the Store.
+func (k *serverKeeper) cookie(g *generation, secret string) ([]string, time.Duration, error) {
+	return []string{secret}, time.Until(time.UnixMilli(g.deadline)), nil
+}

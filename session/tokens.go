@@ -1,0 +1,279 @@
+package session
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the smallest form from which the text
+// comes back character by character (which is tried when it is packed; a part that fails is kept as text):
+//
+//	claims   the JSON object behind a base64 part of a JWT, in one stream that all tokens of the session share, deflated with
+//	         a preset dictionary; only the header and payload of a signed JWT go there. The rest stays outside, so that no
+//	         secret and nothing that an application or a visitor chooses is compressed beside the claims.
+//	raw      the bytes behind a base64 part: signatures, opaque tokens, encrypted tokens
+//	text     anything else
+//
+// The form:
+//
+//	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
+//	length of the deflated stream, the stream
+const (
+	partText = iota
+	partRaw
+	partClaims
+	partKinds
+)
+
+const (
+	maxParts  = 16
+	maxClaims = 64 << 10 // inflated claims of all tokens of a session
+)
+
+// tokens are the tokens of a generation: packed, and unpacked when somebody asks.
+type tokens struct {
+	packed *packedTokens
+	texts  []tokenText // when they were just set, and not packed yet
+}
+
+type tokenText struct{ name, text string }
+
+// packedTokens refer to the bytes that were read.
+type packedTokens struct {
+	form   []byte // all of it, so that it can be written again as it is
+	list   []packedToken
+	stream []byte
+	claims int // inflated length
+	chars  int // text length, for the memory's accounts
+
+	once  sync.Once
+	texts []tokenText
+}
+
+type packedToken struct {
+	name  string
+	parts []part
+}
+
+type part struct {
+	kind, size int
+	data       []byte // nil for claims
+}
+
+// get returns the text of a token, unpacking all tokens on the first call.
+func (t *tokens) get(name string) (string, bool) {
+	for _, token := range t.all() {
+		if token.name == name {
+			return token.text, true
+		}
+	}
+	return "", false
+}
+
+func (t *tokens) all() []tokenText {
+	if t.packed == nil {
+		return t.texts
+	}
+	t.packed.once.Do(func() { t.packed.texts = t.packed.unpack() })
+	return t.packed.texts
+}
+
+func (t *tokens) equal(other *tokens) bool {
+	return t.packed != nil && t.packed == other.packed || slices.Equal(t.all(), other.all())
+}
+
+// with returns the tokens after changes ("" deletes); without any, the packed form stays.
+func (t *tokens) with(changes map[string]string) tokens {
+	if len(changes) == 0 {
+		return *t
+	}
+	var next tokens
+	for _, token := range t.all() {
+		if text, changed := changes[token.name]; !changed {
+			next.texts = append(next.texts, token)
+		} else if text != "" {
+			next.texts = append(next.texts, tokenText{token.name, text})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		known := slices.ContainsFunc(next.texts, func(t tokenText) bool { return t.name == name })
+		if !known && changes[name] != "" {
+			next.texts = append(next.texts, tokenText{name, changes[name]})
+		}
+	}
+	return next
+}
+
+// append writes the form.
+func (t *tokens) append(b []byte) ([]byte, error) {
+	if t.packed != nil {
+		return append(b, t.packed.form...), nil
+	}
+	var claims []byte
+	b = binary.AppendUvarint(b, uint64(len(t.texts)))
+	for _, token := range t.texts {
+		b = appendName(b, token.name)
+		b, claims = appendToken(b, claims, token.text)
+	}
+	stream, err := deflate(claims)
+	return appendBytes(b, stream), err
+}
+
+// appendToken writes one token to b and its claims to the stream.
+func appendToken(b, claims []byte, text string) (_, _ []byte) {
+	parts := strings.Split(text, ".")
+	jwt := len(parts) == 3
+	if len(parts) > maxParts {
+		parts = []string{text}
+	}
+	b = binary.AppendUvarint(b, uint64(len(parts)))
+	for i, part := range parts {
+		raw := rawOf(part)
+		switch {
+		case jwt && i < 2 && isObject(raw) && len(claims)+len(raw) <= maxClaims:
+			b = binary.AppendUvarint(b, uint64(len(raw))<<2|partClaims)
+			claims = append(claims, raw...)
+		case raw != nil:
+			b = append(binary.AppendUvarint(b, uint64(len(raw))<<2|partRaw), raw...)
+		default:
+			b = append(binary.AppendUvarint(b, uint64(len(part))<<2|partText), part...)
+		}
+	}
+	return b, claims
+}
+
+// rawOf returns the bytes behind base64 text, nil unless they give back the same text.
+func rawOf(text string) []byte {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != text {
+		return nil
+	}
+	return raw
+}
+
+func isObject(raw []byte) bool {
+	return len(raw) > 1 && raw[0] == '{' && raw[len(raw)-1] == '}'
+}
+
+// tokens reads the form without inflating anything.
+func (r *reader) tokens() tokens {
+	start := r.b
+	p := new(packedTokens)
+	for range r.count() {
+		token := packedToken{name: r.name()}
+		n := r.count()
+		if n > maxParts {
+			r.bad = true
+			break
+		}
+		token.parts = make([]part, 0, n)
+		for range n {
+			token.parts = append(token.parts, r.part(p))
+		}
+		p.list = append(p.list, token)
+	}
+	p.stream = r.bytes()
+	if p.claims > maxClaims {
+		r.bad = true
+	}
+	p.form = start[:len(start)-len(r.b)]
+	return tokens{packed: p}
+}
+
+func (r *reader) part(p *packedTokens) part {
+	head := r.uvarint()
+	t := part{kind: int(head & 3), size: int(min(head>>2, maxPacked))}
+	switch t.kind {
+	case partKinds:
+		r.bad = true
+	case partClaims:
+		p.claims += t.size
+		p.chars += t.size * 4 / 3
+	default:
+		t.data = r.take(head >> 2)
+		p.chars += t.size * 4 / 3
+	}
+	return t
+}
+
+// unpack rebuilds the texts. A stream that does not hold exactly what the parts say, which only a holder of the keys can make,
+// yields no tokens.
+func (p *packedTokens) unpack() []tokenText {
+	claims, err := inflate(p.stream, p.claims)
+	if err != nil {
+		return nil
+	}
+	texts := make([]tokenText, 0, len(p.list))
+	for _, token := range p.list {
+		b := make([]byte, 0, 512)
+		for i, part := range token.parts {
+			if i > 0 {
+				b = append(b, '.')
+			}
+			data := part.data
+			if part.kind == partClaims {
+				data, claims = claims[:part.size], claims[part.size:]
+			}
+			if part.kind == partText {
+				b = append(b, data...)
+			} else {
+				b = base64.RawURLEncoding.AppendEncode(b, data)
+			}
+		}
+		texts = append(texts, tokenText{token.name, string(b)})
+	}
+	return texts
+}
+
+var errStream = errors.New("session: claims are not what their lengths say")
+
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
+	if err != nil { // only for a level that does not exist
+		panic(err)
+	}
+	return w
+}}
+
+func deflate(claims []byte) ([]byte, error) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	var buf bytes.Buffer
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&buf) // keeps the dictionary
+	if _, err := w.Write(claims); err != nil {
+		return nil, err
+	}
+	err := w.Close()
+	return buf.Bytes(), err
+}
+
+var inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
+
+// inflate reads exactly size bytes; a stream that holds more or less is an error, found without reading on.
+func inflate(stream []byte, size int) ([]byte, error) {
+	if size == 0 && len(stream) == 0 {
+		return nil, nil
+	}
+	r := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(stream), dictionary); err != nil {
+		return nil, err
+	}
+	claims := make([]byte, size+1)
+	n, err := io.ReadFull(r, claims)
+	if err != io.ErrUnexpectedEOF && err != io.EOF || n != size {
+		return nil, errStream
+	}
+	return claims[:size], nil
+}

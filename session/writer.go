@@ -1,0 +1,159 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Handler loads the session of each request (lazily: nothing is decoded or read from the Store before somebody asks) and saves
+// changes before the first byte of the response. When they can't be saved, the handler's response is replaced: by 503 with
+// Retry-After when the Store is unavailable, else by 500. Nesting is harmless: an inner Handler of the same Manager passes through.
+//
+// A response that set or depends on the session carries "Vary: Cookie" and, unless the handler says otherwise,
+// "Cache-Control: private, no-store".
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.From(r.Context()) != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		x := &exchange{Context: r.Context()}
+		x.session.m, x.session.ctx, x.session.header = m, x.Context, r.Header
+		x.writer = writer{ResponseWriter: w, session: &x.session}
+		next.ServeHTTP(&x.writer, r.WithContext(x))
+		x.writer.begin()
+		x.session.finish()
+	})
+}
+
+// exchange is all that Handler adds to a request, in one piece: the context that leads to the session, and the writer.
+type exchange struct {
+	context.Context
+	session Session
+	writer  writer
+}
+
+// Value finds the session for From and Manager.From.
+func (x *exchange) Value(key any) any {
+	if key == (contextKey{}) || key == any(x.session.m) {
+		return &x.session
+	}
+	return x.Context.Value(key)
+}
+
+// writer saves the session before the first byte. It implements what http.ResponseController and io.Copy look for itself,
+// because they would otherwise find it behind Unwrap, past the saving.
+type writer struct {
+	http.ResponseWriter
+	session *Session
+	begun   bool
+	failed  bool // the response was replaced; what the handler writes goes nowhere
+}
+
+// begin commits the session, and replaces the response when that fails.
+func (w *writer) begin() {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	err := w.session.commit(w.Header())
+	if err == nil {
+		return
+	}
+	w.failed = true
+	w.session.m.log.Error("session not saved", "error", err)
+	if errors.Is(err, ErrUnavailable) {
+		WriteUnavailable(w.ResponseWriter)
+	} else {
+		writeFailure(w.ResponseWriter, http.StatusInternalServerError)
+	}
+}
+
+// WriteHeader implements http.ResponseWriter. An informational response (RFC 9110 §15.2) is not the first byte.
+func (w *writer) WriteHeader(status int) {
+	if status < 100 || status >= 200 || status == http.StatusSwitchingProtocols {
+		w.begin()
+	}
+	if !w.failed {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements io.Writer.
+func (w *writer) Write(b []byte) (int, error) {
+	w.begin()
+	if w.failed {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteString implements io.StringWriter.
+func (w *writer) WriteString(s string) (int, error) {
+	w.begin()
+	if w.failed {
+		return len(s), nil
+	}
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+// ReadFrom implements io.ReaderFrom, so that files still leave by sendfile.
+func (w *writer) ReadFrom(r io.Reader) (int64, error) {
+	w.begin()
+	if w.failed {
+		return io.Copy(io.Discard, r)
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// FlushError is what http.ResponseController calls.
+func (w *writer) FlushError() error {
+	w.begin()
+	if w.failed {
+		return nil
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Flush implements http.Flusher.
+func (w *writer) Flush() { _ = w.FlushError() }
+
+// Hijack implements http.Hijacker. Whoever takes the connection over writes its own header, so that no cookie can be set any
+// more: call Session.Save before.
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.begun = true
+		w.session.hijacked()
+	}
+	return conn, rw, err
+}
+
+// Unwrap is for http.ResponseController: deadlines and full duplex need nothing of us.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (s *Session) hijacked() {
+	s.mu.Lock()
+	s.begun = true
+	s.mu.Unlock()
+	s.finish()
+}
+
+// describe tells caches that the response depends on the cookie, and reports whether the handler lets shared caches keep it.
+func describe(h http.Header) (shared bool) {
+	if !strings.Contains(strings.ToLower(strings.Join(h["Vary"], ",")), "cookie") {
+		h.Add("Vary", "Cookie")
+	}
+	control, set := h["Cache-Control"]
+	if !set {
+		h.Set("Cache-Control", "private, no-store")
+		return false
+	}
+	rules := strings.ToLower(strings.Join(control, ","))
+	return !strings.Contains(rules, "private") && !strings.Contains(rules, "no-store")
+}
