@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -91,7 +90,6 @@ func targetURI(u *url.URL) string {
 const (
 	maxNonces    = 256 // servers
 	maxNonceSize = 1024
-	maxDrain     = 64 << 10 // of an answer that is dropped to try again on the same connection
 )
 
 // nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is safe for concurrent use.
@@ -156,8 +154,7 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 	if !ok {
 		return res, nil
 	}
-	_, _ = io.CopyN(io.Discard, res.Body, maxDrain) // best effort: an unread answer costs the connection, no more
-	res.Body.Close()
+	discard(res)
 	res, err = n.proven(send, again, key, accessToken, nonce)
 	if err == nil {
 		n.learn(r.URL, res.Header)
@@ -169,9 +166,7 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 func (n *nonces) proven(send sender, r *http.Request, key *proofKey, accessToken, nonce string) (*http.Response, error) {
 	proof, err := key.proof(r.Method, r.URL, accessToken, nonce)
 	if err != nil {
-		if r.Body != nil {
-			r.Body.Close() // as a RoundTripper must, also on errors
-		}
+		closeBody(r) // as a RoundTripper must, also on errors
 		return nil, fmt.Errorf("oidcauth: DPoP proof: %w", err)
 	}
 	r = r.Clone(r.Context())
@@ -192,18 +187,4 @@ func wantsNonce(res *http.Response) bool {
 		}
 	}
 	return false
-}
-
-// rewound returns r with its body as at the start; ok is false when the body can't be had again.
-func rewound(r *http.Request) (again *http.Request, ok bool) {
-	again = r.Clone(r.Context())
-	if r.Body == nil || r.Body == http.NoBody {
-		return again, true
-	}
-	if r.GetBody == nil {
-		return nil, false
-	}
-	body, err := r.GetBody()
-	again.Body = body
-	return again, err == nil
 }
