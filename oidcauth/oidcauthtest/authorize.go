@@ -2,6 +2,7 @@ package oidcauthtest
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -25,7 +26,7 @@ type Authorization struct {
 	User     *User     // who agrees
 	Session  string    // the sid
 	AuthTime time.Time // when the user last signed in
-	ACR      string    // the first of acr_values
+	ACR      string    // what the request asks for: essential in claims, or first in acr_values
 	AMR      []string  // [pwd]
 	Scope    string    // what is granted; offline_access brings a refresh token
 }
@@ -95,7 +96,7 @@ func checkRequest(request url.Values) *oauthError {
 // decide answers a sound request as a correct provider does: yes at once, as
 // the current user, after a new sign-in where the request wants one.
 func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a *Authorization) {
-	a.ACR, _, _ = strings.Cut(a.Request.Get("acr_values"), " ")
+	a.ACR = requestedACR(a.Request)
 	prompt := strings.Fields(a.Request.Get("prompt"))
 	session := p.session(r)
 	switch {
@@ -110,6 +111,27 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a
 		session = p.startSession(w, s)
 	}
 	a.Session, a.AuthTime = session.ID, session.AuthTime
+}
+
+// requestedACR returns the authentication context that the request likes best:
+// the essential one of the claims parameter (OpenID Connect Core §5.5.1.1), else
+// the first of acr_values.
+func requestedACR(request url.Values) string {
+	var claims struct {
+		IDToken struct {
+			ACR struct {
+				Value  string
+				Values []string
+			}
+		} `json:"id_token"`
+	}
+	_ = json.Unmarshal([]byte(request.Get("claims")), &claims) // without claims the struct stays empty
+	wanted := claims.IDToken.ACR
+	first, _, _ := strings.Cut(request.Get("acr_values"), " ")
+	if len(wanted.Values) > 0 {
+		first = wanted.Values[0]
+	}
+	return orDefault(wanted.Value, first)
 }
 
 // wantsLogin reports whether the session at the provider does not do for the request.

@@ -15,7 +15,8 @@ import (
 const (
 	maxCookieSize       = 4096 // of a whole Set-Cookie line
 	maxCookiesPerDomain = 180
-	laxPostAge          = 2 * time.Minute // while which Chromium sends a cookie without SameSite with a cross-site POST
+	maxCookieAge        = 400 * 24 * time.Hour // RFC 6265bis §5.5
+	laxPostAge          = 2 * time.Minute      // while which Chromium sends a cookie without SameSite with a cross-site POST
 )
 
 // cookieContext is what SameSite depends on, beside the method.
@@ -116,6 +117,9 @@ func newCookie(u *url.URL, parsed *http.Cookie, now time.Time) *cookie {
 		secure: parsed.Secure, httpOnly: parsed.HttpOnly, sameSite: parsed.SameSite,
 		expires: parsed.Expires, created: now, used: now,
 	}
+	if parsed.Quoted { // browsers keep the quotes, net/http takes them off
+		c.value = `"` + c.value + `"`
+	}
 	if c.domain == "" {
 		c.domain, c.hostOnly = strings.ToLower(u.Hostname()), true
 	}
@@ -127,9 +131,12 @@ func newCookie(u *url.URL, parsed *http.Cookie, now time.Time) *cookie {
 	}
 	switch {
 	case parsed.MaxAge > 0:
-		c.expires = now.Add(time.Duration(parsed.MaxAge) * time.Second)
+		c.expires = now.Add(time.Duration(min(parsed.MaxAge, int(maxCookieAge/time.Second))) * time.Second)
 	case parsed.MaxAge < 0:
 		c.expires = time.Unix(1, 0)
+	}
+	if latest := now.Add(maxCookieAge); c.expires.After(latest) {
+		c.expires = latest
 	}
 	return c
 }

@@ -27,9 +27,9 @@ type Provider struct {
 	hooks      hooks
 	intercepts map[Endpoint][]Middleware
 	record     []*Request
-	sessions   map[string]*Session // by the value of the provider's own cookie
-	signIns    int                 // sessions started so far
-	pushed     map[string]url.Values
+	sessions   map[string]*Session       // by the value of the provider's own cookie
+	signIns    int                       // sessions started so far
+	pushed     map[string]*pushedRequest // by request_uri
 	codes      map[string]*code
 	refreshes  map[string]*refreshToken
 	accesses   map[string]*accessToken
@@ -45,7 +45,7 @@ func NewProvider(s Settings) *Provider {
 		settings:   s.withDefaults(),
 		intercepts: map[Endpoint][]Middleware{},
 		sessions:   map[string]*Session{},
-		pushed:     map[string]url.Values{},
+		pushed:     map[string]*pushedRequest{},
 		codes:      map[string]*code{},
 		refreshes:  map[string]*refreshToken{},
 		accesses:   map[string]*accessToken{},
