@@ -38,6 +38,7 @@ type AuthorizationResponse struct {
 	Params      url.Values // code or error, state, iss
 }
 
+// serveAuthorize answers an authorization request (OpenID Connect Core §3.1.2).
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
 	request, err := p.effectiveRequest(&s, r)
@@ -159,12 +160,14 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 	}
 	apply(p.hook().response, response)
 	w.Header().Set("Cache-Control", "no-store")
+	// No referrer: a form_post then comes with Origin: null, as from the strictest providers.
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	if response.Mode == "form_post" {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = formPostPage.Execute(w, response)
 		return
 	}
+	// 303, so that a POST to this endpoint does not become one to the client (RFC 9700 §4.12).
 	redirect(w, http.StatusSeeOther, withQuery(response.RedirectURI, response.Params))
 }
 
@@ -182,6 +185,8 @@ func redirect(w http.ResponseWriter, status int, location string) {
 	w.WriteHeader(status)
 }
 
+// withQuery adds parameters to a URI that may have a query of its own, which
+// RFC 6749 §3.1.2 wants kept.
 func withQuery(uri string, params url.Values) string {
 	separator := "?"
 	if strings.Contains(uri, "?") {
@@ -190,6 +195,7 @@ func withQuery(uri string, params url.Values) string {
 	return uri + separator + params.Encode()
 }
 
+// issueCode remembers what was agreed to under a new authorization code.
 func (p *Provider) issueCode(s *Settings, a *Authorization) string {
 	value := rand.Text()
 	p.mu.Lock()

@@ -112,6 +112,7 @@ func (p *Provider) addRefresh(g *grant) string {
 	return value
 }
 
+// issueRefresh is addRefresh for callers that do not hold the mutex.
 func (p *Provider) issueRefresh(g *grant) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -172,5 +172,17 @@ func TestClientThatLeavesEndsTheHandler(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		<-ended
+
+		for range 20 {
+			ctx, cancel = context.WithCancel(t.Context())
+			r, err = http.NewRequestWithContext(ctx, http.MethodGet, "https://a.test/stream", nil)
+			require.NoError(t, err)
+			response, err = n.RoundTrip(r)
+			require.NoError(t, err)
+			cancel()
+			_, err = io.ReadAll(response.Body)
+			require.ErrorIs(t, err, context.Canceled, "a body that was given up never ends well")
+			<-ended
+		}
 	})
 }

@@ -119,6 +119,7 @@ func (p *Provider) idToken(s *Settings, g *grant, access string) *Token {
 		claims.Set("acr", g.acr)
 	}
 	key := p.Key()
+	// The hash is of the token as it is sent, bent or not: to break it, bend the ID token.
 	claims.Set("at_hash", halfHash(key.Alg, access))
 	addUserClaims(claims, g.user)
 	t := newToken(key, "JWT", claims)
@@ -150,6 +151,7 @@ func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resour
 	return value
 }
 
+// addUserClaims adds what the provider knows of a user; protocol claims stay.
 func addUserClaims(claims *Object, u *User) {
 	for _, name := range slices.Sorted(maps.Keys(u.Claims)) {
 		if !claims.Has(name) {
