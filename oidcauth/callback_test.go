@@ -166,7 +166,7 @@ func formPost(c *oidcauth.Config) { c.ResponseMode = oidcauth.FormPost }
 func TestAFormPostFromTheProvidersSiteCompletesTheLogin(t *testing.T) {
 	w := newWorld(t, formPost)
 	w.signIn()
-	require.Equal(t, "form_post", w.provider.Last(oidcauthtest.Authorize).Form.Get("response_mode"))
+	require.Equal(t, "form_post", w.authenticationRequest().Get("response_mode"))
 	require.Equal(t, "alice", w.user().Subject)
 }
 

@@ -56,8 +56,13 @@ type DeniedError struct {
 	Err error
 }
 
-// Error names the requirement.
-func (e *DeniedError) Error() string { return "oidcauth: denied: " + e.Requirement }
+// Error names the requirement and the cause.
+func (e *DeniedError) Error() string {
+	if e.Err == nil {
+		return "oidcauth: denied: " + e.Requirement
+	}
+	return "oidcauth: denied: " + e.Requirement + ": " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *DeniedError) Unwrap() error { return e.Err }

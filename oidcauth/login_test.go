@@ -35,7 +35,7 @@ func TestTheAuthenticationRequestIsComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for range 20 {
 		w.callbackURL()
-		q := w.provider.Last(oidcauthtest.Authorize).Form
+		q := w.authenticationRequest()
 		require.Equal(t, "app", q.Get("client_id"))
 		require.Equal(t, "code", q.Get("response_type"))
 		require.Equal(t, app+"/auth/callback", q.Get("redirect_uri"))
@@ -59,7 +59,7 @@ func TestPKCEStaysS256WhateverTheMetadataSays(t *testing.T) {
 			w := newWorld(t)
 			w.provider.BendMetadata(func(doc *oidcauthtest.Object) { doc.Set("code_challenge_methods_supported", methods) })
 			w.signIn()
-			require.Equal(t, "S256", w.provider.Last(oidcauthtest.Authorize).Form.Get("code_challenge_method"))
+			require.Equal(t, "S256", w.authenticationRequest().Get("code_challenge_method"))
 		})
 	}
 }
@@ -186,7 +186,7 @@ func TestAThirdPartyMayInitiateALogin(t *testing.T) {
 			page := start(w)
 			require.Equal(t, http.StatusOK, page.Status, page.Body)
 			require.Equal(t, app+"/me?x=1", page.URL)
-			require.Equal(t, "alice", w.provider.Last(oidcauthtest.Authorize).Form.Get("login_hint"))
+			require.Equal(t, "alice", w.authenticationRequest().Get("login_hint"))
 		})
 	}
 }
@@ -211,7 +211,7 @@ func TestLoginOptionsAreSent(t *testing.T) {
 		c.Login = oidcauth.LoginOptions{Prompt: "consent", UILocales: "de en", ACRValues: "gold", MaxAge: time.Hour, Resource: []string{"https://api.example.test"}, Extra: url.Values{"audience": {"x"}}}
 	})
 	w.signIn()
-	q := w.provider.Last(oidcauthtest.Authorize).Form
+	q := w.authenticationRequest()
 	for name, want := range map[string]string{
 		"prompt": "consent", "ui_locales": "de en", "acr_values": "gold", "max_age": "3600", "resource": "https://api.example.test", "audience": "x",
 	} {
@@ -228,7 +228,7 @@ func TestOptionsOfOneLoginWinOverTheConfigured(t *testing.T) {
 	})
 	page := w.browser.Get(app + "/again")
 	require.Equal(t, app+"/me", page.URL)
-	q := w.provider.Last(oidcauthtest.Authorize).Form
+	q := w.authenticationRequest()
 	require.Equal(t, "login", q.Get("prompt"))
 	require.Equal(t, "0", q.Get("max_age"))
 	require.NotEqual(t, "forged", q.Get("state"), "Extra can't replace what the package sets")

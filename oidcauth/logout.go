@@ -158,7 +158,7 @@ type logoutReturn struct {
 	Until    int64  `json:"u"` // Unix seconds
 }
 
-func (a *Authenticator) returnCookie() string { return a.sessions.Config().CookieName + "-logout" }
+func (a *Authenticator) returnCookie() string { return a.sessions.CookieName() + "-logout" }
 
 func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{Name: a.returnCookie(), Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}

@@ -14,7 +14,7 @@ const (
 
 // loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only brakes the browser that
 // sends it.
-func (a *Authenticator) loopCookie() string { return a.sessions.Config().CookieName + "-loop" }
+func (a *Authenticator) loopCookie() string { return a.sessions.CookieName() + "-loop" }
 
 // countLogin notes when a login finished, and how many before it in a row did not stick.
 func (a *Authenticator) countLogin(w http.ResponseWriter, t *transaction) {

@@ -44,7 +44,7 @@ func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
 
 // cookiePrefix is what the names of all transaction cookies begin with.
 func (a *Authenticator) transactionPrefix() string {
-	return a.sessions.Config().CookieName + transactionMark
+	return a.sessions.CookieName() + transactionMark
 }
 
 // transactionCookie names the cookie of the login with this state: by a hash, so that the name tells nothing.

@@ -51,7 +51,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 		wrong("ResponseMode", "%q is neither Query nor FormPost", c.ResponseMode)
 	}
 	if c.ResponseMode == FormPost && c.insecureCookies() {
-		wrong("ResponseMode", "FormPost needs Secure cookies, which InsecureCookies drops: use Query or real https")
+		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
 	}
 	if c.PAR != PARAuto && c.PAR != PAROff && c.PAR != PARRequire {
 		wrong("PAR", "%q is none of PARAuto, PAROff, PARRequire", c.PAR)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -108,6 +109,14 @@ func (w *world) callbackURL() *oidcauthtest.Navigation {
 	require.NoError(w, page.Err)
 	require.NotNil(w, page.Paused, "no callback came: %d %s", page.Status, page.Body)
 	return page.Paused
+}
+
+// authenticationRequest returns the parameters of the newest login, pushed or not.
+func (w *world) authenticationRequest() url.Values {
+	if pushed := w.provider.Last(oidcauthtest.PAR).Form; pushed != nil {
+		return pushed
+	}
+	return w.provider.Last(oidcauthtest.Authorize).Form
 }
 
 // hasSession reports whether the browser has a session cookie.

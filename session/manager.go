@@ -89,6 +89,9 @@ func (m *Manager) Ready(ctx context.Context) error {
 // Config returns the effective configuration, defaults filled in, without Keys.
 func (m *Manager) Config() Config { return m.config }
 
+// CookieName is the session cookie's full name, with the prefix that its attributes allow.
+func (m *Manager) CookieName() string { return m.config.cookieName() }
+
 // Sealer lends the manager's keys for one purpose to the packages of this module.
 func (m *Manager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }
 
