@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -150,4 +151,13 @@ func (w *world) refreshes() int { return w.tokenCalls("refresh_token") }
 // setsSession reports whether an answer gives the browser a session cookie, or takes it away.
 func setsSession(answer *httptest.ResponseRecorder) bool {
 	return strings.Contains(strings.Join(answer.Header().Values("Set-Cookie"), "\n"), "__Host-session")
+}
+
+// incompressible returns n characters that nothing makes shorter.
+func incompressible(n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(rand.Text())
+	}
+	return b.String()[:n]
 }
