@@ -139,18 +139,6 @@ type LoginOptions struct {
 	amr          []string
 }
 
-// MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). Zero fields fall back to Config's.
-type MachineConfig struct {
-	ClientID     string // empty means Config.ClientID, with its authentication
-	ClientSecret string
-	ClientAuth   ClientAuth
-	TokenURL     string     // empty means the token endpoint of the provider's metadata
-	Scopes       []string   // nil means no scope parameter
-	Resource     []string   // RFC 8707; nil means none
-	Extra        url.Values // further parameters, such as audience
-	APIs         []string   // nil means Config.APIs
-}
-
 // Hooks see what happens, for metrics and audit; nil ones are skipped. They are called in the request's goroutine, some
 // concurrently, and must not keep what they are given.
 type Hooks struct {

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"path"
@@ -85,6 +86,10 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 		if slices.Contains(ownParameters, name) {
 			wrong("Login.Extra", "%q is set by the package itself; use the field for it", name)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
+		m := c.Machines[name].within(c)
+		m.validate(fmt.Sprintf("Machines[%q].", name), wrong)
 	}
 	for _, api := range c.APIs {
 		if err := checkOrigin(api); err != nil {

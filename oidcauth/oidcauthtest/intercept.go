@@ -61,6 +61,7 @@ func Stall(contentType, start string) Middleware {
 		_, _ = io.WriteString(w, start)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	})
 }
 

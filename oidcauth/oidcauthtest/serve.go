@@ -132,7 +132,9 @@ func (x *exchange) finish(panicked any) {
 		err = fmt.Errorf("oidcauthtest: the handler panicked: %v", panicked)
 		log.Printf("%v\n%s", err, debug.Stack())
 	}
-	switch {
+	switch gone := context.Cause(x.request.Context()); {
+	case x.pipe != nil && gone != nil:
+		_ = x.pipe.CloseWithError(gone)
 	case x.pipe != nil && panicked != nil:
 		_ = x.pipe.CloseWithError(err)
 	case x.pipe != nil:

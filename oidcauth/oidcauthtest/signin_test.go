@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/stretchr/testify/require"
@@ -49,4 +51,53 @@ func TestFormPostNeedsSameSiteNone(t *testing.T) {
 			require.Equal(t, status, page.Status, page.Body)
 		})
 	}
+}
+
+func TestSignInInsideABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+		p.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(5*time.Second))
+		start := time.Now()
+		_, _, err := oidcauthtest.SignIn(p, newApp(p, oidcauthtest.DefaultApp), "/")
+		require.NoError(t, err)
+		require.Equal(t, 5*time.Second, time.Since(start))
+	})
+}
+
+func TestSignInThatFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		bend func(p *oidcauthtest.Provider)
+		want string
+	}{
+		"a refusal": {func(p *oidcauthtest.Provider) {
+			p.Configure(func(s *oidcauthtest.Settings) { s.Nobody = true })
+		}, "ended with 400 at https://app.example.test/auth/callback: refused: access_denied"},
+		"a dropped connection": {func(p *oidcauthtest.Provider) {
+			p.Intercept(oidcauthtest.Authorize, oidcauthtest.Drop())
+		}, "stopped at https://id.provider.test/authorize: oidcauthtest: the server dropped the connection"},
+		"another end": {func(p *oidcauthtest.Provider) {
+			p.Intercept(oidcauthtest.Authorize, oidcauthtest.Redirect(303, oidcauthtest.DefaultApp+"/public"))
+		}, "ended at https://app.example.test/public, not at https://app.example.test/wanted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+			a := newApp(p, oidcauthtest.DefaultApp)
+			test.bend(p)
+			_, page, err := oidcauthtest.SignIn(p, a, "/wanted")
+			require.ErrorContains(t, err, test.want)
+			require.NotNil(t, page)
+		})
+	}
+}
+
+func TestTabsFinishInAnyOrder(t *testing.T) {
+	p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+	p.Network().Handle(oidcauthtest.DefaultApp, newApp(p, oidcauthtest.DefaultApp))
+	b := oidcauthtest.NewBrowser(p.Network())
+	b.PauseAt(callback)
+	other := b.NewTab()
+	held := b.Get(oidcauthtest.DefaultApp + "/one").Paused
+	require.Equal(t, "hello alice", other.Get(oidcauthtest.DefaultApp+"/two").Body)
+	require.Equal(t, http.StatusBadRequest, b.Go(held).Status, "this app has one transaction cookie; the second tab took its place")
+	require.Len(t, p.Sessions(), 1, "the tabs share the provider's session")
 }
