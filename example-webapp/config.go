@@ -41,10 +41,9 @@ type config struct {
 	OIDC     oidcauth.Config
 	Session  session.Config // Store is filled in by openStore
 
-	RandomKeys   bool // Session.Keys were made up for this run
-	Store        string
-	Redis        *redis.Options // nil without REDIS_URL
-	RedisTimeout time.Duration
+	RandomKeys bool // Session.Keys were made up for this run
+	Store      string
+	Redis      *redis.Options // nil without REDIS_URL
 
 	API           *url.URL
 	MachineScopes []string
@@ -59,7 +58,10 @@ func parseConfig(getenv func(string) string) (*config, error) {
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.words("MACHINE_SCOPES"),
 	}
-	c.API = e.url("API_URL", c.BaseURL.JoinPath("/demo/api").String())
+	c.API = c.BaseURL.JoinPath("/demo/api")
+	if getenv("API_URL") != "" {
+		c.API = e.url("API_URL", "")
+	}
 	c.readProvider(e)
 	c.readLogin(e)
 	c.readSession(e)
@@ -180,8 +182,20 @@ func (c *config) readSession(e *env) {
 	if len(c.Session.Keys) == 0 {
 		c.RandomKeys, c.Session.Keys = true, []string{session.NewKey()}
 	}
+	c.checkSession(e)
+}
+
+// checkSession asks the session package about each variable apart, so that its errors can name them.
+func (c *config) checkSession(e *env) {
 	if _, err := session.New(session.Config{Keys: c.Session.Keys}); err != nil {
 		e.mistake("SESSION_KEYS", "%w; make one with: openssl rand -base64 32", err)
+	}
+	key := []string{session.NewKey()}
+	if _, err := session.New(session.Config{Keys: key, Lifetime: c.Session.Lifetime}); err != nil {
+		e.mistake("SESSION_LIFETIME", "%w", err)
+	}
+	if _, err := session.New(session.Config{Keys: key, IdleTimeout: c.Session.IdleTimeout}); err != nil {
+		e.mistake("SESSION_IDLE", "%w", err)
 	}
 }
 
@@ -189,7 +203,7 @@ func (c *config) readSession(e *env) {
 func (c *config) readStore(e *env) {
 	c.Store = e.oneOf("SESSION_STORE", storeCookie, storeMemory, storeRedis)
 	c.Session.ServerSide = c.Store != storeCookie
-	c.RedisTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
+	c.Session.StoreTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
 	v := e.getenv("REDIS_URL")
 	if v == "" {
 		if c.Store == storeRedis {
@@ -209,7 +223,7 @@ func (c *config) readStore(e *env) {
 // checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the embedded provider, whose passwords
 // are known to everybody.
 func (c *config) checkDevelopmentOnly(e *env) {
-	if !isLoopback(c.BaseURL.Hostname()) {
+	if c.BaseURL.Host != "" && !isLoopback(c.BaseURL.Hostname()) {
 		if c.Embedded {
 			e.mistake("OIDC_ISSUER", "required, since BASE_URL is not on this machine")
 		}

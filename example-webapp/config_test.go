@@ -61,7 +61,7 @@ func TestConfigDefaults(t *testing.T) {
 	require.Equal(t, time.Hour, c.Session.IdleTimeout)
 	require.False(t, c.Session.ServerSide)
 	require.Equal(t, "cookie", c.Store)
-	require.Equal(t, 3*time.Second, c.RedisTimeout)
+	require.Equal(t, 3*time.Second, c.Session.StoreTimeout)
 	require.Nil(t, c.Redis)
 	require.Nil(t, c.MachineScopes)
 	o := c.OIDC
@@ -103,7 +103,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	require.Equal(t, 10*time.Minute, c.Session.IdleTimeout)
 	require.Equal(t, "127.0.0.1:6379", c.Redis.Addr)
 	require.Equal(t, 2, c.Redis.DB)
-	require.Equal(t, time.Second, c.RedisTimeout)
+	require.Equal(t, time.Second, c.Session.StoreTimeout)
 	require.Equal(t, "https://api.example.com/v1", c.API.String())
 	require.Equal(t, []string{"read", "write"}, c.MachineScopes)
 	o := c.OIDC
@@ -210,6 +210,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"a store time-out below zero", environment{"REDIS_TIMEOUT": "-3s"}, []string{"REDIS_TIMEOUT"}},
 		{"metadata without an age", environment{"OIDC_DISCOVERY_MAX_AGE": "never"}, []string{"OIDC_DISCOVERY_MAX_AGE"}},
 		{"sessions that end at once", environment{"SESSION_LIFETIME": "0", "SESSION_IDLE": "0"}, []string{"SESSION_LIFETIME", "SESSION_IDLE"}},
+		{"a life beyond what browsers keep", environment{"SESSION_LIFETIME": "9999h"}, []string{"SESSION_LIFETIME"}},
 		{"a short key", environment{"SESSION_KEYS": "c2hvcnQ="}, []string{"SESSION_KEYS"}},
 		{"a repeated key", environment{"SESSION_KEYS": key + " " + key}, []string{"SESSION_KEYS"}},
 		{"an all-zero key", environment{"SESSION_KEYS": strings.Repeat("A", 43) + "="}, []string{"SESSION_KEYS"}},

@@ -37,7 +37,11 @@ func (e *env) text(name, fallback string) string {
 
 // words splits a list separated by white space; unset is nil.
 func (e *env) words(name string) []string {
-	return strings.Fields(e.getenv(name))
+	list := strings.Fields(e.getenv(name))
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // oneOf accepts one of choices; the first one is the default.

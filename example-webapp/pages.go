@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
@@ -99,15 +100,18 @@ func renderDev(w http.ResponseWriter, status int, file string, data devPage) {
 
 // staticFiles serves the stylesheet and its like: the same for everybody, so caches may keep them for a while.
 func staticFiles(notFound http.Handler) http.Handler {
-	files := http.FileServerFS(assets)
+	static, err := fs.Sub(assets, "static")
+	if err != nil {
+		panic(err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		info, err := fs.Stat(assets, path.Clean(r.URL.Path)[1:])
-		if err != nil || info.IsDir() {
+		name := strings.TrimPrefix(r.URL.Path, "/static/")
+		if info, err := fs.Stat(static, name); err != nil || info.IsDir() {
 			notFound.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		files.ServeHTTP(w, r)
+		http.ServeFileFS(w, r, static, name)
 	})
 }

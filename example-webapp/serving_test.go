@@ -49,7 +49,11 @@ func (a *webapp) callInFlight(api *slowAPI) <-chan page {
 		body, _ := io.ReadAll(resp.Body)
 		answers <- page{status: resp.StatusCode, body: string(body)}
 	}()
-	<-api.arrived
+	select {
+	case <-api.arrived:
+	case p := <-answers:
+		require.Fail(a.t, "the call did not reach the API", "%d %s", p.status, p.body)
+	}
 	return answers
 }
 

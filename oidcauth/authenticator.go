@@ -56,6 +56,7 @@ func New(c Config) (*Authenticator, error) {
 	a.csrf = http.NewCrossOriginProtection()
 	a.transacts = sessions.Sealer("login transaction")
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
+	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
 	return a, nil
 }

@@ -1,4 +1,181 @@
-// Package redisstore keeps sessions in Redis.
+// Package redisstore keeps sessions, and what processes have to agree on about them, in Redis or anything that speaks its
+// protocol: one server, Sentinel or Cluster.
+//
+//	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: addrs, ContextTimeoutEnabled: true})
+//	manager, err := session.New(session.Config{Keys: keys, Store: redisstore.New(client)})
+//
+// Set ContextTimeoutEnabled: go-redis then ends a call when its context does. Without it the call is left running when its
+// time is over, until go-redis gives up by its own ReadTimeout.
+//
+// Configure Redis with maxmemory-policy noeviction. A server that evicts rows drops revocations, and a cookie that was ended
+// works again; a full one that refuses writes is answered with 503 until there is room. FLUSHALL likewise: server-side
+// sessions are gone, and sessions in cookies that were ended within their lifetime come back to life. With replication, a
+// failover can lose the last writes; WAIT or min-replicas-to-write narrow that.
+//
+// Give each application a Prefix, a database or a server of its own.
 package redisstore
 
-import _ "github.com/redis/go-redis/v9"
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DefaultPrefix stands in front of every key unless Store.Prefix says otherwise.
+const DefaultPrefix = "signet:"
+
+// A Store is a session.Store in Redis. Safe for concurrent use once its fields are set.
+type Store struct {
+	// Prefix stands in front of every key [DefaultPrefix]. Set it before first use.
+	Prefix string
+
+	client redis.UniversalClient
+	obeys  bool // the client ends a call when its context ends
+}
+
+// New returns a Store that uses client, which stays the caller's to close. It does no I/O.
+func New(client redis.UniversalClient) *Store {
+	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
+}
+
+func obeysContext(client redis.UniversalClient) bool {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		return c.Options().ContextTimeoutEnabled
+	}
+	return false
+}
+
+// Scripts touch one key each, so they run in Cluster. GET of an absent key is false in Lua, which equals no string.
+var (
+	swap = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`)
+	deleteIf = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`)
+)
+
+// Get implements session.Store with one round trip (in Cluster, one to each node concerned). It tries again, once, when the
+// connection turns out to be dead: a server that was restarted leaves a pool of such.
+func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
+	if len(keys) == 0 {
+		return nil, ctx.Err()
+	}
+	values, err := s.getOnce(ctx, keys)
+	if brokenConnection(err) && ctx.Err() == nil {
+		values, err = s.getOnce(ctx, keys)
+	}
+	return values, err
+}
+
+func (s *Store) getOnce(ctx context.Context, keys []string) ([][]byte, error) {
+	return bounded(ctx, s.obeys, func(ctx context.Context) ([][]byte, error) {
+		// A pipeline of GETs and not MGET, whose keys Cluster wants in one slot.
+		pipe := s.client.Pipeline()
+		replies := make([]*redis.StringCmd, len(keys))
+		for i, key := range keys {
+			replies[i] = pipe.Get(ctx, s.Prefix+key)
+		}
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, err
+		}
+		values := make([][]byte, len(keys))
+		for i, reply := range replies {
+			value, err := reply.Bytes()
+			switch {
+			case errors.Is(err, redis.Nil):
+			case err != nil:
+				return nil, err
+			default:
+				values[i] = append([]byte{}, value...) // never nil
+			}
+		}
+		return values, nil
+	})
+}
+
+// Set implements session.Store.
+func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	_, err := bounded(ctx, s.obeys, func(ctx context.Context) (string, error) {
+		return s.client.SetArgs(ctx, s.Prefix+key, value, redis.SetArgs{TTL: ttl}).Result()
+	})
+	return err
+}
+
+// Add implements session.Store.
+func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+		err := s.client.SetArgs(ctx, s.Prefix+key, value, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+		if errors.Is(err, redis.Nil) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// Swap implements session.Store.
+func (s *Store) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+		n, err := swap.Run(ctx, s.client, []string{s.Prefix + key}, old, value, ttl.Milliseconds()).Int()
+		return n == 1, err
+	})
+}
+
+// Delete implements session.Store.
+func (s *Store) Delete(ctx context.Context, key string, old []byte) (bool, error) {
+	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+		if old == nil {
+			n, err := s.client.Del(ctx, s.Prefix+key).Result()
+			return n == 1, err
+		}
+		n, err := deleteIf.Run(ctx, s.client, []string{s.Prefix + key}, old).Int()
+		return n == 1, err
+	})
+}
+
+// brokenConnection reports an error of a connection that may have died while it was idle. A time-out is none: trying again
+// would double it.
+func brokenConnection(err error) bool {
+	for _, dead := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, dead) {
+			return true
+		}
+	}
+	return false
+}
+
+// bounded returns when ctx is done, also with a client that does not look at ctx while it waits for an answer.
+func bounded[T any](ctx context.Context, obeys bool, call func(context.Context) (T, error)) (T, error) {
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
+	if obeys {
+		return call(ctx)
+	}
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := call(ctx)
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}

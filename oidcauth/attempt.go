@@ -1,0 +1,146 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// An attempt is one refresh: what it found, what it asked for, and what came.
+type attempt struct {
+	*tokens
+	session *session.Session
+	name    string
+	query   tokenRequest
+	began   time.Time
+
+	record  record       // of the newest generation
+	raw     string       // the ID token at hand
+	login   *User        // as it says
+	nonce   string       // of the login
+	extra   []byte       // claims beyond the ID token's
+	spent   string       // the refresh token that was sent
+	refused error        // why the provider won't take it
+	dead    bool         // it won't take the newest one
+	answer  *tokenAnswer // the new tokens
+	idToken *idToken     // verified; nil where none came, or its keys can't be had
+	grant   grant        // of the new access token
+	token   *issuedToken // the outcome
+	slim    int          // what is not kept, because the session would be too large
+}
+
+// run takes the steps of a refresh on the newest generation of the session, under its lock.
+func (r *attempt) run(ctx context.Context, latest *session.Session) error {
+	// 1. What somebody else has got meanwhile.
+	have, err := r.look(latest, r.name)
+	if err != nil {
+		return err
+	}
+	if have.token.serves(&r.query, time.Now()) {
+		r.token, r.refused = have.token, nil
+		return nil
+	}
+	// 2. A refresh token that nobody has used.
+	r.read(latest, have.rec)
+	if err := r.takeRefreshToken(ctx, latest); err != nil {
+		return err
+	}
+	// 3. One request.
+	answer, err := r.auth.endpoint.token(ctx, r.form())
+	if err != nil {
+		if r.isDead(err) {
+			r.refused = err
+		}
+		return err
+	}
+	// 4. The same user, or nothing.
+	if err := r.verify(ctx, answer); err != nil {
+		return err
+	}
+	// 5. From here on the old refresh token is history, whatever happens.
+	r.answer = answer
+	r.grant = r.auth.grantOf(r.name, answer, time.Now())
+	r.token = r.grant.issued(answer.AccessToken)
+	return r.keep(latest)
+}
+
+// read takes from the session what the answer will be compared with.
+func (r *attempt) read(latest *session.Session, rec *record) {
+	r.raw, _ = latest.Token(idTokenName)
+	r.record, r.login = *rec, userFromClaims(claimsOf(r.raw))
+	r.extra, _ = latest.Get(extraName)
+	if r.nonce = rec.Nonce; r.nonce == "" {
+		r.nonce = nonceOf(r.raw)
+	}
+}
+
+// nonceOf returns the nonce of an ID token that was verified before it was kept.
+func nonceOf(idToken string) string {
+	var claims struct {
+		Nonce string `json:"nonce"`
+	}
+	_ = json.Unmarshal(claimsOf(idToken), &claims) // verified tokens hold an object
+	return claims.Nonce
+}
+
+// takeRefreshToken finds the refresh token to send. One that the provider refused before is not sent again.
+func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session) error {
+	token, _ := latest.Token(refreshTokenName)
+	switch {
+	case token == "":
+		return fmt.Errorf("%w: there is no refresh token", ErrLoginRequired)
+	case r.refused != nil && token == r.spent:
+		r.dead = true
+		return r.refused
+	case r.tokens.dead.elsewhere(ctx, latest, token):
+		return errDeadGrant
+	}
+	r.spent, r.refused = token, nil
+	return nil
+}
+
+// form is the request (RFC 6749 §6, RFC 8707 §2.2).
+func (r *attempt) form() url.Values {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.spent}}
+	resource := r.query.resource
+	if resource == nil {
+		resource = r.auth.config.Login.Resource
+	}
+	if len(resource) > 0 {
+		form["resource"] = resource
+	}
+	if len(r.query.scopes) > 0 {
+		form.Set("scope", strings.Join(r.query.scopes, " "))
+	}
+	return form
+}
+
+// errOtherUser means that a refresh brought an ID token that is not of the login.
+var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this login")
+
+// verify holds Core §12.2 for the ID token of a refresh, if there is one. Without keys to verify it the new tokens are good all the
+// same, and the claims stay what they were.
+func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
+	if answer.IDToken == "" {
+		return nil
+	}
+	t, err := r.auth.verifier.refresh(ctx, answer.IDToken, refreshExpectation{
+		Subject: r.login.Subject, Nonce: r.nonce, IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
+	})
+	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), reason(err))
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOtherUser, err)
+	}
+	r.idToken = t
+	return nil
+}

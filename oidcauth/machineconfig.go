@@ -1,0 +1,134 @@
+package oidcauth
+
+import (
+	"cmp"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). In Config.Machines a zero field
+// means Config's, unless it says something else; for NewMachine it means the default that Config documents.
+type MachineConfig struct {
+	// Issuer is the provider whose metadata name the token endpoint. NewMachine needs it, or TokenURL.
+	Issuer string
+
+	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.
+	TokenURL string
+
+	// ClientID is the client's identifier. In Config.Machines empty means Config.ClientID together with its
+	// authentication; NewMachine needs it.
+	ClientID string
+
+	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config.
+	ClientSecret string
+	ClientAuth   ClientAuth
+
+	// Scopes are asked for. Nil means that no scope parameter is sent.
+	Scopes []string
+
+	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means none.
+	Resource []string
+
+	// Extra are further parameters, such as audience. Those that the package sets itself are refused.
+	Extra url.Values
+
+	// APIs lists the origins that tokens may be sent to, as Config.APIs.
+	APIs []string
+
+	// Timeout, TokenLifetime, HTTPClient and Logger are as in Config.
+	Timeout       time.Duration
+	TokenLifetime time.Duration
+	HTTPClient    *http.Client
+	Logger        *slog.Logger
+
+	// Store shares tokens between processes, sealed with Keys (see session.NewKey), so that many replicas make one
+	// request. In Config.Machines both come from the sessions. A nil Store shares nothing.
+	Store session.Store
+	Keys  []string
+}
+
+// machineParameters are set by the package in requests for machine tokens; Extra may not touch them.
+var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
+
+// within returns m with zero fields taken from c.
+func (m MachineConfig) within(c *Config) MachineConfig {
+	m.Issuer = cmp.Or(m.Issuer, c.Issuer)
+	if m.ClientID == "" && m.ClientSecret == "" {
+		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
+	}
+	if m.APIs == nil {
+		m.APIs = c.APIs
+	}
+	m.Timeout = cmp.Or(m.Timeout, c.Timeout)
+	m.TokenLifetime = cmp.Or(m.TokenLifetime, c.TokenLifetime)
+	m.HTTPClient = cmp.Or(m.HTTPClient, c.HTTPClient)
+	m.Logger = cmp.Or(m.Logger, c.Logger)
+	return m
+}
+
+// client is m as far as the protocol layer is concerned, defaults filled in.
+func (m *MachineConfig) client() *Config {
+	c := Config{
+		Issuer: m.Issuer, ClientID: m.ClientID, ClientSecret: m.ClientSecret, ClientAuth: m.ClientAuth,
+		Timeout: m.Timeout, TokenLifetime: m.TokenLifetime, HTTPClient: m.HTTPClient, Logger: m.Logger,
+	}
+	if m.Issuer == "" {
+		c.ClientAuth.Audience = cmp.Or(c.ClientAuth.Audience, m.TokenURL)
+	}
+	c = c.withDefaults()
+	return &c
+}
+
+// validate reports every mistake in m. where is put before the names of fields.
+func (m *MachineConfig) validate(where string, wrong func(field, format string, args ...any)) {
+	m.validateEndpoint(where, wrong)
+	if m.ClientID == "" {
+		wrong(where+"ClientID", "is empty; take the client identifier from the provider's registration")
+	}
+	for _, scope := range m.Scopes {
+		if !validScope(scope) {
+			wrong(where+"Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Extra)) {
+		if slices.Contains(machineParameters, name) {
+			wrong(where+"Extra", "%q is set by the package itself; use the field for it", name)
+		}
+	}
+	for _, api := range m.APIs {
+		if err := checkOrigin(api); err != nil {
+			wrong(where+"APIs", "%q: %v", api, err)
+		}
+	}
+	if m.Timeout < 0 || m.TokenLifetime < 0 {
+		wrong(where+"Timeout, TokenLifetime", "must not be negative")
+	}
+	auth := m.ClientAuth.withDefaults(m.ClientSecret)
+	auth.validate(m.ClientSecret, where+"ClientAuth", wrong)
+}
+
+func (m *MachineConfig) validateEndpoint(where string, wrong func(field, format string, args ...any)) {
+	if m.Issuer == "" && m.TokenURL == "" {
+		wrong(where+"Issuer, TokenURL", "are both empty; one of them leads to the token endpoint")
+	}
+	if m.Issuer != "" {
+		if err := checkIssuerURL(m.Issuer); err != nil {
+			wrong(where+"Issuer", "%v", err)
+		}
+	}
+	if m.TokenURL == "" {
+		return
+	}
+	u, err := url.Parse(m.TokenURL)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		wrong(where+"TokenURL", "%q is not an absolute URL without user and fragment", m.TokenURL)
+	} else if err := checkScheme(u); err != nil {
+		wrong(where+"TokenURL", "%v", err)
+	}
+}

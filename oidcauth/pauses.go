@@ -1,0 +1,100 @@
+package oidcauth
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	maxPauses    = 10_000
+	longestPause = time.Minute // that one answer can impose on everybody's requests
+)
+
+// pauses space out requests that fail: each kind of request by its own back-off and the endpoint's Retry-After (RFC 9110
+// §10.2.3); and all of them, for a while, when the endpoint says so. It is safe for concurrent use; the zero value is ready.
+type pauses struct {
+	mu    sync.Mutex
+	byKey map[string]*pause
+	all   pause
+}
+
+// A pause is why and for how long something is not tried.
+type pause struct {
+	backoff
+	err error
+}
+
+// check returns nil when the request called key may be made, else why it may not.
+func (p *pauses) check(key string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.all.check(); err != nil {
+		return err
+	}
+	if one := p.byKey[key]; one != nil {
+		return one.check()
+	}
+	return nil
+}
+
+func (p *pause) check() error {
+	wait := p.wait()
+	if wait <= 0 {
+		return nil
+	}
+	if _, refused := errors.AsType[*GrantError](p.err); refused {
+		return p.err
+	}
+	return &UnavailableError{RetryAfter: wait, Err: p.err}
+}
+
+// failed notes that the request called key failed with err, and returns what to tell those who wait for it.
+func (p *pauses) failed(key string, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep()
+	one := p.byKey[key]
+	if one == nil {
+		one = new(pause)
+		p.byKey[key] = one
+	}
+	one.failed()
+	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
+		err = unavailable.Err // the wait is ours to tell
+	}
+	one.err = err
+	if refused, ok := errors.AsType[*endpointError](err); ok && refused.RetryAfter > 0 {
+		one.until = later(one.until, refused.RetryAfter)
+		p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
+	}
+	return one.check()
+}
+
+func later(t time.Time, wait time.Duration) time.Time {
+	if end := time.Now().Add(wait); end.After(t) {
+		return end
+	}
+	return t
+}
+
+// succeeded forgets the failures of the request called key.
+func (p *pauses) succeeded(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byKey, key)
+}
+
+// sweep makes room: what is long over goes, and everything when that is not enough.
+func (p *pauses) sweep() {
+	if p.byKey != nil && len(p.byKey) < maxPauses {
+		return
+	}
+	kept := map[string]*pause{}
+	for key, one := range p.byKey {
+		if time.Since(one.until) < maxDelay && len(kept) < maxPauses/2 {
+			kept[key] = one
+		}
+	}
+	p.byKey = kept
+}

@@ -1,0 +1,145 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/signet-go/signet/session"
+)
+
+const (
+	// leaseWait is how long a refresh may wait, beside its own call, for one of another process to end.
+	leaseWait = 10 * time.Second
+
+	// validPatience is how long a request waits for a refresh while the token at hand is still good.
+	validPatience = 2 * time.Second
+
+	// maxGrants bounds the access tokens that a session holds beside the login's own.
+	maxGrants = 8
+)
+
+// errDeadGrant means that the provider refused the session's refresh token for good.
+var errDeadGrant = fmt.Errorf("%w: the provider no longer accepts the refresh token", ErrLoginRequired)
+
+// tokens refreshes the tokens of users.
+//
+// A rotating refresh token is good for one use; a second one makes the provider suspect a thief and revoke all that came from
+// the login (RFC 9700 §4.14.2). So requests of one session that want the same token share one flight in this process;
+// flights of one session follow each other under the session's lock, which reaches other processes through the Store;
+// and each looks again, under the lock, for a token that somebody else has got meanwhile.
+type tokens struct {
+	auth   *Authenticator
+	apis   apis
+	flight singleflight.Group
+	pauses pauses
+	dead   *deadGrants
+}
+
+func newTokens(a *Authenticator) *tokens {
+	return &tokens{
+		auth: a,
+		apis: newAPIs("Config.APIs", a.config.APIs),
+		dead: newDeadGrants(a.sessions.Vault("dead grant")),
+	}
+}
+
+// renewed returns a token in place of have, which is absent, stale or rejected.
+func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have held) (*issuedToken, error) {
+	// Newer tokens that another request has published already cost no lease.
+	err := s.Sync(ctx)
+	if err == nil {
+		if have, err = t.look(s, name); err == nil && have.token.serves(&q, time.Now()) {
+			return have.token, nil
+		}
+	}
+	if err == nil {
+		if refresh, _ := s.Token(refreshTokenName); refresh == "" {
+			err = fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired)
+		} else {
+			err = t.pauses.check(s.ID() + name)
+		}
+		if err == nil {
+			return t.awaited(ctx, s, name, q, have.token)
+		}
+		if have.token.bridges(&q, time.Now()) {
+			return have.token, nil
+		}
+	}
+	return nil, loginRequired(err)
+}
+
+// loginRequired turns the end of a session into what callers compare.
+func loginRequired(err error) error {
+	if errors.Is(err, session.ErrNoSession) {
+		return fmt.Errorf("%w: the session has ended", ErrLoginRequired)
+	}
+	return err
+}
+
+// awaited waits for the flight that gets the token, with or behind others. A caller that goes away leaves it running.
+func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+	key := s.ID() + "\x00" + name + "\x00" + q.rejected
+	done := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
+	var patience <-chan time.Time
+	if now := time.Now(); have.bridges(&q, now) {
+		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-patience:
+		return have, nil
+	case r := <-done:
+		if r.Err == nil {
+			return r.Val.(*issuedToken), t.adopt(ctx, s)
+		}
+		if !errors.Is(r.Err, ErrLoginRequired) && have.bridges(&q, time.Now()) {
+			return have, nil
+		}
+		if errors.Is(r.Err, errDeadGrant) {
+			s.LeaveCookie()
+		}
+		return nil, r.Err
+	}
+}
+
+// adopt makes s what the refresh has published, so that the response carries the new cookie. A response that has begun can't; the
+// next one will.
+func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
+	if err := s.Sync(ctx); errors.Is(err, session.ErrNoSession) {
+		return loginRequired(err)
+	}
+	return nil
+}
+
+// refresh gets the token called name, and publishes what it gets to all requests of the session. It runs apart from every request.
+func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *issuedToken, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
+	defer cancel()
+	defer recovered(ctx, t.auth.log, &err)
+	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
+	err = s.Exclusive(ctx, r.run)
+	if r.refused != nil {
+		// Another process may have been faster, in spite of the lease: look once more.
+		err = s.Exclusive(ctx, r.run)
+	}
+	if err = r.settle(ctx, err); err != nil {
+		return nil, err
+	}
+	return r.token, nil
+}
+
+// recovered turns a panic in what the application brings (a hook, a transport, a signer) into an error: outside a
+// request nobody else would stop it.
+func recovered(ctx context.Context, log *slog.Logger, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("oidcauth: panic while getting a token: %v", p)
+		log.LogAttrs(ctx, slog.LevelError, "panic recovered", reason(*err), slog.String("stack", string(debug.Stack())))
+	}
+}

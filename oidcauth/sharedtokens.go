@@ -1,0 +1,108 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+const (
+	leaseSlack = 5 * time.Second // beyond the time-out of the call that a lease protects
+	firstPoll  = 20 * time.Millisecond
+	lastPoll   = 250 * time.Millisecond
+)
+
+// sharedTokens keeps machine tokens in a Store, sealed, so that of many processes one asks the endpoint and the others read. A
+// Store that fails costs requests to the endpoint, and nothing else.
+type sharedTokens struct {
+	vault *seal.Vault
+	lease time.Duration
+}
+
+// A tokenRow is a token as the Store keeps it.
+type tokenRow struct {
+	Value   string `json:"v"`
+	Kind    string `json:"k"`
+	Scope   string `json:"s,omitempty"`
+	Created int64  `json:"c"` // Unix milliseconds
+	Expiry  int64  `json:"x"` // Unix milliseconds
+}
+
+// token returns the token in row key if it serves q. Otherwise one process at a time may request a new one.
+func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *tokenRequest, request func() (*issuedToken, error)) (*issuedToken, error) {
+	t, leased, err := s.await(ctx, key, q)
+	if err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+		return request()
+	}
+	if !leased {
+		return t, nil
+	}
+	defer s.release(ctx, log, key, time.Now())
+	if t, err = request(); err != nil {
+		return nil, err
+	}
+	if err := s.put(ctx, key, t); err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+	}
+	return t, nil
+}
+
+// await returns a token that serves q, or takes the lease under which one may be requested.
+func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (t *issuedToken, leased bool, err error) {
+	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
+		if t, err = s.get(ctx, key); err != nil || t.serves(q, time.Now()) {
+			return t, false, err
+		}
+		if leased, err = s.vault.Add(ctx, leaseRow(key), []byte{1}, s.lease); err != nil || leased {
+			return nil, leased, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+func leaseRow(key string) string { return key + "/lease" }
+
+// release gives the lease back, unless its time is over and it may be another's by now.
+func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string, since time.Time) {
+	if time.Since(since) > s.lease-time.Second {
+		return
+	}
+	if _, err := s.vault.Delete(context.WithoutCancel(ctx), leaseRow(key), nil); err != nil {
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+	}
+}
+
+// get returns the token in row key, nil when there is none that makes sense.
+func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error) {
+	rows, err := s.vault.Get(ctx, key)
+	if err != nil || len(rows) != 1 || rows[0].Value == nil {
+		return nil, err
+	}
+	var row tokenRow
+	if json.Unmarshal(rows[0].Value, &row) != nil {
+		return nil, nil
+	}
+	return &issuedToken{
+		value: row.Value, kind: row.Kind, scope: row.Scope, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry),
+	}, nil
+}
+
+func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) error {
+	life := time.Until(t.expiry)
+	if life <= 0 {
+		return nil
+	}
+	raw, err := json.Marshal(tokenRow{Value: t.value, Kind: t.kind, Scope: t.scope, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()})
+	if err != nil {
+		return err
+	}
+	return s.vault.Set(ctx, key, raw, life)
+}

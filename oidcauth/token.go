@@ -1,0 +1,224 @@
+package oidcauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/signet-go/signet/session"
+)
+
+// A TokenOption says which access token is wanted. Without options it is the one that came with the login.
+type TokenOption func(*tokenRequest)
+
+// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given more than once, for all of them. Tokens of
+// different resources are kept apart, and one refresh token gets them all.
+func Resource(uri string) TokenOption {
+	return func(q *tokenRequest) { q.resource = append(q.resource, uri) }
+}
+
+// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part of what the login was granted. Tokens of
+// different scopes are kept apart.
+func Scopes(scopes ...string) TokenOption {
+	return func(q *tokenRequest) { q.scopes = append(q.scopes, scopes...) }
+}
+
+// ForceRefresh asks for a token that is newer than the one at hand, however fresh that is. Calls at the same time may share one
+// refresh. Where a refresh fails, the error is returned although the old token may still be valid.
+func ForceRefresh() TokenOption {
+	return func(q *tokenRequest) { q.force = true }
+}
+
+// A tokenRequest is which token a caller wants.
+type tokenRequest struct {
+	resource []string
+	scopes   []string
+	force    bool
+	rejected string // an access token that won't do: an API refused it, or force means a newer one
+}
+
+// newTokenRequest applies options and checks what they name.
+func newTokenRequest(options []TokenOption) (tokenRequest, error) {
+	var q tokenRequest
+	for _, o := range options {
+		o(&q)
+	}
+	for _, uri := range q.resource {
+		if u, err := url.Parse(uri); err != nil || !u.IsAbs() || strings.Contains(uri, "#") {
+			return q, fmt.Errorf("oidcauth: Resource: expected an absolute URI without fragment (RFC 8707 §2), got %q", uri)
+		}
+	}
+	for _, scope := range q.scopes {
+		if !validScope(scope) {
+			return q, fmt.Errorf("oidcauth: Scopes: expected scope tokens (RFC 6749 §3.3), got %q", scope)
+		}
+	}
+	return q, nil
+}
+
+// name is under which a session keeps the token: empty for the login's own, else short and the same for the same request.
+func (q *tokenRequest) name() string {
+	if len(q.resource) == 0 && len(q.scopes) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	for _, list := range [][]string{q.resource, q.scopes} {
+		for _, item := range slices.Sorted(slices.Values(list)) {
+			fmt.Fprintf(h, "%q ", item)
+		}
+		h.Write([]byte{0})
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
+}
+
+// An issuedToken is an access token and what is known about it. It never holds a refresh token: one that leaves the
+// package would be spent elsewhere, and the session with it.
+type issuedToken struct {
+	value, kind     string // kind is Bearer or DPoP
+	scope           string // as granted, where the provider said so
+	created, expiry time.Time
+}
+
+// valid reports whether the provider still accepts t.
+func (t *issuedToken) valid(now time.Time) bool { return t != nil && now.Before(t.expiry) }
+
+const (
+	maxMargin     = time.Minute
+	marginPercent = 20
+)
+
+// fresh reports whether t lasts for a while: until the smaller of a minute and a fifth of its life is left. Up to a tenth of that
+// margin comes off, by a part of the issue time that is as good as random, so that sessions which began together, in
+// whichever process, don't come back together.
+func (t *issuedToken) fresh(now time.Time) bool {
+	if t == nil {
+		return false
+	}
+	margin := min(maxMargin, t.expiry.Sub(t.created)*marginPercent/100)
+	jitter := margin * time.Duration(t.created.UnixMilli()%64) / 640
+	return now.Before(t.expiry.Add(jitter - margin))
+}
+
+// serves reports whether t may be handed out for q without asking the provider.
+func (t *issuedToken) serves(q *tokenRequest, now time.Time) bool {
+	return t.fresh(now) && (q.rejected == "" || t.value != q.rejected)
+}
+
+// bridges reports whether t may be handed out for q because no newer one can be had.
+func (t *issuedToken) bridges(q *tokenRequest, now time.Time) bool {
+	return t.valid(now) && !q.force && (q.rejected == "" || t.value != q.rejected)
+}
+
+// oauth2 is t as it leaves the package.
+func (t *issuedToken) oauth2() *oauth2.Token {
+	out := &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
+	if t.scope != "" {
+		return out.WithExtra(map[string]any{"scope": t.scope})
+	}
+	return out
+}
+
+// A tokenSource is an oauth2.TokenSource bound to a context.
+type tokenSource struct {
+	ctx    context.Context
+	keeper tokenKeeper
+	query  tokenRequest
+	err    error
+}
+
+// Token implements oauth2.TokenSource.
+func (s *tokenSource) Token() (*oauth2.Token, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	t, err := s.keeper.token(s.ctx, s.query)
+	if err != nil {
+		return nil, err
+	}
+	return t.oauth2(), nil
+}
+
+// TokenSource returns the source of access tokens of the user who is signed in in ctx. Each call of Token returns one that is
+// fresh: it lasts for another minute, or a fifth of its life where that is less. Otherwise it is refreshed first, once, however
+// many requests ask at the same time and whichever process they reach. There is no refresh token in what it returns.
+//
+// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or only a new login helps; an
+// *UnavailableError when the provider can't be reached and no valid token is left; session.ErrUnavailable when the session
+// store can't be. The last two say nothing about the user: answer 503, and keep the session. It is safe for concurrent
+// use. Don't wrap it in oauth2.ReuseTokenSource, whose memory knows neither logout nor margin.
+func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
+	q, err := newTokenRequest(options)
+	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
+}
+
+// held is an access token as a session holds it.
+type held struct {
+	token *issuedToken // nil: none of that name
+	rec   *record
+}
+
+// look reads the token called name out of s. It costs no I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (held, error) {
+	id, err := identityOf(s)
+	switch {
+	case errors.Is(err, session.ErrNoSession):
+		return held{}, ErrLoginRequired
+	case err != nil:
+		return held{}, err
+	case id.record.Provider != t.auth.key:
+		return held{}, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+	case t.dead.stops(s):
+		return held{}, errDeadGrant
+	}
+	h := held{rec: &id.record}
+	i := slices.IndexFunc(id.record.Access, func(g grant) bool { return g.Name == name })
+	if i < 0 {
+		return h, nil
+	}
+	if value, ok := s.Token(accessTokenName + name); ok {
+		h.token = id.record.Access[i].issued(value)
+	}
+	return h, nil
+}
+
+// issued is the access token that g describes.
+func (g *grant) issued(value string) *issuedToken {
+	t := &issuedToken{value: value, kind: g.Type, scope: g.Scope, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry)}
+	if t.kind == "" {
+		t.kind = "Bearer"
+	}
+	return t
+}
+
+// token returns the access token that q asks for of the user in ctx.
+func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
+	s := session.From(ctx)
+	name := t.nameOf(&q)
+	have, err := t.look(s, name)
+	if err != nil {
+		return nil, err
+	}
+	if q.force && have.token != nil {
+		q.rejected = have.token.value
+	}
+	if have.token.serves(&q, time.Now()) {
+		return have.token, nil
+	}
+	return t.renewed(ctx, s, name, q, have)
+}
+
+// nameOf is q's name. A request for exactly the resources of every login is one for the login's own token.
+func (t *tokens) nameOf(q *tokenRequest) string {
+	if len(q.scopes) == 0 && len(q.resource) > 0 && slices.Equal(q.resource, t.auth.config.Login.Resource) {
+		return ""
+	}
+	return q.name()
+}

@@ -1,0 +1,226 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// ErrOtherSession means that a request which Client was to send carries another session in its context than the client's.
+var ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
+
+// Client returns an HTTP client that sends requests with the access token of the user who is signed in in ctx, fresh as from
+// TokenSource, whose errors come back from it. It is bound to that user: a request whose context carries another session is
+// refused with ErrOtherSession. It is made for one request of the user's and is cheap to make; requests through it that have no
+// deadline or cancellation of their own end when ctx does.
+//
+// Tokens go only to the origins in Config.APIs. Any other, also behind a redirect, is an error with ErrOrigin in its chain, and
+// nothing is sent there. When the API answers 401 because of the token (RFC 6750 §3.1), and the token is older than 30 seconds,
+// it is refreshed and the request sent once more, if its body can be (http.Request.GetBody). An API that wants a
+// fresher or stronger login (RFC 9470) makes the request fail with a *StepUpError. Every other answer, a second 401
+// included, is the caller's.
+//
+// Client uses http.DefaultTransport; for any other, put Transport into a client of your own.
+func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
+	q, err := newTokenRequest(options)
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, bound: ctx, user: true, query: q, err: err}}
+}
+
+// Transport returns a RoundTripper that does what Client does for the user whom each request's own context carries: for
+// httputil.ReverseProxy, whose outgoing requests keep the context of the incoming ones. An Authorization or DPoP header of the
+// request is replaced; its cookies are not touched. base sends the requests; nil means http.DefaultTransport.
+func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
+	return &transport{keeper: a.tokens, apis: a.tokens.apis, base: base}
+}
+
+// A tokenKeeper gets access tokens: a user's, out of the session, or a machine's.
+type tokenKeeper interface {
+	token(ctx context.Context, q tokenRequest) (*issuedToken, error)
+
+	// replaceable reports whether a new token may be got because an API refused t.
+	replaceable(t *issuedToken) bool
+}
+
+// minRejectedAge is how old a user's access token must be for an API's refusal to be taken for the token's end. A younger one
+// is refused for another reason, which a refresh would not cure.
+const minRejectedAge = 30 * time.Second
+
+func (t *tokens) replaceable(token *issuedToken) bool {
+	return time.Since(token.created) >= minRejectedAge
+}
+
+// A transport adds access tokens to requests. It is safe for concurrent use.
+type transport struct {
+	keeper tokenKeeper
+	apis   apis
+	base   http.RoundTripper // nil: http.DefaultTransport
+	bound  context.Context   // whose user's tokens; nil: each request's own
+	user   bool              // bound carries a user, and no other's requests are taken
+	query  tokenRequest
+	err    error // in query
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel, err := t.tokenContext(r)
+	defer cancel()
+	var token *issuedToken
+	if err == nil {
+		token, err = t.firstToken(ctx, r)
+	}
+	if err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	res, err := t.send(r, token)
+	if err != nil {
+		return nil, err
+	}
+	if res, err = t.secondChance(ctx, r, res, token); err != nil {
+		return nil, err
+	}
+	if res.StatusCode == http.StatusUnauthorized {
+		if stepUp := stepUpOf(res.Header); stepUp != nil {
+			discard(res)
+			return nil, stepUp
+		}
+	}
+	return res, nil
+}
+
+// tokenContext is the context that says whose token a request gets. It ends with the request's.
+func (t *transport) tokenContext(r *http.Request) (context.Context, context.CancelFunc, error) {
+	none := func() {}
+	if t.bound == nil {
+		return r.Context(), none, nil
+	}
+	if other := session.From(r.Context()); t.user && other != nil && !sameSession(other, session.From(t.bound)) {
+		return nil, none, ErrOtherSession
+	}
+	ctx, cancel := context.WithCancel(t.bound)
+	stop := context.AfterFunc(r.Context(), cancel)
+	return ctx, func() { stop(); cancel() }, nil
+}
+
+func sameSession(a, b *session.Session) bool {
+	return a == b || a != nil && b != nil && a.ID() != "" && a.ID() == b.ID()
+}
+
+// firstToken decides whether r gets a token, and which.
+func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedToken, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	if err := t.apis.check(r.URL); err != nil {
+		return nil, err
+	}
+	return t.keeper.token(ctx, t.query)
+}
+
+// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it.
+func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, error) {
+	out := r.Clone(t.sendContext(r))
+	if err := authorize(out, token); err != nil {
+		closeBody(r)
+		return nil, err
+	}
+	base := t.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	res, err := base.RoundTrip(out)
+	if res != nil {
+		res.Request = r
+	}
+	return res, err
+}
+
+// sendContext is r's, or one that ends with the user's request where r's never ends.
+func (t *transport) sendContext(r *http.Request) context.Context {
+	if t.bound == nil || r.Context().Done() != nil {
+		return r.Context()
+	}
+	return valuesOf{t.bound, r.Context()}
+}
+
+// valuesOf is a context with the values of another.
+type valuesOf struct {
+	context.Context
+	values context.Context
+}
+
+// Value returns the other context's value.
+func (c valuesOf) Value(key any) any { return c.values.Value(key) }
+
+// authorize puts token into r, by the scheme of its type and no other: a token that is bound to a key is worth nothing without
+// the proof, and must not go out as if it were a Bearer token (RFC 9449 §7.1).
+func authorize(r *http.Request, token *issuedToken) error {
+	r.Header.Del("DPoP")
+	if token.kind != "Bearer" {
+		return fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with", token.kind)
+	}
+	r.Header.Set("Authorization", "Bearer "+token.value)
+	return nil
+}
+
+// secondChance sends r again with another token, once, when that may help. Otherwise it returns res.
+func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken) (*http.Response, error) {
+	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
+		return res, nil
+	}
+	again, ok := rewound(r)
+	if !ok {
+		return res, nil
+	}
+	q := t.query
+	q.force, q.rejected = false, token.value
+	next, err := t.keeper.token(ctx, q)
+	if err != nil {
+		closeBody(again)
+		if errors.Is(err, errDeadGrant) {
+			discard(res)
+			return nil, err
+		}
+		return res, nil // the API's answer says more than ours
+	}
+	discard(res)
+	res, err = t.send(again, next)
+	if res != nil {
+		res.Request = r
+	}
+	return res, err
+}
+
+// rewound returns r with its body to be sent once more, if it can be.
+func rewound(r *http.Request) (*http.Request, bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, true
+	}
+	if r.GetBody == nil {
+		return nil, false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again := *r
+	again.Body = body
+	return &again, true
+}
+
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close() // nothing was sent
+	}
+}
+
+// discard gives res's connection back, if that costs little.
+func discard(res *http.Response) {
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // fewer bytes are fine, and so is a broken connection
+	_ = res.Body.Close()
+}

@@ -1,0 +1,48 @@
+package session_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signet-go/signet/session"
+	"github.com/signet-go/signet/session/sessiontest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMemoryStoreKeepsTheRules(t *testing.T) {
+	sessiontest.Run(t, func(*testing.T) session.Store { return session.NewMemoryStore() })
+}
+
+func TestFullMemoryStoreRefusesUntilRowsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &session.MemoryStore{MaxBytes: 10_000}
+		write := func(i int) error { return store.Set(t.Context(), fmt.Sprint(i), make([]byte, 100), time.Minute) }
+		n := 0
+		for write(n) == nil {
+			n++
+		}
+		require.InDelta(t, 40, n, 10)
+		require.ErrorContains(t, write(n), "full")
+		for i := range n {
+			values, err := store.Get(t.Context(), fmt.Sprint(i))
+			require.NoError(t, err)
+			require.NotNil(t, values[0], "no row goes before its time")
+		}
+		time.Sleep(time.Minute)
+		require.NoError(t, write(n))
+	})
+}
+
+func TestMemoryStoreForgetsWhatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &session.MemoryStore{MaxBytes: 50_000}
+		for i := range 100_000 { // far more than fit at once
+			require.NoError(t, store.Set(t.Context(), fmt.Sprint(i), make([]byte, 100), time.Second))
+			if i%50 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+	})
+}
