@@ -22,7 +22,7 @@ type jar struct {
 }
 
 // scan picks our cookies out of the Cookie header without parsing the others.
-func (f *format) scan(header http.Header) (j jar) {
+func (f *format) scan(j *jar, header http.Header) {
 	for _, line := range header["Cookie"] {
 		for line != "" {
 			var pair string
@@ -38,7 +38,6 @@ func (f *format) scan(header http.Header) (j jar) {
 			}
 		}
 	}
-	return j
 }
 
 // chunkIndex reads what follows our name: nothing, or a dot and a digit.

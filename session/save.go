@@ -139,18 +139,8 @@ func (s *Session) drop() {
 	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
 }
 
-// commit is the last chance to change the response's header. It saves what is pending and sets or expires cookies.
-func (s *Session) commit(h http.Header) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.begun {
-		return nil
-	}
-	s.begun = true
-	if !s.loaded {
-		return nil
-	}
-	shared := describe(h)
+// commit saves what is pending and sets or expires cookies.
+func (s *Session) commit(h http.Header, shared bool) error {
 	if s.dirty() {
 		if err := s.save(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
