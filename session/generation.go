@@ -108,7 +108,7 @@ func (g *generation) size() int {
 		size += 64 + len(v.name) + 2*len(v.data)
 	}
 	if p := g.tokens.packed; p != nil {
-		size += len(p.form) + 2*p.chars
+		size += 5 * len(p.form) // packed, as text, and as claims in a Memo
 	}
 	return size
 }
