@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// metadata is what a provider publishes about itself (OpenID Connect Discovery §3, RFC 8414 §2), checked: every
-// endpoint that is not empty is an absolute URL that we may call. It is never changed after it was built.
+// metadata is what a provider publishes about itself (OpenID Connect Discovery
+// §3, RFC 8414 §2), checked: every endpoint that is not empty is an absolute
+// URL that we may call. It is never changed after it was built.
 type metadata struct {
 	Issuer                             string
 	AuthorizationEndpoint              string
@@ -29,9 +30,11 @@ type metadata struct {
 	MTLSEndpointAliases                map[string]string
 }
 
-// parseMetadata checks a discovery document against the configured issuer, which must be equal to the published one,
-// character by character (Discovery §4.3). One endpoint that we may not call refuses the whole document, because a
-// document with such an endpoint was tampered with or is a mistake that would otherwise show much later.
+// parseMetadata checks a discovery document against the configured issuer,
+// which must be equal to the published one, character by character (Discovery
+// §4.3). One endpoint that we may not call refuses the whole document, because
+// a document with such an endpoint was tampered with or is a mistake that would
+// otherwise show much later.
 func parseMetadata(o object, issuer string) (*metadata, error) {
 	published, err := o.text("issuer")
 	if err != nil {
@@ -52,13 +55,16 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	// These three only make messages better: a wrong type is as good as silence.
+	// These three only make messages better: a wrong type is as good as
+	// silence.
 	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
 	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
 	return m, nil
 }
 
+// readEndpoints reads the endpoints that the package uses. Three of them a
+// login can not do without; the rest switch features on by being there.
 func (m *metadata) readEndpoints(o object) error {
 	for _, e := range []struct {
 		name     string
@@ -86,7 +92,8 @@ func (m *metadata) readEndpoints(o object) error {
 	return m.readAliases(o)
 }
 
-// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace endpoints when a client certificate is used.
+// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace
+// endpoints when a client certificate is used.
 func (m *metadata) readAliases(o object) error {
 	const name = "mtls_endpoint_aliases"
 	if !o.present(name) {
@@ -110,9 +117,10 @@ func (m *metadata) readAliases(o object) error {
 	return nil
 }
 
-// checkEndpoint decides which URLs an issuer may name. An https issuer may name https URLs only; plain http is for
-// development, where issuer and endpoint are both on loopback. An issuer out in the world may not point at this
-// machine or its link-local neighbourhood, where cloud metadata services answer.
+// checkEndpoint decides which URLs an issuer may name. An https issuer may name
+// https URLs only; plain http is for development, where issuer and endpoint are
+// both on loopback. An issuer out in the world may not point at this machine or
+// its link-local neighbourhood, where cloud metadata services answer.
 func checkEndpoint(issuer, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -124,6 +132,8 @@ func checkEndpoint(issuer, endpoint string) error {
 	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
 		return errors.New("expected a URL without user and fragment")
 	}
+	// https is not enough: an issuer out in the world that names this machine
+	// or its network segment makes us a proxy for somebody (SSRF).
 	local := loopbackHost(issuerHost(issuer))
 	switch {
 	case u.Scheme == "https":
@@ -131,12 +141,14 @@ func checkEndpoint(issuer, endpoint string) error {
 	default:
 		return fmt.Errorf("expected https, got %s", quoteShort(endpoint))
 	}
-	if !local && (loopbackHost(u.Hostname()) || isLinkLocal(u.Hostname())) {
+	if !local && closeBy(u.Hostname()) {
 		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(endpoint))
 	}
 	return nil
 }
 
+// issuerHost returns the host of an issuer, which configuration has checked
+// before.
 func issuerHost(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -145,14 +157,20 @@ func issuerHost(issuer string) string {
 	return u.Hostname()
 }
 
-// isLinkLocal reports whether a host is an address that never leaves the local network segment, or no host at all.
-func isLinkLocal(host string) bool {
+// closeBy reports whether a host can only be this machine or its own network
+// segment: no provider out in the world has an endpoint there.
+func closeBy(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if loopbackHost(host) || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
 	ip, err := netip.ParseAddr(host)
 	ip = ip.Unmap()
 	return err == nil && (ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast())
 }
 
-// alias returns the endpoint to use with a client certificate: its mTLS alias when there is one (RFC 8705 §5).
+// alias returns the endpoint to use with a client certificate: its mTLS alias
+// when there is one (RFC 8705 §5).
 func (m *metadata) alias(name, endpoint string) string {
 	if a := m.MTLSEndpointAliases[name]; a != "" && endpoint != "" {
 		return a
@@ -160,8 +178,9 @@ func (m *metadata) alias(name, endpoint string) string {
 	return endpoint
 }
 
-// lacksAuthMethod reports whether the provider lists its client authentication methods and leaves this one out.
-// Silence means client_secret_basic (Discovery §3), but providers forget the list: silence is no evidence here.
+// lacksAuthMethod reports whether the provider lists its client authentication
+// methods and leaves this one out. Silence means client_secret_basic (Discovery
+// §3), but providers forget the list: silence is no evidence here.
 func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
 	return len(m.TokenEndpointAuthMethods) > 0 && !slices.Contains(m.TokenEndpointAuthMethods, string(method))
 }

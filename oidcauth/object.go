@@ -13,12 +13,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep the JSON of a provider may be nested: claims of real providers stay below ten.
+// maxDepth bounds how deep the JSON of a provider may be nested: claims of real
+// providers stay below ten.
 const maxDepth = 32
 
-// An object is a JSON object from outside, read without encoding/json's leniency: no name occurs twice at any depth,
-// names are compared exactly, numbers keep their text, the text is valid UTF-8 and nothing follows the object.
-// RFC 7519 §4 leaves it to the reader which of two equal names counts; two readers that choose differently are an attack.
+// An object is a JSON object from outside, read without encoding/json's
+// leniency: no name occurs twice at any depth, names are compared exactly,
+// numbers keep their text, the text is valid UTF-8 and nothing follows the
+// object. RFC 7519 §4 leaves it to the reader which of two equal names counts;
+// two readers that choose differently are an attack.
 type object struct {
 	names  []string // in the document's order
 	values map[string]json.RawMessage
@@ -26,6 +29,8 @@ type object struct {
 
 // parseObject reads data, whose size the caller has bounded.
 func parseObject(data []byte) (object, error) {
+	// encoding/json would replace invalid bytes by U+FFFD, so that different
+	// texts become equal.
 	if !utf8.Valid(data) {
 		return object{}, errors.New("expected a JSON object, got invalid UTF-8")
 	}
@@ -48,6 +53,8 @@ func parseObject(data []byte) (object, error) {
 	return o, nil
 }
 
+// readMember reads one name and its value. The value is checked as deep as it
+// goes, though it is kept as text: what isn't looked at today may be tomorrow.
 func (o *object) readMember(dec *json.Decoder) error {
 	token, err := dec.Token()
 	if err != nil {
@@ -69,8 +76,9 @@ func (o *object) readMember(dec *json.Decoder) error {
 	return nil
 }
 
-// checkNested refuses a value that is too deep or holds an object with a name twice. It keeps its own stack, so that
-// depth costs memory in proportion to maxDepth, not to the input.
+// checkNested refuses a value that is too deep or holds an object with a name
+// twice. It keeps its own stack, so that depth costs memory in proportion to
+// maxDepth, not to the input.
 func checkNested(value json.RawMessage) error {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	dec.UseNumber()
@@ -106,6 +114,7 @@ type frame struct {
 	wantsName bool
 }
 
+// newFrame begins an object, which wants a name first, or an array.
 func newFrame(start json.Token) frame {
 	if start == json.Delim('{') {
 		return frame{names: map[string]bool{}, wantsName: true}
@@ -113,7 +122,8 @@ func newFrame(start json.Token) frame {
 	return frame{}
 }
 
-// enterValue notes that an object or array begins where the innermost frame expected a value.
+// enterValue notes that an object or array begins where the innermost frame
+// expected a value.
 func enterValue(open []frame) {
 	if len(open) > 0 {
 		open[len(open)-1].wantsName = open[len(open)-1].names != nil
@@ -159,7 +169,8 @@ func (o object) text(name string) (string, error) {
 	return s, nil
 }
 
-// texts returns a member that is a list of strings or one string; nil when it is absent or null.
+// texts returns a member that is a list of strings or one string; nil when it
+// is absent or null.
 func (o object) texts(name string) ([]string, error) {
 	if !o.present(name) {
 		return nil, nil
@@ -194,11 +205,13 @@ func (o object) flag(name string) (bool, error) {
 	return b, nil
 }
 
-// yearMax is the last second of the year 9999, beyond which time.Time stops being representable as RFC 3339.
+// yearMax is the last second of the year 9999, beyond which time.Time stops
+// being representable as RFC 3339.
 const yearMax = 253402300799
 
-// date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is false when it is absent or null.
-// A number beyond the year 9999 counts as that year's end, so that nothing overflows; a string is not a number here.
+// date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is
+// false when it is absent or null. A number beyond the year 9999 counts as that
+// year's end, so that nothing overflows; a string is not a number here.
 func (o object) date(name string) (t time.Time, ok bool, err error) {
 	if !o.present(name) {
 		return time.Time{}, false, nil
@@ -212,7 +225,8 @@ func (o object) date(name string) (t time.Time, ok bool, err error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), true, nil
 }
 
-// kindOf names the JSON kind of a value for error texts, which never repeat the value itself.
+// kindOf names the JSON kind of a value for error texts, which never repeat the
+// value itself.
 func kindOf(value []byte) string {
 	value = bytes.TrimLeft(value, " \t\r\n")
 	if len(value) == 0 {
@@ -238,7 +252,8 @@ func kindOf(value []byte) string {
 	return "other text"
 }
 
-// quoteShort makes text from outside fit for an error or a log line: quoted in ASCII and cut.
+// quoteShort makes text from outside fit for an error or a log line: quoted in
+// ASCII and cut.
 func quoteShort(s string) string {
 	const limit = 64
 	if len(s) > limit {

@@ -15,9 +15,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A verifier checks what the provider signed: ID tokens, logout tokens, userinfo. go-oidc verifies signature, issuer
-// and audience with our keys; the rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here.
-// It is safe for concurrent use.
+// A verifier checks what the provider signed: ID tokens, logout tokens,
+// userinfo. go-oidc verifies signature, issuer and audience with our keys; the
+// rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
+// is safe for concurrent use.
 type verifier struct {
 	issuer, clientID, alg string
 	skew                  time.Duration
@@ -25,7 +26,8 @@ type verifier struct {
 	decryption            []crypto.PrivateKey
 }
 
-// newVerifier shares the keys of p. The client is p's; the parameter keeps the three constructors alike.
+// newVerifier shares the keys of p. The client is p's; the parameter keeps the
+// three constructors alike.
 func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	return &verifier{
 		issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
@@ -33,17 +35,23 @@ func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	}
 }
 
-// A tokenError says that a token is at fault: what was expected and what came, never the token. Failures that are not
-// the token's are *UnavailableErrors instead.
+// A tokenError says that a token is at fault: what was expected and what came,
+// never the token. Failures that are not the token's are *UnavailableErrors
+// instead.
 type tokenError struct {
 	Reason string // a constant: which check
 	Err    error
 }
 
+// Error names the check and what it found. Nothing in it is longer than a line,
+// and no token is repeated.
 func (e *tokenError) Error() string { return "oidcauth: " + e.Reason + ": " + e.Err.Error() }
+
+// Unwrap returns the finding.
 func (e *tokenError) Unwrap() error { return e.Err }
 
-// errNoAuthTime is in the chain when max_age was asked for and the provider left auth_time out, as some do.
+// errNoAuthTime is in the chain when max_age was asked for and the provider
+// left auth_time out, as some do.
 var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none")
 
 // An idToken is a verified ID token.
@@ -65,7 +73,8 @@ type loginExpectation struct {
 	EssentialACR []string       // one of them is needed; none: any will do
 }
 
-// login verifies the ID token of a code exchange. The error is a *tokenError or an *UnavailableError.
+// login verifies the ID token of a code exchange. The error is a *tokenError or
+// an *UnavailableError.
 func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken)
 	if err != nil {
@@ -83,7 +92,8 @@ func (v *verifier) login(ctx context.Context, raw string, want loginExpectation)
 	return t, nil
 }
 
-// readAuthTime refuses an auth_time in the future: it would look fresh for too long.
+// readAuthTime refuses an auth_time in the future: it would look fresh for too
+// long.
 func (v *verifier) readAuthTime(t *idToken, claims object) error {
 	at, _, err := claims.date("auth_time")
 	if err != nil {
@@ -96,7 +106,8 @@ func (v *verifier) readAuthTime(t *idToken, claims object) error {
 	return nil
 }
 
-// checkFreshness compares auth_time and acr with what was asked for (Core §3.1.3.7, steps 12 and 13).
+// checkFreshness compares auth_time and acr with what was asked for (Core
+// §3.1.3.7, steps 12 and 13).
 func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) error {
 	if want.MaxAge != nil {
 		if t.AuthTime.IsZero() {
@@ -113,15 +124,17 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 	return nil
 }
 
-// A refreshExpectation is what the login's ID token said, for comparison with that of a refresh.
+// A refreshExpectation is what the login's ID token said, for comparison with
+// that of a refresh.
 type refreshExpectation struct {
 	Subject, Nonce string
 	IssuedAt       time.Time
 	AccessToken    string // the new one, for at_hash
 }
 
-// refresh verifies the ID token of a refresh (Core §12.2): the same person, from the same provider, for the same
-// client. auth_time is not taken over, so that a refresh freshens nothing. The error is as login's.
+// refresh verifies the ID token of a refresh (Core §12.2): the same person,
+// from the same provider, for the same client. auth_time is not taken over, so
+// that a refresh freshens nothing. The error is as login's.
 func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, 0, want.AccessToken)
 	if err != nil {
@@ -143,6 +156,8 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 
 // idToken holds what login and refresh have in common.
 func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, object, error) {
+	// What needs no key comes first, so that nonsense costs neither
+	// cryptography nor a fetch.
 	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg)
@@ -159,6 +174,8 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	if err := v.signature(ctx, jws, forLogin); err != nil {
 		return nil, object{}, asTokenError("ID token refused", err)
 	}
+	// The payload was taken apart before, from the very bytes that are signed:
+	// go-oidc decodes the same segments.
 	t, err := v.readIDToken(jws, maxAge)
 	if err == nil {
 		err = checkTokenHash(jws.payload, v.alg, accessToken)
@@ -169,6 +186,10 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	return t, jws.payload, nil
 }
 
+// readIDToken reads the claims of a token whose signature is good, and checks
+// those that need nothing but a clock and the configuration. Every claim is
+// read, so that one of an odd type is found even where its value would not
+// matter.
 func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken, error) {
 	claims := jws.payload
 	t := &idToken{Raw: jws.raw, Issuer: v.issuer, Claims: jws.body}
@@ -195,7 +216,8 @@ func (t *idToken) readContext(claims object) (err error) {
 	return err
 }
 
-// signature lets go-oidc verify signature, issuer and audience. Its own expiry check, which knows no skew, is off.
+// signature lets go-oidc verify signature, issuer and audience. Its own expiry
+// check, which knows no skew, is off.
 func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
 	keys := &oneSignature{keys: v.keys, alg: v.alg, why: why}
 	_, err := oidc.NewVerifier(v.issuer, keys, &oidc.Config{
@@ -209,7 +231,8 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 	return err
 }
 
-// oneSignature is go-oidc's KeySet for one token. It keeps the error that go-oidc would flatten.
+// oneSignature is go-oidc's KeySet for one token. It keeps the error that
+// go-oidc would flatten.
 type oneSignature struct {
 	keys *keySet
 	alg  string
@@ -217,6 +240,9 @@ type oneSignature struct {
 	err  error
 }
 
+// VerifySignature implements oidc.KeySet. go-oidc has checked the algorithm
+// before; it is checked here again, because a key set that trusts its caller is
+// one refactoring away from verifying anything.
 func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)})
 	if err == nil {
@@ -226,9 +252,12 @@ func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload
 	return payload, err
 }
 
+// refuseIDToken gives every refusal of an ID token the same reason: which check
+// failed is for the log.
 func refuseIDToken(err error) error { return &tokenError{Reason: "ID token refused", Err: err} }
 
-// asTokenError leaves an *UnavailableError alone: the keys are missing, and the token may be good.
+// asTokenError leaves an *UnavailableError alone: the keys are missing, and the
+// token may be good.
 func asTokenError(reason string, err error) error {
 	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
 		return unavailable
