@@ -40,6 +40,9 @@ func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string,
 // assertion signs who we are, for one minute and one recipient: the issuer as a
 // string, or ClientAuth.Audience.
 func (a *clientAuthenticator) assertion() (string, error) {
+	if a.audience == "" {
+		return "", errors.New("expected an issuer or ClientAuth.Audience to address the assertion to, got none")
+	}
 	now := time.Now()
 	claims, err := json.Marshal(map[string]any{
 		"iss": a.clientID,
