@@ -225,11 +225,17 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 		SupportedSigningAlgs: []string{v.alg},
 		SkipExpiryCheck:      true,
 	}).Verify(ctx, jws.raw)
-	if keys.err != nil {
+	switch {
+	case keys.err != nil:
 		return keys.err // go-oidc flattens errors to text
+	case err != nil:
+		return errors.New(clip(err.Error(), maxFinding)) // it may quote a whole claim
 	}
-	return err
+	return nil
 }
+
+// maxFinding bounds what is said about a token.
+const maxFinding = 300
 
 // oneSignature is go-oidc's KeySet for one token. It keeps the error that
 // go-oidc would flatten.
