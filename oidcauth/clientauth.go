@@ -14,11 +14,18 @@ import (
 // OpenID Connect Core §9). It never tries a second way: a code that was sent
 // once is spent.
 type clientAuthenticator struct {
+	// clientID names the client; secret is Config.ClientSecret, unused when auth
+	// has a SecretFunc.
 	clientID, secret string
 	auth             ClientAuth
-	method           AuthMethod
-	audience         string
-	log              *slog.Logger
+
+	// method is never empty.
+	method AuthMethod
+
+	// audience is what client assertions are addressed to.
+	audience string
+
+	log *slog.Logger
 }
 
 // newClientAuthenticator fixes method and audience once. A zero method means

@@ -26,11 +26,23 @@ type endpoint struct {
 	provider *provider
 	client   *http.Client
 	auth     *clientAuthenticator
+
+	// verifier checks signed userinfo.
 	verifier *verifier
-	slots    chan struct{}
-	mtls     bool
-	nonces   *nonces
-	proof    *proofKey // nil: bearer tokens
+
+	// slots has room for the logins under way; acquire takes one.
+	slots chan struct{}
+
+	// mtls says that the client has a certificate, for which a provider may
+	// have endpoints of their own.
+	mtls bool
+
+	// nonces are the latest DPoP nonces, of the provider and of APIs; every
+	// copy that bind makes shares them.
+	nonces *nonces
+
+	// proof is the key that tokens are bound to; nil means bearer tokens.
+	proof *proofKey
 }
 
 // newEndpoint returns an endpoint for unbound tokens. A machine client with
@@ -110,9 +122,14 @@ func (e *endpoint) target(m *metadata, name, endpoint string) string {
 
 // An answer is a successful answer of an endpoint.
 type answer struct {
-	status   int
-	header   http.Header
-	body     []byte // at most maxBody
+	// status is a 2xx.
+	status int
+	header http.Header
+
+	// body has at most maxBody bytes.
+	body []byte
+
+	// received is when the body was there, from which lifetimes count.
 	received time.Time
 }
 

@@ -13,14 +13,26 @@ import (
 // names status, code and description; it never holds a body, a credential or
 // anything else that we sent.
 type endpointError struct {
-	Endpoint    string // which one: token, userinfo …
-	Status      int    // 0: no answer
-	Code        string // the provider's error code, "" when it sent none
-	Description string // the provider's error_description, cleaned and cut
-	RetryAfter  time.Duration
-	Err         error // the cause when the provider gave no code, or nil
+	// Endpoint says which one: token, userinfo …
+	Endpoint string
 
-	nonce string // the DPoP nonce that came along
+	// Status is the HTTP status, 0 when there was no answer.
+	Status int
+
+	// Code is the provider's error code and Description its error_description,
+	// both cleaned and cut, "" when it sent none. They are the provider's words:
+	// for logs, not for pages.
+	Code, Description string
+
+	// RetryAfter is how long the provider asks to be left alone, 0 when it
+	// doesn't.
+	RetryAfter time.Duration
+
+	// Err is the cause when the provider gave no code, or nil.
+	Err error
+
+	// nonce is the DPoP nonce that came along.
+	nonce string
 }
 
 // wantsNonce reports whether an authorization server refused a DPoP proof for

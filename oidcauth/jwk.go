@@ -22,9 +22,14 @@ const (
 
 // A verificationKey is a public signature key of the provider.
 type verificationKey struct {
-	id  string // kid, "" when the key has none
-	alg string // the one algorithm that the key is published for, "" for any
-	key any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	// id is the kid, "" when the key has none.
+	id string
+
+	// alg is the one algorithm that the key is published for, "" for any.
+	alg string
+
+	// key is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+	key any
 }
 
 // parseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too

@@ -15,9 +15,12 @@ const maxToken = 128 << 10
 // A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not
 // verified.
 type compactJWS struct {
-	raw             string
+	// raw is the token itself.
+	raw string
+
+	// header and payload are its two objects; body is the payload's text.
 	header, payload object
-	body            []byte // the payload's bytes
+	body            []byte
 }
 
 // parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser,

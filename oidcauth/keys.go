@@ -21,17 +21,34 @@ const (
 // provider. It is safe for concurrent use.
 type keySet struct {
 	provider *provider
-	flight   singleflight.Group
 
-	mu       sync.Mutex
-	keys     []verificationKey
-	uri      string
-	fetched  time.Time // of the keys; zero: never
-	attempts int       // fetches that have ended, well or not
-	forced   bool      // a forced refetch is under way: join it, the brake has been asked
-	retry    backoff
-	lastErr  error
-	brakes   map[purpose]*brake
+	// flight makes one fetch out of many callers.
+	flight singleflight.Group
+
+	// mu guards what follows.
+	mu sync.Mutex
+
+	// keys are those of the last good fetch, which came from uri at fetched.
+	// They are replaced, never changed.
+	keys    []verificationKey
+	uri     string
+	fetched time.Time
+
+	// attempts counts the fetches that have ended, well or not: whoever saw
+	// fewer need not ask for another one.
+	attempts int
+
+	// forced says that a refetch for an unknown key is under way: others join
+	// it, for the brake has been asked already.
+	forced bool
+
+	// retry spaces out fetches that fail; lastErr is why the latest one failed,
+	// nil when it succeeded.
+	retry   backoff
+	lastErr error
+
+	// brakes bound the refetches that tokens can cause, by their purpose.
+	brakes map[purpose]*brake
 }
 
 // A purpose is what a token is for; each has a brake of its own, so that a

@@ -17,10 +17,22 @@ const (
 // A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
 // or SID may be empty, not both.
 type logoutToken struct {
-	Issuer, Subject, SID string
-	ID                   string // jti; the caller refuses one that it has seen before
-	IssuedAt             time.Time
-	Expiry               time.Time // zero when absent, as with some providers
+	// Issuer is the configured one.
+	Issuer string
+
+	// SID names the session that ended, Subject the user. With SID empty, all
+	// of the user's sessions ended.
+	Subject, SID string
+
+	// ID is jti: the caller refuses one that it has seen before.
+	ID string
+
+	// IssuedAt is iat, by the provider's clock, for comparison with the iat of
+	// ID tokens.
+	IssuedAt time.Time
+
+	// Expiry is exp; zero when absent, as with some providers.
+	Expiry time.Time
 }
 
 // logout verifies a logout token (Back-Channel Logout §2.6, without the replay

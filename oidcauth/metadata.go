@@ -13,21 +13,57 @@ import (
 // §3, RFC 8414 §2), checked: every endpoint that is not empty is an absolute
 // URL that we may call. It is never changed after it was built.
 type metadata struct {
-	Issuer                             string
-	AuthorizationEndpoint              string
-	TokenEndpoint                      string
-	UserinfoEndpoint                   string
-	JWKSURI                            string
-	EndSessionEndpoint                 string
-	RevocationEndpoint                 string
-	IntrospectionEndpoint              string
+	// Issuer is the configured one, to which the published one is equal.
+	Issuer string
+
+	// AuthorizationEndpoint is where a browser is sent to log in (RFC 6749
+	// §3.1). It may have a query. Never empty.
+	AuthorizationEndpoint string
+
+	// TokenEndpoint answers grants (RFC 6749 §3.2). Never empty.
+	TokenEndpoint string
+
+	// JWKSURI has the signature keys (RFC 7517). Never empty.
+	JWKSURI string
+
+	// UserinfoEndpoint answers who the owner of an access token is (Core §5.3).
+	UserinfoEndpoint string
+
+	// EndSessionEndpoint is where a browser is sent to log out (RP-Initiated
+	// Logout §2.1).
+	EndSessionEndpoint string
+
+	// RevocationEndpoint ends tokens (RFC 7009 §2).
+	RevocationEndpoint string
+
+	// IntrospectionEndpoint tells about tokens (RFC 7662 §2).
+	IntrospectionEndpoint string
+
+	// PushedAuthorizationRequestEndpoint takes authorization requests before the
+	// browser is sent (RFC 9126 §2).
 	PushedAuthorizationRequestEndpoint string
-	RequirePAR                         bool     // require_pushed_authorization_requests (RFC 9126 §5)
-	IssParameterSupported              bool     // authorization_response_iss_parameter_supported (RFC 9207 §3)
-	TokenEndpointAuthMethods           []string // nil: not said
-	SigningAlgs                        []string // id_token_signing_alg_values_supported
-	DPoPSigningAlgs                    []string // dpop_signing_alg_values_supported (RFC 9449 §5.1)
-	MTLSEndpointAliases                map[string]string
+
+	// RequirePAR is require_pushed_authorization_requests (RFC 9126 §5).
+	RequirePAR bool
+
+	// IssParameterSupported is the promise that every authorization response
+	// has an iss parameter (RFC 9207 §3): one without is then an attack.
+	IssParameterSupported bool
+
+	// TokenEndpointAuthMethods are the client authentication methods that the
+	// provider lists; nil when it lists none. They serve messages only: what the
+	// client does is configured, so that nobody can talk it into less.
+	TokenEndpointAuthMethods []string
+
+	// SigningAlgs is id_token_signing_alg_values_supported, for messages only.
+	SigningAlgs []string
+
+	// DPoPSigningAlgs is dpop_signing_alg_values_supported (RFC 9449 §5.1).
+	DPoPSigningAlgs []string
+
+	// MTLSEndpointAliases are the endpoints for clients with a certificate, by
+	// the metadata name of the endpoint that they replace (RFC 8705 §5).
+	MTLSEndpointAliases map[string]string
 }
 
 // parseMetadata checks a discovery document against the configured issuer,

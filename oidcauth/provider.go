@@ -20,17 +20,30 @@ const stalePatience = 3 * time.Second
 // those who wait can cancel it. It is safe for concurrent use.
 type provider struct {
 	issuer string
-	maxAge time.Duration
-	limit  time.Duration // of one fetch
 	client *http.Client
 	log    *slog.Logger
-	keys   *keySet
 
+	// maxAge is Config.DiscoveryMaxAge; limit bounds one fetch, whatever the
+	// client's own time-out is.
+	maxAge, limit time.Duration
+
+	// keys are the provider's signature keys. Everything that verifies shares
+	// them, and with them the brakes on fetching.
+	keys *keySet
+
+	// flight makes one fetch out of many callers.
 	flight singleflight.Group
 
-	mu      sync.Mutex
+	// mu guards what follows.
+	mu sync.Mutex
+
+	// current is the last good document, nil before the first; fetched is when
+	// it came.
 	current *metadata
 	fetched time.Time
+
+	// retry spaces out fetches that fail; lastErr is why the latest one failed,
+	// nil when it succeeded.
 	retry   backoff
 	lastErr error
 }

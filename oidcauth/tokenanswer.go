@@ -18,12 +18,25 @@ const maxExpiresIn = 30 * 24 * time.Hour
 // Unlike x/oauth2's reading of it, an expires_in of 0 is not for ever, a string
 // or a fraction is a number, and an error in a 200 is an error.
 type tokenAnswer struct {
-	AccessToken  string
-	TokenType    string // "Bearer" or "DPoP", whatever case the provider wrote
-	RefreshToken string // "" when the answer has none
-	IDToken      string // "" when the answer has none
-	Scope        string // "" when the answer has none: as asked for
-	Expiry       time.Time
+	// AccessToken is visible ASCII, fit for a header. Never empty.
+	AccessToken string
+
+	// TokenType is "Bearer" or "DPoP", in whatever case the provider wrote it.
+	TokenType string
+
+	// RefreshToken is "" when the answer has none: a refresh then keeps the old
+	// one (RFC 6749 §6).
+	RefreshToken string
+
+	// IDToken is not verified yet. It is "" when the answer has none.
+	IDToken string
+
+	// Scope is what was granted, "" when the answer doesn't say: what was asked
+	// for (RFC 6749 §5.1).
+	Scope string
+
+	// Expiry is when the access token expires; zero when the answer doesn't say.
+	Expiry time.Time
 }
 
 // String keeps tokens out of logs and debug dumps.

@@ -118,13 +118,6 @@ func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	return cmp.Or(err, now.notBefore(claims))
 }
 
-// signedBy verifies the signature only: go-oidc's verifier would insist on iss
-// and aud, which userinfo may leave out.
-func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
-	return err
-}
-
 // mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A
 // claim of the ID token, which is signed, is never replaced, and userinfo never
 // provides a protocol claim, in no spelling: what the provider says about the

@@ -10,9 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 )
 
 // A verifier checks what the provider signed: ID tokens, logout tokens,
@@ -20,10 +17,16 @@ import (
 // rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
 // is safe for concurrent use.
 type verifier struct {
+	// issuer, clientID and alg are the only ones that a token may name.
 	issuer, clientID, alg string
-	skew                  time.Duration
-	keys                  *keySet
-	decryption            []crypto.PrivateKey
+
+	// skew is how far the provider's clock may be from ours, either way.
+	skew time.Duration
+
+	// keys verify signatures; decryption opens encrypted tokens, and none means
+	// that encrypted tokens are refused.
+	keys       *keySet
+	decryption []crypto.PrivateKey
 }
 
 // newVerifier shares the keys of p. The client is p's; the parameter keeps the
@@ -39,8 +42,11 @@ func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 // never the token. Failures that are not the token's are *UnavailableErrors
 // instead.
 type tokenError struct {
-	Reason string // a constant: which check
-	Err    error
+	// Reason is a constant that says which kind of token was refused.
+	Reason string
+
+	// Err says what was expected and what came.
+	Err error
 }
 
 // Error names the check and what it found. Nothing in it is longer than a line,
@@ -56,21 +62,53 @@ var errNoAuthTime = errors.New("auth_time: expected because max_age was asked fo
 
 // An idToken is a verified ID token.
 type idToken struct {
-	Raw                              string // the signed token, for id_token_hint
-	Issuer, Subject, SID, Nonce, ACR string
-	AMR                              []string
-	IssuedAt, Expiry, AuthTime       time.Time // AuthTime is zero when the provider doesn't say
-	SessionExpiry                    time.Time // session_expiry; zero: the provider sets no limit
-	Claims                           json.RawMessage
+	// Raw is the signed token, decrypted if it was encrypted, for id_token_hint.
+	Raw string
+
+	// Issuer is the configured one. Subject names the user there.
+	Issuer, Subject string
+
+	// SID is the provider's session, "" when it doesn't say.
+	SID string
+
+	// Nonce is the one of the login, ACR the authentication context class (Core
+	// §2), each "" when absent; AMR lists the methods of authentication.
+	Nonce, ACR string
+	AMR        []string
+
+	// IssuedAt is iat, by the provider's clock. Expiry is exp, at most 24 hours
+	// ahead.
+	IssuedAt, Expiry time.Time
+
+	// AuthTime is when the user last authenticated; zero when the provider
+	// doesn't say, and always after a refresh.
+	AuthTime time.Time
+
+	// SessionExpiry is the provider's limit to the session (session_expiry);
+	// zero when it sets none.
+	SessionExpiry time.Time
+
+	// Claims are all claims as they were signed.
+	Claims json.RawMessage
 }
 
 // A loginExpectation is what the ID token of a login is compared with.
 type loginExpectation struct {
-	Nonce        string         // never empty
-	AccessToken  string         // for at_hash
-	Started      time.Time      // when the transaction began
-	MaxAge       *time.Duration // nil: max_age was not asked for
-	EssentialACR []string       // one of them is needed; none: any will do
+	// Nonce is what the login sent. An empty one is met by no token.
+	Nonce string
+
+	// AccessToken came with the ID token; at_hash is compared with it.
+	AccessToken string
+
+	// Started is when the transaction began, by our clock.
+	Started time.Time
+
+	// MaxAge is the max_age that was asked for; nil when none was.
+	MaxAge *time.Duration
+
+	// EssentialACR lists the classes of which one was asked for as essential;
+	// empty when any will do.
+	EssentialACR []string
 }
 
 // login verifies the ID token of a code exchange. The error is a *tokenError or
@@ -127,9 +165,14 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 // A refreshExpectation is what the login's ID token said, for comparison with
 // that of a refresh.
 type refreshExpectation struct {
+	// Subject and Nonce are the login's.
 	Subject, Nonce string
-	IssuedAt       time.Time
-	AccessToken    string // the new one, for at_hash
+
+	// IssuedAt is the iat of the login's ID token, by the provider's clock.
+	IssuedAt time.Time
+
+	// AccessToken is the new one; at_hash is compared with it.
+	AccessToken string
 }
 
 // refresh verifies the ID token of a refresh (Core §12.2): the same person,
@@ -214,48 +257,6 @@ func (t *idToken) readContext(claims object) (err error) {
 	}
 	t.AMR, err = claims.texts("amr")
 	return err
-}
-
-// signature lets go-oidc verify signature, issuer and audience. Its own expiry
-// check, which knows no skew, is off.
-func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
-	keys := &oneSignature{keys: v.keys, alg: v.alg, why: why}
-	_, err := oidc.NewVerifier(v.issuer, keys, &oidc.Config{
-		ClientID:             v.clientID,
-		SupportedSigningAlgs: []string{v.alg},
-		SkipExpiryCheck:      true,
-	}).Verify(ctx, jws.raw)
-	switch {
-	case keys.err != nil:
-		return keys.err // go-oidc flattens errors to text
-	case err != nil:
-		return errors.New(clip(err.Error(), maxFinding)) // it may quote a whole claim
-	}
-	return nil
-}
-
-// maxFinding bounds what is said about a token.
-const maxFinding = 300
-
-// oneSignature is go-oidc's KeySet for one token. It keeps the error that
-// go-oidc would flatten.
-type oneSignature struct {
-	keys *keySet
-	alg  string
-	why  purpose
-	err  error
-}
-
-// VerifySignature implements oidc.KeySet. go-oidc has checked the algorithm
-// before; it is checked here again, because a key set that trusts its caller is
-// one refactoring away from verifying anything.
-func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)})
-	if err == nil {
-		payload, err = s.keys.verify(ctx, jws, s.why)
-	}
-	s.err = err
-	return payload, err
 }
 
 // refuseIDToken gives every refusal of an ID token the same reason: which check
