@@ -28,6 +28,10 @@ type verificationKey struct {
 	// alg is the one algorithm that the key is published for, "" for any.
 	alg string
 
+	// issuer says whose key it is, where the keys of many tenants are published
+	// together; "" elsewhere.
+	issuer string
+
 	// key is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
 	key any
 }
@@ -87,8 +91,12 @@ func parseKey(entry json.RawMessage) (verificationKey, error) {
 	if err != nil {
 		return verificationKey{}, err
 	}
+	issuer, err := o.text("issuer")
+	if err != nil {
+		return verificationKey{}, err
+	}
 	key, err := publicKey(o)
-	return verificationKey{id: id, alg: alg, key: key}, err
+	return verificationKey{id: id, alg: alg, issuer: issuer, key: key}, err
 }
 
 // checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC

@@ -19,7 +19,10 @@ const stalePatience = 3 * time.Second
 // before somebody asks; one fetch runs at a time, whoever asks, and none of
 // those who wait can cancel it. It is safe for concurrent use.
 type provider struct {
-	issuer string
+	// issuer is the configured one; issuers says which tokens are its.
+	issuer  string
+	issuers issuers
+
 	client *http.Client
 	log    *slog.Logger
 
@@ -51,7 +54,10 @@ type provider struct {
 // newProvider returns a provider that has fetched nothing yet. c has its
 // defaults filled in.
 func newProvider(c *Config, client *http.Client) *provider {
-	p := &provider{issuer: c.Issuer, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
+	p := &provider{
+		issuer: c.Issuer, issuers: issuers{c.Issuer, c.Tenants},
+		maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger,
+	}
 	p.keys = newKeySet(p)
 	return p
 }
@@ -147,7 +153,7 @@ func (p *provider) fetch(ctx context.Context) {
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended
 	// (Discovery §4.1).
-	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration")
+	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return nil, err
 	}

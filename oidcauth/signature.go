@@ -11,8 +11,12 @@ import (
 // signature lets go-oidc verify signature, issuer and audience. Its own expiry
 // check, which knows no skew, is off.
 func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
-	keys := &oneSignature{keys: v.keys, alg: v.alg, why: why}
-	_, err := oidc.NewVerifier(v.issuer, keys, &oidc.Config{
+	issuer, err := v.issuers.of(jws.payload)
+	if err != nil {
+		return err
+	}
+	keys := &oneSignature{verifier: v, claims: jws.payload, why: why}
+	_, err = oidc.NewVerifier(issuer, keys, &oidc.Config{
 		ClientID:             v.clientID,
 		SupportedSigningAlgs: []string{v.alg},
 		SkipExpiryCheck:      true,
@@ -26,33 +30,46 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 	return nil
 }
 
+// signedBy verifies the signature only: go-oidc's verifier would insist on iss
+// and aud, which userinfo may leave out.
+func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
+	keys := &oneSignature{verifier: v, claims: jws.payload, why: forLogin}
+	_, err := keys.VerifySignature(ctx, jws.raw)
+	return err
+}
+
 // maxFinding bounds what is said about a token.
 const maxFinding = 300
 
 // oneSignature is go-oidc's KeySet for one token. It keeps the error that
 // go-oidc would flatten.
 type oneSignature struct {
-	keys *keySet
-	alg  string
-	why  purpose
-	err  error
+	verifier *verifier
+
+	// claims are the token's, not verified yet.
+	claims object
+
+	// why says which brake a refetch asks.
+	why purpose
+
+	// err is what VerifySignature returned.
+	err error
 }
 
 // VerifySignature implements oidc.KeySet. go-oidc has checked the algorithm
 // before; it is checked here again, because a key set that trusts its caller is
 // one refactoring away from verifying anything.
 func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)})
+	algs := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.verifier.alg)}
+	jws, err := jose.ParseSignedCompact(raw, algs)
 	if err == nil {
-		payload, err = s.keys.verify(ctx, jws, s.why)
+		payload, err = s.verifier.keys.verify(ctx, jws, s.why, s.owned)
 	}
 	s.err = err
 	return payload, err
 }
 
-// signedBy verifies the signature only: go-oidc's verifier would insist on iss
-// and aud, which userinfo may leave out.
-func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
-	return err
+// owned reports whether a key of this issuer may have signed the token.
+func (s *oneSignature) owned(issuer string) bool {
+	return s.verifier.issuers.ownsKey(issuer, s.claims)
 }

@@ -107,7 +107,7 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.has("iss") {
-		err = checkIssuer(claims, v.issuer)
+		err = v.issuers.check(claims)
 	}
 	if err == nil && claims.has("aud") {
 		err = checkAudience(claims, v.clientID)

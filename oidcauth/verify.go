@@ -17,8 +17,9 @@ import (
 // rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
 // is safe for concurrent use.
 type verifier struct {
-	// issuer, clientID and alg are the only ones that a token may name.
-	issuer, clientID, alg string
+	// issuers, clientID and alg are the only ones that a token may name.
+	issuers       issuers
+	clientID, alg string
 
 	// skew is how far the provider's clock may be from ours, either way.
 	skew time.Duration
@@ -33,7 +34,7 @@ type verifier struct {
 // three constructors alike.
 func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	return &verifier{
-		issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
+		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
 		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
 	}
 }
@@ -235,8 +236,8 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 // matter.
 func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken, error) {
 	claims := jws.payload
-	t := &idToken{Raw: jws.raw, Issuer: v.issuer, Claims: jws.body}
-	var errs [9]error
+	t := &idToken{Raw: jws.raw, Claims: jws.body}
+	var errs [10]error
 	now := clock{time.Now(), v.skew}
 	t.Subject, errs[0] = subjectOf(claims)
 	errs[1] = checkAudience(claims, v.clientID)
@@ -247,6 +248,7 @@ func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken,
 	t.Nonce, errs[6] = claims.text("nonce")
 	t.SessionExpiry, _, errs[7] = claims.date("session_expiry")
 	errs[8] = t.readContext(claims)
+	t.Issuer, errs[9] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
 }
 
