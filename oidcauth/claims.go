@@ -26,7 +26,7 @@ const (
 // these spellings count, and userinfo never provides them.
 var protocolClaims = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr",
-	"sid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
+	"sid", "tid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
 }
 
 // checkNames refuses claims that look like a protocol claim to a lenient
