@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,22 @@ func TestIDTokensOfRefreshes(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARefreshStaysInItsTenant(t *testing.T) {
+	const one, two = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
+	op := newFakeOP(t)
+	op.metadata["issuer"] = issuer + "/{tenantid}"
+	verifier := op.verifier(func(c *oidcauth.Config) { c.Issuer, c.Tenants = issuer+"/{tenantid}", []string{one, two} })
+	op.handleFunc("/organizations"+discovery, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, op.metadata) })
+	want := oidcauth.RefreshExpectation{Issuer: issuer + "/" + one, Subject: "alice", Nonce: nonce, IssuedAt: time.Now()}
+	of := func(tenant string) string {
+		return sign(rsaKey(), header, with(claims(), m{"iss": issuer + "/" + tenant, "tid": tenant}))
+	}
+	_, err := verifier.Refresh(background(), of(one), want)
+	require.NoError(t, err)
+	_, err = verifier.Refresh(background(), of(two), want)
+	requireTokenError(t, err)
 }
 
 func TestARefreshedTokenNeedsASignature(t *testing.T) {

@@ -166,8 +166,9 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 // A refreshExpectation is what the login's ID token said, for comparison with
 // that of a refresh.
 type refreshExpectation struct {
-	// Subject and Nonce are the login's.
-	Subject, Nonce string
+	// Subject and Nonce are the login's, and so is Issuer, which matters where a
+	// provider has several.
+	Issuer, Subject, Nonce string
 
 	// IssuedAt is the iat of the login's ID token, by the provider's clock.
 	IssuedAt time.Time
@@ -187,6 +188,8 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 	switch {
 	case t.Subject != want.Subject:
 		err = errors.New("sub: expected the one of the login, got another")
+	case v.issuers.many() && t.Issuer != want.Issuer:
+		err = errors.New("iss: expected the one of the login, got another tenant's")
 	case claims.present("nonce") && !equalText(t.Nonce, want.Nonce):
 		err = errors.New("nonce: expected the one of the login, got another")
 	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
