@@ -12,3 +12,10 @@ var (
 func Authorize(r *http.Request, kind, value string) error {
 	return authorize(r, &issuedToken{kind: kind, value: value})
 }
+
+// CachedTokens counts the tokens that m keeps.
+func CachedTokens(m *Machine) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.cache)
+}

@@ -121,12 +121,12 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // Authenticator.Client does with a user's. Requests that have no deadline or cancellation of their own end when ctx does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: errors.Join(m.err, err)}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil means http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: m, apis: m.apis, base: base}
+	return &transport{keeper: m, apis: m.apis, base: base, err: m.err}
 }
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no other request has.
