@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
 )
 
 // altered returns the callback's URL with its query changed.
@@ -288,6 +290,27 @@ func TestANewLoginIsANewSession(t *testing.T) {
 	require.Empty(t, w.user().Name, "nothing of the first user is left")
 	w.browser.SetCookie(app, &http.Cookie{Name: old.Name, Value: old.Value, Path: "/", Secure: true, HttpOnly: true})
 	require.Nil(t, w.user(), "the first session is dead")
+}
+
+func TestWhatTheApplicationKeepsGoesOnlyToTheSameUser(t *testing.T) {
+	const cart session.Field[string] = "cart"
+	w := newWorld(t)
+	w.mux.Handle("/fill", w.auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		require.NoError(t, cart.Set(r.Context(), r.URL.RawQuery))
+	})))
+	w.mux.Handle("/cart", w.auth.Load(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		v, _ := cart.Get(r.Context())
+		_, _ = io.WriteString(rw, v)
+	})))
+	w.browser.Get(app + "/fill?apples")
+	w.signIn()
+	require.Equal(t, "apples", w.browser.Get(app+"/cart").Body, "a visitor's cart survives the login")
+	w.browser.Get(app + "/auth/login")
+	require.Equal(t, "apples", w.browser.Get(app+"/cart").Body, "and the same user's next login")
+	w.provider.BendAuthorization(func(a *oidcauthtest.Authorization) { a.User = &oidcauthtest.User{Subject: "bob"} })
+	w.browser.Get(app + "/auth/login")
+	require.Equal(t, "bob", w.user().Subject)
+	require.Empty(t, w.browser.Get(app+"/cart").Body)
 }
 
 func TestTheUserWithoutTheRoleIsForbidden(t *testing.T) {

@@ -40,16 +40,16 @@ func tokensIn(s *session.Session, rec *record) (refresh string, access []string)
 	return refresh, access
 }
 
-// renew ends the browser's session and begins another. The session that was current when the login began may be another than the request's, or absent from it: a cross-site form_post
-// comes without Lax cookies.
+// renew ends the browser's session and begins another. What the application keeps in it goes over when it was nobody's or the same
+// user's, such as the cart of a visitor who signs in. The session that was current when the login began may be another than the
+// request's, or absent from it: a cross-site form_post comes without Lax cookies.
 func (a *Authenticator) renew(ctx context.Context, s *session.Session, t *transaction, p *previous) error {
-	current := s.ID()
-	if t.Session != "" && t.Session != current {
+	if t.Session != "" && t.Session != s.ID() {
 		if err := a.sessions.DestroyID(ctx, t.Session); err != nil {
 			return err
 		}
 	}
-	return s.Renew()
+	return s.Renew(p == nil || p.same)
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.

@@ -4,30 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
 var errDetached = errors.New("session: Renew needs the session of a response")
 
 // Renew ends the current session, if any, and begins an empty one under a new id, as every login must (OWASP session
-// fixation). keep names values to carry over. The old session ends when the new one is saved; if that fails, Save says so and
-// the new one is not handed out. Error: ErrUnavailable when there are values to keep and the Store can't be asked.
-func (s *Session) Renew(keep ...string) error {
+// fixation). keepFields carries the application's Fields over, and nothing else. The old session ends when the new one is saved;
+// if that fails, Save says so and the new one is not handed out. Error: ErrUnavailable when there may be Fields to keep and the
+// Store can't be asked.
+func (s *Session) Renew(keepFields bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil {
 		return errDetached
 	}
-	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) && len(keep) > 0 {
+	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) && keepFields {
 		return err
 	}
-	kept := map[string][]byte{}
-	for _, name := range keep {
-		if data, ok := s.get(name); ok {
-			kept[name] = data
-		}
+	var kept map[string][]byte
+	if keepFields {
+		kept = s.fields()
 	}
 	s.retire()
 	s.begin()
@@ -35,6 +36,19 @@ func (s *Session) Renew(keep ...string) error {
 		s.delta.setValue(name, data)
 	}
 	return nil
+}
+
+// fields returns what the application keeps, with this request's changes.
+func (s *Session) fields() map[string][]byte {
+	kept := map[string][]byte{}
+	if s.base != nil {
+		for _, v := range s.base.values {
+			kept[v.name] = v.data
+		}
+	}
+	maps.Copy(kept, s.delta.values)
+	maps.DeleteFunc(kept, func(name string, data []byte) bool { return data == nil || !strings.HasPrefix(name, fieldPrefix) })
+	return kept
 }
 
 // retire notes the current session's id as one that has to end.

@@ -253,7 +253,7 @@ func (s *Session) tag(name string, stamp int64) {
 	if s.load() != nil {
 		return
 	}
-	s.delta.tags = append(s.delta.tags, tag{name: name, foreign: stamp})
+	s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp})
 	s.changed()
 }
 

@@ -68,10 +68,10 @@ func TestRenewBeginsAnEmptySessionAndEndsTheOld(t *testing.T) {
 		b.set("a", "1")
 		b.set("b", "2")
 		old, oldID := b.clone(), b.id()
-		b.with(func(s *session.Session) { require.NoError(t, s.Renew("b")) })
+		b.with(func(s *session.Session) { require.NoError(t, s.Renew(false)) })
 		require.NotEqual(t, oldID, b.id())
 		require.Equal(t, "", b.value("a"))
-		require.Equal(t, "2", b.value("b"))
+		require.Equal(t, "", b.value("b"))
 		require.ErrorIs(t, old.load(), session.ErrNoSession)
 		require.Empty(t, old.cookies, "the dead session's cookie is expired")
 	})
@@ -174,7 +174,7 @@ func TestRevokeEndsOlderSessionsOnly(t *testing.T) {
 			signIn := func() *browser {
 				b := newBrowser(t, m)
 				b.with(func(s *session.Session) {
-					require.NoError(t, s.Renew())
+					require.NoError(t, s.Renew(false))
 					s.Tag("user 7")
 				})
 				require.NoError(t, b.load())
@@ -216,7 +216,7 @@ func TestRevokeAtComparesTheForeignClockOnly(t *testing.T) {
 				tag := "sid " + row.name
 				b := newBrowser(t, newManager(t, c))
 				b.with(func(s *session.Session) {
-					require.NoError(t, s.Renew())
+					require.NoError(t, s.Renew(false))
 					s.TagAt(tag, row.stamp)
 				})
 				require.NoError(t, b.load())
@@ -226,7 +226,7 @@ func TestRevokeAtComparesTheForeignClockOnly(t *testing.T) {
 
 				late := newBrowser(t, b.m) // a login that finds the mark
 				late.with(func(s *session.Session) {
-					require.NoError(t, s.Renew())
+					require.NoError(t, s.Renew(false))
 					s.TagAt(tag, row.stamp)
 					err := s.Save(t.Context())
 					if row.ends {
