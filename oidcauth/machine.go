@@ -237,7 +237,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 		return nil, err
 	}
 	now := time.Now()
-	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, scope: answer.Scope, created: now, expiry: answer.Expiry}
+	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
 	if t.expiry.IsZero() {
 		t.expiry = now.Add(m.config.TokenLifetime)
 	}
