@@ -210,6 +210,9 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 	if t := m.cached(o.key); t.serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
 	}
+	if err := m.pauses.check(o.key); err != nil {
+		return nil, err
+	}
 	if m.shared != nil {
 		t, err = m.shared.token(ctx, m.log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
 	} else {
