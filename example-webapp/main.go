@@ -22,6 +22,8 @@ import (
 const (
 	// drainTime is how long requests in flight may go on after the signal to stop.
 	drainTime = 8 * time.Second
+	// machineName is what the configuration of the library calls the application's own client.
+	machineName = "demo"
 	// cancelTime is how long they then have to notice that their contexts are cancelled.
 	cancelTime = time.Second
 )
@@ -30,7 +32,7 @@ func main() {
 	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "example-webapp:", err)
 		os.Exit(1)
@@ -91,18 +93,22 @@ func newApp(c *config, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	a := &app{config: c, log: log, demo: newDemoAPI(c, log)}
-	c.Session.Store, c.Session.Logger = store, log
-	c.OIDC.Session, c.OIDC.Logger = c.Session, log
-	c.OIDC.ErrorHandler, c.OIDC.Stylesheet = a.authError, "/static/app.css"
-	// One process, or all of them through Redis: the store that logout marks need is there in every mode.
-	c.OIDC.BackChannelLogout, c.OIDC.FrontChannelLogout = true, true
-	c.OIDC.APIs = []string{c.API.Scheme + "://" + c.API.Host}
-	c.OIDC.Machines = map[string]oidcauth.MachineConfig{"demo": {Scopes: c.MachineScopes}}
-	a.auth, err = oidcauth.New(c.OIDC)
+	o := c.OIDC
+	o.Session, o.Logger = c.Session, log
+	o.Session.Store, o.Session.Logger = store, log
+	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
+	o.ErrorHandler, o.Stylesheet = a.authError, "/static/app.css"
+	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
+	o.BackChannelLogout, o.FrontChannelLogout = true, true
+	// Access tokens go to this origin and nowhere else, also behind redirects.
+	o.APIs = []string{c.API.Scheme + "://" + c.API.Host}
+	// The application's own client: the same credentials, without a user.
+	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
+	a.auth, err = oidcauth.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
-	a.machine = a.auth.Machine("demo")
+	a.machine = a.auth.Machine(machineName)
 	return a, nil
 }
 
