@@ -23,6 +23,7 @@ type app struct {
 	machine *oidcauth.Machine
 	demo    *demoAPI
 	log     *slog.Logger
+	close   func() // when nothing is served any more
 }
 
 // handler returns all routes behind the checks that hold for each of them.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/signet-go/signet/session"
 )
 
 const (
@@ -83,16 +81,14 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 		return nil, err
 	}
 	s.add(listener, newServer(c, a.handler()))
+	s.last = a.close
 	return s, nil
 }
 
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *config, log *slog.Logger) (*app, error) {
-	store, err := openStore(c)
-	if err != nil {
-		return nil, err
-	}
-	a := &app{config: c, log: log, demo: newDemoAPI(c, log)}
+	store, closeStore := openStore(c, log)
+	a := &app{config: c, log: log, demo: newDemoAPI(c, log), close: closeStore}
 	o := c.OIDC
 	o.Session, o.Logger = c.Session, log
 	o.Session.Store, o.Session.Logger = store, log
@@ -104,20 +100,13 @@ func newApp(c *config, log *slog.Logger) (*app, error) {
 	o.APIs = []string{c.API.Scheme + "://" + c.API.Host}
 	// The application's own client: the same credentials, without a user.
 	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
-	a.auth, err = oidcauth.New(o)
-	if err != nil {
+	var err error
+	if a.auth, err = oidcauth.New(o); err != nil {
+		closeStore()
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
 	a.machine = a.auth.Machine(machineName)
 	return a, nil
-}
-
-// openStore returns the store of marks, locks and, where SESSION_STORE says so, sessions.
-func openStore(c *config) (session.Store, error) {
-	if c.Redis == nil {
-		return session.NewMemoryStore(), nil
-	}
-	return nil, errors.New("REDIS_URL: not supported by this version; unset it")
 }
 
 // newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL
