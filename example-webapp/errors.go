@@ -45,8 +45,10 @@ func problemOf(err error) *oidcauth.Problem {
 	case errors.Is(err, oidcauth.ErrLoginRequired):
 		return problem(http.StatusUnauthorized, "login_required", "Please sign in again", "Your sign-in can't be used any more.", err)
 	case errors.As(err, &stepUp):
-		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresher or stronger sign-in is needed",
+		p := problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresher or stronger sign-in is needed",
 			"Sign in again to go on.", err)
+		p.Link = "/stepup" // which asks the provider for a fresh login
+		return p
 	case errors.Is(err, session.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
 			"You are still signed in. Try again in a moment.", err)
@@ -67,7 +69,10 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Reference = rand.Text()[:10]
 	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
 	if p.Status == http.StatusUnauthorized {
-		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
+		p.LinkText = "Sign in again"
+		if p.Link == "/" {
+			p.Link = a.auth.LoginURL("/profile")
+		}
 		w.Header().Set("WWW-Authenticate", challenge(err))
 	}
 	if p.Status == http.StatusServiceUnavailable {

@@ -26,7 +26,8 @@ type app struct {
 	close   func() // when nothing is served any more
 }
 
-// handler returns all routes behind the checks that hold for each of them.
+// handler returns all routes behind the checks that hold for each of them. Those are the app's own: the library protects what is
+// under /auth/ by itself.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
 	a.routes(mux)
@@ -37,6 +38,7 @@ func (a *app) handler() http.Handler {
 func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("/auth/", a.auth)
 
+	// Pages. Load only tells who is there; RequireLogin and Require send browsers to the provider, and back here.
 	mux.Handle("GET /{$}", a.auth.Load(http.HandlerFunc(a.home)))
 	mux.Handle("GET /profile", a.auth.RequireLogin(http.HandlerFunc(a.profile)))
 	mux.Handle("POST /profile/refresh", a.auth.RequireLogin(http.HandlerFunc(a.refreshAndShow)))
@@ -45,12 +47,14 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
 
+	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.me))))
 	mux.Handle("GET /api/call", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.call))))
 	mux.Handle("POST /api/refresh", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.refresh))))
 	mux.Handle("GET /api/machine", neverNavigate(http.HandlerFunc(a.callAsMachine)))
 	mux.HandleFunc("GET /demo/api", a.demo.serve)
 
+	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /static/", staticFiles(a.refusal(http.StatusNotFound)))
