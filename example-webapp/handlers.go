@@ -177,14 +177,16 @@ func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	result := apiResult{URL: a.config.API.Redacted(), As: r.FormValue("as")}
 	var body []byte
 	var err error
+	fail := a.fail
 	switch result.As {
 	case "user":
 		result.Status, body, err = a.fetch(r.Context(), a.auth.Client(r.Context()))
+		fail = a.failForUser
 	case "machine":
 		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()))
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	result.Body = indented(body)
