@@ -32,8 +32,8 @@ type generation struct {
 // tag ties the session to what Revoke and RevokeAt may end.
 type tag struct {
 	key     string // tagKey of its name
-	epoch   int64 // the mark's epoch that the session has seen: a later one ends it
-	foreign int64 // stamp of a foreign clock in ms; noStamp: none
+	epoch   int64  // the mark's epoch that the session has seen: a later one ends it
+	foreign int64  // stamp of a foreign clock in ms; noStamp: none
 }
 
 const noStamp = math.MinInt64
