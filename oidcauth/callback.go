@@ -14,7 +14,7 @@ import (
 )
 
 // callbackParameters are the parameters of an authentication response that the package reads (RFC 6749 §4.1.2, RFC 9207 §2).
-var callbackParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response"}
+var callbackParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response"} // response (JARM) is the last
 
 const (
 	maxState = 512
@@ -27,6 +27,7 @@ const (
 type callback struct {
 	code, state, iss, errorCode, description string
 	hasIss                                   bool
+	jwt                                      string // the whole response, where it is a JWT (JARM)
 }
 
 // serveCallback completes a login. The steps stand in one place, in the order in which they must happen: nothing is believed
@@ -35,7 +36,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	// 1. One method, by response mode; nothing that was fetched ahead.
 	method := http.MethodGet
-	if a.config.ResponseMode == FormPost {
+	if a.config.ResponseMode.isPost() {
 		method = http.MethodPost
 	}
 	if a.methodNotAllowed(w, r, method) {
@@ -97,8 +98,19 @@ func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (ca
 			return bad("parameter given more than once: " + name)
 		}
 	}
+	var wrapped string
+	if a.config.ResponseMode.isJWT() {
+		if hasAny(params, callbackParameters[:len(callbackParameters)-1]) {
+			return bad("response parameters beside the response JWT")
+		}
+		wrapped = params.Get("response")
+		var err error
+		if params, err = unwrapResponse(wrapped); err != nil {
+			return bad("response: " + err.Error())
+		}
+	}
 	cb := callback{
-		code: params.Get("code"), state: params.Get("state"), iss: params.Get("iss"), hasIss: params.Has("iss"),
+		jwt: wrapped, code: params.Get("code"), state: params.Get("state"), iss: params.Get("iss"), hasIss: params.Has("iss"),
 		errorCode: params.Get("error"), description: clip(params.Get("error_description"), maxShown),
 	}
 	switch {
@@ -147,6 +159,12 @@ type login struct {
 // completeLogin takes steps 3 to 9 of a callback.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
+	// 2b. A response JWT is the provider's own word.
+	if cb.jwt != "" {
+		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {
+			return nil, responseProblem(err)
+		}
+	}
 	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
 	meta, err := a.provider.metadata(ctx)
 	if err != nil {
@@ -155,7 +173,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	if err := a.checkIss(meta, cb); err != nil {
 		return nil, err
 	}
-	// 2b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
+	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
@@ -190,11 +208,22 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 }
 
 func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
+	if cb.jwt != "" {
+		return nil // its iss was verified
+	}
 	if cb.hasIss && cb.iss != a.config.Issuer || !cb.hasIss && meta.IssParameterSupported {
 		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
 	return nil
+}
+
+// responseProblem tells a forged response JWT from keys that can't be had.
+func responseProblem(err error) error {
+	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+		return err
+	}
+	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 }
 
 // unavailableStore marks an error of a Store as what it is, unless it says so itself.

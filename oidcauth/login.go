@@ -106,6 +106,9 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 	if other.Resource == nil {
 		merged.Resource = o.Resource
 	}
+	if other.Claims == nil {
+		merged.Claims = o.Claims
+	}
 	merged.Extra = url.Values{}
 	for _, extra := range []url.Values{o.Extra, other.Extra} {
 		for name, values := range extra {
@@ -139,7 +142,15 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 		age := max(0, int64(o.MaxAge/time.Second))
 		t.MaxAge = &age
 	}
-	return a.authorizationURL(ctx, meta, a.authorizationParameters(t, o))
+	params := a.authorizationParameters(t, o)
+	claims, err := essentialClaims(o.Claims, o.essentialACR)
+	if err != nil {
+		return "", err
+	}
+	if claims != nil {
+		params.Set("claims", string(claims))
+	}
+	return a.authorizationURL(ctx, meta, params)
 }
 
 // randomText returns 128 random bits: what guessing would have to find within one login.
@@ -189,6 +200,11 @@ func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, pa
 	target, err := url.Parse(meta.AuthorizationEndpoint)
 	if err != nil {
 		return "", &LoginError{Code: "invalid_metadata", Err: err}
+	}
+	if a.config.Advanced.SignedRequests {
+		if params, err = a.requestObject(params); err != nil {
+			return "", err
+		}
 	}
 	if a.pushes(meta) {
 		uri, err := a.push(ctx, meta, params)

@@ -26,7 +26,7 @@ type logoutToken struct {
 // everything that needs no key comes first: a forged token with the wrong issuer costs no fetch. The error is a
 // *tokenError, or an *UnavailableError when the provider's keys can't be had.
 func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg, logoutTokenType)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -12,10 +13,12 @@ import (
 // A ResponseMode is how the provider returns from a login (OAuth 2.0 Multiple Response Types §2.1).
 type ResponseMode string
 
-// Response modes of the code flow.
+// Response modes of the code flow. The JWT modes are those of JARM, for providers that demand them.
 const (
-	Query    ResponseMode = ""          // GET with the parameters in the query; response_mode is not sent
-	FormPost ResponseMode = "form_post" // cross-site POST of a form; needs Secure cookies with SameSite=None
+	Query       ResponseMode = ""              // GET with the parameters in the query; response_mode is not sent
+	FormPost    ResponseMode = "form_post"     // cross-site POST of a form; needs Secure cookies with SameSite=None
+	QueryJWT    ResponseMode = "query.jwt"     // as Query, in one JWT that the provider signs
+	FormPostJWT ResponseMode = "form_post.jwt" // as FormPost, in one JWT that the provider signs
 )
 
 // A PARMode says whether authorization requests are pushed (RFC 9126).
@@ -98,6 +101,9 @@ type Advanced struct {
 	// FAPI turns on what the FAPI 2.0 security profile demands and refuses what it forbids.
 	FAPI bool
 
+	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC 9101).
+	SignedRequests bool
+
 	// DPoP binds tokens to a key of the session (RFC 9449). Bearer answers are then refused.
 	DPoP bool
 
@@ -131,7 +137,10 @@ type LoginOptions struct {
 	// Resource are the resource indicators of the access token (RFC 8707 §2.1).
 	Resource []string
 
-	// Extra are further parameters. Those that the package sets itself are refused by New, and ignored by Login.
+	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.
+	Claims json.RawMessage
+
+	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the package sets itself are refused by New, and ignored by Login.
 	Extra url.Values
 
 	// What a guard demands, verified when the login returns.

@@ -83,7 +83,7 @@ func (a *Authenticator) sealTransaction(name string, t *transaction) (string, er
 // Lax cookies don't come with.
 func (a *Authenticator) transactionCookieOf(name, value string, maxAge int) *http.Cookie {
 	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if a.config.ResponseMode == FormPost {
+	if a.config.ResponseMode.isPost() {
 		c.SameSite = http.SameSiteNoneMode
 	}
 	return c

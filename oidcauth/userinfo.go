@@ -18,6 +18,9 @@ var errOtherResource = errors.New(`the access token may be meant for another res
 // when the provider has no userinfo endpoint. The answer's sub must be subject; a signed answer (application/jwt) must
 // verify. The error is an *endpointError, a *tokenError or an *UnavailableError; all of them fail a login.
 func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
+	if (t.TokenType == "DPoP") != (e.proof != nil) {
+		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}
+	}
 	m, err := e.provider.metadata(ctx)
 	if err != nil || m.UserinfoEndpoint == "" {
 		return nil, err
@@ -28,8 +31,9 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 		return nil, &endpointError{Endpoint: "userinfo", Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header.Set("Accept", "application/json, application/jwt")
-	req.Header.Set("Authorization", t.TokenType+" "+t.AccessToken)
-	a, err := e.do("userinfo", req, []string{t.AccessToken})
+	a, err := e.do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
+		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken)
+	})
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
 		refused.Err = errOtherResource
 	}
@@ -73,7 +77,7 @@ func checkSubject(claims object, want string) error {
 // signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be ours when they are there, and what marks
 // another kind of token, an ID token above all, is refused, for a signature alone doesn't say what was signed.
 func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err != nil {
 		return nil, err
 	}

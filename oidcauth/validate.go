@@ -18,7 +18,7 @@ var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
 var ownParameters = []string{
 	"client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "login_hint", "ui_locales", "acr_values", "max_age", "resource", "request",
-	"request_uri", "dpop_jkt", "client_secret", "client_assertion", "client_assertion_type", "code_verifier",
+	"request_uri", "dpop_jkt", "claims", "client_secret", "client_assertion", "client_assertion_type", "code_verifier",
 }
 
 // validate reports every mistake in c, whose defaults are filled in.
@@ -47,10 +47,13 @@ func (c *Config) validate() error {
 }
 
 func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
-	if c.ResponseMode != Query && c.ResponseMode != FormPost {
-		wrong("ResponseMode", "%q is neither Query nor FormPost", c.ResponseMode)
+	if !slices.Contains([]ResponseMode{Query, FormPost, QueryJWT, FormPostJWT}, c.ResponseMode) {
+		wrong("ResponseMode", "%q is none of Query, FormPost, QueryJWT, FormPostJWT", c.ResponseMode)
 	}
-	if c.ResponseMode == FormPost && c.insecureCookies() {
+	if c.Advanced.SignedRequests && c.ClientAuth.Key == nil {
+		wrong("Advanced.SignedRequests", "needs ClientAuth.Key")
+	}
+	if c.ResponseMode.isPost() && c.insecureCookies() {
 		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
 	}
 	if c.PAR != PARAuto && c.PAR != PAROff && c.PAR != PARRequire {
@@ -82,6 +85,9 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 			wrong("Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
 		}
 	}
+	if _, err := essentialClaims(c.Login.Claims, nil); err != nil {
+		wrong("Login.Claims", "is not a JSON object of objects (Core §5.5)")
+	}
 	for name := range c.Login.Extra {
 		if slices.Contains(ownParameters, name) {
 			wrong("Login.Extra", "%q is set by the package itself; use the field for it", name)
@@ -112,6 +118,8 @@ func (a *ClientAuth) validate(secret, field string, wrong func(field, format str
 	case PrivateKeyJWT:
 		if a.Key == nil {
 			wrong(field, "%s needs Key", a.Method)
+		} else if _, err := signingAlg(a.Key, a.Alg); err != nil {
+			wrong(field, "Key: %v", err)
 		}
 	case TLSClientAuth:
 		if a.Certificate == nil {

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,11 +22,15 @@ type verifier struct {
 	issuer, clientID, alg string
 	skew                  time.Duration
 	keys                  *keySet
+	decryption            []crypto.PrivateKey
 }
 
 // newVerifier shares the keys of p. The client is p's; the parameter keeps the three constructors alike.
 func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
-	return &verifier{issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew, keys: p.keys}
+	return &verifier{
+		issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
+		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
+	}
 }
 
 // A tokenError says that a token is at fault: what was expected and what came, never the token. Failures that are not
@@ -138,7 +143,7 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 
 // idToken holds what login and refresh have in common.
 func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, object, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg)
 	}

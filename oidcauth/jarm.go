@@ -1,0 +1,65 @@
+package oidcauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"time"
+)
+
+// isJWT reports whether responses come as one signed JWT (JARM §2.3).
+func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
+
+// isPost reports whether responses come as a cross-site POST.
+func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
+
+// unwrapResponse takes the parameters out of a response JWT without verifying it: only the state, by which this browser's login is
+// found, is used before verifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
+func unwrapResponse(raw string) (url.Values, error) {
+	jws, err := parseJWS(raw)
+	if err != nil {
+		return nil, err
+	}
+	params := url.Values{}
+	for _, name := range callbackParameters {
+		if !jws.payload.has(name) || name == "response" || name == "iss" {
+			continue
+		}
+		value, err := jws.payload.text(name)
+		if err != nil {
+			return nil, err
+		}
+		params.Set(name, value)
+	}
+	return params, nil
+}
+
+// verifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *tokenError or an
+// *UnavailableError.
+func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
+	jws, err := parseJWS(raw)
+	if err == nil {
+		err = jws.checkHeader(v.alg)
+	}
+	if err == nil {
+		err = v.checkResponse(jws.payload)
+	}
+	if err == nil {
+		err = v.signature(ctx, jws, forLogin)
+	}
+	if err != nil {
+		return asTokenError("authorization response refused", err)
+	}
+	return nil
+}
+
+func (v *verifier) checkResponse(claims object) error {
+	now := clock{time.Now(), v.skew}
+	_, expiry := now.expiry(claims)
+	var nonce error
+	if claims.has("nonce") || claims.has("sub") {
+		nonce = errors.New("expected an authorization response, got another kind of token")
+	}
+	return cmp.Or(checkIssuer(claims, v.issuer), checkAudience(claims, v.clientID), expiry, nonce)
+}
