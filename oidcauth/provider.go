@@ -17,12 +17,13 @@ const stalePatience = 3 * time.Second
 // A provider knows the OpenID provider's metadata and keys. Nothing is fetched before somebody asks; one fetch runs at
 // a time, whoever asks, and none of those who wait can cancel it. It is safe for concurrent use.
 type provider struct {
-	issuer string
-	maxAge time.Duration
-	limit  time.Duration // of one fetch
-	client *http.Client
-	log    *slog.Logger
-	keys   *keySet
+	issuer  string // as configured
+	issuers issuers
+	maxAge  time.Duration
+	limit   time.Duration // of one fetch
+	client  *http.Client
+	log     *slog.Logger
+	keys    *keySet
 
 	flight singleflight.Group
 
@@ -34,7 +35,7 @@ type provider struct {
 }
 
 func newProvider(c *Config, client *http.Client) *provider {
-	p := &provider{issuer: c.Issuer, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
+	p := &provider{issuer: c.Issuer, issuers: issuers{c.Issuer, c.Tenants}, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
 	p.keys = newKeySet(p)
 	return p
 }
@@ -122,7 +123,7 @@ func (p *provider) fetch(ctx context.Context) {
 // discover gets and checks the discovery document (Discovery §4).
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended (Discovery §4.1).
-	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration")
+	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return nil, err
 	}

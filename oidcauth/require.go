@@ -104,7 +104,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
-			if u.Issuer == "" || u.Issuer == a.config.Issuer {
+			if u.Issuer == "" || a.provider.issuers.allow(u.Issuer) {
 				return u.clone, nil
 			}
 		}

@@ -98,7 +98,7 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.has("iss") {
-		err = checkIssuer(claims, v.issuer)
+		err = v.issuers.check(claims)
 	}
 	if err == nil && claims.has("aud") {
 		err = checkAudience(claims, v.clientID)
@@ -111,7 +111,7 @@ func (v *verifier) checkUserinfoScope(claims object) (err error) {
 
 // signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which userinfo may leave out.
 func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
+	_, err := (&oneSignature{verifier: v, claims: jws.payload, why: forLogin}).VerifySignature(ctx, jws.raw)
 	return err
 }
 
