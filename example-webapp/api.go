@@ -72,7 +72,7 @@ func utcOrNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC().Truncate(time.Second)
+	t = t.UTC().Truncate(time.Millisecond)
 	return &t
 }
 

@@ -39,6 +39,7 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", a.auth.Load(http.HandlerFunc(a.home)))
 	mux.Handle("GET /profile", a.auth.RequireLogin(http.HandlerFunc(a.profile)))
 	mux.Handle("POST /profile/refresh", a.auth.RequireLogin(http.HandlerFunc(a.refreshAndShow)))
+	mux.Handle("POST /profile/sign-out-everywhere", a.auth.RequireLogin(http.HandlerFunc(a.signOutEverywhere)))
 	mux.Handle("GET /api-calls", a.auth.RequireLogin(http.HandlerFunc(a.apiCalls)))
 	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
@@ -154,6 +155,15 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/profile", http.StatusSeeOther) // which asks for a login where one is needed
+}
+
+// signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout does.
+func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
+	if err := a.auth.Sessions().Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.auth.Logout(w, r)
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.

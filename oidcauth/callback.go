@@ -211,7 +211,7 @@ func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
 	if cb.jwt != "" {
 		return nil // its iss was verified
 	}
-	if cb.hasIss && cb.iss != a.config.Issuer || !cb.hasIss && meta.IssParameterSupported {
+	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && meta.IssParameterSupported {
 		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}

@@ -28,6 +28,8 @@ type endpoint struct {
 	verifier *verifier
 	slots    chan struct{}
 	mtls     bool
+	nonces   *nonces
+	proof    *proofKey // nil: bearer tokens
 }
 
 func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
@@ -38,7 +40,16 @@ func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 		verifier: newVerifier(c, p, client),
 		slots:    make(chan struct{}, maxLogins),
 		mtls:     c.ClientAuth.Certificate != nil,
+		nonces:   &nonces{},
 	}
+}
+
+// bind returns the endpoint for tokens that are bound to a DPoP key: token requests carry a proof, and an answer with
+// any other kind of token is refused (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
+func (e *endpoint) bind(key *proofKey) *endpoint {
+	bound := *e
+	bound.proof = key
+	return &bound
 }
 
 // acquire takes one of the places for logins under way; ok is false when all are taken. release gives it back, once.
@@ -63,14 +74,19 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 
 // tokenAt is token for an endpoint that configuration names, such as a machine client's.
 func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
-	a, err := e.send(ctx, "token", target, form)
+	a, err := e.send(ctx, "token", target, form, "")
+	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
+		// The server refused the proof, not the grant, which it has not looked at (RFC 9449 §8): once more, with a
+		// new assertion.
+		a, err = e.send(ctx, "token", target, form, again.nonce)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if a.status != http.StatusOK {
 		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: errors.New("expected status 200")}
 	}
-	t, err := parseTokenAnswer(a.body, a.received, false)
+	t, err := parseTokenAnswer(a.body, a.received, e.proof != nil)
 	if err != nil {
 		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err}
 	}
@@ -95,7 +111,7 @@ type answer struct {
 
 // post sends a form with the client's authentication; a status other than 2xx is an *endpointError.
 func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*answer, error) {
-	return e.send(ctx, "provider", target, form)
+	return e.bind(nil).send(ctx, "provider", target, form, "")
 }
 
 // push stores an authorization request at the provider (RFC 9126 §2) and returns the request_uri for the browser.
@@ -110,7 +126,7 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI stri
 	params = maps.Clone(params)
 	params.Set("client_id", e.auth.clientID)
 	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
-	a, err := e.send(ctx, "pushed authorization request", target, params)
+	a, err := e.bind(nil).send(ctx, "pushed authorization request", target, params, "")
 	if err != nil {
 		return "", err
 	}
@@ -138,13 +154,14 @@ func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
 	if err != nil || m.RevocationEndpoint == "" {
 		return err
 	}
-	_, err = e.send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
-		url.Values{"token": {token}, "token_type_hint": {hint}})
+	_, err = e.bind(nil).send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
+		url.Values{"token": {token}, "token_type_hint": {hint}}, "")
 	return err
 }
 
-// send is the one place where a form leaves for the provider.
-func (e *endpoint) send(ctx context.Context, name, target string, form url.Values) (*answer, error) {
+// send is the one place where a form leaves for the provider. With a DPoP key the request carries a proof, with the
+// nonce given or else the server's latest.
+func (e *endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*answer, error) {
 	form = maps.Clone(form)
 	if form == nil {
 		form = url.Values{}
@@ -154,17 +171,31 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: err}
 	}
-	secrets = append(secrets, secretsIn(form)...)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header = header
-	a, err := e.do(name, req, secrets)
+	if err := e.addProof(req, nonce); err != nil {
+		return nil, &endpointError{Endpoint: name, Err: err}
+	}
+	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_client" {
 		e.auth.explain(ctx, e.provider.peek())
 	}
 	return a, err
+}
+
+func (e *endpoint) addProof(req *http.Request, nonce string) error {
+	if e.proof == nil {
+		return nil
+	}
+	if nonce == "" {
+		nonce = e.nonces.of(req.URL)
+	}
+	proof, err := e.proof.proof(req.Method, req.URL, "", nonce)
+	req.Header.Set("DPoP", proof)
+	return err
 }
 
 // secretParameters are the form fields whose values must not come back in a message.
@@ -178,26 +209,32 @@ func secretsIn(form url.Values) (secrets []string) {
 }
 
 // do sends a request and reads the answer within its bounds.
-func (e *endpoint) do(name string, req *http.Request, secrets []string) (*answer, error) {
-	res, err := e.client.Do(req)
+func (e *endpoint) do(name string, req *http.Request, secrets []string, send sender) (*answer, error) {
+	res, err := send(req)
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: withoutURL(err)}
 	}
 	defer res.Body.Close()
+	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	if e.proof != nil {
+		failed.nonce = e.nonces.learn(req.URL, res.Header)
+	}
 	body, err := readBody(res.Body)
 	if err != nil {
-		return nil, &endpointError{Endpoint: name, Status: res.StatusCode, Err: err}
-	}
-	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		failed.readError(body, secrets)
+		failed.Err = err
 		return nil, failed
 	}
-	if o, err := parseObject(body); err == nil && o.present("error") && name != "userinfo" {
+	if res.StatusCode < 200 || res.StatusCode > 299 || name != "userinfo" && holdsError(body) {
 		failed.readError(body, secrets)
 		return nil, failed
 	}
 	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil
+}
+
+// holdsError reports whether a body is an OAuth error, which some providers send with status 200.
+func holdsError(body []byte) bool {
+	o, err := parseObject(body)
+	return err == nil && o.present("error")
 }
 
 // withoutURL drops the URL of a *url.Error: the endpoint's name says enough, and a URL may carry anything.

@@ -18,7 +18,12 @@ type endpointError struct {
 	Description string // the provider's error_description, cleaned and cut
 	RetryAfter  time.Duration
 	Err         error // the cause when the provider gave no code, or nil
+
+	nonce string // the DPoP nonce that came along
 }
+
+// wantsNonce reports whether an authorization server refused a DPoP proof for want of a nonce, and gave one (RFC 9449 §8).
+func (e *endpointError) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
 func (e *endpointError) Error() string {
 	var b strings.Builder

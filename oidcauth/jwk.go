@@ -25,6 +25,8 @@ type verificationKey struct {
 	id  string // kid, "" when the key has none
 	alg string // the one algorithm that the key is published for, "" for any
 	key any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+
+	issuer string // whose key it is, where keys of many tenants are published together
 }
 
 // parseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too weak, symmetric, private or not meant
@@ -75,8 +77,12 @@ func parseKey(entry json.RawMessage) (verificationKey, error) {
 	if err != nil {
 		return verificationKey{}, err
 	}
+	issuer, err := o.text("issuer")
+	if err != nil {
+		return verificationKey{}, err
+	}
 	key, err := publicKey(o)
-	return verificationKey{id: id, alg: alg, key: key}, err
+	return verificationKey{id: id, alg: alg, key: key, issuer: issuer}, err
 }
 
 // checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC 7517 §4.2, §4.3).

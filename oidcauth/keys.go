@@ -54,26 +54,26 @@ var errNoKey = errors.New("no key of the provider verifies the signature")
 
 // verify returns the payload of a signed token, if a key of the provider made the signature. A token that no key
 // verifies causes one refetch, when the brake allows it: the provider may have changed its keys a moment ago.
-// The error is errNoKey when the token is at fault and an *UnavailableError when the keys can't be had.
-func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose) ([]byte, error) {
+// owned says whether a key that is published for an issuer may sign. The error is errNoKey when the token is at fault and an *UnavailableError when the keys can't be had.
+func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose, owned func(issuer string) bool) ([]byte, error) {
 	keys, seen, err := s.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if payload, err := tryKeys(jws, keys); err == nil {
+	if payload, err := tryKeys(jws, keys, owned); err == nil {
 		return payload, nil
 	}
 	keys, err = s.renewed(ctx, seen, why)
 	if err != nil {
 		return nil, err
 	}
-	return tryKeys(jws, keys)
+	return tryKeys(jws, keys, owned)
 }
 
-func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey) ([]byte, error) {
+func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey, owned func(issuer string) bool) ([]byte, error) {
 	header := jws.Signatures[0].Header
 	for _, k := range keys {
-		if !k.fits(header.Algorithm, header.KeyID) {
+		if !k.fits(header.Algorithm, header.KeyID) || !owned(k.issuer) {
 			continue
 		}
 		if payload, err := jws.Verify(k.key); err == nil {

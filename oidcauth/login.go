@@ -69,7 +69,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 	if !params.Has("iss") {
 		return LoginOptions{ReturnTo: params.Get("return_to")}, nil
 	}
-	if params.Get("iss") != a.config.Issuer {
+	if !a.provider.issuers.allow(params.Get("iss")) {
 		return LoginOptions{}, errors.New("iss of a third-party-initiated login is not our issuer")
 	}
 	hint := params.Get("login_hint")

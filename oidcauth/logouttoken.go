@@ -26,7 +26,7 @@ type logoutToken struct {
 // everything that needs no key comes first: a forged token with the wrong issuer costs no fetch. The error is a
 // *tokenError, or an *UnavailableError when the provider's keys can't be had.
 func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg, logoutTokenType)
 	}
@@ -47,10 +47,10 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 }
 
 func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
-	t := &logoutToken{Issuer: v.issuer}
-	var errs [8]error
+	t := new(logoutToken)
+	var errs [9]error
 	now := clock{time.Now(), v.skew}
-	errs[0] = checkIssuer(claims, v.issuer)
+	errs[0] = v.issuers.check(claims)
 	errs[1] = checkAudience(claims, v.clientID)
 	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutMessage)
 	t.Expiry, errs[3] = now.logoutExpiry(claims)
@@ -58,15 +58,8 @@ func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
 	errs[5] = checkEvents(claims)
 	t.ID, errs[6] = requiredID(claims)
 	errs[7] = t.readTarget(claims)
+	t.Issuer, errs[8] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
-}
-
-func checkIssuer(claims object, issuer string) error {
-	got, err := claims.text("iss")
-	if err == nil && got != issuer {
-		err = fmt.Errorf("iss: expected exactly %q, got %s", issuer, quoteShort(got))
-	}
-	return err
 }
 
 // logoutExpiry is expiry for a token that may come without exp and that nobody needs for longer than a day.

@@ -17,12 +17,13 @@ const stalePatience = 3 * time.Second
 // A provider knows the OpenID provider's metadata and keys. Nothing is fetched before somebody asks; one fetch runs at
 // a time, whoever asks, and none of those who wait can cancel it. It is safe for concurrent use.
 type provider struct {
-	issuer string
-	maxAge time.Duration
-	limit  time.Duration // of one fetch
-	client *http.Client
-	log    *slog.Logger
-	keys   *keySet
+	issuer  string // as configured
+	issuers issuers
+	maxAge  time.Duration
+	limit   time.Duration // of one fetch
+	client  *http.Client
+	log     *slog.Logger
+	keys    *keySet
 
 	flight singleflight.Group
 
@@ -34,7 +35,7 @@ type provider struct {
 }
 
 func newProvider(c *Config, client *http.Client) *provider {
-	p := &provider{issuer: c.Issuer, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
+	p := &provider{issuer: c.Issuer, issuers: issuers{c.Issuer, c.Tenants}, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
 	p.keys = newKeySet(p)
 	return p
 }
@@ -44,31 +45,39 @@ func newProvider(c *Config, client *http.Client) *provider {
 // that says when asking again makes sense. ctx bounds the wait, not the fetch.
 func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	cached, fresh, wait := p.look()
-	if fresh || cached != nil && wait > 0 {
+	switch {
+	case fresh, cached != nil && wait > 0:
 		return cached, nil
-	}
-	if wait > 0 {
+	case wait > 0:
 		return nil, p.unavailable()
-	}
-	done := p.flight.DoChan("metadata", func() (any, error) {
-		return nil, p.fetch(context.WithoutCancel(ctx))
-	})
-	if cached != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, stalePatience)
+	case cached != nil: // it serves still: don't let a hanging provider hold up everybody
+		patient, cancel := context.WithTimeout(ctx, stalePatience)
 		defer cancel()
+		_ = p.refetch(patient) // failed or not, there is a document
+		return p.peek(), nil
 	}
-	select {
-	case <-done:
-	case <-ctx.Done():
-		if cached == nil {
-			return nil, &UnavailableError{RetryAfter: firstDelay, Err: ctx.Err()}
-		}
+	if err := p.refetch(ctx); err != nil {
+		return nil, err
 	}
 	if m := p.peek(); m != nil {
 		return m, nil
 	}
 	return nil, p.unavailable()
+}
+
+// refetch fetches once for all who wait, on a context that none of them can cancel. Its error is only ever that the
+// caller's own wait ended; what the fetch brought is in the fields.
+func (p *provider) refetch(ctx context.Context) error {
+	done := p.flight.DoChan("metadata", func() (any, error) {
+		p.fetch(context.WithoutCancel(ctx))
+		return nil, nil
+	})
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return &UnavailableError{RetryAfter: firstDelay, Err: ctx.Err()}
+	}
 }
 
 // peek returns what is known now, however old, or nil. It does no I/O.
@@ -92,9 +101,9 @@ func (p *provider) unavailable() *UnavailableError {
 }
 
 // fetch gets the metadata and keeps them. Only one runs at a time.
-func (p *provider) fetch(ctx context.Context) error {
+func (p *provider) fetch(ctx context.Context) {
 	if _, fresh, wait := p.look(); fresh || wait > 0 {
-		return nil // somebody else's fetch ended between our look and now
+		return // somebody else's fetch ended between our look and now
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
@@ -105,17 +114,16 @@ func (p *provider) fetch(ctx context.Context) error {
 	if err != nil {
 		p.retry.failed()
 		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", p.current != nil)
-		return err
+		return
 	}
 	p.retry.succeeded()
 	p.current, p.fetched = m, time.Now()
-	return nil
 }
 
 // discover gets and checks the discovery document (Discovery §4).
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended (Discovery §4.1).
-	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration")
+	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,9 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 		if !errors.Is(r.Err, ErrLoginRequired) && have.bridges(&q, time.Now()) {
 			return have, nil
 		}
+		if errors.Is(r.Err, errDeadGrant) {
+			s.LeaveCookie()
+		}
 		return nil, r.Err
 	}
 }

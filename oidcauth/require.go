@@ -93,7 +93,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider == a.key && !a.tokens.dead.known(session.From(ctx)) {
+			if id.record.Provider == a.key && !a.tokens.dead.stops(session.From(ctx)) {
 				return func() *User { return id.user().clone() }, nil
 			}
 		}
@@ -104,7 +104,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
-			if u.Issuer == "" || u.Issuer == a.config.Issuer {
+			if u.Issuer == "" || a.provider.issuers.allow(u.Issuer) {
 				return u.clone, nil
 			}
 		}

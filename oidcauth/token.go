@@ -175,7 +175,7 @@ func (t *tokens) look(s *session.Session, name string) (held, error) {
 		return held{}, err
 	case id.record.Provider != t.auth.key:
 		return held{}, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
-	case t.dead.known(s):
+	case t.dead.stops(s):
 		return held{}, errDeadGrant
 	}
 	h := held{rec: &id.record}

@@ -18,6 +18,9 @@ var errOtherResource = errors.New(`the access token may be meant for another res
 // when the provider has no userinfo endpoint. The answer's sub must be subject; a signed answer (application/jwt) must
 // verify. The error is an *endpointError, a *tokenError or an *UnavailableError; all of them fail a login.
 func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
+	if (t.TokenType == "DPoP") != (e.proof != nil) {
+		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}
+	}
 	m, err := e.provider.metadata(ctx)
 	if err != nil || m.UserinfoEndpoint == "" {
 		return nil, err
@@ -28,8 +31,9 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 		return nil, &endpointError{Endpoint: "userinfo", Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header.Set("Accept", "application/json, application/jwt")
-	req.Header.Set("Authorization", t.TokenType+" "+t.AccessToken)
-	a, err := e.do("userinfo", req, []string{t.AccessToken})
+	a, err := e.do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
+		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken)
+	})
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
 		refused.Err = errOtherResource
 	}
@@ -73,7 +77,7 @@ func checkSubject(claims object, want string) error {
 // signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be ours when they are there, and what marks
 // another kind of token, an ID token above all, is refused, for a signature alone doesn't say what was signed.
 func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.has("iss") {
-		err = checkIssuer(claims, v.issuer)
+		err = v.issuers.check(claims)
 	}
 	if err == nil && claims.has("aud") {
 		err = checkAudience(claims, v.clientID)
@@ -107,7 +111,7 @@ func (v *verifier) checkUserinfoScope(claims object) (err error) {
 
 // signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which userinfo may leave out.
 func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
+	_, err := (&oneSignature{verifier: v, claims: jws.payload, why: forLogin}).VerifySignature(ctx, jws.raw)
 	return err
 }
 

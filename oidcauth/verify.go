@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,14 +19,19 @@ import (
 // and audience with our keys; the rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here.
 // It is safe for concurrent use.
 type verifier struct {
-	issuer, clientID, alg string
-	skew                  time.Duration
-	keys                  *keySet
+	issuers       issuers
+	clientID, alg string
+	skew          time.Duration
+	keys          *keySet
+	decryption    []crypto.PrivateKey
 }
 
 // newVerifier shares the keys of p. The client is p's; the parameter keeps the three constructors alike.
 func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
-	return &verifier{issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew, keys: p.keys}
+	return &verifier{
+		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
+		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
+	}
 }
 
 // A tokenError says that a token is at fault: what was expected and what came, never the token. Failures that are not
@@ -138,7 +144,7 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 
 // idToken holds what login and refresh have in common.
 func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, object, error) {
-	jws, err := parseJWS(raw)
+	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg)
 	}
@@ -166,8 +172,8 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 
 func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken, error) {
 	claims := jws.payload
-	t := &idToken{Raw: jws.raw, Issuer: v.issuer, Claims: jws.body}
-	var errs [9]error
+	t := &idToken{Raw: jws.raw, Claims: jws.body}
+	var errs [10]error
 	now := clock{time.Now(), v.skew}
 	t.Subject, errs[0] = subjectOf(claims)
 	errs[1] = checkAudience(claims, v.clientID)
@@ -178,6 +184,7 @@ func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken,
 	t.Nonce, errs[6] = claims.text("nonce")
 	t.SessionExpiry, _, errs[7] = claims.date("session_expiry")
 	errs[8] = t.readContext(claims)
+	t.Issuer, errs[9] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
 }
 
@@ -192,8 +199,12 @@ func (t *idToken) readContext(claims object) (err error) {
 
 // signature lets go-oidc verify signature, issuer and audience. Its own expiry check, which knows no skew, is off.
 func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
-	keys := &oneSignature{keys: v.keys, alg: v.alg, why: why}
-	_, err := oidc.NewVerifier(v.issuer, keys, &oidc.Config{
+	issuer, err := v.issuers.of(jws.payload)
+	if err != nil {
+		return err
+	}
+	keys := &oneSignature{verifier: v, claims: jws.payload, why: why}
+	_, err = oidc.NewVerifier(issuer, keys, &oidc.Config{
 		ClientID:             v.clientID,
 		SupportedSigningAlgs: []string{v.alg},
 		SkipExpiryCheck:      true,
@@ -206,20 +217,23 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 
 // oneSignature is go-oidc's KeySet for one token. It keeps the error that go-oidc would flatten.
 type oneSignature struct {
-	keys *keySet
-	alg  string
-	why  purpose
-	err  error
+	verifier *verifier
+	claims   object // not verified yet
+	why      purpose
+	err      error
 }
 
 func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)})
+	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.verifier.alg)})
 	if err == nil {
-		payload, err = s.keys.verify(ctx, jws, s.why)
+		payload, err = s.verifier.keys.verify(ctx, jws, s.why, s.owned)
 	}
 	s.err = err
 	return payload, err
 }
+
+// owned reports whether a key of this issuer may have signed the token.
+func (s *oneSignature) owned(issuer string) bool { return s.verifier.issuers.ownsKey(issuer, s.claims) }
 
 func refuseIDToken(err error) error { return &tokenError{Reason: "ID token refused", Err: err} }
 

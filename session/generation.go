@@ -31,7 +31,7 @@ type generation struct {
 
 // tag ties the session to what Revoke and RevokeAt may end.
 type tag struct {
-	name    string
+	key     string // tagKey of its name
 	epoch   int64 // the mark's epoch that the session has seen: a later one ends it
 	foreign int64 // stamp of a foreign clock in ms; noStamp: none
 }
@@ -89,9 +89,9 @@ func (g *generation) value(name string) ([]byte, bool) {
 	return nil, false
 }
 
-func (g *generation) tag(name string) *tag {
+func (g *generation) tag(key string) *tag {
 	for i := range g.tags {
-		if g.tags[i].name == name {
+		if g.tags[i].key == key {
 			return &g.tags[i]
 		}
 	}
@@ -102,7 +102,7 @@ func (g *generation) tag(name string) *tag {
 func (g *generation) size() int {
 	size := 512
 	for _, t := range g.tags {
-		size += 64 + 2*len(t.name) // with the name of its mark's row
+		size += 64 + 2*len(t.key) // with the name of its mark's row
 	}
 	for _, v := range g.values {
 		size += 64 + len(v.name) + 2*len(v.data)
@@ -160,10 +160,10 @@ func applyValues(old []value, changes map[string][]byte) []value {
 func applyTags(old, added []tag, epochs map[string]int64) []tag {
 	tags := slices.Clone(old)
 	for _, t := range added {
-		i := slices.IndexFunc(tags, func(o tag) bool { return o.name == t.name })
+		i := slices.IndexFunc(tags, func(o tag) bool { return o.key == t.key })
 		switch {
 		case i < 0:
-			t.epoch = epochs[t.name]
+			t.epoch = epochs[t.key]
 			tags = append(tags, t)
 		case t.foreign != noStamp && tags[i].foreign == noStamp:
 			tags[i].foreign = t.foreign

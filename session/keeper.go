@@ -97,7 +97,7 @@ func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []s
 			g.names.list = append(g.names.list, v.Name(row(g.id)))
 		}
 		for _, t := range g.tags {
-			g.names.list = append(g.names.list, v.Name(tagRow(t.name)))
+			g.names.list = append(g.names.list, v.Name(tagRow(t.key)))
 		}
 	})
 	return g.names.list
@@ -134,7 +134,7 @@ func (m *Manager) rowsOf(ctx context.Context, all []version, rows ...func(id str
 // sameTags reports whether a's marks were looked at when b's were.
 func sameTags(a, b *generation) bool {
 	for _, t := range a.tags {
-		if known := b.tag(t.name); known == nil || *known != t {
+		if known := b.tag(t.key); known == nil || *known != t {
 			return false
 		}
 	}
@@ -148,7 +148,7 @@ func (m *Manager) checkTags(ctx context.Context, g *generation) error {
 	}
 	names := make([]string, len(g.tags))
 	for i, t := range g.tags {
-		names[i] = m.vault.Name(tagRow(t.name))
+		names[i] = m.vault.Name(tagRow(t.key))
 	}
 	raws, err := m.vault.Fetch(ctx, names...)
 	if err == nil && m.endedByMarks(g, names, raws) {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,11 +23,19 @@ type mark struct {
 const markSize = 16
 
 // Names of rows in the session vault. The vault hashes them.
-func tagRow(tag string) string       { return "tag " + tag }
+func tagRow(key string) string       { return "tag " + key }
 func endedRow(id string) string      { return "ended " + id }
 func generationRow(id string) string { return "generation " + id }
 func sessionRow(id string) string    { return "session " + id }
 func leaseRow(id string) string      { return "lease " + id }
+
+// tagKey is what a session keeps of a tag: enough to find its mark, and less than an issuer and a subject take.
+func tagKey(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return string(sum[:tagSize])
+}
+
+const tagSize = 16
 
 var errNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
 
@@ -52,8 +61,9 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 		return errNoStore
 	}
 	ctx = context.WithoutCancel(ctx) // half a revocation helps nobody
+	key := tagKey(tag)
 	for range maxTries {
-		rows, err := m.vault.Get(ctx, tagRow(tag))
+		rows, err := m.vault.Get(ctx, tagRow(key))
 		if err != nil {
 			return err
 		}
@@ -62,7 +72,7 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 		if rows[0].Value != nil && next == old {
 			return nil
 		}
-		if ok, err := m.writeMark(ctx, tag, rows[0].Raw, next); ok || err != nil {
+		if ok, err := m.writeMark(ctx, key, rows[0].Raw, next); ok || err != nil {
 			m.watch.wake()
 			return err
 		}
@@ -70,13 +80,13 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 	return fmt.Errorf("%w: mark kept changing", ErrUnavailable)
 }
 
-func (m *Manager) writeMark(ctx context.Context, tag string, raw []byte, next mark) (bool, error) {
+func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next mark) (bool, error) {
 	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
 	if raw == nil {
-		return m.vault.Add(ctx, tagRow(tag), b, m.markLife())
+		return m.vault.Add(ctx, tagRow(key), b, m.markLife())
 	}
-	return m.vault.Swap(ctx, tagRow(tag), raw, b, m.markLife())
+	return m.vault.Swap(ctx, tagRow(key), raw, b, m.markLife())
 }
 
 // markLife is longer than any session lives that began before the mark.
@@ -110,7 +120,7 @@ func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, err
 	}
 	keys := make([]string, len(tags))
 	for i, t := range tags {
-		keys[i] = tagRow(t.name)
+		keys[i] = tagRow(t.key)
 	}
 	rows, err := m.vault.Get(ctx, keys...)
 	if err != nil {
@@ -118,7 +128,7 @@ func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, err
 	}
 	epochs := make(map[string]int64, len(tags))
 	for i, t := range tags {
-		epochs[t.name], err = m.epoch(ctx, t, rows[i])
+		epochs[t.key], err = m.epoch(ctx, t, rows[i])
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +142,7 @@ func (m *Manager) epoch(ctx context.Context, t tag, row seal.Row) (int64, error)
 	now := readMark(row)
 	if row.Raw != nil && row.Value == nil {
 		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
-		if ok, err := m.writeMark(ctx, t.name, row.Raw, now); err != nil || !ok {
+		if ok, err := m.writeMark(ctx, t.key, row.Raw, now); err != nil || !ok {
 			return 0, errors.Join(ErrUnavailable, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 //	id           length, bytes
 //	number       generation
 //	created      since 1970; then deadline and idle as distances from it (idle: 0 none)
-//	tags         count, each: name, epoch, foreign stamp (0 none, else stamp+1 zigzag)
+//	tags         count, each: key (16 bytes), epoch, 0 or 1 and the foreign stamp as its distance from created
 //	values       count, each: name, length, bytes
 //	tokens       see tokens.go
 //	padding      zeros up to a multiple of 64 bytes, so that the length says little of the content
@@ -51,7 +51,7 @@ func pack(g *generation) ([]byte, error) {
 	}
 	b = binary.AppendUvarint(b, uint64(len(g.tags)))
 	for _, t := range g.tags {
-		b = t.append(b)
+		b = t.append(b, g.created)
 	}
 	b = binary.AppendUvarint(b, uint64(len(g.values)))
 	for _, v := range g.values {
@@ -64,13 +64,12 @@ func pack(g *generation) ([]byte, error) {
 	return append(b, make([]byte, -len(b)&(padTo-1))...), nil
 }
 
-func (t tag) append(b []byte) []byte {
-	b = appendBytes(b, []byte(t.name))
-	b = binary.AppendVarint(b, t.epoch)
+func (t tag) append(b []byte, created int64) []byte {
+	b = binary.AppendVarint(append(b, t.key...), t.epoch)
 	if t.foreign == noStamp {
 		return append(b, 0)
 	}
-	return binary.AppendVarint(append(b, 1), t.foreign)
+	return binary.AppendVarint(append(b, 1), t.foreign-created)
 }
 
 func appendBytes(b, data []byte) []byte {
@@ -109,7 +108,7 @@ func unpack(plain []byte) (*generation, error) {
 		g.idle = 0
 	}
 	for range r.count() {
-		g.tags = append(g.tags, r.tag())
+		g.tags = append(g.tags, r.tag(g.created))
 	}
 	if n := r.count(); n > 0 {
 		g.values = make([]value, 0, n)
@@ -194,13 +193,13 @@ func (r *reader) name() string {
 	return string(r.take(n - nameBase))
 }
 
-func (r *reader) tag() tag {
-	t := tag{name: string(r.bytes()), epoch: r.varint(), foreign: noStamp}
+func (r *reader) tag(created int64) tag {
+	t := tag{key: string(r.take(tagSize)), epoch: r.varint(), foreign: noStamp}
 	switch flag := r.take(1); {
 	case r.bad || flag[0] > 1:
 		r.bad = true
 	case flag[0] == 1:
-		t.foreign = r.varint()
+		t.foreign = r.after(created)
 	}
 	return t
 }

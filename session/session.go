@@ -253,7 +253,7 @@ func (s *Session) tag(name string, stamp int64) {
 	if s.load() != nil {
 		return
 	}
-	s.delta.tags = append(s.delta.tags, tag{name: name, foreign: stamp})
+	s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp})
 	s.changed()
 }
 
@@ -270,6 +270,16 @@ func (s *Session) Limit(t time.Time) {
 	}
 	s.delta.limit = limit
 	s.changed()
+}
+
+// LeaveCookie lets this response go out without a cookie that only moves the idle limit. It is for a session that another
+// process may have changed, without this one knowing: an older cookie must not take the place of a newer one.
+func (s *Session) LeaveCookie() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() == nil {
+		s.mayWrite = false
+	}
 }
 
 // start begins a session if there is none.

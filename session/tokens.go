@@ -13,18 +13,19 @@ import (
 	"sync"
 )
 
-// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the smallest form from which the text
-// comes back character by character (which is tried when it is packed; a part that fails is kept as text):
+// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the smallest form from which its text
+// comes back character by character, which is tried when it is packed; a part that fails is kept as text:
 //
-//	claims   the JSON object behind a base64 part of a JWT, in one stream that all tokens of the session share, deflated with
-//	         a preset dictionary; only the header and payload of a signed JWT go there. The rest stays outside, so that no
-//	         secret and nothing that an application or a visitor chooses is compressed beside the claims.
-//	raw      the bytes behind a base64 part: signatures, opaque tokens, encrypted tokens
+//	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), in one stream that all
+//	         tokens of the session share, deflated with a preset dictionary
+//	raw      the bytes behind any other base64 part: signatures, opaque tokens, encrypted tokens
 //	text     anything else
 //
-// The form:
+// Nothing else goes into the stream: no secret, and nothing that an application or a visitor chooses, so that the length of
+// what is sealed does not tell one from the other. The form:
 //
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
+//	table of outlined values
 //	length of the deflated stream, the stream
 const (
 	partText = iota
@@ -35,7 +36,7 @@ const (
 
 const (
 	maxParts  = 16
-	maxClaims = 64 << 10 // inflated claims of all tokens of a session
+	maxClaims = 64 << 10 // of all tokens of a session, inflated and filled in
 )
 
 // tokens are the tokens of a generation: packed, and unpacked when somebody asks.
@@ -50,6 +51,7 @@ type tokenText struct{ name, text string }
 type packedTokens struct {
 	form   []byte // all of it, so that it can be written again as it is
 	list   []packedToken
+	values outlined
 	stream []byte
 	claims int // inflated length
 	chars  int // text length, for the memory's accounts
@@ -117,37 +119,55 @@ func (t *tokens) append(b []byte) ([]byte, error) {
 	if t.packed != nil {
 		return append(b, t.packed.form...), nil
 	}
-	var claims []byte
-	b = binary.AppendUvarint(b, uint64(len(t.texts)))
+	w := tokenWriter{b: binary.AppendUvarint(b, uint64(len(t.texts)))}
 	for _, token := range t.texts {
-		b = appendName(b, token.name)
-		b, claims = appendToken(b, claims, token.text)
+		w.b = appendName(w.b, token.name)
+		w.token(token.text)
 	}
-	stream, err := deflate(claims)
-	return appendBytes(b, stream), err
+	stream, err := deflate(w.claims)
+	return appendBytes(w.values.append(w.b), stream), err
 }
 
-// appendToken writes one token to b and its claims to the stream.
-func appendToken(b, claims []byte, text string) (_, _ []byte) {
+// tokenWriter takes tokens apart.
+type tokenWriter struct {
+	b      []byte
+	values outlined
+	claims []byte // the stream to be
+	filled int    // what the stream's claims are long in full
+}
+
+func (w *tokenWriter) token(text string) {
 	parts := strings.Split(text, ".")
 	jwt := len(parts) == 3
 	if len(parts) > maxParts {
 		parts = []string{text}
 	}
-	b = binary.AppendUvarint(b, uint64(len(parts)))
+	w.b = binary.AppendUvarint(w.b, uint64(len(parts)))
 	for i, part := range parts {
 		raw := rawOf(part)
 		switch {
-		case jwt && i < 2 && isObject(raw) && len(claims)+len(raw) <= maxClaims:
-			b = binary.AppendUvarint(b, uint64(len(raw))<<2|partClaims)
-			claims = append(claims, raw...)
+		case jwt && i < 2 && w.object(raw):
 		case raw != nil:
-			b = append(binary.AppendUvarint(b, uint64(len(raw))<<2|partRaw), raw...)
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
 		default:
-			b = append(binary.AppendUvarint(b, uint64(len(part))<<2|partText), part...)
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|partText), part...)
 		}
 	}
-	return b, claims
+}
+
+// object writes raw as claims, if it looks like a JSON object and there is room.
+func (w *tokenWriter) object(raw []byte) bool {
+	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
+		return false
+	}
+	outline := w.values.outline(raw)
+	if outline == nil || !bytes.Equal(w.values.fill(nil, outline, len(raw)), raw) {
+		return false
+	}
+	w.filled += len(raw)
+	w.claims = append(w.claims, outline...)
+	w.b = binary.AppendUvarint(w.b, uint64(len(outline))<<2|partClaims)
+	return true
 }
 
 // rawOf returns the bytes behind base64 text, nil unless they give back the same text.
@@ -157,10 +177,6 @@ func rawOf(text string) []byte {
 		return nil
 	}
 	return raw
-}
-
-func isObject(raw []byte) bool {
-	return len(raw) > 1 && raw[0] == '{' && raw[len(raw)-1] == '}'
 }
 
 // tokens reads the form without inflating anything.
@@ -180,6 +196,7 @@ func (r *reader) tokens() tokens {
 		}
 		p.list = append(p.list, token)
 	}
+	p.values = r.outlined()
 	p.stream = r.bytes()
 	if p.claims > maxClaims {
 		r.bad = true
@@ -204,33 +221,42 @@ func (r *reader) part(p *packedTokens) part {
 	return t
 }
 
-// unpack rebuilds the texts. A stream that does not hold exactly what the parts say, which only a holder of the keys can make,
-// yields no tokens.
+// unpack rebuilds the texts. A stream that does not hold what the parts say, or grows beyond what was ever packed, which only a
+// holder of the keys can make, yields no tokens.
 func (p *packedTokens) unpack() []tokenText {
 	claims, err := inflate(p.stream, p.claims)
 	if err != nil {
 		return nil
 	}
 	texts := make([]tokenText, 0, len(p.list))
+	room := maxClaims
+	var filled []byte
 	for _, token := range p.list {
-		b := make([]byte, 0, 512)
+		text := make([]byte, 0, 1024)
 		for i, part := range token.parts {
 			if i > 0 {
-				b = append(b, '.')
+				text = append(text, '.')
 			}
 			data := part.data
 			if part.kind == partClaims {
-				data, claims = claims[:part.size], claims[part.size:]
+				filled = p.values.fill(filled[:0], claims[:part.size], room)
+				if filled == nil {
+					return nil
+				}
+				data, claims, room = filled, claims[part.size:], room-len(filled)
 			}
-			if part.kind == partText {
-				b = append(b, data...)
-			} else {
-				b = base64.RawURLEncoding.AppendEncode(b, data)
-			}
+			text = part.append(text, data)
 		}
-		texts = append(texts, tokenText{token.name, string(b)})
+		texts = append(texts, tokenText{token.name, string(text)})
 	}
 	return texts
+}
+
+func (t part) append(text, data []byte) []byte {
+	if t.kind == partText {
+		return append(text, data...)
+	}
+	return base64.RawURLEncoding.AppendEncode(text, data)
 }
 
 var errStream = errors.New("session: claims are not what their lengths say")
