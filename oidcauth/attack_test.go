@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"bufio"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
@@ -132,4 +133,19 @@ func decoded(t *testing.T, text string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	require.NoError(t, err)
 	return raw
+}
+
+// rawLine sends a request with this request-target to h, as it stands on the request line; nil when net/http refuses it.
+func rawLine(h http.Handler, target string, change ...func(*http.Request)) *http.Response {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: app.example.test\r\n\r\n")))
+	if err != nil {
+		return nil
+	}
+	r.RemoteAddr = "192.0.2.1:1234"
+	for _, f := range change {
+		f(r)
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Result()
 }
