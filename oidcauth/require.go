@@ -141,7 +141,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 	}
 	t := &transaction{Loops: a.loops(r)}
 	if t.Loops > maxLoops {
-		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
 	o.ReturnTo = requestURI(r)
