@@ -21,7 +21,7 @@ var assets embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span}
+	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span, "past": past}
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(assets, "templates/layout.html"))
 	files, err := fs.Glob(assets, "templates/*.html")
 	if err != nil {
@@ -37,6 +37,9 @@ func parseTemplates() map[string]*template.Template {
 // clock is a time as people read it; stamp is the same for machines.
 func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// past reports whether t is over.
+func past(t time.Time) bool { return !time.Now().Before(t) }
 
 // span is the distance of t from now, in the units that matter.
 func span(t time.Time) string {
