@@ -22,6 +22,7 @@ type app struct {
 	sessions  *session.Manager
 	providers []*identityProvider // one or two; the first is OIDC_ISSUER's
 	machine   *oidcauth.Machine
+	exhibits  func() []exhibit // of the gallery, made when first asked for
 	log       *slog.Logger
 	close     func() // when nothing is served any more
 }
@@ -53,6 +54,8 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /api-calls", login(a.apiCalls))
 	mux.Handle("GET /admin", a.require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
+	mux.Handle("GET /errors", a.load(a.gallery))
+	mux.Handle("GET /errors/{code}", a.load(a.exhibit))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", neverNavigate(login(a.me)))
