@@ -59,7 +59,7 @@ func play(s scene) *oidcauth.Problem {
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { errors.As(err, &caught) },
 	})
 	if err != nil {
-		return nil
+		panic(err) // nothing of it comes from outside
 	}
 	nobodyMay := auth.Require(func(*oidcauth.User) error { return errOnStage })
 	stage := http.NewServeMux()
