@@ -22,6 +22,17 @@ type mark struct {
 
 const markSize = 16
 
+// foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock may say anything.
+func foreignStamp(t time.Time) int64 {
+	switch {
+	case t.Year() < 1970:
+		return 0
+	case t.Year() > 9999:
+		return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMilli()
+	}
+	return t.UnixMilli()
+}
+
 // Names of rows in the session vault. The vault hashes them.
 func tagRow(key string) string       { return "tag " + key }
 func endedRow(id string) string      { return "ended " + id }
@@ -51,7 +62,7 @@ func (m *Manager) Revoke(ctx context.Context, tag string) error {
 // ends), also such as are saved later. A mark never moves backwards.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.raise(ctx, tag, func(old mark) mark {
-		return mark{epoch: old.epoch, foreign: max(old.foreign, at.UnixMilli())}
+		return mark{epoch: old.epoch, foreign: max(old.foreign, foreignStamp(at))}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
@@ -34,6 +35,9 @@ var (
 
 // pack writes g.
 func pack(g *generation) ([]byte, error) {
+	if n := max(len(g.tags), len(g.values), len(g.tokens.texts)); n > maxCount {
+		return nil, fmt.Errorf("%w: %d names, at most %d are kept", ErrTooLarge, n, maxCount)
+	}
 	id, err := base64.RawURLEncoding.DecodeString(g.id)
 	if err != nil {
 		return nil, errPacked

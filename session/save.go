@@ -100,7 +100,7 @@ func (s *Session) Save(ctx context.Context) error {
 		s.gaveUp = true
 		return err
 	}
-	if s.begun && s.mustWrite {
+	if s.ctx != nil && s.begun && s.mustWrite {
 		s.warn("session saved after the response began: its cookie can't be set")
 		return ErrCommitted
 	}

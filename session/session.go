@@ -245,7 +245,7 @@ func (s *Session) Tag(tag string) { s.tag(tag, noStamp) }
 
 // TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is before at, a time by a foreign clock (an ID
 // token's iat, say). Saving returns ErrNoSession when that has happened already.
-func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, at.UnixMilli()) }
+func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, foreignStamp(at)) }
 
 func (s *Session) tag(name string, stamp int64) {
 	s.mu.Lock()
