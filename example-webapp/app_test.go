@@ -203,6 +203,16 @@ func TestWalkInEveryStore(t *testing.T) {
 	}
 }
 
+func TestSignOutEverywhere(t *testing.T) {
+	a := startApp(t)
+	here, there, bob := a.signedIn("alice"), a.signedIn("alice"), a.signedIn("bob")
+	here.open(a.base + "/profile")
+	require.Equal(t, "/auth/signed-out", here.submit("/profile/sign-out-everywhere", nil).url.Path)
+	require.Equal(t, http.StatusUnauthorized, here.fetch(http.MethodGet, a.base+"/api/me").status)
+	require.Equal(t, http.StatusUnauthorized, there.fetch(http.MethodGet, a.base+"/api/me").status, "the other device too")
+	require.Equal(t, http.StatusOK, bob.fetch(http.MethodGet, a.base+"/api/me").status, "nobody else")
+}
+
 func TestDenialIsAPageAndNoSession(t *testing.T) {
 	a := startApp(t)
 	b := newBrowser(t)
@@ -307,7 +317,7 @@ func TestAPICalls(t *testing.T) {
 	})
 	t.Run("refreshing moves the expiry", func(t *testing.T) {
 		first := b.fetch(http.MethodGet, a.base+"/api/me").object(t)["access_token_expires_at"]
-		time.Sleep(1100 * time.Millisecond) // the answer has whole seconds
+		time.Sleep(1100 * time.Millisecond) // the provider counts whole seconds
 		p := b.fetch(http.MethodPost, a.base+"/api/refresh")
 		require.Equal(t, http.StatusOK, p.status, p.body)
 		require.Greater(t, p.object(t)["access_token_expires_at"], first)
@@ -432,6 +442,18 @@ func TestHealth(t *testing.T) {
 		require.NotEmpty(t, b.page.header.Get("Retry-After"))
 		requireProtected(t, b.page)
 	})
+}
+
+func TestProbesMayUseAnyHostName(t *testing.T) {
+	a := startApp(t)
+	for path, status := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/": http.StatusMisdirectedRequest} {
+		req, err := http.NewRequest(http.MethodGet, a.base+path, nil)
+		require.NoError(t, err)
+		req.Host = "pod-7.internal:8080"
+		b := newBrowser(t)
+		b.show(req, nil)
+		require.Equal(t, status, b.page.status, path)
+	}
 }
 
 func TestStartUpText(t *testing.T) {

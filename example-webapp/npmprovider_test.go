@@ -1,234 +1,25 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
-	"html"
-	"io"
-	"maps"
-	"net"
+	"encoding/pem"
 	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
-
-	main "github.com/signet-go/signet/example-webapp"
 )
-
-// testAll names the variable that turns a skip for want of a program into a failure.
-const testAll = "SIGNET_TEST_ALL"
-
-// An npmProvider is npm's oidc-provider in a process of its own: an implementation that signet has nothing in common with.
-type npmProvider struct {
-	t       *testing.T
-	Issuer  string `json:"issuer"`
-	Control string `json:"control"`
-}
-
-// startNPMProvider starts e2e/provider.mjs, whose options it documents, and ends it with the test. It skips the test on a
-// machine without Node or the npm packages.
-func startNPMProvider(t *testing.T, options map[string]any) *npmProvider {
-	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		skip(t, "node is not installed")
-	}
-	if _, err := os.Stat(filepath.Join("e2e", "node_modules", "oidc-provider")); err != nil {
-		skip(t, "npm's packages are missing: run npm ci in example-webapp/e2e")
-	}
-	config, err := json.Marshal(options)
-	require.NoError(t, err)
-
-	command := exec.Command(node, "provider.mjs", string(config))
-	command.Dir = "e2e"
-	command.Stderr = t.Output()
-	stdin, err := command.StdinPipe()
-	require.NoError(t, err)
-	stdout, err := command.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, command.Start())
-	t.Cleanup(func() {
-		// It ends when its standard input does.
-		stdin.Close()
-		command.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	require.NoError(t, err, "the provider ended before it listened")
-	p := &npmProvider{t: t}
-	require.NoError(t, json.Unmarshal(line, p))
-	return p
-}
-
-func skip(t *testing.T, reason string) {
-	t.Helper()
-	require.Empty(t, os.Getenv(testAll), "%s is set, but %s", testAll, reason)
-	t.Skip(reason)
-}
-
-// control sends a command to the provider's control channel and decodes the answer into into, unless that is nil.
-func (p *npmProvider) control(method, path string, body, into any) {
-	p.t.Helper()
-	var sent io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		require.NoError(p.t, err)
-		sent = strings.NewReader(string(raw))
-	}
-	req, err := http.NewRequest(method, p.Control+"/"+path, sent)
-	require.NoError(p.t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(p.t, err)
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	require.NoError(p.t, err)
-	require.Equal(p.t, http.StatusOK, resp.StatusCode, "%s", answer)
-	if into != nil {
-		require.NoError(p.t, json.Unmarshal(answer, into))
-	}
-}
-
-// counts says how often each endpoint was asked since the last call: "token:authorization_code", "userinfo" and so on.
-func (p *npmProvider) counts() map[string]int {
-	p.t.Helper()
-	var answer struct {
-		Counts map[string]int `json:"counts"`
-	}
-	p.control(http.MethodGet, "requests", nil, &answer)
-	p.control(http.MethodDelete, "requests", nil, nil)
-	return answer.Counts
-}
-
-// An npmClient is the example web app as a client of npm's oidc-provider.
-type npmClient struct {
-	*npmProvider
-	url string
-	log *logBook
-}
-
-// startNPMClient starts both. They are at two sites, 127.0.0.1 and localhost, so that a browser treats their requests to
-// each other as cross-site.
-func startNPMClient(t *testing.T, env map[string]string, options, metadata map[string]any) *npmClient {
-	t.Helper()
-	addr := freeAddr(t)
-	_, port, err := net.SplitHostPort(addr)
-	require.NoError(t, err)
-	c := &npmClient{url: "http://localhost:" + port, log: new(logBook)}
-
-	client := map[string]any{
-		"client_id":                           "app",
-		"client_secret":                       "a secret: with %, + and /",
-		"redirect_uris":                       []string{c.url + "/auth/callback"},
-		"post_logout_redirect_uris":           []string{c.url + "/auth/signed-out"},
-		"backchannel_logout_uri":              c.url + "/auth/backchannel-logout",
-		"backchannel_logout_session_required": true,
-	}
-	maps.Copy(client, metadata)
-	all := map[string]any{"host": "127.0.0.1", "clients": []any{client}}
-	maps.Copy(all, options)
-	c.npmProvider = startNPMProvider(t, all)
-
-	environment := map[string]string{
-		"ADDR": addr, "BASE_URL": c.url, "OIDC_ISSUER": c.Issuer, "OIDC_CLIENT_ID": "app",
-		"OIDC_CLIENT_SECRET": "a secret: with %, + and /",
-		"SESSION_KEYS":       "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=",
-	}
-	maps.Copy(environment, env)
-	c.serve(environment)
-	return c
-}
-
-// serve runs the app until the test ends.
-func (c *npmClient) serve(env map[string]string) {
-	c.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- main.Run(ctx, func(name string) string { return env[name] }, c.log) }()
-	c.t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil || c.t.Failed() {
-			c.t.Logf("the app ended with %v and wrote:\n%s", err, c.log)
-		}
-	})
-	require.Eventually(c.t, func() bool {
-		resp, err := http.Get(c.url + "/healthz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond, "the app does not listen")
-}
-
-// signIn opens a page, fills in the provider's form and allows what it asks for; it returns where that ends.
-func (c *npmClient) signIn(b *browser, path, login string) page {
-	c.t.Helper()
-	b.open(c.url + path)
-	b.submit("/login", url.Values{"login": {login}, "password": {login}})
-	if strings.Contains(b.page.body, "/consent") {
-		b.submit("/consent", nil)
-	}
-	if strings.Contains(b.page.body, `action="`+c.url) {
-		// form_post: the page that a browser's script would send.
-		b.submit("/auth/callback", hidden(b.page.body))
-	}
-	return b.page
-}
-
-// me is what /api/me says, and its status.
-func (c *npmClient) me(b *browser) (status int, me map[string]any) {
-	c.t.Helper()
-	answer := b.fetch(http.MethodGet, c.url+"/api/me")
-	require.NoError(c.t, json.Unmarshal([]byte(answer.body), &me), answer.body)
-	return answer.status, me
-}
-
-// hidden returns the hidden inputs of a page.
-func hidden(body string) url.Values {
-	values := make(url.Values)
-	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
-		values.Add(m[1], html.UnescapeString(m[2]))
-	}
-	return values
-}
-
-// freeAddr returns a loopback address that nothing listens on, just now.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// A logBook keeps what the app writes. It is safe for concurrent use.
-type logBook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 func TestNPMProviderSignsIn(t *testing.T) {
 	t.Parallel()
+	keyFile, keySet := newClientKey(t)
 	tests := map[string]struct {
 		env      map[string]string
 		options  map[string]any
@@ -250,6 +41,26 @@ func TestNPMProviderSignsIn(t *testing.T) {
 		"with ES256": {
 			env:      map[string]string{"OIDC_SIGNING_ALG": "ES256"},
 			metadata: map[string]any{"id_token_signed_response_alg": "ES256"},
+		},
+		"with private_key_jwt": {
+			env: map[string]string{"OIDC_CLIENT_KEY_FILE": keyFile, "OIDC_CLIENT_SECRET": ""},
+			metadata: map[string]any{
+				"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
+				"jwks": keySet, "client_secret": nil,
+			},
+		},
+		"with a pushed authorization request": {
+			env:      map[string]string{"OIDC_PAR": "require"},
+			metadata: map[string]any{"require_pushed_authorization_requests": true},
+			counts:   map[string]int{"pushed_authorization_request": 1},
+		},
+		"without a pushed authorization request": {
+			env:    map[string]string{"OIDC_PAR": "off"},
+			counts: map[string]int{"pushed_authorization_request": 0},
+		},
+		"with signed userinfo": {
+			metadata: map[string]any{"userinfo_signed_response_alg": "RS256"},
+			counts:   map[string]int{"userinfo": 1},
 		},
 		"with an issuer that has a path": {
 			options: map[string]any{"path": "/tenants/7"},
@@ -319,4 +130,83 @@ func TestNPMProviderSignsOut(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status)
 	b.open(c.url + "/profile")
 	require.Contains(t, b.page.body, `name="password"`, "the provider has forgotten the person too")
+}
+
+func TestNPMProviderRefreshesOnce(t *testing.T) {
+	t.Parallel()
+	c := startNPMClient(t, map[string]string{"OIDC_PROMPT": "consent"}, nil, nil)
+	b := newBrowser(t)
+	c.signIn(b, "/profile", "alice")
+	c.counts()
+
+	// The provider revokes everything when a refresh token is used twice.
+	var wg sync.WaitGroup
+	statuses := make([]int, 20)
+	for i := range statuses {
+		wg.Go(func() { statuses[i] = c.refresh(b) })
+	}
+	wg.Wait()
+	for _, status := range statuses {
+		require.Equal(t, http.StatusOK, status)
+	}
+	require.Equal(t, http.StatusOK, c.refresh(b), "the session has the newest refresh token")
+
+	require.LessOrEqual(t, c.counts()["token:refresh_token"], len(statuses)+1)
+	status, me := c.me(b)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "alice", me["sub"])
+}
+
+// refresh asks the app for new tokens with the browser's cookies, and returns the status. Unlike the browser it may be used
+// by several at once.
+func (c *npmClient) refresh(b *browser) int {
+	resp, err := b.client.Post(c.url+"/api/refresh", "", nil)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestNPMProviderEndsSessionsFromBehind(t *testing.T) {
+	t.Parallel()
+	c := startNPMClient(t, nil, nil, nil)
+	ended, other := newBrowser(t), newBrowser(t)
+	c.signIn(ended, "/profile", "alice")
+	c.signIn(other, "/profile", "alice")
+	_, me := c.me(ended)
+
+	c.control(http.MethodPost, "backchannel-logout", map[string]any{"client_id": "app", "sub": "alice", "sid": me["sid"]}, nil)
+
+	status, _ := c.me(ended)
+	require.Equal(t, http.StatusUnauthorized, status)
+	status, _ = c.me(other)
+	require.Equal(t, http.StatusOK, status, "another session of the same person lives on")
+}
+
+func TestNPMProviderRotatesItsKeys(t *testing.T) {
+	t.Parallel()
+	c := startNPMClient(t, nil, nil, nil)
+	c.signIn(newBrowser(t), "/profile", "alice")
+	c.control(http.MethodPost, "rotate-keys", nil, nil)
+	c.counts()
+
+	got := c.signIn(newBrowser(t), "/profile", "ada")
+
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	require.Equal(t, 1, c.counts()["jwks"], "one refetch for the unknown key")
+}
+
+// newClientKey returns a PEM file with a client's private key, and the JWK set of its public half.
+func newClientKey(t *testing.T) (file string, set map[string]any) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	file = filepath.Join(t.TempDir(), "client.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	raw, err := json.Marshal(jose.JSONWebKey{Key: &key.PublicKey, Algorithm: "ES256", Use: "sig"})
+	require.NoError(t, err)
+	return file, map[string]any{"keys": []json.RawMessage{raw}}
 }

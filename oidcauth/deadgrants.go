@@ -38,6 +38,16 @@ func newDeadGrants(vault *seal.Vault) *deadGrants {
 	return &deadGrants{vault: vault, bySession: map[string]deadGrant{}}
 }
 
+// stops reports whether s holds a refresh token that was refused, and then keeps the response from moving the idle limit of its
+// cookie, over which another process may have set a newer one.
+func (d *deadGrants) stops(s *session.Session) bool {
+	dead := d.known(s)
+	if dead {
+		s.LeaveCookie()
+	}
+	return dead
+}
+
 // known reports whether s holds a refresh token that was refused, as far as this process knows. It does no I/O, for guards ask
 // it for every request.
 func (d *deadGrants) known(s *session.Session) bool {
@@ -61,7 +71,7 @@ func (d *deadGrants) add(ctx context.Context, log *slog.Logger, s *session.Sessi
 	if d.vault == nil {
 		return
 	}
-	if err := d.vault.Set(ctx, deadRow(s, token), []byte{1}, time.Until(s.Deadline())); err != nil {
+	if err := d.vault.Set(ctx, deadRow(s, token), []byte("dead"), time.Until(s.Deadline())); err != nil {
 		log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "refresh"), reason(err))
 	}
 }

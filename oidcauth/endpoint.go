@@ -12,24 +12,42 @@ import (
 	"time"
 )
 
-// maxLogins bounds how many logins wait for the provider at once. More are turned away with 503: a slow provider
-// must not fill the memory.
+// maxLogins bounds how many logins wait for the provider at once. More are
+// turned away with 503: a slow provider must not fill the memory.
 const maxLogins = 64
 
 // maxRequestURI leaves room in a URL for everything else.
 const maxRequestURI = 2048
 
-// An endpoint talks to the provider's endpoints in the client's name: token, PAR, revocation, introspection, userinfo.
-// Every call is one request: nothing is retried, no redirect is followed. It is safe for concurrent use.
+// An endpoint talks to the provider's endpoints in the client's name: token,
+// PAR, revocation, introspection, userinfo. Every call is one request: nothing
+// is retried, no redirect is followed. It is safe for concurrent use.
 type endpoint struct {
 	provider *provider
 	client   *http.Client
 	auth     *clientAuthenticator
+
+	// verifier checks signed userinfo.
 	verifier *verifier
-	slots    chan struct{}
-	mtls     bool
+
+	// slots has room for the logins under way; acquire takes one.
+	slots chan struct{}
+
+	// mtls says that the client has a certificate, for which a provider may
+	// have endpoints of their own.
+	mtls bool
+
+	// nonces are the latest DPoP nonces, of the provider and of APIs; every
+	// copy that bind makes shares them.
+	nonces *nonces
+
+	// proof is the key that tokens are bound to; nil means bearer tokens.
+	proof *proofKey
 }
 
+// newEndpoint returns an endpoint for unbound tokens. A machine client with
+// credentials of its own has an endpoint of its own, made from a Config that
+// holds them, on the same provider.
 func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 	return &endpoint{
 		provider: p,
@@ -38,10 +56,21 @@ func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 		verifier: newVerifier(c, p, client),
 		slots:    make(chan struct{}, maxLogins),
 		mtls:     c.ClientAuth.Certificate != nil,
+		nonces:   &nonces{},
 	}
 }
 
-// acquire takes one of the places for logins under way; ok is false when all are taken. release gives it back, once.
+// bind returns the endpoint for tokens that are bound to a DPoP key: token
+// requests carry a proof, and an answer with any other kind of token is refused
+// (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
+func (e *endpoint) bind(key *proofKey) *endpoint {
+	bound := *e
+	bound.proof = key
+	return &bound
+}
+
+// acquire takes one of the places for logins under way; ok is false when all
+// are taken. release gives it back, once.
 func (e *endpoint) acquire() (release func(), ok bool) {
 	select {
 	case e.slots <- struct{}{}:
@@ -51,8 +80,8 @@ func (e *endpoint) acquire() (release func(), ok bool) {
 	}
 }
 
-// token posts a grant to the provider's token endpoint. The error is an *UnavailableError when there are no metadata,
-// else an *endpointError.
+// token posts a grant to the provider's token endpoint. The error is an
+// *UnavailableError when there are no metadata, else an *endpointError.
 func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {
@@ -61,16 +90,22 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 }
 
-// tokenAt is token for an endpoint that configuration names, such as a machine client's.
+// tokenAt is token for an endpoint that configuration names, such as a machine
+// client's.
 func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
-	a, err := e.send(ctx, "token", target, form)
+	a, err := e.send(ctx, "token", target, form, "")
+	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
+		// The server refused the proof, not the grant, which it has not looked
+		// at (RFC 9449 §8): once more, with a new assertion.
+		a, err = e.send(ctx, "token", target, form, again.nonce)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if a.status != http.StatusOK {
 		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: errors.New("expected status 200")}
 	}
-	t, err := parseTokenAnswer(a.body, a.received, false)
+	t, err := parseTokenAnswer(a.body, a.received, e.proof != nil)
 	if err != nil {
 		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err}
 	}
@@ -87,18 +122,25 @@ func (e *endpoint) target(m *metadata, name, endpoint string) string {
 
 // An answer is a successful answer of an endpoint.
 type answer struct {
-	status   int
-	header   http.Header
-	body     []byte // at most maxBody
+	// status is a 2xx.
+	status int
+	header http.Header
+
+	// body has at most maxBody bytes.
+	body []byte
+
+	// received is when the body was there, from which lifetimes count.
 	received time.Time
 }
 
-// post sends a form with the client's authentication; a status other than 2xx is an *endpointError.
+// post sends a form with the client's authentication; a status other than 2xx
+// is an *endpointError.
 func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*answer, error) {
-	return e.send(ctx, "provider", target, form)
+	return e.bind(nil).send(ctx, "provider", target, form, "")
 }
 
-// push stores an authorization request at the provider (RFC 9126 §2) and returns the request_uri for the browser.
+// push stores an authorization request at the provider (RFC 9126 §2) and
+// returns the request_uri for the browser.
 func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI string, err error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {
@@ -110,7 +152,7 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI stri
 	params = maps.Clone(params)
 	params.Set("client_id", e.auth.clientID)
 	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
-	a, err := e.send(ctx, "pushed authorization request", target, params)
+	a, err := e.bind(nil).send(ctx, "pushed authorization request", target, params, "")
 	if err != nil {
 		return "", err
 	}
@@ -127,24 +169,28 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI stri
 	return requestURI, nil
 }
 
+// pushError is an answer to a pushed request that makes no sense.
 func pushError(status int, err error) error {
 	return &endpointError{Endpoint: "pushed authorization request", Status: status, Err: err}
 }
 
-// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or refresh_token. Without a revocation endpoint
-// there is nothing to do, and that is no error.
+// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
+// refresh_token. Without a revocation endpoint there is nothing to do, and that
+// is no error.
 func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
 	m, err := e.provider.metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
 		return err
 	}
-	_, err = e.send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
-		url.Values{"token": {token}, "token_type_hint": {hint}})
+	_, err = e.bind(nil).send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
+		url.Values{"token": {token}, "token_type_hint": {hint}}, "")
 	return err
 }
 
-// send is the one place where a form leaves for the provider.
-func (e *endpoint) send(ctx context.Context, name, target string, form url.Values) (*answer, error) {
+// send is the one place where a form leaves for the provider. With a DPoP key
+// the request carries a proof, with the nonce given or else the server's
+// latest.
+func (e *endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*answer, error) {
 	form = maps.Clone(form)
 	if form == nil {
 		form = url.Values{}
@@ -154,22 +200,39 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: err}
 	}
-	secrets = append(secrets, secretsIn(form)...)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header = header
-	a, err := e.do(name, req, secrets)
+	if err := e.addProof(req, nonce); err != nil {
+		return nil, &endpointError{Endpoint: name, Err: err}
+	}
+	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_client" {
 		e.auth.explain(ctx, e.provider.peek())
 	}
 	return a, err
 }
 
-// secretParameters are the form fields whose values must not come back in a message.
+// addProof adds a DPoP proof (RFC 9449 §5), if tokens are bound to a key.
+func (e *endpoint) addProof(req *http.Request, nonce string) error {
+	if e.proof == nil {
+		return nil
+	}
+	if nonce == "" {
+		nonce = e.nonces.of(req.URL)
+	}
+	proof, err := e.proof.proof(req.Method, req.URL, "", nonce)
+	req.Header.Set("DPoP", proof)
+	return err
+}
+
+// secretParameters are the form fields whose values must not come back in a
+// message.
 var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "state", "nonce"}
 
+// secretsIn returns what a form holds that must stay out of messages.
 func secretsIn(form url.Values) (secrets []string) {
 	for _, name := range secretParameters {
 		secrets = append(secrets, form[name]...)
@@ -178,29 +241,37 @@ func secretsIn(form url.Values) (secrets []string) {
 }
 
 // do sends a request and reads the answer within its bounds.
-func (e *endpoint) do(name string, req *http.Request, secrets []string) (*answer, error) {
-	res, err := e.client.Do(req)
+func (e *endpoint) do(name string, req *http.Request, secrets []string, send sender) (*answer, error) {
+	res, err := send(req)
 	if err != nil {
 		return nil, &endpointError{Endpoint: name, Err: withoutURL(err)}
 	}
 	defer res.Body.Close()
+	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	if e.proof != nil {
+		failed.nonce = e.nonces.learn(req.URL, res.Header)
+	}
 	body, err := readBody(res.Body)
 	if err != nil {
-		return nil, &endpointError{Endpoint: name, Status: res.StatusCode, Err: err}
-	}
-	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		failed.readError(body, secrets)
+		failed.Err = err
 		return nil, failed
 	}
-	if o, err := parseObject(body); err == nil && o.present("error") && name != "userinfo" {
+	if res.StatusCode < 200 || res.StatusCode > 299 || name != "userinfo" && holdsError(body) {
 		failed.readError(body, secrets)
 		return nil, failed
 	}
 	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil
 }
 
-// withoutURL drops the URL of a *url.Error: the endpoint's name says enough, and a URL may carry anything.
+// holdsError reports whether a body is an OAuth error, which some providers
+// send with status 200.
+func holdsError(body []byte) bool {
+	o, err := parseObject(body)
+	return err == nil && o.present("error")
+}
+
+// withoutURL drops the URL of a *url.Error: the endpoint's name says enough,
+// and a URL may carry anything.
 func withoutURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("%s: %w", u.Op, u.Err)

@@ -21,6 +21,8 @@ type (
 	LogoutToken        = logoutToken
 	LoginExpectation   = loginExpectation
 	RefreshExpectation = refreshExpectation
+	ProofKey           = proofKey
+	Nonces             = nonces
 )
 
 var (
@@ -33,6 +35,10 @@ var (
 	ParseTokenAnswer    = parseTokenAnswer
 	RetryAfter          = retryAfter
 	ErrNoAuthTime       = errNoAuthTime
+	NewProofKey         = newProofKey
+	ParseProofKey       = parseProofKey
+	CheckDecryptionKey  = checkDecryptionKey
+	EncryptionKeys      = encryptionKeys
 )
 
 const (
@@ -40,6 +46,7 @@ const (
 	MaxToken  = maxToken
 	MaxLogins = maxLogins
 	MaxKeys   = maxKeys
+	MaxNonces = maxNonces
 )
 
 func (p *provider) Metadata(ctx context.Context) (*metadata, error) { return p.metadata(ctx) }
@@ -112,6 +119,11 @@ func ParseObject(document []byte) ([]string, error) {
 	return o.names, err
 }
 
+func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
+	o, err := parseObject(document)
+	return o.values, err
+}
+
 // ReadClaims runs everything that looks at an ID token's claims, without a signature.
 func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
 	claims, err := parseObject(payload)
@@ -122,4 +134,20 @@ func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
 		return nil, err
 	}
 	return v.readIDToken(&compactJWS{payload: claims, body: payload}, time.Minute)
+}
+
+func (e *endpoint) Bind(key *proofKey) *endpoint { return e.bind(key) }
+func (e *endpoint) Nonces() *nonces              { return e.nonces }
+
+func (k *proofKey) Bytes() ([]byte, error)      { return k.bytes() }
+func (k *proofKey) Thumbprint() (string, error) { return k.thumbprint() }
+
+func (k *proofKey) Proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
+	return k.proof(method, target, accessToken, nonce)
+}
+
+func (n *nonces) Len() int { return len(n.byServer) }
+
+func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *proofKey, token string) (*http.Response, error) {
+	return n.authorized(send, r, key, token)
 }

@@ -20,11 +20,11 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
-	if len(iss) != 1 || len(sid) != 1 || iss[0] != a.config.Issuer || sid[0] == "" || len(sid[0]) > maxSID {
+	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSID {
 		a.writePage(w, http.StatusOK, "signedout.html", page{})
 		return
 	}
-	if err := a.endBySID(r.Context(), sid[0]); err != nil {
+	if err := a.endBySID(r.Context(), iss[0], sid[0]); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
 		return
 	}
@@ -67,8 +67,8 @@ func (a *Authenticator) recordSID(ctx context.Context, u *User, issued time.Time
 }
 
 // endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
-func (a *Authenticator) endBySID(ctx context.Context, sid string) error {
-	tag := sidTag(a.config.Issuer, sid)
+func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error {
+	tag := sidTag(issuer, sid)
 	rows, err := a.sessions.Vault("known sid").Get(ctx, tag)
 	if err != nil {
 		return err

@@ -8,63 +8,64 @@ import (
 	"strings"
 )
 
-// maxToken bounds a token before anything is parsed. Real ones stay below 20 kB; a group list may be long.
+// maxToken bounds a token before anything is parsed. Real ones stay below 20
+// kB; a group list may be long.
 const maxToken = 128 << 10
 
-// A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not verified.
+// A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not
+// verified.
 type compactJWS struct {
-	raw             string
+	// raw is the token itself.
+	raw string
+
+	// header and payload are its two objects; body is the payload's text.
 	header, payload object
-	body            []byte // the payload's bytes
+	body            []byte
 }
 
-// parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser, and stricter than go-jose: one spelling
-// per token, no white space, no unused bits, so that a token which differs in any character is another token.
+// parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser,
+// and stricter than go-jose: one spelling per token, no white space, no unused
+// bits, so that a token which differs in any character is another token.
 func parseJWS(raw string) (*compactJWS, error) {
-	parts, err := split(raw, 3)
+	decoded, err := decodeSegments(raw, 3)
 	if err != nil {
 		return nil, err
 	}
-	t := &compactJWS{raw: raw}
-	var decoded [3][]byte
-	for i, part := range parts {
-		if decoded[i], err = decodeSegment(part); err != nil {
-			return nil, err
-		}
-	}
+	t := &compactJWS{raw: raw, body: decoded[1]}
 	if t.header, err = parseObject(decoded[0]); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	t.body = decoded[1]
 	if t.payload, err = parseObject(t.body); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	return t, nil
 }
 
-// split cuts a token at its dots, after looking at its size and the number of dots only.
-func split(raw string, parts int) ([]string, error) {
+// decodeSegments cuts a token at its dots, after looking at its size and the
+// number of dots only, and undoes base64url. What would not come back the same
+// is refused: padding, line ends, unused bits.
+func decodeSegments(raw string, count int) ([][]byte, error) {
 	if len(raw) > maxToken {
 		return nil, fmt.Errorf("expected a token of at most %d bytes, got %d", maxToken, len(raw))
 	}
-	if got := strings.Count(raw, ".") + 1; got != parts {
-		return nil, fmt.Errorf("expected a token of %d parts, got %d", parts, got)
+	if got := strings.Count(raw, ".") + 1; got != count {
+		return nil, fmt.Errorf("expected a token of %d parts, got %d", count, got)
 	}
-	return strings.Split(raw, "."), nil
+	segments := make([][]byte, 0, count)
+	for part := range strings.SplitSeq(raw, ".") {
+		decoded, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil || base64.RawURLEncoding.EncodeToString(decoded) != part {
+			return nil, errors.New("expected base64url without padding")
+		}
+		segments = append(segments, decoded)
+	}
+	return segments, nil
 }
 
-// decodeSegment undoes base64url and refuses what would not come back the same: padding, line ends, unused bits.
-func decodeSegment(s string) ([]byte, error) {
-	decoded, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || base64.RawURLEncoding.EncodeToString(decoded) != s {
-		return nil, errors.New("expected base64url without padding")
-	}
-	return decoded, nil
-}
-
-// checkHeader accepts a header with exactly this algorithm, without extensions that change what is signed (RFC 7515
-// §4.1.11, RFC 7797), and of no other kind of token: types lists the explicit types that are welcome besides JWT
-// (RFC 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
+// checkHeader accepts a header with exactly this algorithm, without extensions
+// that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
+// of token: types lists the explicit types that are welcome besides JWT (RFC
+// 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
 func (t *compactJWS) checkHeader(alg string, types ...string) error {
 	got, err := t.header.text("alg")
 	if err != nil {
@@ -84,8 +85,9 @@ func (t *compactJWS) checkHeader(alg string, types ...string) error {
 	return t.checkType(types)
 }
 
-// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A type that names no kind of JWT says
-// nothing and passes; one that does must be welcome.
+// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A
+// type that names no kind of JWT says nothing and passes; one that does must be
+// welcome.
 func (t *compactJWS) checkType(welcome []string) error {
 	typ, err := t.header.text("typ")
 	if err != nil {

@@ -81,8 +81,10 @@ func (op *fakeOP) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	if err := r.ParseForm(); err != nil {
-		return nil, err
+	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" {
+		if err := r.ParseForm(); err != nil {
+			return nil, err
+		}
 	}
 	op.mu.Lock()
 	op.requests = append(op.requests, r)
@@ -90,6 +92,10 @@ func (op *fakeOP) RoundTrip(r *http.Request) (*http.Response, error) {
 	op.mu.Unlock()
 	if handler == nil {
 		handler = op.usual
+	}
+	if r.Body == nil {
+		r = r.Clone(r.Context())
+		r.Body = http.NoBody // as a server's handler sees it
 	}
 	w := httptest.NewRecorder()
 	handler(w, r)

@@ -59,7 +59,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 			h.ServeHTTP(w, r)
 			return
 		}
-		first.deny(w, r, user, err)
+		denier(auths, r.Context()).deny(w, r, user, err)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, a := range auths {
@@ -70,6 +70,18 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 		}
 		guard.ServeHTTP(w, r)
 	})
+}
+
+// denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
+func denier(auths []*Authenticator, ctx context.Context) *Authenticator {
+	if id, err := identityOf(session.From(ctx)); err == nil {
+		for _, a := range auths {
+			if id.record.Provider == a.key {
+				return a
+			}
+		}
+	}
+	return auths[0]
 }
 
 // admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
@@ -93,7 +105,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider == a.key && !a.tokens.dead.known(session.From(ctx)) {
+			if id.record.Provider == a.key && !a.tokens.dead.stops(session.From(ctx)) {
 				return func() *User { return id.user().clone() }, nil
 			}
 		}
@@ -104,7 +116,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
-			if u.Issuer == "" || u.Issuer == a.config.Issuer {
+			if u.Issuer == "" || a.provider.issuers.allow(u.Issuer) {
 				return u.clone, nil
 			}
 		}
@@ -141,7 +153,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 	}
 	t := &transaction{Loops: a.loops(r)}
 	if t.Loops > maxLoops {
-		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
 	o.ReturnTo = requestURI(r)

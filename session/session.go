@@ -272,6 +272,16 @@ func (s *Session) Limit(t time.Time) {
 	s.changed()
 }
 
+// LeaveCookie lets this response go out without a cookie that only moves the idle limit. It is for a session that another
+// process may have changed, without this one knowing: an older cookie must not take the place of a newer one.
+func (s *Session) LeaveCookie() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() == nil {
+		s.mayWrite = false
+	}
+}
+
 // start begins a session if there is none.
 func (s *Session) start() error {
 	err := s.load()

@@ -136,6 +136,8 @@ export class Visitor {
       await page.setViewportSize(viewport);
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });
+        // Colours change gradually: pictures and contrast are of the result.
+        await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
         await page.screenshot({ path: path.join(screenshots, `${name}-${device}-${colorScheme}.png`), fullPage: true });
         await this.#scan(`${name} (${device}, ${colorScheme})`, page);
       }

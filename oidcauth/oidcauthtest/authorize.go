@@ -2,6 +2,7 @@ package oidcauthtest
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -25,7 +26,7 @@ type Authorization struct {
 	User     *User     // who agrees
 	Session  string    // the sid
 	AuthTime time.Time // when the user last signed in
-	ACR      string    // the first of acr_values
+	ACR      string    // what the request asks for: essential in claims, or first in acr_values
 	AMR      []string  // [pwd]
 	Scope    string    // what is granted; offline_access brings a refresh token
 }
@@ -37,6 +38,7 @@ type AuthorizationResponse struct {
 	Params      url.Values // code or error, state, iss
 }
 
+// serveAuthorize answers an authorization request (OpenID Connect Core §3.1.2).
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
 	request, err := p.effectiveRequest(&s, r)
@@ -95,7 +97,7 @@ func checkRequest(request url.Values) *oauthError {
 // decide answers a sound request as a correct provider does: yes at once, as
 // the current user, after a new sign-in where the request wants one.
 func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a *Authorization) {
-	a.ACR, _, _ = strings.Cut(a.Request.Get("acr_values"), " ")
+	a.ACR = requestedACR(a.Request)
 	prompt := strings.Fields(a.Request.Get("prompt"))
 	session := p.session(r)
 	switch {
@@ -110,6 +112,27 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a
 		session = p.startSession(w, s)
 	}
 	a.Session, a.AuthTime = session.ID, session.AuthTime
+}
+
+// requestedACR returns the authentication context that the request likes best:
+// the essential one of the claims parameter (OpenID Connect Core §5.5.1.1), else
+// the first of acr_values.
+func requestedACR(request url.Values) string {
+	var claims struct {
+		IDToken struct {
+			ACR struct {
+				Value  string
+				Values []string
+			}
+		} `json:"id_token"`
+	}
+	_ = json.Unmarshal([]byte(request.Get("claims")), &claims) // without claims the struct stays empty
+	wanted := claims.IDToken.ACR
+	first, _, _ := strings.Cut(request.Get("acr_values"), " ")
+	if len(wanted.Values) > 0 {
+		first = wanted.Values[0]
+	}
+	return orDefault(wanted.Value, first)
 }
 
 // wantsLogin reports whether the session at the provider does not do for the request.
@@ -137,12 +160,14 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 	}
 	apply(p.hook().response, response)
 	w.Header().Set("Cache-Control", "no-store")
+	// No referrer: a form_post then comes with Origin: null, as from the strictest providers.
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	if response.Mode == "form_post" {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = formPostPage.Execute(w, response)
 		return
 	}
+	// 303, so that a POST to this endpoint does not become one to the client (RFC 9700 §4.12).
 	redirect(w, http.StatusSeeOther, withQuery(response.RedirectURI, response.Params))
 }
 
@@ -160,6 +185,8 @@ func redirect(w http.ResponseWriter, status int, location string) {
 	w.WriteHeader(status)
 }
 
+// withQuery adds parameters to a URI that may have a query of its own, which
+// RFC 6749 §3.1.2 wants kept.
 func withQuery(uri string, params url.Values) string {
 	separator := "?"
 	if strings.Contains(uri, "?") {
@@ -168,6 +195,7 @@ func withQuery(uri string, params url.Values) string {
 	return uri + separator + params.Encode()
 }
 
+// issueCode remembers what was agreed to under a new authorization code.
 func (p *Provider) issueCode(s *Settings, a *Authorization) string {
 	value := rand.Text()
 	p.mu.Lock()

@@ -157,6 +157,31 @@ func TestPushedAuthorizationRequests(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, status, "a request_uri serves once")
 }
 
+func TestPushedRequestsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+		_, _, answer := post(t, p, oidcauthtest.PAR, authorizeQuery(), basic("app", "app-secret"))
+		time.Sleep(time.Minute + time.Nanosecond)
+		_, status := authorize(t, p, url.Values{"client_id": {"app"}, "request_uri": {answer["request_uri"].(string)}})
+		require.Equal(t, http.StatusBadRequest, status)
+	})
+}
+
+func TestRequestedACR(t *testing.T) {
+	for request, want := range map[[2]string]any{
+		{"", ""}:            nil,
+		{"gold silver", ""}: "gold",
+		{"gold", `{"id_token":{"acr":{"essential":true,"value":"platinum"}}}`}:       "platinum",
+		{"gold", `{"id_token":{"acr":{"essential":true,"values":["iron","gold"]}}}`}: "iron",
+		{"gold", `no JSON`}: "gold",
+	} {
+		p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+		_, answer := token(t, p, codeForm(newCode(t, p, "acr_values", request[0], "claims", request[1])))
+		_, claims := verified(t, p, answer["id_token"])
+		require.Equal(t, want, claims["acr"], request)
+	}
+}
+
 func TestRequestObjects(t *testing.T) {
 	key := oidcauthtest.NewKey("ES256", "client-key")
 	claims := map[string]any{"max_age": 60, "claims": map[string]any{"id_token": map[string]any{}}}

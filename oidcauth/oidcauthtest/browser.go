@@ -18,9 +18,13 @@ import (
 type Browser struct {
 	*Tab
 
-	Now          func() time.Time // the browser's clock [time.Now]
-	MaxRedirects int              // in one navigation [20]
-	Header       http.Header      // sent with every request, over what the browser would send
+	// Now is the browser's clock, by which cookies expire [time.Now].
+	Now func() time.Time
+	// MaxRedirects bounds the redirects of one navigation [20].
+	MaxRedirects int
+	// Header is sent with every request, over what the browser would send: X-Forwarded-Host,
+	// or a Cookie header of the test's own making.
+	Header http.Header
 
 	transport http.RoundTripper
 	mu        sync.Mutex
@@ -66,6 +70,7 @@ type Exchange struct {
 
 // RefusedCookie is a Set-Cookie line that the browser did not obey.
 type RefusedCookie struct {
+	// Line is the header's value, Reason the rule that it breaks.
 	Line, Reason string
 }
 

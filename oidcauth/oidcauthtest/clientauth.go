@@ -20,6 +20,7 @@ var signatureAlgs = []jose.SignatureAlgorithm{
 // assertionType marks a client assertion (RFC 7523 §2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
+// invalidClient is the error of a client that could not be authenticated (RFC 6749 §5.2).
 func invalidClient(description string) *oauthError {
 	return &oauthError{http.StatusUnauthorized, "invalid_client", description}
 }
@@ -88,6 +89,8 @@ func presented(r *http.Request) (method, id, secret string, err *oauthError) {
 	return "", "", "", badRequest("invalid_request", "the client authenticates in more than one way")
 }
 
+// subjectOf reads the client from an assertion that comes without client_id
+// (RFC 7521 §4.2); the signature is checked afterwards, with that client's keys.
 func subjectOf(compact string) string {
 	if t := ParseToken(compact); t != nil {
 		return t.Claims.Text("sub")

@@ -74,6 +74,8 @@ func anySource(sources []string, self, u *url.URL) bool {
 	return false
 }
 
+// matchSource applies one source expression (CSP Level 3 §6.7.2): a keyword, a
+// scheme, or a host with or without scheme, wildcard and port. Paths are ignored.
 func matchSource(source string, self, u *url.URL) bool {
 	switch {
 	case source == "'self'":

@@ -5,6 +5,7 @@ import "net/http"
 // algs are the algorithms that the metadata offers, for every purpose.
 var algs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 
+// serveDiscovery publishes the metadata as it is bent at the moment; nothing is cached.
 func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 	document := p.metadata()
 	apply(p.hook().metadata, document)
@@ -45,6 +46,8 @@ func (p *Provider) metadata() *Object {
 	)
 }
 
+// serveKeys publishes the key set (RFC 7517 §5). It is put together by hand, since
+// a hook may have made a key of anything.
 func (p *Provider) serveKeys(w http.ResponseWriter, _ *http.Request) {
 	keys := []*Object{p.Key().JWK()}
 	if f := p.hook().keys; f != nil {

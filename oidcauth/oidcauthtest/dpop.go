@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
+// invalidProof is the error of RFC 9449 §5.
 func invalidProof(description string) *oauthError {
 	return badRequest("invalid_dpop_proof", description)
 }
@@ -37,7 +38,7 @@ func (p *Provider) checkProof(s *Settings, r *http.Request, accessToken string) 
 		return "", invalidProof("typ must be dpop+jwt")
 	}
 	key := header.JSONWebKey
-	if key == nil || !key.IsPublic() {
+	if key == nil { // a private one is no JWS to go-jose
 		return "", invalidProof("the header must have a public jwk")
 	}
 	payload, err := jws.Verify(key)
@@ -54,6 +55,8 @@ func (p *Provider) checkProof(s *Settings, r *http.Request, accessToken string) 
 	return b64(sum), nil
 }
 
+// checkProofClaims checks a proof whose signature holds. The jti is looked at last,
+// so that a proof refused for its nonce may be told from a replay.
 func (p *Provider) checkProofClaims(s *Settings, r *http.Request, payload []byte, accessToken string) *oauthError {
 	var claims struct {
 		Htm, Htu, Jti, Ath, Nonce string
@@ -98,6 +101,8 @@ func (p *Provider) offerNonce(s *Settings, w http.ResponseWriter) {
 	w.Header().Set("DPoP-Nonce", nonce)
 }
 
+// takeNonce accepts each nonce once: the strictest that a server may be, so that a
+// client has to follow every new one.
 func (p *Provider) takeNonce(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,19 +12,32 @@ type Endpoint string
 
 // The endpoints of a [Provider].
 const (
-	Discovery     Endpoint = "discovery"
-	JWKS          Endpoint = "jwks"
-	Authorize     Endpoint = "authorize"
-	PAR           Endpoint = "par"
+	// Discovery publishes the metadata (OpenID Connect Discovery §4).
+	Discovery Endpoint = "discovery"
+	// JWKS publishes the keys that verify the provider's tokens (RFC 7517 §5).
+	JWKS Endpoint = "jwks"
+	// Authorize is where browsers are sent to sign in (OpenID Connect Core §3.1.2).
+	Authorize Endpoint = "authorize"
+	// PAR takes pushed authorization requests (RFC 9126).
+	PAR Endpoint = "par"
+	// TokenEndpoint redeems codes, refresh tokens and client credentials (RFC 6749 §3.2).
 	TokenEndpoint Endpoint = "token"
-	UserInfo      Endpoint = "userinfo"
-	Revocation    Endpoint = "revoke"
+	// UserInfo tells a user's claims to whoever has their access token (OpenID Connect Core §5.3).
+	UserInfo Endpoint = "userinfo"
+	// Revocation revokes access and refresh tokens (RFC 7009).
+	Revocation Endpoint = "revoke"
+	// Introspection tells what a token is worth (RFC 7662).
 	Introspection Endpoint = "introspect"
-	EndSession    Endpoint = "end_session"
-	API           Endpoint = "api" // a protected resource: it wants one of the provider's access tokens
+	// EndSession signs out at the provider (OpenID Connect RP-Initiated Logout).
+	EndSession Endpoint = "end_session"
+	// API is a protected resource for tests of clients that call one: it answers
+	// any method at and below its path, to holders of an access token of the provider's.
+	API Endpoint = "api"
 
-	Unknown Endpoint = "unknown" // any other path
-	Any     Endpoint = "any"     // all of them, in Intercept and Count
+	// Unknown stands for all other paths in the record. They are answered 404.
+	Unknown Endpoint = "unknown"
+	// Any stands for all endpoints, unknown paths included.
+	Any Endpoint = "any"
 )
 
 const wellKnown = "/.well-known/openid-configuration"
@@ -35,6 +48,7 @@ func (p *Provider) URL(e Endpoint) string { return p.base() + pathOf(e) }
 // base returns the issuer without its trailing slash.
 func (p *Provider) base() string { return strings.TrimSuffix(p.Issuer(), "/") }
 
+// pathOf returns what follows the issuer in an endpoint's address.
 func pathOf(e Endpoint) string {
 	if e == Discovery {
 		return wellKnown
@@ -42,6 +56,7 @@ func pathOf(e Endpoint) string {
 	return "/" + string(e)
 }
 
+// endpointOf is the reverse of URL. Paths below the API's are the API's too.
 func (p *Provider) endpointOf(path string) Endpoint {
 	u, err := url.Parse(p.base())
 	if err != nil {
@@ -62,6 +77,7 @@ func (p *Provider) endpointOf(path string) Endpoint {
 	return Unknown
 }
 
+// handler returns the correct answer to requests at an endpoint.
 func (p *Provider) handler(e Endpoint) http.HandlerFunc {
 	switch e {
 	case Discovery:
@@ -94,16 +110,21 @@ type oauthError struct {
 	code, description string
 }
 
+// Error is what the error pages of the authorization endpoint show.
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
 
+// badRequest is an error that the client is to blame for.
 func badRequest(code, description string) *oauthError {
 	return &oauthError{http.StatusBadRequest, code, description}
 }
 
+// writeError answers with an error document.
 func writeError(w http.ResponseWriter, e *oauthError) {
 	writeJSON(w, e.status, object("error", e.code, "error_description", e.description).Bytes())
 }
 
+// writeJSON answers with a document that may hold secrets and is not to be stored
+// (RFC 6749 §5.1).
 func writeJSON(w http.ResponseWriter, status int, body json.RawMessage) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -23,6 +23,7 @@ func shop(p *oidcauthtest.Provider) http.Handler {
 		ClientID: "app", ClientSecret: "app-secret", RedirectURL: oidcauthtest.DefaultApp + "/auth/callback",
 		Endpoint: provider.Endpoint(), Scopes: []string{"openid"},
 	}
+	config.Endpoint.AuthStyle = oauth2.AuthStyleInHeader // the zero value sends a code twice when the first answer is an error
 	verifier := oauth2.GenerateVerifier()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
@@ -71,12 +72,11 @@ func ExampleProvider_BendIDToken() {
 	p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
 	p.BendIDToken(func(t *oidcauthtest.Token) { t.Claims.Set("aud", "another-app") })
 	browser, page, _ := oidcauthtest.SignIn(p, shop(p), "/")
-	fmt.Println(page.Status, page.Body)
-	fmt.Println(browser.Cookie(oidcauthtest.DefaultApp, "__Host-user"))
+	fmt.Print(page.Status, " ", page.Body)
+	fmt.Println("signed in:", browser.Cookie(oidcauthtest.DefaultApp, "__Host-user") != nil)
 	// Output:
 	// 502 The provider's answer was wrong.
-	//
-	// <nil>
+	// signed in: false
 }
 
 // A token signed with the public key, as if that were a secret.
@@ -114,10 +114,11 @@ func ExampleTab_PauseAt() {
 	victim := oidcauthtest.NewBrowser(p.Network())
 	victim.Show("https://evil.test/", "")
 	page := victim.Click(callback.URL)
-	fmt.Println(page.Status, page.Body, p.Count(oidcauthtest.TokenEndpoint))
+	fmt.Print(page.Status, " ", page.Body)
+	fmt.Println(p.Count(oidcauthtest.TokenEndpoint), "token requests")
 	// Output:
 	// 400 This sign-in was not started here.
-	//  0
+	// 0 token requests
 }
 
 // SameSite=Lax keeps a form on a foreign page from acting for the user.

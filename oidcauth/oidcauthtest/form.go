@@ -44,6 +44,7 @@ func (p *Page) Forms() []Form {
 	return forms
 }
 
+// newForm resolves a form's action: an absent one is the page itself.
 func (p *Page) newForm(attributes map[string]string) Form {
 	f := Form{Action: p.URL, Method: http.MethodGet, Fields: url.Values{}}
 	if action := attributes["action"]; action != "" {
@@ -69,6 +70,7 @@ func submitted(attributes map[string]string) bool {
 	return true
 }
 
+// attributesOf reads a tag's attributes, quoted either way or not at all.
 func attributesOf(text string) map[string]string {
 	m := map[string]string{}
 	for _, a := range attributePattern.FindAllStringSubmatch(text, -1) {

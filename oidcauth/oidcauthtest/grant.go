@@ -3,8 +3,7 @@ package oidcauthtest
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"slices"
-	"strings"
+	"net/url"
 	"time"
 )
 
@@ -28,8 +27,6 @@ func (g *grant) subject() string {
 	}
 	return g.user.Subject
 }
-
-func (g *grant) offline() bool { return slices.Contains(strings.Fields(g.scope), "offline_access") }
 
 // code is an authorization code; it is kept after its use, to notice a second one.
 type code struct {
@@ -55,10 +52,10 @@ type accessToken struct {
 
 // redeemCode returns a code's grant once. A second use revokes what the first
 // one brought (RFC 6749 §4.1.2).
-func (p *Provider) redeemCode(s *Settings, client, value, redirectURI, verifier, jkt string) (*grant, *oauthError) {
+func (p *Provider) redeemCode(s *Settings, client string, form url.Values, jkt string) (*grant, *oauthError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.codes[value]
+	c, verifier := p.codes[form.Get("code")], form.Get("code_verifier")
 	if c == nil || c.grant.client != client {
 		return nil, badRequest("invalid_grant", "the code is unknown, or another client's")
 	}
@@ -71,7 +68,7 @@ func (p *Provider) redeemCode(s *Settings, client, value, redirectURI, verifier,
 	switch {
 	case s.Now().After(c.expires):
 		return nil, badRequest("invalid_grant", "the code has expired")
-	case c.redirectURI != redirectURI:
+	case c.redirectURI != form.Get("redirect_uri"):
 		return nil, badRequest("invalid_grant", "redirect_uri is not the one of the authorization request")
 	case len(verifier) < 43 || b64(sum[:]) != c.challenge:
 		return nil, badRequest("invalid_grant", "code_verifier does not fit code_challenge")
@@ -115,6 +112,7 @@ func (p *Provider) addRefresh(g *grant) string {
 	return value
 }
 
+// issueRefresh is addRefresh for callers that do not hold the mutex.
 func (p *Provider) issueRefresh(g *grant) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -64,12 +64,15 @@ func (p *Provider) BendIntrospection(f func(answer *Object)) {
 	p.bend(func(h *hooks) { h.introspection = f })
 }
 
+// bend changes the hooks between two requests.
 func (p *Provider) bend(f func(*hooks)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(&p.hooks)
 }
 
+// hook returns the hooks of this moment; they are called without the mutex, so that
+// a hook may use the provider.
 func (p *Provider) hook() hooks {
 	p.mu.Lock()
 	defer p.mu.Unlock()

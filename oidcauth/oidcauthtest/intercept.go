@@ -157,6 +157,7 @@ func answerOf(h http.Handler, r *http.Request) *Answer {
 	return &Answer{held.Code, held.Header(), held.Body.Bytes()}
 }
 
+// write sends the answer, with its headers and no others.
 func (a *Answer) write(w http.ResponseWriter) {
 	clear(w.Header())
 	maps.Copy(w.Header(), a.Header)
@@ -207,6 +208,7 @@ func OAuthError(status int, code string) Middleware {
 	})
 }
 
+// instead makes a layer of a handler that never lets the provider answer.
 func instead(h http.HandlerFunc) Middleware {
 	return func(http.Handler) http.Handler { return h }
 }

@@ -15,7 +15,8 @@ import (
 const (
 	maxCookieSize       = 4096 // of a whole Set-Cookie line
 	maxCookiesPerDomain = 180
-	laxPostAge          = 2 * time.Minute // while which Chromium sends a cookie without SameSite with a cross-site POST
+	maxCookieAge        = 400 * 24 * time.Hour // RFC 6265bis §5.5
+	laxPostAge          = 2 * time.Minute      // while which Chromium sends a cookie without SameSite with a cross-site POST
 )
 
 // cookieContext is what SameSite depends on, beside the method.
@@ -85,6 +86,7 @@ func (j *jar) store(u *url.URL, ctx cookieContext, line string, now time.Time) (
 	return ""
 }
 
+// remove forgets this very cookie.
 func (j *jar) remove(c *cookie) {
 	j.cookies = slices.DeleteFunc(j.cookies, func(other *cookie) bool { return other == c })
 }
@@ -109,12 +111,17 @@ func (j *jar) evict(domain string) {
 	}
 }
 
+// newCookie reads the attributes of a Set-Cookie line and fills in what it leaves
+// out (RFC 6265bis §5.7).
 func newCookie(u *url.URL, parsed *http.Cookie, now time.Time) *cookie {
 	c := &cookie{
 		name: parsed.Name, value: parsed.Value, path: parsed.Path,
 		domain: strings.ToLower(strings.TrimPrefix(parsed.Domain, ".")),
 		secure: parsed.Secure, httpOnly: parsed.HttpOnly, sameSite: parsed.SameSite,
 		expires: parsed.Expires, created: now, used: now,
+	}
+	if parsed.Quoted { // browsers keep the quotes, net/http takes them off
+		c.value = `"` + c.value + `"`
 	}
 	if c.domain == "" {
 		c.domain, c.hostOnly = strings.ToLower(u.Hostname()), true
@@ -127,9 +134,12 @@ func newCookie(u *url.URL, parsed *http.Cookie, now time.Time) *cookie {
 	}
 	switch {
 	case parsed.MaxAge > 0:
-		c.expires = now.Add(time.Duration(parsed.MaxAge) * time.Second)
+		c.expires = now.Add(time.Duration(min(parsed.MaxAge, int(maxCookieAge/time.Second))) * time.Second)
 	case parsed.MaxAge < 0:
 		c.expires = time.Unix(1, 0)
+	}
+	if latest := now.Add(maxCookieAge); c.expires.After(latest) {
+		c.expires = latest
 	}
 	return c
 }
@@ -156,8 +166,10 @@ func (c *cookie) refusal(u *url.URL, parsed *http.Cookie, ctx cookieContext) str
 	return ""
 }
 
+// expired reports whether the cookie's time is over; a session cookie's never is.
 func (c *cookie) expired(now time.Time) bool { return !c.expires.IsZero() && !now.Before(c.expires) }
 
+// same reports whether one cookie replaces the other: name, domain and path are its identity.
 func (c *cookie) same(o *cookie) bool {
 	return c.name == o.name && c.domain == o.domain && c.hostOnly == o.hostOnly && c.path == o.path
 }
@@ -187,6 +199,7 @@ func (c *cookie) allowed(ctx cookieContext, method string, now time.Time) bool {
 	return safe
 }
 
+// standard returns the cookie in the form of net/http.
 func (c *cookie) standard() *http.Cookie {
 	out := &http.Cookie{Name: c.name, Value: c.value, Path: c.path, Secure: c.secure, HttpOnly: c.httpOnly, SameSite: c.sameSite, Expires: c.expires}
 	if !c.hostOnly {
@@ -195,10 +208,12 @@ func (c *cookie) standard() *http.Cookie {
 	return out
 }
 
+// domainMatch implements RFC 6265bis §5.1.3: an address has no sub-domains.
 func domainMatch(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain) && net.ParseIP(host) == nil
 }
 
+// defaultPath is the directory of the URL that set the cookie (RFC 6265bis §5.1.4).
 func defaultPath(u *url.URL) string {
 	path := u.EscapedPath()
 	if i := strings.LastIndexByte(path, '/'); i > 0 {

@@ -92,6 +92,7 @@ func TestCookieAttributes(t *testing.T) {
 		"Max-Age=0 removes":                       {"https://a.test/", "a=1; Max-Age=0", "https://a.test/", "", ""},
 		"a past Expires removes":                  {"https://a.test/", "a=1; Expires=Thu, 01 Jan 1970 00:00:01 GMT", "https://a.test/", "", ""},
 		"Max-Age beats Expires":                   {"https://a.test/", "a=1; Max-Age=9; Expires=Thu, 01 Jan 1970 00:00:01 GMT", "https://a.test/", "a=1", ""},
+		"quotes belong to the value":              {"https://a.test/", `a="1"`, "https://a.test/", `a="1"`, ""},
 		"a line without a name is refused":        {"https://a.test/", "=1", "https://a.test/", "", "http:"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,6 +187,18 @@ func TestCookieOrderAndReplacement(t *testing.T) {
 		require.Equal(t, "3", b.Cookie("https://a.test/", "old").Value)
 		time.Sleep(time.Second)
 		require.Nil(t, b.Cookie("https://a.test/", "old"))
+	})
+}
+
+func TestCookiesLiveFor400DaysAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := oidcauthtest.NewBrowser(web{})
+		require.Empty(t, set(b, "https://a.test/", "a=1; Max-Age=99999999999"))
+		require.Empty(t, set(b, "https://a.test/", "b=1; Expires=Fri, 31 Dec 9999 23:59:59 GMT"))
+		time.Sleep(400*24*time.Hour - time.Second)
+		require.Len(t, b.Cookies("https://a.test/"), 2)
+		time.Sleep(time.Second)
+		require.Empty(t, b.Cookies("https://a.test/"))
 	})
 }
 

@@ -115,6 +115,7 @@ func (k *Key) Sign(input []byte) []byte {
 	return sig
 }
 
+// digestFor hashes what is to be signed, except for Ed25519, which hashes by itself.
 func digestFor(alg string, input []byte) (crypto.Hash, []byte) {
 	hash := crypto.SHA256
 	switch {
@@ -130,6 +131,7 @@ func digestFor(alg string, input []byte) (crypto.Hash, []byte) {
 	return hash, h.Sum(nil)
 }
 
+// signerOpts chooses between the two paddings of RSA; other keys take the hash alone.
 func signerOpts(alg string, hash crypto.Hash) crypto.SignerOpts {
 	if strings.HasPrefix(alg, "PS") {
 		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}

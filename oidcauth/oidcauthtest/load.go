@@ -15,8 +15,8 @@ const maxPage = 4 << 20
 type credentials int
 
 const (
-	include credentials = iota // navigations, frames, sub-resources
-	sameOrigin
+	include    credentials = iota // navigations, frames, sub-resources
+	sameOrigin                    // what fetch does unless told otherwise
 	omit
 )
 
@@ -80,6 +80,7 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 	b := t.browser
 	r := n.request(u)
 	ctx := n.cookieContext(u)
+	// Cookies are decided on anew at each redirect, for the site that it leads to.
 	withCookies := n.cookies == include || n.cookies == sameOrigin && relation(n.from.origin(), n.chain, u) == "same-origin"
 	if withCookies {
 		b.addCookies(r, ctx)
@@ -109,6 +110,7 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 	return string(body), x
 }
 
+// addCookies writes one Cookie header, as browsers do in HTTP/1.1.
 func (b *Browser) addCookies(r *http.Request, ctx cookieContext) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -56,6 +58,8 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 type contextKey struct{}
 
 func TestServerSide(t *testing.T) {
+	log.SetOutput(io.Discard) // a panic is logged with its stack
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
 		check   func(t *testing.T, r *http.Response, body string, err error)
@@ -168,5 +172,17 @@ func TestClientThatLeavesEndsTheHandler(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		<-ended
+
+		for range 200 {
+			ctx, cancel = context.WithCancel(t.Context())
+			r, err = http.NewRequestWithContext(ctx, http.MethodGet, "https://a.test/stream", nil)
+			require.NoError(t, err)
+			response, err = n.RoundTrip(r)
+			require.NoError(t, err)
+			cancel()
+			_, err = io.ReadAll(response.Body)
+			require.ErrorIs(t, err, context.Canceled, "a body that was given up never ends well")
+			<-ended
+		}
 	})
 }

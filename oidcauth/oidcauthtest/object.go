@@ -109,6 +109,7 @@ func (o *Object) Bytes() []byte {
 	return append(b, '}')
 }
 
+// value returns the first value of a member, nil when it is absent.
 func (o *Object) value(name string) json.RawMessage {
 	for _, m := range o.members {
 		if m.name == name {
@@ -118,10 +119,12 @@ func (o *Object) value(name string) json.RawMessage {
 	return nil
 }
 
+// without returns the members of other names.
 func without(list []member, name string) []member {
 	return slices.DeleteFunc(slices.Clone(list), func(m member) bool { return m.name == name })
 }
 
+// encode writes a value as JSON, without the escapes for HTML that encoding/json adds.
 func encode(value any) json.RawMessage {
 	switch v := value.(type) {
 	case json.RawMessage:

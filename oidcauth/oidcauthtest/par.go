@@ -5,46 +5,63 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
 const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 
+// pushLifetime is how long a pushed request waits for its browser.
+const pushLifetime = time.Minute
+
+// pushedRequest waits for the browser that brings its request_uri.
+type pushedRequest struct {
+	params  url.Values
+	expires time.Time
+}
+
 // servePAR takes a pushed authorization request (RFC 9126 §2).
 func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
 	p.offerNonce(&s, w)
-	form, c, err := p.clientRequest(&s, r)
-	if err == nil && form.Has("request_uri") {
-		err = badRequest("invalid_request", "request_uri can't be pushed")
-	}
-	if err == nil {
-		form, err = unpackRequestObject(c, form)
-	}
-	if err == nil {
-		form.Set("client_id", c.ID)
-		err = checkClient(&s, form)
-	}
-	if err == nil {
-		err = checkRequest(form)
-	}
-	if err == nil {
-		err = p.bindToProof(&s, r, form)
-	}
+	params, err := p.pushable(&s, r)
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	uri := requestURIPrefix + rand.Text()
-	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		form.Del(name)
-	}
 	p.mu.Lock()
-	p.pushed[uri] = form
+	p.pushed[uri] = &pushedRequest{params, s.Now().Add(pushLifetime)}
 	p.mu.Unlock()
-	writeJSON(w, http.StatusCreated, object("request_uri", uri, "expires_in", 60).Bytes())
+	writeJSON(w, http.StatusCreated, object("request_uri", uri, "expires_in", int(pushLifetime.Seconds())).Bytes())
+}
+
+// pushable authenticates the client and checks its request as the
+// authorization endpoint would, so that mistakes show before a browser is sent.
+func (p *Provider) pushable(s *Settings, r *http.Request) (url.Values, *oauthError) {
+	form, c, err := p.clientRequest(s, r)
+	if err != nil {
+		return nil, err
+	}
+	if form.Has("request_uri") {
+		return nil, badRequest("invalid_request", "request_uri can't be pushed")
+	}
+	form.Set("client_id", c.ID)
+	params, err := unpackRequestObject(c, form)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+		params.Del(name)
+	}
+	if err := checkClient(s, params); err != nil {
+		return nil, err
+	}
+	if err := checkRequest(params); err != nil {
+		return nil, err
+	}
+	return params, p.bindToProof(s, r, params)
 }
 
 // effectiveRequest returns the parameters that count at the authorization endpoint.
@@ -70,11 +87,11 @@ func (p *Provider) takePushed(uri, clientID string) (url.Values, *oauthError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	request := p.pushed[uri]
-	if request == nil || request.Get("client_id") != clientID {
-		return nil, badRequest("invalid_request_uri", "request_uri is unknown, used, or another client's")
+	if request == nil || request.params.Get("client_id") != clientID || p.settings.Now().After(request.expires) {
+		return nil, badRequest("invalid_request_uri", "request_uri is unknown, used, expired, or another client's")
 	}
 	delete(p.pushed, uri)
-	return request, nil
+	return request.params, nil
 }
 
 // unpackRequestObject verifies a request object, if there is one, and returns
@@ -104,7 +121,7 @@ func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError)
 		}
 		inside.Set(name, s)
 	}
-	if inside.Get("client_id") != c.ID || strings.TrimSpace(params.Get("client_id")) != c.ID {
+	if inside.Get("client_id") != c.ID {
 		return nil, badRequest("invalid_request_object", "client_id must be inside and outside, and the same")
 	}
 	return inside, nil

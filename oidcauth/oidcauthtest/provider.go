@@ -27,9 +27,9 @@ type Provider struct {
 	hooks      hooks
 	intercepts map[Endpoint][]Middleware
 	record     []*Request
-	sessions   map[string]*Session // by the value of the provider's own cookie
-	signIns    int                 // sessions started so far
-	pushed     map[string]url.Values
+	sessions   map[string]*Session       // by the value of the provider's own cookie
+	signIns    int                       // sessions started so far
+	pushed     map[string]*pushedRequest // by request_uri
 	codes      map[string]*code
 	refreshes  map[string]*refreshToken
 	accesses   map[string]*accessToken
@@ -45,7 +45,7 @@ func NewProvider(s Settings) *Provider {
 		settings:   s.withDefaults(),
 		intercepts: map[Endpoint][]Middleware{},
 		sessions:   map[string]*Session{},
-		pushed:     map[string]url.Values{},
+		pushed:     map[string]*pushedRequest{},
 		codes:      map[string]*code{},
 		refreshes:  map[string]*refreshToken{},
 		accesses:   map[string]*accessToken{},
@@ -131,7 +131,8 @@ func (p *Provider) RotateKey() {
 // any other host fail as for an unknown name, unless [Provider.Network] was given it.
 func (p *Provider) RoundTrip(r *http.Request) (*http.Response, error) { return p.network.RoundTrip(r) }
 
-// Client returns an HTTP client that reaches the provider in memory and nothing else.
+// Client returns an HTTP client on [Provider.Network], without a cookie jar and
+// without a time-out of its own.
 func (p *Provider) Client() *http.Client { return &http.Client{Transport: p} }
 
 // Network returns the network behind RoundTrip, on which only the provider
@@ -142,6 +143,7 @@ func (p *Provider) Network() *Network { return p.network }
 // ServeHTTP records the request and answers it, through the interceptions of
 // its endpoint. A path that is no endpoint's is recorded as [Unknown] and answered 404.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Record first: a request that hangs or is dropped was received all the same.
 	endpoint := p.endpointOf(r.URL.Path)
 	entry, rec := p.observe(endpoint, w, r)
 	defer p.concluded(entry, rec)
@@ -165,6 +167,7 @@ func (p *Provider) current() Settings {
 // origin returns scheme and host of an absolute URL.
 func origin(raw string) string { return originOf(mustParse(raw)) }
 
+// mustParse is for URLs that a test or this package wrote.
 func mustParse(raw string) *url.URL {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {

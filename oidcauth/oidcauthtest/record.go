@@ -81,6 +81,7 @@ func (p *Provider) observe(e Endpoint, w http.ResponseWriter, r *http.Request) (
 	return entry, &recorder{ResponseWriter: w}
 }
 
+// concluded completes the record when the answer has gone out, or was dropped.
 func (p *Provider) concluded(entry *Request, rec *recorder) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,8 +95,10 @@ type recorder struct {
 	sent   int64
 }
 
+// Unwrap lets http.ResponseController flush.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader remembers the first status that is not informational.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
@@ -103,6 +106,7 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write counts what was taken, which ends short when the client leaves.
 func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK

@@ -42,6 +42,7 @@ func (n *Navigation) request(u *url.URL) *http.Request {
 	return r
 }
 
+// accepted returns the Accept header that browsers send for a kind of resource.
 func accepted(n *Navigation) string {
 	switch {
 	case n.mode == "navigate":

@@ -17,12 +17,15 @@ import (
 // as a socket's buffers would, before the handler has to wait.
 const maxHeld = 64 << 10
 
+// errDropped is what a client sees of a connection that ends without an answer.
 var errDropped = fmt.Errorf("oidcauthtest: the server dropped the connection: %w", io.ErrUnexpectedEOF)
 
 // serve has a handler answer a client's request, as if a connection was between them.
 func serve(h http.Handler, r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(context.Background()) // values don't cross the wire
 	stop := context.AfterFunc(r.Context(), cancel)
+	// The handler runs on, as it would behind a socket, when the client has left;
+	// its context tells it.
 	x := &exchange{request: r, cancel: cancel, header: http.Header{}, ready: make(chan struct{})}
 	go func() {
 		defer func() {
@@ -78,8 +81,10 @@ type exchange struct {
 	err      error
 }
 
+// Header returns the headers to be sent.
 func (x *exchange) Header() http.Header { return x.header }
 
+// WriteHeader fixes status and headers; only the first call counts.
 func (x *exchange) WriteHeader(status int) {
 	if x.status != 0 || status < 200 {
 		return // an informational answer is not the answer
@@ -88,6 +93,8 @@ func (x *exchange) WriteHeader(status int) {
 	x.sent = x.header.Clone()
 }
 
+// Write holds a small body back, so that a handler is done when its client gets
+// the answer, and streams a large one.
 func (x *exchange) Write(b []byte) (int, error) {
 	x.WriteHeader(http.StatusOK)
 	if x.request.Method == http.MethodHead {
@@ -148,6 +155,7 @@ func (x *exchange) finish(panicked any) {
 	x.cancel()
 }
 
+// deliver makes the client's response and wakes it up.
 func (x *exchange) deliver(body io.ReadCloser, length int64) {
 	if x.sent.Get("Content-Type") == "" && x.held.Len() > 0 {
 		x.sent.Set("Content-Type", http.DetectContentType(x.held.Bytes()))
@@ -167,6 +175,7 @@ type streamBody struct {
 	cancel context.CancelFunc
 }
 
+// Close lets the handler's next Write fail, as a closed connection does.
 func (b *streamBody) Close() error {
 	b.cancel()
 	return b.pipe.CloseWithError(errors.New("oidcauthtest: the client closed the body"))

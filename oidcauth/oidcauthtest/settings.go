@@ -14,16 +14,25 @@ type Settings struct {
 	// slash [DefaultIssuer]. For Start it may be a path alone.
 	Issuer string
 
-	Clients []Client // [DefaultClient()]
-	User    *User    // who sits before every browser [DefaultUser()]
-	Nobody  bool     // nobody does: prompt=none is login_required, all else access_denied
+	// Clients are the registered clients [DefaultClient()]. See [Provider.Register].
+	Clients []Client
+	// User sits before every browser and agrees to everything [DefaultUser()].
+	// Another user takes the place of whoever was signed in at the provider.
+	User *User
+	// Nobody is signed in, and nobody wants to: requests with prompt=none are
+	// answered login_required, all others access_denied.
+	Nobody bool
 
-	Alg string           // signs ID tokens, logout tokens and signed userinfo [RS256]
-	Now func() time.Time // the provider's clock [time.Now]
+	// Alg signs every token of the provider's: ID tokens, access tokens, logout
+	// tokens and signed userinfo [RS256]. It may be any that [NewKey] knows.
+	Alg string
+	// Now is the provider's clock [time.Now], which a synctest bubble replaces by
+	// itself. It must not call the provider.
+	Now func() time.Time
 
-	CodeLifetime        time.Duration // [1 min]
-	AccessTokenLifetime time.Duration // [10 min]
-	IDTokenLifetime     time.Duration // [10 min]
+	CodeLifetime        time.Duration // between redirect and token request [1 min]
+	AccessTokenLifetime time.Duration // expires_in, and how long resources accept it [10 min]
+	IDTokenLifetime     time.Duration // exp − iat [10 min]
 
 	// StaticRefreshTokens answers a refresh without a new refresh token, as
 	// providers that do not rotate do. Zero: each is used once, and a second use
@@ -32,9 +41,13 @@ type Settings struct {
 	// ReuseGrace accepts a used refresh token again for so long [0: never].
 	ReuseGrace time.Duration
 
-	RequirePAR     bool // refuses authorization requests that were not pushed (RFC 9126 §4)
-	DPoPNonces     bool // demands a fresh nonce in each DPoP proof (RFC 9449 §8)
-	SignedUserInfo bool // answers userinfo as a JWT (OpenID Connect Core §5.3.2)
+	// RequirePAR refuses authorization requests that were not pushed (RFC 9126 §4).
+	RequirePAR bool
+	// DPoPNonces demands a nonce in each DPoP proof, and a new one each time
+	// (RFC 9449 §8): the answer to each request brings the next.
+	DPoPNonces bool
+	// SignedUserInfo answers userinfo as a JWT (OpenID Connect Core §5.3.2).
+	SignedUserInfo bool
 }
 
 // Names of the world that the defaults describe. The two are different sites, as
@@ -46,7 +59,7 @@ const (
 
 // User is somebody who signs in at the provider.
 type User struct {
-	Subject string
+	Subject string // the sub claim
 	// Claims are added to ID tokens and to userinfo answers. A name that a
 	// protocol claim has is ignored.
 	Claims map[string]any
@@ -61,6 +74,7 @@ func DefaultUser() *User {
 
 // Client is one registered client (OpenID Connect Dynamic Client Registration §2).
 type Client struct {
+	// ID and Secret are the credentials; a Secret without an AuthMethod is for HTTP Basic.
 	ID, Secret string
 	// AuthMethod is the one way in which the client may authenticate
 	// [private_key_jwt with Keys, else client_secret_basic with a Secret, else none].
@@ -70,12 +84,19 @@ type Client struct {
 	// AssertionAudience is the one audience of client assertions [the issuer].
 	AssertionAudience string
 
-	RedirectURIs           []string // compared exactly
-	PostLogoutRedirectURIs []string // compared exactly
-	BackChannelLogoutURI   string
-	FrontChannelLogoutURI  string
+	// RedirectURIs are where codes may go. Like all that follow they are compared
+	// as strings, without any normalisation (RFC 9700 §2.1).
+	RedirectURIs []string
+	// PostLogoutRedirectURIs are where the end_session endpoint may send browsers.
+	PostLogoutRedirectURIs []string
+	// BackChannelLogoutURI takes logout tokens. The provider sends none by itself:
+	// a test posts what [Provider.LogoutToken] mints, when it wants to.
+	BackChannelLogoutURI string
+	// FrontChannelLogoutURI is what [Provider.FrontChannelLogoutURL] builds upon.
+	FrontChannelLogoutURI string
 
-	RequireDPoP bool // refuses token requests without a DPoP proof
+	// RequireDPoP refuses token requests without a DPoP proof (RFC 9449 §5.2).
+	RequireDPoP bool
 }
 
 // DefaultClient returns the confidential client "app" with the secret
@@ -93,6 +114,7 @@ func ClientAt(origin string) Client {
 	}
 }
 
+// method returns the one way in which the client may authenticate.
 func (c *Client) method() string {
 	switch {
 	case c.AuthMethod != "":
@@ -125,6 +147,7 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
+// orDefault returns value unless it is zero.
 func orDefault[T comparable](value, otherwise T) T {
 	var zero T
 	if value == zero {
@@ -133,6 +156,7 @@ func orDefault[T comparable](value, otherwise T) T {
 	return value
 }
 
+// client returns the registered client, nil when there is none.
 func (s *Settings) client(id string) *Client {
 	for i := range s.Clients {
 		if s.Clients[i].ID == id {

@@ -11,6 +11,7 @@ import (
 // domain, which is right for localhost, .test, .example, .com and their like.
 func site(u *url.URL) string { return u.Scheme + "://" + registrable(u.Hostname()) }
 
+// registrable returns the registrable domain of a host, an address as it is.
 func registrable(host string) string {
 	host = strings.ToLower(host)
 	labels := strings.Split(host, ".")

@@ -127,6 +127,7 @@ func ParseToken(compact string) *Token {
 	return t
 }
 
+// splitSignature cuts at the last dot.
 func splitSignature(compact string) (input, signature string) {
 	for i := len(compact) - 1; i >= 0; i-- {
 		if compact[i] == '.' {
@@ -136,4 +137,5 @@ func splitSignature(compact string) (input, signature string) {
 	return compact, ""
 }
 
+// b64 is the encoding of all parts of a JWT (RFC 7515 §2).
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -20,21 +20,11 @@ type TokenAnswer struct {
 	Request  url.Values // the request's form
 }
 
+// serveToken answers a token request (RFC 6749 §3.2).
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
 	p.offerNonce(&s, w)
-	form, c, err := p.clientRequest(&s, r)
-	var jkt string
-	if err == nil {
-		jkt, err = p.checkProof(&s, r, "")
-	}
-	if err == nil && jkt == "" && c.RequireDPoP {
-		err = invalidProof("a DPoP proof is required")
-	}
-	var answer *TokenAnswer
-	if err == nil {
-		answer, err = p.answerGrant(&s, c, form, jkt)
-	}
+	answer, err := p.tokenAnswer(&s, r)
 	if err != nil {
 		if err.status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", "Basic")
@@ -46,27 +36,20 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer.Bytes())
 }
 
-func (p *Provider) answerGrant(s *Settings, c *Client, form url.Values, jkt string) (*TokenAnswer, *oauthError) {
-	kind := form.Get("grant_type")
-	var g *grant
-	var refresh string
-	var err *oauthError
-	switch kind {
-	case "authorization_code":
-		g, err = p.redeemCode(s, c.ID, form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier"), jkt)
-		if err == nil && g.offline() {
-			refresh = p.issueRefresh(g)
-		}
-	case "refresh_token":
-		g, refresh, err = p.redeemRefresh(s, c.ID, form.Get("refresh_token"), jkt)
-	case "client_credentials":
-		if c.method() == "none" {
-			return nil, badRequest("unauthorized_client", "a public client has no credentials")
-		}
-		g = &grant{client: c.ID, scope: form.Get("scope"), jkt: jkt}
-	default:
-		return nil, badRequest("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials")
+// tokenAnswer authenticates the client, checks its proof and redeems its grant.
+func (p *Provider) tokenAnswer(s *Settings, r *http.Request) (*TokenAnswer, *oauthError) {
+	form, c, err := p.clientRequest(s, r)
+	if err != nil {
+		return nil, err
 	}
+	jkt, err := p.checkProof(s, r, "")
+	if err == nil && jkt == "" && c.RequireDPoP {
+		err = invalidProof("a DPoP proof is required")
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, refresh, err := p.redeem(s, c, form, jkt)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +58,27 @@ func (p *Provider) answerGrant(s *Settings, c *Client, form url.Values, jkt stri
 		return nil, badRequest("invalid_scope", "scope exceeds what was granted")
 	}
 	return p.tokens(s, g, form, scope, refresh), nil
+}
+
+// redeem turns what the request presents into a grant and, where one is due, a
+// new refresh token.
+func (p *Provider) redeem(s *Settings, c *Client, form url.Values, jkt string) (g *grant, refresh string, err *oauthError) {
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		g, err = p.redeemCode(s, c.ID, form, jkt)
+		if err == nil && within("offline_access", g.scope) {
+			refresh = p.issueRefresh(g)
+		}
+		return g, refresh, err
+	case "refresh_token":
+		return p.redeemRefresh(s, c.ID, form.Get("refresh_token"), jkt)
+	case "client_credentials":
+		if c.method() == "none" {
+			return nil, "", badRequest("unauthorized_client", "a public client has no credentials")
+		}
+		return &grant{client: c.ID, scope: form.Get("scope"), jkt: jkt}, "", nil
+	}
+	return nil, "", badRequest("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials")
 }
 
 // tokens writes the answer to a grant that passed.
@@ -115,6 +119,7 @@ func (p *Provider) idToken(s *Settings, g *grant, access string) *Token {
 		claims.Set("acr", g.acr)
 	}
 	key := p.Key()
+	// The hash is of the token as it is sent, bent or not: to break it, bend the ID token.
 	claims.Set("at_hash", halfHash(key.Alg, access))
 	addUserClaims(claims, g.user)
 	t := newToken(key, "JWT", claims)
@@ -126,7 +131,10 @@ func (p *Provider) idToken(s *Settings, g *grant, access string) *Token {
 func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resource []string) string {
 	now := s.Now()
 	if len(resource) == 0 {
-		resource = orResource(g.resource, p.URL(API))
+		resource = g.resource
+	}
+	if len(resource) == 0 {
+		resource = []string{p.URL(API)}
 	}
 	claims := object("iss", s.Issuer, "sub", g.subject(), "client_id", g.client, "aud", single(resource),
 		"iat", now.Unix(), "exp", now.Add(s.AccessTokenLifetime).Unix(), "jti", rand.Text(), "scope", scope)
@@ -143,6 +151,7 @@ func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resour
 	return value
 }
 
+// addUserClaims adds what the provider knows of a user; protocol claims stay.
 func addUserClaims(claims *Object, u *User) {
 	for _, name := range slices.Sorted(maps.Keys(u.Claims)) {
 		if !claims.Has(name) {
@@ -163,13 +172,6 @@ func halfHash(alg, token string) string {
 	}
 	sum := sha256.Sum256([]byte(token))
 	return b64(sum[:16])
-}
-
-func orResource(resource []string, otherwise string) []string {
-	if len(resource) == 0 {
-		return []string{otherwise}
-	}
-	return resource
 }
 
 // single returns a list of one as its member: aud is mostly written so.

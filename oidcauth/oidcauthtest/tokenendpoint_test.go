@@ -121,13 +121,16 @@ func TestStaticRefreshTokens(t *testing.T) {
 	}
 }
 
-func TestRefreshTokenIsItsClients(t *testing.T) {
+func TestGrantsAreTheirClients(t *testing.T) {
 	p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
 	p.Register(oidcauthtest.Client{ID: "other", Secret: "s"})
-	first := signedIn(t, p)
-	status, _, _ := post(t, p, oidcauthtest.TokenEndpoint, refreshForm(first["refresh_token"]), basic("other", "s"))
+	code := newCode(t, p)
+	require.Equal(t, http.StatusBadRequest, first(post(t, p, oidcauthtest.TokenEndpoint, codeForm(code), basic("other", "s"))))
+	require.Equal(t, http.StatusOK, first(post(t, p, oidcauthtest.TokenEndpoint, codeForm(code), basic("app", "app-secret"))), "the stranger did not spend it")
+	answer := signedIn(t, p)
+	status, _, _ := post(t, p, oidcauthtest.TokenEndpoint, refreshForm(answer["refresh_token"]), basic("other", "s"))
 	require.Equal(t, http.StatusBadRequest, status)
-	status, _ = token(t, p, refreshForm(first["refresh_token"]))
+	status, _ = token(t, p, refreshForm(answer["refresh_token"]))
 	require.Equal(t, http.StatusOK, status)
 }
 

@@ -77,6 +77,7 @@ func (p *Provider) resource(w http.ResponseWriter, r *http.Request, s *Settings)
 	return access, true
 }
 
+// schemeName spells the scheme that a challenge answers in.
 func schemeName(scheme string) string {
 	if scheme == "dpop" {
 		return "DPoP"
@@ -84,6 +85,7 @@ func schemeName(scheme string) string {
 	return "Bearer"
 }
 
+// challenge refuses a request for its token (RFC 6750 §3).
 func challenge(w http.ResponseWriter, status int, scheme, code, description string) {
 	value := scheme
 	if code != "" {

@@ -175,6 +175,7 @@ suite('tokens that live for seconds', oneToken, (walkHere) => {
     await visitor.page.getByRole('button', { name: 'Allow' }).click();
     await visitor.page.waitForURL('**/profile');
     const { json: { access_token_expires_at: end } } = await visitor.fetch('/api/me');
+    assert.ok(Date.parse(end) > Date.now());
     await sleep(Date.parse(end) - Date.now() + 50);
 
     await control('requests', 'DELETE');

@@ -1,0 +1,205 @@
+package oidcauth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// A proofKey is the ES256 key that the tokens of one session or one machine
+// client are bound to (RFC 9449). It never leaves the process except sealed,
+// and prints as nothing. It is safe for concurrent use.
+type proofKey struct{ private *ecdsa.PrivateKey }
+
+// newProofKey makes a key: one per session, made when its login begins, so that
+// the code is bound to it already.
+func newProofKey() (*proofKey, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return &proofKey{private}, nil
+}
+
+// parseProofKey is the inverse of bytes.
+func parseProofKey(raw []byte) (*proofKey, error) {
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
+	if err != nil {
+		return nil, fmt.Errorf("DPoP key: %w", err)
+	}
+	return &proofKey{private}, nil
+}
+
+// bytes returns the private key in 32 bytes, for sealing into the session.
+func (k *proofKey) bytes() ([]byte, error) { return k.private.Bytes() }
+
+// String and GoString keep the key out of logs and debug dumps.
+func (k *proofKey) String() string   { return "DPoP key (redacted)" }
+func (k *proofKey) GoString() string { return k.String() }
+
+// thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization
+// code is bound to the key from the start.
+func (k *proofKey) thumbprint() (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: k.private.Public()}).Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
+}
+
+// proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access
+// token, it is bound to it; nonce is the server's, "" when it gave none.
+func (k *proofKey) proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
+	// A fresh jti and the current second: servers refuse a proof that they have
+	// seen or that is old.
+	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": targetURI(target), "iat": time.Now().Unix()}
+	if accessToken != "" {
+		sum := sha256.Sum256([]byte(accessToken))
+		claims["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.private}, options)
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// targetURI is htu: the URL without query and fragment (RFC 9449 §4.2), its
+// empty path spelled "/" as it is sent.
+func targetURI(u *url.URL) string {
+	path := u.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	return strings.ToLower(u.Scheme) + "://" + strings.ToLower(u.Host) + path
+}
+
+const (
+	maxNonces    = 256 // servers
+	maxNonceSize = 1024
+)
+
+// nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
+// safe for concurrent use.
+type nonces struct {
+	mu       sync.Mutex
+	byServer map[string]string
+}
+
+// of returns the latest nonce of the server at u, "" when it gave none.
+func (n *nonces) of(u *url.URL) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.byServer[serverOf(u)]
+}
+
+// learn remembers and returns the nonce in an answer, "" when there is none or
+// it has no valid syntax.
+func (n *nonces) learn(u *url.URL, header http.Header) string {
+	values := header.Values("DPoP-Nonce")
+	if len(values) != 1 || !validNonce(values[0]) {
+		return ""
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	server := serverOf(u)
+	if n.byServer == nil || len(n.byServer) >= maxNonces && n.byServer[server] == "" {
+		n.byServer = map[string]string{} // the servers say theirs again
+	}
+	n.byServer[server] = values[0]
+	return values[0]
+}
+
+// serverOf names the server that a nonce belongs to.
+func serverOf(u *url.URL) string { return strings.ToLower(u.Scheme + "://" + u.Host) }
+
+// validNonce holds RFC 9449 §8.1: nonce = 1*NQCHAR.
+func validNonce(s string) bool {
+	return s != "" && len(s) <= maxNonceSize && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || r == '"' || r == '\\'
+	})
+}
+
+// A sender is http.Client.Do or http.RoundTripper.RoundTrip.
+type sender func(*http.Request) (*http.Response, error)
+
+// authorized sends r with an access token. With a key, it is sent as a DPoP
+// token with a proof, and once more when the server demands a nonce that it
+// gave along (RFC 9449 §9); without, as a Bearer token (RFC 6750 §2.1). r is
+// not changed, except that its body is read.
+func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessToken string) (*http.Response, error) {
+	if key == nil {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+accessToken)
+		return send(r)
+	}
+	res, err := n.proven(send, r, key, accessToken, n.of(r.URL))
+	if err != nil {
+		return nil, err
+	}
+	nonce := n.learn(r.URL, res.Header)
+	if nonce == "" || !wantsNonce(res) {
+		return res, nil
+	}
+	again, ok := rewound(r)
+	if !ok {
+		return res, nil
+	}
+	discard(res)
+	// The nonce of this very answer, not the latest one: other requests may
+	// have brought a newer one for themselves.
+	res, err = n.proven(send, again, key, accessToken, nonce)
+	if err == nil {
+		n.learn(r.URL, res.Header)
+	}
+	return res, err
+}
+
+// proven sends r once, with a proof.
+func (n *nonces) proven(send sender, r *http.Request, key *proofKey, accessToken, nonce string) (*http.Response, error) {
+	proof, err := key.proof(r.Method, r.URL, accessToken, nonce)
+	if err != nil {
+		closeBody(r) // as a RoundTripper must, also on errors
+		return nil, fmt.Errorf("oidcauth: DPoP proof: %w", err)
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "DPoP "+accessToken)
+	r.Header.Set("DPoP", proof)
+	return send(r)
+}
+
+// wantsNonce reports whether a resource server refused a proof for want of a
+// nonce (RFC 9449 §9). Schemes have no case.
+func wantsNonce(res *http.Response) bool {
+	if res.StatusCode != http.StatusUnauthorized {
+		return false
+	}
+	for _, challenge := range res.Header.Values("WWW-Authenticate") {
+		challenge = strings.ToLower(challenge)
+		if strings.Contains(challenge, "dpop") && strings.Contains(challenge, "use_dpop_nonce") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package oidcauth
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors
+// decrypt for an attacker, no passwords, no symmetric keys.
+var (
+	keyAlgorithms      = []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.ECDH_ES}
+	contentEncryptions = []jose.ContentEncryption{jose.A256GCM, jose.A128GCM, jose.A128CBC_HS256}
+)
+
+// open takes a token apart, decrypted first when it is encrypted and decryption
+// keys are configured. What was encrypted must be a signed token: encryption
+// with a public key says nothing about who wrote it (Core §10.2).
+func (v *verifier) open(raw string) (*compactJWS, error) {
+	if len(v.decryption) > 0 && len(raw) <= maxToken && strings.Count(raw, ".") == 4 {
+		return v.decrypt(raw)
+	}
+	return parseJWS(raw)
+}
+
+// decrypt opens an encrypted token with whichever key fits: during a rotation
+// there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
+func (v *verifier) decrypt(raw string) (*compactJWS, error) {
+	alg, err := checkEncryption(raw)
+	if err != nil {
+		return nil, err
+	}
+	jwe, err := jose.ParseEncryptedCompact(raw, keyAlgorithms, contentEncryptions)
+	if err != nil {
+		return nil, errors.New("expected an encrypted token, got one that can't be parsed")
+	}
+	// Tokens carry no trustworthy hint of the key: the few that are configured
+	// are tried in turn.
+	for _, key := range v.decryption {
+		if encryptionAlg(key) != alg {
+			continue
+		}
+		if inner, err := jwe.Decrypt(key); err == nil {
+			return parseJWS(string(inner))
+		}
+	}
+	return nil, errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
+}
+
+// checkEncryption looks at the header before any cryptography: the algorithms,
+// and no compression, which turns a small token into a large one (RFC 8725
+// §3.6). It returns alg.
+func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
+	decoded, err := decodeSegments(raw, 5)
+	if err != nil {
+		return "", err
+	}
+	header, err := parseObject(decoded[0])
+	if err != nil {
+		return "", fmt.Errorf("header: %w", err)
+	}
+	for _, name := range []string{"zip", "crit"} {
+		if header.has(name) {
+			return "", fmt.Errorf("%s: not accepted in an encrypted token", name)
+		}
+	}
+	alg, err := header.text("alg")
+	if err != nil || !slices.Contains(keyAlgorithms, jose.KeyAlgorithm(alg)) {
+		return "", fmt.Errorf("alg: expected one of %q, got %s", keyAlgorithms, quoteShort(alg))
+	}
+	enc, err := header.text("enc")
+	if err != nil || !slices.Contains(contentEncryptions, jose.ContentEncryption(enc)) {
+		return "", fmt.Errorf("enc: expected one of %q, got %s", contentEncryptions, quoteShort(enc))
+	}
+	return jose.KeyAlgorithm(alg), nil
+}
+
+// encryptionAlg returns the one algorithm that a private key decrypts with, ""
+// for a key that can't.
+func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		if key.N.BitLen() >= minRSABits {
+			return jose.RSA_OAEP_256
+		}
+	case *ecdsa.PrivateKey:
+		if key.Curve.Params().BitSize >= 256 {
+			return jose.ECDH_ES
+		}
+	}
+	return ""
+}
+
+// checkDecryptionKey says why a key can't be one of Advanced.DecryptionKeys.
+func checkDecryptionKey(key crypto.PrivateKey) error {
+	if encryptionAlg(key) == "" {
+		return fmt.Errorf("expected an RSA key of at least %d bits or a P-256, P-384 or P-521 key, got %T", minRSABits, key)
+	}
+	return nil
+}
+
+// encryptionKeys are the public halves of decryption keys, as the client's key
+// set publishes them. Their kid is the RFC 7638 thumbprint.
+func encryptionKeys(private []crypto.PrivateKey) []jose.JSONWebKey {
+	var keys []jose.JSONWebKey
+	for _, key := range private {
+		public, ok := key.(interface{ Public() crypto.PublicKey })
+		if !ok || encryptionAlg(key) == "" {
+			continue
+		}
+		jwk := jose.JSONWebKey{Key: public.Public(), Algorithm: string(encryptionAlg(key)), Use: "enc"}
+		if sum, err := jwk.Thumbprint(crypto.SHA256); err == nil {
+			jwk.KeyID = base64.RawURLEncoding.EncodeToString(sum)
+		}
+		keys = append(keys, jwk)
+	}
+	return keys
+}
