@@ -43,7 +43,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errors.New("prefetch")})
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
 		return
 	}
 	cb, problem := a.readCallback(w, r)
@@ -131,12 +131,13 @@ func hasAny(values url.Values, names []string) bool {
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
-	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: ErrState}
+	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
 	if id, err := identityOf(session.From(r.Context())); err == nil && id != nil {
 		p.Link, p.LinkText = "/", linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
 	if err != nil {
+		p.Err = err
 		return nil, p
 	}
 	if a.expired(t) {

@@ -195,5 +195,8 @@ func providerProblem(err error) *Problem {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
 	}
+	if failed, ok := errors.AsType[*endpointError](err); ok && (failed.Status == 0 || failed.Status >= http.StatusInternalServerError) {
+		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
+	}
 	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}
 }

@@ -123,6 +123,9 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
 	defer cancel()
 	defer recovered(ctx, t.auth.log, &err)
+	if err := t.pauses.check(s.ID() + name); err != nil {
+		return nil, err // a flight has failed since the caller looked
+	}
 	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {

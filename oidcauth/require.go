@@ -59,7 +59,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 			h.ServeHTTP(w, r)
 			return
 		}
-		first.deny(w, r, user, err)
+		denier(auths, r.Context()).deny(w, r, user, err)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, a := range auths {
@@ -70,6 +70,18 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 		}
 		guard.ServeHTTP(w, r)
 	})
+}
+
+// denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
+func denier(auths []*Authenticator, ctx context.Context) *Authenticator {
+	if id, err := identityOf(session.From(ctx)); err == nil {
+		for _, a := range auths {
+			if id.record.Provider == a.key {
+				return a
+			}
+		}
+	}
+	return auths[0]
 }
 
 // admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
@@ -141,7 +153,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 	}
 	t := &transaction{Loops: a.loops(r)}
 	if t.Loops > maxLoops {
-		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
 	o.ReturnTo = requestURI(r)

@@ -83,9 +83,14 @@ func (q *tokenRequest) name() string {
 // package would be spent elsewhere, and the session with it.
 type issuedToken struct {
 	value, kind     string // kind is Bearer or DPoP
-	scope           string // as granted, where the provider said so
 	created, expiry time.Time
 }
+
+// String keeps the token out of logs and debug dumps.
+func (t *issuedToken) String() string { return "access token (redacted)" }
+
+// GoString is String.
+func (t *issuedToken) GoString() string { return t.String() }
 
 // valid reports whether the provider still accepts t.
 func (t *issuedToken) valid(now time.Time) bool { return t != nil && now.Before(t.expiry) }
@@ -119,11 +124,7 @@ func (t *issuedToken) bridges(q *tokenRequest, now time.Time) bool {
 
 // oauth2 is t as it leaves the package.
 func (t *issuedToken) oauth2() *oauth2.Token {
-	out := &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
-	if t.scope != "" {
-		return out.WithExtra(map[string]any{"scope": t.scope})
-	}
-	return out
+	return &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
 }
 
 // A tokenSource is an oauth2.TokenSource bound to a context.
@@ -191,7 +192,7 @@ func (t *tokens) look(s *session.Session, name string) (held, error) {
 
 // issued is the access token that g describes.
 func (g *grant) issued(value string) *issuedToken {
-	t := &issuedToken{value: value, kind: g.Type, scope: g.Scope, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry)}
+	t := &issuedToken{value: value, kind: g.Type, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry)}
 	if t.kind == "" {
 		t.kind = "Bearer"
 	}
@@ -221,4 +222,14 @@ func (t *tokens) nameOf(q *tokenRequest) string {
 		return ""
 	}
 	return q.name()
+}
+
+// TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there is one. It asks nobody: not for a
+// token, and not whether the one at hand is still good.
+func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
+	have, err := a.tokens.look(session.From(ctx), "")
+	if err != nil || have.token == nil {
+		return time.Time{}, false
+	}
+	return have.token.expiry, true
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
-var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set UserInfo to "off"`)
+var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set Config.UserInfo to UserInfoOff`)
 
 // userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the
 // access token of t: nil without error when the provider has no userinfo

@@ -12,6 +12,7 @@ const (
 	chunkSize  = 4096 // bytes of one cookie with name and attributes that every browser keeps (RFC 6265 §6.1)
 	chunkLimit = 9    // indexes a name may carry: one digit
 	warnSize   = 8 << 10
+	countBase  = 'a' - 1 // letters, since a digit is the version of what follows: one never passes for the other
 )
 
 // jar is what a request carries of our cookies: the value without index, and those with ".1" to ".9".
@@ -22,7 +23,7 @@ type jar struct {
 }
 
 // scan picks our cookies out of the Cookie header without parsing the others.
-func (f *format) scan(header http.Header) (j jar) {
+func (f *format) scan(j *jar, header http.Header) {
 	for _, line := range header["Cookie"] {
 		for line != "" {
 			var pair string
@@ -38,7 +39,6 @@ func (f *format) scan(header http.Header) (j jar) {
 			}
 		}
 	}
-	return j
 }
 
 // chunkIndex reads what follows our name: nothing, or a dot and a digit.
@@ -55,13 +55,13 @@ func chunkIndex(suffix string) (i int, ours bool) {
 // empty reports whether the request carried none of our cookies.
 func (j *jar) empty() bool { return j.present == [chunkLimit]bool{} }
 
-// count reads the number of chunks from the first one. It is no more than a digit here; that it is right shows when the value
+// count reads the number of chunks from the first one. It is no more than a letter here; that it is right shows when the value
 // opens, because the count is part of what the seal binds.
 func (j *jar) count(most int) (n int, ok bool) {
 	if j.broken || len(j.chunks[0]) < 2 {
 		return 0, false
 	}
-	n = int(j.chunks[0][0] - '0') // a byte below '0' wraps to more than most
+	n = int(j.chunks[0][0] - countBase) // a byte below wraps to more than most
 	if n < 1 || n > most {
 		return 0, false
 	}
@@ -124,7 +124,7 @@ func (f *format) split(text string) ([]string, error) {
 		return nil, fmt.Errorf("%w: %d bytes sealed, %d cookies of %d bytes are permitted: set Config.ServerSide to keep "+
 			"sessions in the Store, or put less into them", ErrTooLarge, len(text), f.chunks, chunkSize)
 	}
-	text = strconv.Itoa(n) + text
+	text = string(rune(countBase+n)) + text
 	values := make([]string, n)
 	for i := range values {
 		size := min(f.room[i], len(text))

@@ -75,8 +75,8 @@ func (w *watch) leave(id string, s *watched) {
 	w.streams.Add(-1)
 	if s.streams--; s.streams == 0 && w.sessions[id] == s {
 		delete(w.sessions, id)
+		w.nudge()
 	}
-	w.nudge()
 }
 
 // touch notes that a session was used, so that its stream does not end for idleness.
@@ -99,6 +99,7 @@ func (w *watch) end(id string) {
 		close(s.done)
 		delete(w.sessions, id)
 	}
+	w.nudge()
 }
 
 // wake makes the poller look now.
@@ -108,6 +109,7 @@ func (w *watch) wake() {
 	w.nudge()
 }
 
+// nudge makes the poller look now. It ends when there is nothing left to watch.
 func (w *watch) nudge() {
 	select {
 	case w.rouse <- struct{}{}:

@@ -32,8 +32,8 @@ type generation struct {
 // tag ties the session to what Revoke and RevokeAt may end.
 type tag struct {
 	key     string // tagKey of its name
-	epoch   int64 // the mark's epoch that the session has seen: a later one ends it
-	foreign int64 // stamp of a foreign clock in ms; noStamp: none
+	epoch   int64  // the mark's epoch that the session has seen: a later one ends it
+	foreign int64  // stamp of a foreign clock in ms; noStamp: none
 }
 
 const noStamp = math.MinInt64
@@ -108,7 +108,7 @@ func (g *generation) size() int {
 		size += 64 + len(v.name) + 2*len(v.data)
 	}
 	if p := g.tokens.packed; p != nil {
-		size += len(p.form) + 2*p.chars
+		size += 5 * len(p.form) // packed, as text, and as claims in a Memo
 	}
 	return size
 }

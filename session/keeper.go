@@ -52,16 +52,17 @@ type sealed struct {
 // version is a generation that lives, as the newest that is known.
 type version struct {
 	g      *generation
-	raw    []byte // the Store's row, nil when there is none
-	idle   int64  // the latest idle limit that was seen for the session
-	sealed        // server mode: of the row
+	raw    []byte    // the Store's row, nil when there is none
+	at     time.Time // when it was judged
+	idle   int64     // the latest idle limit that was seen for the session
+	sealed           // server mode: of the row
 }
 
 var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer format")
 
 // judge returns v if it is within its limits.
 func (m *Manager) judge(v version, now time.Time) (version, error) {
-	v.idle = max(v.idle, v.g.idle)
+	v.idle, v.at = max(v.idle, v.g.idle), now
 	ms, created := now.UnixMilli(), v.g.created
 	// A shorter Lifetime applies at once, and a session that was begun while the clock was ahead gains nothing.
 	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
@@ -106,7 +107,7 @@ func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []s
 // endedByMarks looks at the raw marks of g's tags.
 func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) bool {
 	for i, t := range g.tags {
-		if raws[i] != nil && t.endedBy(readMark(m.vault.Open(names[i], raws[i]))) {
+		if raws[i] != nil && t.endedBy(m.vault.Open(names[i], raws[i])) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/seal"
@@ -39,6 +40,11 @@ type Manager struct {
 	recent recent
 	locks  locks
 	watch  watch
+
+	companion struct {
+		once  sync.Once
+		value any
+	}
 }
 
 // New returns a Manager for c. It does no I/O, so a Store may be down. All mistakes in c are reported in one error.
@@ -91,6 +97,12 @@ func (m *Manager) Config() Config { return m.config }
 
 // CookieName is the session cookie's full name, with the prefix that its attributes allow.
 func (m *Manager) CookieName() string { return m.config.cookieName() }
+
+// Companion returns what a package of this module keeps beside the manager, made by create at the first call.
+func (m *Manager) Companion(create func() any) any {
+	m.companion.once.Do(func() { m.companion.value = create() })
+	return m.companion.value
+}
 
 // Sealer lends the manager's keys for one purpose to the packages of this module.
 func (m *Manager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }

@@ -67,9 +67,9 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 		if err != nil {
 			return err
 		}
-		old := readMark(rows[0])
+		old, unreadable := readMark(rows[0])
 		next := up(old)
-		if rows[0].Value != nil && next == old {
+		if !unreadable && next == old {
 			return nil
 		}
 		if ok, err := m.writeMark(ctx, key, rows[0].Raw, next); ok || err != nil {
@@ -94,22 +94,23 @@ func (m *Manager) markLife() time.Duration { return m.config.Lifetime + markSlac
 
 // readMark returns the mark in a row. One that can't be read, since its key was retired or somebody wrote to the Store, counts
 // as a revocation of everything until now: it may have been one.
-func readMark(row seal.Row) mark {
+func readMark(row seal.Row) (m mark, unreadable bool) {
 	switch {
 	case len(row.Value) == markSize:
 		return mark{
 			epoch:   int64(binary.BigEndian.Uint64(row.Value)),
 			foreign: int64(binary.BigEndian.Uint64(row.Value[8:])),
-		}
+		}, false
 	case row.Raw != nil:
-		return mark{epoch: time.Now().UnixMilli(), foreign: noStamp}
+		return mark{epoch: time.Now().UnixMilli() + 1, foreign: noStamp}, true
 	}
-	return mark{foreign: noStamp}
+	return mark{foreign: noStamp}, false
 }
 
-// endedBy reports whether a mark ends a session with tag t.
-func (t tag) endedBy(m mark) bool {
-	return m.epoch > t.epoch || t.foreign != noStamp && m.foreign >= t.foreign
+// endedBy reports whether the mark in row ends a session with tag t.
+func (t tag) endedBy(row seal.Row) bool {
+	m, unreadable := readMark(row)
+	return unreadable || m.epoch > t.epoch || t.foreign != noStamp && m.foreign >= t.foreign
 }
 
 // epochs reads the marks of tags that are about to be added: the epoch that each has to remember. A foreign mark at or after
@@ -139,8 +140,8 @@ func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, err
 // epoch is the one that t has to remember given its mark. A mark that can't be read is written anew: it has ended every session
 // so far, and must not lock out those to come.
 func (m *Manager) epoch(ctx context.Context, t tag, row seal.Row) (int64, error) {
-	now := readMark(row)
-	if row.Raw != nil && row.Value == nil {
+	now, unreadable := readMark(row)
+	if unreadable {
 		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
 		if ok, err := m.writeMark(ctx, t.key, row.Raw, now); err != nil || !ok {
 			return 0, errors.Join(ErrUnavailable, err)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -48,6 +49,12 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 	next.idle = max(v.idle, m.idleFrom(time.Now()))
 	if m.config.IdleTimeout < 0 {
 		next.idle = 0
+	}
+	if next.expired(time.Now()) { // a limit in the past
+		if g := v.g; g.number > 0 {
+			err = m.keeper.end(ctx, g.id)
+		}
+		return nil, errors.Join(ErrNoSession, err)
 	}
 	plain, err := pack(next)
 	if err != nil {

@@ -77,7 +77,7 @@ func appendBytes(b, data []byte) []byte {
 }
 
 // wellKnown names take one byte. The list is part of the format: append only.
-var wellKnown = [...]string{"id_token", "access_token", "refresh_token"}
+var wellKnown = [...]string{"id", "access", "refresh", "oidc", "oidc.info", "id_token", "access_token", "refresh_token"}
 
 // appendName writes a number below len(wellKnown), or len(wellKnown) plus the length, and the name.
 func appendName(b []byte, name string) []byte {

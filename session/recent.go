@@ -9,7 +9,7 @@ import (
 // recent is this process's memory of what it lately changed: newer generations, for requests that still carry an older cookie,
 // and ended sessions. A late response can thus neither roll a session back nor revive it.
 type recent struct {
-	mu          sync.Mutex
+	mu          sync.RWMutex
 	generations expiring[*generation]
 	ended       expiring[struct{}]
 	full        sync.Once
@@ -22,10 +22,9 @@ const (
 )
 
 // newest returns what is remembered of the session, if anything, and whether it has ended.
-func (r *recent) newest(id string) (g *generation, ended bool) {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	if _, ended := r.ended.get(id, now); ended {
 		return nil, true
 	}

@@ -139,30 +139,21 @@ func (s *Session) drop() {
 	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
 }
 
-// commit is the last chance to change the response's header. It saves what is pending and sets or expires cookies.
-func (s *Session) commit(h http.Header) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.begun {
-		return nil
-	}
-	s.begun = true
-	if !s.loaded {
-		return nil
-	}
-	shared := describe(h)
-	if s.dirty() {
+// commit saves what is pending and sets or expires cookies.
+func (s *Session) commit(h http.Header, shared bool) error {
+	saved := s.dirty()
+	if saved {
 		if err := s.save(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
 	}
-	return s.emit(h, shared)
+	return s.emit(h, shared, saved)
 }
 
 // emit writes Set-Cookie lines into h, if there is anything to tell the browser.
-func (s *Session) emit(h http.Header, shared bool) error {
+func (s *Session) emit(h http.Header, shared, saved bool) error {
 	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared) {
-		switch err := s.refresh(h); {
+		switch err := s.refresh(h, saved); {
 		case errors.Is(err, ErrNoSession):
 			s.drop()
 		case err != nil && s.mustWrite:
@@ -177,16 +168,19 @@ func (s *Session) emit(h http.Header, shared bool) error {
 	return nil
 }
 
-// refresh looks once more at marks and newer generations, since the handler may have taken its time, and then moves the idle
-// limit, in the row or in the cookie that it sets.
-func (s *Session) refresh(h http.Header) error {
+// refresh looks once more at marks and newer generations, since the handler may have taken its time (unless saving has just
+// done so), and then moves the idle limit, in the row or in the cookie that it sets.
+func (s *Session) refresh(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
-	v, err := s.m.keeper.newest(ctx, s.base)
-	if err != nil {
-		return err
+	v := version{g: s.base}
+	if !saved {
+		var err error
+		if v, err = s.m.keeper.newest(ctx, s.base); err != nil {
+			return err
+		}
 	}
 	idle := s.m.idleFrom(time.Now())
-	if s.mayWrite {
+	if s.mayWrite && !saved {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func (k *serverKeeper) ended(ctx context.Context, v version) error {
 }
 
 func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
-	d := k.cache.get(id, ring, func(rest []string) bool { return rest[0] == string(raw) })
+	d := k.cache.get(id, ring, func(from []string) bool { return from[0] == string(raw) })
 	if d != nil {
 		return d, nil
 	}
@@ -109,12 +109,13 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 // handOver prefers a generation that this process could not store when it was made, because the Store was down, and stores
 // it now.
 func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
-	remembered, ended := k.recent.newest(v.g.id)
+	now := time.Now()
+	remembered, ended := k.recent.newest(v.g.id, now)
 	if ended {
 		return version{}, ErrNoSession
 	}
 	if remembered == nil || remembered.number <= v.g.number {
-		return k.judge(v, time.Now())
+		return k.judge(v, now)
 	}
 	if ok, err := k.publish(ctx, v, remembered); err != nil || !ok {
 		return version{}, errors.Join(ErrUnavailable, err)

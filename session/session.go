@@ -67,7 +67,7 @@ func (s *Session) load() error {
 		return s.err
 	}
 	s.loaded = true
-	s.jar = s.m.format.scan(s.header)
+	s.m.format.scan(&s.jar, s.header)
 	if s.jar.empty() { // and no store traffic
 		s.err = ErrNoSession
 		return s.err
@@ -98,7 +98,7 @@ func (s *Session) adopt(seen sighting) error {
 	}
 	s.base, s.idle = v.g, v.idle
 	key := or(seen.sealed, v.sealed)
-	s.mayWrite = key.older || s.m.touchDue(v.idle, time.Now()) || !s.m.config.ServerSide && v.g != seen.g
+	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
 	s.m.watch.touch(v.g.id, v.idle)
 	if s.m.config.OnKeyUse != nil {
 		s.m.config.OnKeyUse(key.keyID)

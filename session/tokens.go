@@ -24,6 +24,7 @@ import (
 // Nothing else goes into the stream: no secret, and nothing that an application or a visitor chooses, so that the length of
 // what is sealed does not tell one from the other. The form:
 //
+//	length of the rest
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
 //	table of outlined values
 //	length of the deflated stream, the stream
@@ -47,17 +48,19 @@ type tokens struct {
 
 type tokenText struct{ name, text string }
 
-// packedTokens refer to the bytes that were read.
+// packedTokens is the form as it was read, which is written again as it is while no token changes.
 type packedTokens struct {
-	form   []byte // all of it, so that it can be written again as it is
+	form  []byte
+	once  sync.Once
+	texts []tokenText
+}
+
+// form is a form taken apart; it refers to the form's bytes.
+type form struct {
 	list   []packedToken
 	values outlined
 	stream []byte
 	claims int // inflated length
-	chars  int // text length, for the memory's accounts
-
-	once  sync.Once
-	texts []tokenText
 }
 
 type packedToken struct {
@@ -84,7 +87,7 @@ func (t *tokens) all() []tokenText {
 	if t.packed == nil {
 		return t.texts
 	}
-	t.packed.once.Do(func() { t.packed.texts = t.packed.unpack() })
+	t.packed.once.Do(func() { t.packed.texts = unpackTokens(t.packed.form) })
 	return t.packed.texts
 }
 
@@ -117,15 +120,15 @@ func (t *tokens) with(changes map[string]string) tokens {
 // append writes the form.
 func (t *tokens) append(b []byte) ([]byte, error) {
 	if t.packed != nil {
-		return append(b, t.packed.form...), nil
+		return appendBytes(b, t.packed.form), nil
 	}
-	w := tokenWriter{b: binary.AppendUvarint(b, uint64(len(t.texts)))}
+	w := tokenWriter{b: binary.AppendUvarint(nil, uint64(len(t.texts)))}
 	for _, token := range t.texts {
 		w.b = appendName(w.b, token.name)
 		w.token(token.text)
 	}
 	stream, err := deflate(w.claims)
-	return appendBytes(w.values.append(w.b), stream), err
+	return appendBytes(b, appendBytes(w.values.append(w.b), stream)), err
 }
 
 // tokenWriter takes tokens apart.
@@ -179,59 +182,58 @@ func rawOf(text string) []byte {
 	return raw
 }
 
-// tokens reads the form without inflating anything.
-func (r *reader) tokens() tokens {
-	start := r.b
-	p := new(packedTokens)
+// tokens reads the form without looking into it: most requests need no token.
+func (r *reader) tokens() tokens { return tokens{packed: &packedTokens{form: r.bytes()}} }
+
+// form takes a form apart; false when it is malformed.
+func (r *reader) form() (f form, ok bool) {
 	for range r.count() {
 		token := packedToken{name: r.name()}
 		n := r.count()
 		if n > maxParts {
-			r.bad = true
-			break
+			return f, false
 		}
 		token.parts = make([]part, 0, n)
 		for range n {
-			token.parts = append(token.parts, r.part(p))
+			token.parts = append(token.parts, r.part(&f))
 		}
-		p.list = append(p.list, token)
+		f.list = append(f.list, token)
 	}
-	p.values = r.outlined()
-	p.stream = r.bytes()
-	if p.claims > maxClaims {
-		r.bad = true
-	}
-	p.form = start[:len(start)-len(r.b)]
-	return tokens{packed: p}
+	f.values = r.outlined()
+	f.stream = r.bytes()
+	return f, !r.bad && len(r.b) == 0 && f.claims <= maxClaims
 }
 
-func (r *reader) part(p *packedTokens) part {
+func (r *reader) part(f *form) part {
 	head := r.uvarint()
-	t := part{kind: int(head & 3), size: int(min(head>>2, maxPacked))}
+	t := part{kind: int(head & 3), size: int(min(head>>2, maxClaims+1))}
 	switch t.kind {
 	case partKinds:
 		r.bad = true
 	case partClaims:
-		p.claims += t.size
-		p.chars += t.size * 4 / 3
+		f.claims += t.size
 	default:
 		t.data = r.take(head >> 2)
-		p.chars += t.size * 4 / 3
 	}
 	return t
 }
 
-// unpack rebuilds the texts. A stream that does not hold what the parts say, or grows beyond what was ever packed, which only a
-// holder of the keys can make, yields no tokens.
-func (p *packedTokens) unpack() []tokenText {
-	claims, err := inflate(p.stream, p.claims)
+// unpackTokens rebuilds the texts. A form that contradicts itself, or grows beyond what was ever packed, which only a holder of
+// the keys can make, yields no tokens.
+func unpackTokens(packed []byte) []tokenText {
+	r := &reader{b: packed}
+	f, ok := r.form()
+	if !ok {
+		return nil
+	}
+	claims, err := inflate(f.stream, f.claims)
 	if err != nil {
 		return nil
 	}
-	texts := make([]tokenText, 0, len(p.list))
+	texts := make([]tokenText, 0, len(f.list))
 	room := maxClaims
 	var filled []byte
-	for _, token := range p.list {
+	for _, token := range f.list {
 		text := make([]byte, 0, 1024)
 		for i, part := range token.parts {
 			if i > 0 {
@@ -239,7 +241,7 @@ func (p *packedTokens) unpack() []tokenText {
 			}
 			data := part.data
 			if part.kind == partClaims {
-				filled = p.values.fill(filled[:0], claims[:part.size], room)
+				filled = f.values.fill(filled[:0], claims[:part.size], room)
 				if filled == nil {
 					return nil
 				}

@@ -24,7 +24,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		}
 		x := &exchange{Context: r.Context()}
 		x.session.m, x.session.ctx, x.session.header = m, x.Context, r.Header
-		x.writer = writer{ResponseWriter: w, session: &x.session}
+		x.writer = writer{ResponseWriter: w, exchange: x}
 		next.ServeHTTP(&x.writer, r.WithContext(x))
 		x.writer.begin()
 		x.session.finish()
@@ -36,6 +36,8 @@ type exchange struct {
 	context.Context
 	session Session
 	writer  writer
+	vary    [1]string // header values, so that they need no allocation of their own
+	control [1]string
 }
 
 // Value finds the session for From and Manager.From.
@@ -50,9 +52,9 @@ func (x *exchange) Value(key any) any {
 // because they would otherwise find it behind Unwrap, past the saving.
 type writer struct {
 	http.ResponseWriter
-	session *Session
-	begun   bool
-	failed  bool // the response was replaced; what the handler writes goes nowhere
+	exchange *exchange
+	begun    bool
+	failed   bool // the response was replaced; what the handler writes goes nowhere
 }
 
 // begin commits the session, and replaces the response when that fails.
@@ -61,17 +63,32 @@ func (w *writer) begin() {
 		return
 	}
 	w.begun = true
-	err := w.session.commit(w.Header())
+	err := w.exchange.commit(w.Header())
 	if err == nil {
 		return
 	}
 	w.failed = true
-	w.session.m.log.Error("session not saved", "error", err)
+	w.exchange.session.m.log.Error("session not saved", "error", err)
 	if errors.Is(err, ErrUnavailable) {
 		WriteUnavailable(w.ResponseWriter)
 	} else {
 		writeFailure(w.ResponseWriter, http.StatusInternalServerError)
 	}
+}
+
+// commit is the last chance to change the header.
+func (x *exchange) commit(h http.Header) error {
+	s := &x.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return nil
+	}
+	s.begun = true
+	if !s.loaded { // nothing depends on it
+		return nil
+	}
+	return s.commit(h, x.describe(h))
 }
 
 // WriteHeader implements http.ResponseWriter. An informational response (RFC 9110 §15.2) is not the first byte.
@@ -129,7 +146,7 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.begun = true
-		w.session.hijacked()
+		w.exchange.session.hijacked()
 	}
 	return conn, rw, err
 }
@@ -145,13 +162,17 @@ func (s *Session) hijacked() {
 }
 
 // describe tells caches that the response depends on the cookie, and reports whether the handler lets shared caches keep it.
-func describe(h http.Header) (shared bool) {
-	if !strings.Contains(strings.ToLower(strings.Join(h["Vary"], ",")), "cookie") {
+func (x *exchange) describe(h http.Header) (shared bool) {
+	if vary := h["Vary"]; vary == nil {
+		x.vary[0] = "Cookie"
+		h["Vary"] = x.vary[:]
+	} else if !strings.Contains(strings.ToLower(strings.Join(vary, ",")), "cookie") {
 		h.Add("Vary", "Cookie")
 	}
-	control, set := h["Cache-Control"]
-	if !set {
-		h.Set("Cache-Control", "private, no-store")
+	control := h["Cache-Control"]
+	if control == nil {
+		x.control[0] = "private, no-store"
+		h["Cache-Control"] = x.control[:]
 		return false
 	}
 	rules := strings.ToLower(strings.Join(control, ","))

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gorilla/securecookie"
@@ -123,18 +124,27 @@ func wellFormed(sealed string) error {
 
 const macSize = 32
 
+// scratch holds the two buffers in which open puts securecookie's layer back.
+type scratch struct{ inner, outer []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
 // open puts securecookie's outer layer back and lets it verify and decrypt.
 func open(codec *securecookie.SecureCookie, context, text string) ([]byte, error) {
+	b := scratches.Get().(*scratch)
+	defer scratches.Put(b)
 	end := len(text) - macText
-	var mac [macSize + 1]byte
+	b.inner = append(b.inner[:0], text[:end]...)
+	b.outer = append(b.outer[:0], text[end:]...)
+	var err error
 	// Strict, so that every sealed value has one spelling.
-	n, err := base64.RawURLEncoding.Strict().Decode(mac[:], []byte(text[end:]))
-	if err != nil || n != macSize {
+	b.inner, err = base64.RawURLEncoding.Strict().AppendDecode(b.inner, b.outer)
+	if err != nil || len(b.inner) != end+macSize {
 		return nil, ErrOpen
 	}
-	inner := append(append(make([]byte, 0, end+macSize), text[:end]...), mac[:macSize]...)
+	b.outer = base64.URLEncoding.AppendEncode(b.outer[:0], b.inner)
 	var plain []byte
-	if err := codec.Decode(context, base64.URLEncoding.EncodeToString(inner), &plain); err != nil {
+	if err := codec.Decode(context, string(b.outer), &plain); err != nil {
 		return nil, ErrOpen // securecookie's reasons would only help who guesses
 	}
 	return plain, nil
