@@ -118,7 +118,7 @@ func TestUserinfoNeverOverridesWhatWasSigned(t *testing.T) {
 		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "bronze") })
 		w.provider.BendUserInfo(func(tok *oidcauthtest.Token) {
 			for name, value := range map[string]any{
-				"acr": "gold", "amr": []string{"hwk"}, "sid": "other", "auth_time": 1, "azp": "evil", "session_expiry": 1,
+				"acr": "gold", "amr": []string{"hwk"}, "sid": "other", "auth_time": 1, "session_expiry": 1,
 				"name": "Mallory", "roles": []string{"admin"}, "Roles": []string{"admin"}, "extra": "kept",
 			} {
 				tok.Claims.Set(name, value)
@@ -126,6 +126,7 @@ func TestUserinfoNeverOverridesWhatWasSigned(t *testing.T) {
 			if !signed {
 				tok.Claims.Set("iss", "https://evil.example")
 				tok.Claims.Set("aud", "evil")
+				tok.Claims.Set("azp", "evil")
 				tok.Claims.Set("exp", 1)
 				tok.Claims.Set("nonce", "x")
 			}

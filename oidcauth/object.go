@@ -61,8 +61,10 @@ func (o *object) readMember(dec *json.Decoder) error {
 	if err := dec.Decode(&value); err != nil {
 		return fmt.Errorf("member %s: %w", quoteShort(name), err)
 	}
-	if err := checkNested(value); err != nil {
-		return fmt.Errorf("member %s: %w", quoteShort(name), err)
+	if value[0] == '{' || value[0] == '[' { // a decoder for each number would cost more than the rest
+		if err := checkNested(value); err != nil {
+			return fmt.Errorf("member %s: %w", quoteShort(name), err)
+		}
 	}
 	o.names = append(o.names, name)
 	o.values[name] = value
