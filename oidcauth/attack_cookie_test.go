@@ -3,10 +3,12 @@ package oidcauth_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -459,4 +461,64 @@ func TestATooLargeSessionIsRefusedClearly(t *testing.T) {
 	requireSealedOff(t, page)
 	require.False(t, w.hasSession())
 	require.Contains(t, w.log.String(), "ServerSide", "the log names the way out")
+}
+
+// brokenStore fails while broken is set.
+type brokenStore struct {
+	session.Store
+	broken atomic.Bool
+}
+
+var errBroken = errors.New("the store is down")
+
+func (s *brokenStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
+	if s.broken.Load() {
+		return nil, errBroken
+	}
+	return s.Store.Get(ctx, keys...)
+}
+
+func (s *brokenStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if s.broken.Load() {
+		return errBroken
+	}
+	return s.Store.Set(ctx, key, value, ttl)
+}
+
+func (s *brokenStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	if s.broken.Load() {
+		return false, errBroken
+	}
+	return s.Store.Add(ctx, key, value, ttl)
+}
+
+// A store that is down is an outage: nobody is signed out by it, and nobody in.
+func TestAStoreThatIsDownSignsNobodyInOrOut(t *testing.T) {
+	for kind, kept := range keptIn {
+		t.Run(kind, func(t *testing.T) {
+			store := &brokenStore{Store: session.NewMemoryStore()}
+			w := newWorld(t, noPAR, kept, func(c *oidcauth.Config) { c.Session.Store = store })
+			w.signIn()
+			signedIn := w.browser
+			pairs := w.session()
+			w.browser = oidcauthtest.NewBrowser(w.network)
+			cb := w.callbackURL()
+			w.provider.Forget()
+			store.broken.Store(true)
+			for _, change := range []func(*http.Request){nil, opened} {
+				answer, _ := w.ask("/me", change, pairs...)
+				require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+				require.NotEmpty(t, answer.Header.Get("Retry-After"))
+				require.Empty(t, answer.Header.Values("Set-Cookie"), "the cookie stays")
+			}
+			page := w.browser.Get(cb.URL)
+			require.Equal(t, http.StatusServiceUnavailable, page.Status)
+			requireSealedOff(t, page)
+			require.False(t, w.hasSession())
+			require.LessOrEqual(t, w.provider.Count(oidcauthtest.TokenEndpoint), 1)
+			store.broken.Store(false)
+			w.browser = signedIn
+			require.NotNil(t, w.user())
+		})
+	}
 }

@@ -59,12 +59,14 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	// 3. to 9.
 	login, err := a.completeLogin(r, t, cb)
-	if err != nil {
-		a.refuseLogin(w, r, t, cb, err)
-		return
-	}
 	// 10. A new session.
-	if err := a.beginSession(r, t, login); err != nil {
+	if err == nil {
+		err = a.beginSession(r, t, login)
+	}
+	if err != nil {
+		if login != nil { // its tokens are good, and nobody will have them
+			a.revokeTokens(r.Context(), login.answer.RefreshToken, login.answer.AccessToken)
+		}
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
@@ -157,7 +159,7 @@ type login struct {
 	record record
 }
 
-// completeLogin takes steps 3 to 9 of a callback.
+// completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// 2b. A response JWT is the provider's own word.
@@ -337,10 +339,11 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	if err := a.fillSession(s, l); err != nil {
 		return err
 	}
-	if err := s.Save(ctx); err != nil {
+	// Before the session begins: a front-channel logout that finds the sid leaves a mark that Save then sees.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+	if err := s.Save(ctx); err != nil {
 		return err
 	}
 	a.endPrevious(ctx, previous)

@@ -272,6 +272,8 @@ func loginProblem(err error) *Problem {
 		return problem
 	case errors.Is(err, session.ErrUnavailable):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
+	case errors.Is(err, session.ErrNoSession): // a logout of the provider's was faster
+		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
 	case errors.Is(err, session.ErrTooLarge):
 		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
 	case errors.Is(err, errBusy), errors.Is(err, errConsumedFull):

@@ -13,20 +13,20 @@ import (
 )
 
 var (
-	// ErrUnavailable: the Store can't be reached, so nobody can say whether the
+	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the
 	// session lives. Answer 503 with Retry-After (WriteUnavailable does); never
 	// treat it as signed out, never clear the cookie.
 	ErrUnavailable = errors.New("session: store unavailable")
 
-	// ErrNoSession: there is no session: it never began, has ended, has expired
+	// ErrNoSession means that there is no session: it never began, has ended, has expired
 	// or was revoked.
 	ErrNoSession = errors.New("session: no session")
 
-	// ErrTooLarge: the session does not fit the permitted cookies; the text
+	// ErrTooLarge means that the session does not fit the permitted cookies; the text
 	// names Config.ServerSide as the way out.
 	ErrTooLarge = errors.New("session: too large")
 
-	// ErrCommitted: the response has begun, and what was changed can't reach
+	// ErrCommitted means that the response has begun, and what was changed can't reach
 	// the browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
 )

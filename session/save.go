@@ -65,7 +65,7 @@ func (s *Session) retire() {
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.load()
+	_ = s.load() // whatever there is to end
 	s.retire()
 	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
 	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
@@ -163,7 +163,7 @@ func (s *Session) finish() {
 func (s *Session) warn(message string) {
 	if !s.warned {
 		s.warned = true
-		s.m.log.Warn(message, "session", idOf(s.base))
+		s.m.log.Warn(message, "session", idOf(s.base)) //nolint:sloglint // the callers pass constants
 	}
 }
 

@@ -162,7 +162,7 @@ func (w *tokenWriter) token(text string) {
 		case raw != nil:
 			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
 		default:
-			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|partText), part...)
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|uint64(partText)), part...)
 		}
 	}
 }
