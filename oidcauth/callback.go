@@ -330,6 +330,10 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	ctx := r.Context()
 	s := session.From(ctx)
 	previous := a.previousLogin(s, l.user)
+	// First what will end the session one day: without it there must be none.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+		return err
+	}
 	if err := a.renew(ctx, s, t, previous); err != nil {
 		return err
 	}
@@ -337,9 +341,6 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 		return err
 	}
 	if err := s.Save(ctx); err != nil {
-		return err
-	}
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
 	a.endPrevious(ctx, previous)
