@@ -26,10 +26,10 @@ func newAPIs(field string, list []string) apis {
 
 // check returns an error in whose chain is ErrOrigin unless tokens may go to u.
 func (a apis) check(u *url.URL) error {
-	if origin := canonicalOrigin(u); !a.origins[origin] {
-		return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, clip(origin, maxLogged), a.field)
+	if a.origins[canonicalOrigin(u)] {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, clip(u.Scheme+"://"+u.Host, maxLogged), a.field)
 }
 
 // canonicalOrigin is scheme, host and port of u in one spelling.

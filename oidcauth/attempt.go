@@ -39,16 +39,16 @@ type attempt struct {
 // run takes the steps of a refresh on the newest generation of the session, under its lock.
 func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 1. What somebody else has got meanwhile.
-	have, err := r.look(latest, r.name)
+	have, rec, err := r.look(latest, r.name)
 	if err != nil {
 		return err
 	}
-	if have.token.serves(&r.query, time.Now()) {
-		r.token, r.refused = have.token, nil
+	if have.serves(&r.query, time.Now()) {
+		r.token, r.refused = have, nil
 		return nil
 	}
 	// 2. A refresh token that nobody has used.
-	r.read(latest, have.rec)
+	r.read(latest, rec)
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}
@@ -132,7 +132,8 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		return nil
 	}
 	t, err := r.auth.verifier.refresh(ctx, answer.IDToken, refreshExpectation{
-		Subject: r.login.Subject, Nonce: r.nonce, IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
+		Issuer: r.login.Issuer, Subject: r.login.Subject, Nonce: r.nonce,
+		IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
 	})
 	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
 		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), reason(err))

@@ -31,8 +31,10 @@ func stepUpOf(h http.Header) *StepUpError {
 	if c.params["error"] != "insufficient_user_authentication" {
 		return nil
 	}
-	e := &StepUpError{ACRValues: strings.Fields(c.params["acr_values"]), MaxAge: -1, Scope: strings.Join(scopesIn(c.params["scope"]), " ")}
-	e.ACRValues = e.ACRValues[:min(len(e.ACRValues), maxACRValues)]
+	e := &StepUpError{MaxAge: -1, Scope: strings.Join(scopesIn(c.params["scope"]), " ")}
+	if acr := strings.Fields(c.params["acr_values"]); len(acr) > 0 {
+		e.ACRValues = acr[:min(len(acr), maxACRValues)]
+	}
 	if seconds, err := strconv.ParseUint(c.params["max_age"], 10, 32); err == nil {
 		e.MaxAge = min(time.Duration(seconds)*time.Second, maxStepUpAge)
 	}

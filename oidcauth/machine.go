@@ -121,12 +121,12 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // Authenticator.Client does with a user's. Requests that have no deadline or cancellation of their own end when ctx does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: errors.Join(m.err, err)}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil means http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: m, apis: m.apis, base: base}
+	return &transport{keeper: m, apis: m.apis, base: base, err: m.err}
 }
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no other request has.
@@ -194,14 +194,6 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 	}
 }
 
-// or returns t if it may be handed out for q while no newer token can be had, else err.
-func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
-	if t.bridges(q, time.Now()) {
-		return t, nil
-	}
-	return nil, err
-}
-
 // renew gets a token, apart from every caller.
 func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*m.config.Timeout+leaseSlack)
@@ -209,6 +201,9 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 	defer recovered(ctx, m.log, &err)
 	if t := m.cached(o.key); t.serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
+	}
+	if err := m.pauses.check(o.key); err != nil {
+		return nil, err
 	}
 	if m.shared != nil {
 		t, err = m.shared.token(ctx, m.log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
@@ -237,7 +232,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 		return nil, err
 	}
 	now := time.Now()
-	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, scope: answer.Scope, created: now, expiry: answer.Expiry}
+	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
 	if t.expiry.IsZero() {
 		t.expiry = now.Add(m.config.TokenLifetime)
 	}

@@ -26,7 +26,6 @@ type sharedTokens struct {
 type tokenRow struct {
 	Value   string `json:"v"`
 	Kind    string `json:"k"`
-	Scope   string `json:"s,omitempty"`
 	Created int64  `json:"c"` // Unix milliseconds
 	Expiry  int64  `json:"x"` // Unix milliseconds
 }
@@ -88,10 +87,10 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 	}
 	var row tokenRow
 	if json.Unmarshal(rows[0].Value, &row) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // a row of another release is none
 	}
 	return &issuedToken{
-		value: row.Value, kind: row.Kind, scope: row.Scope, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry),
+		value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry),
 	}, nil
 }
 
@@ -100,7 +99,7 @@ func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) erro
 	if life <= 0 {
 		return nil
 	}
-	raw, err := json.Marshal(tokenRow{Value: t.value, Kind: t.kind, Scope: t.scope, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()})
+	raw, err := json.Marshal(tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,91 @@
+package oidcauth_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
+)
+
+func TestAChallengeSaysWhetherTheTokenIsToBlame(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		header []string
+		want   bool
+	}{
+		{"no header", nil, true},
+		{"a scheme alone", []string{`Bearer`}, true},
+		{"a realm alone", []string{`Bearer realm="api"`}, true},
+		{"invalid_token", []string{`Bearer realm="api", error="invalid_token"`}, true},
+		{"invalid_token without quotes", []string{`Bearer error=invalid_token`}, true},
+		{"invalid_token with blanks", []string{`Bearer realm = "api" , error = "invalid_token"`}, true},
+		{"other letters' case", []string{`bEaReR ERROR="invalid_token"`}, true},
+		{"insufficient_scope", []string{`Bearer error="insufficient_scope"`}, false},
+		{"insufficient_user_authentication", []string{`Bearer error="insufficient_user_authentication"`}, false},
+		{"invalid_request", []string{`Bearer error="invalid_request"`}, false},
+		{"DPoP", []string{`DPoP error="use_dpop_nonce"`}, false},
+		{"behind another scheme", []string{`Basic realm="x", Bearer error="insufficient_scope"`}, false},
+		{"behind a scheme with credentials", []string{`Negotiate YWJj==, Bearer error="insufficient_scope"`}, false},
+		{"in front of another scheme", []string{`Bearer error="insufficient_scope", Basic realm="x"`}, false},
+		{"in a second header", []string{`Basic realm="x"`, `Bearer error="insufficient_scope"`}, false},
+		{"an error of another scheme", []string{`Digest error="insufficient_scope"`}, true},
+		{"a quoted string that looks like a challenge", []string{`Bearer realm="x, Bearer error=\"insufficient_scope\""`}, true},
+		{"the first of two errors", []string{`Bearer error="insufficient_scope", error="invalid_token"`}, false},
+		{"an unfinished string", []string{`Bearer error="insufficient_scope`}, true},
+		{"garbage", []string{`=,=,"",Bearer`}, true},
+		{"beyond the limit", []string{`Bearer realm="` + strings.Repeat("x", 9000) + `", error="insufficient_scope"`}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, c.want, oidcauth.BlamesToken(http.Header{"Www-Authenticate": c.header}))
+		})
+	}
+}
+
+func TestAStepUpChallengeIsRead(t *testing.T) {
+	none := -1 * time.Nanosecond
+	for _, c := range []struct {
+		name   string
+		params string
+		want   oidcauth.StepUpError
+	}{
+		{"alone", ``, oidcauth.StepUpError{MaxAge: none}},
+		{"acr_values", `, acr_values="gold silver"`, oidcauth.StepUpError{ACRValues: []string{"gold", "silver"}, MaxAge: none}},
+		{"max_age", `, max_age=300`, oidcauth.StepUpError{MaxAge: 5 * time.Minute}},
+		{"max_age in quotes", `, max_age="0"`, oidcauth.StepUpError{}},
+		{"scope", `, scope="pay transfer"`, oidcauth.StepUpError{Scope: "pay transfer", MaxAge: none}},
+		{"all", `, max_age="5", acr_values="a", scope="s"`, oidcauth.StepUpError{ACRValues: []string{"a"}, MaxAge: 5 * time.Second, Scope: "s"}},
+		{"a negative max_age", `, max_age="-5"`, oidcauth.StepUpError{MaxAge: none}},
+		{"an absurd max_age", `, max_age="4294967295"`, oidcauth.StepUpError{MaxAge: 365 * 24 * time.Hour}},
+		{"a scope that is none", `, scope="pay \"x\" ok"`, oidcauth.StepUpError{Scope: "pay ok", MaxAge: none}},
+		{"many acr_values", `, acr_values="` + strings.Repeat("a ", 100) + `"`, oidcauth.StepUpError{ACRValues: strings.Fields(strings.Repeat("a ", 20)), MaxAge: none}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := http.Header{"Www-Authenticate": {`Bearer error="insufficient_user_authentication"` + c.params}}
+			got := oidcauth.StepUpOf(h)
+			require.NotNil(t, got)
+			require.Equal(t, c.want, *got)
+		})
+	}
+	require.Nil(t, oidcauth.StepUpOf(http.Header{"Www-Authenticate": {`Bearer error="invalid_token", acr_values="gold"`}}))
+}
+
+func FuzzChallenge(f *testing.F) {
+	f.Add(`Bearer realm="x", error="insufficient_user_authentication", max_age=5, Basic abc==, DPoP algs="ES256"`)
+	f.Add(`Negotiate YWJj==,,, = ,"`)
+	f.Fuzz(func(t *testing.T, value string) {
+		h := http.Header{"Www-Authenticate": {value, value}}
+		oidcauth.BlamesToken(h)
+		e := oidcauth.StepUpOf(h)
+		if e == nil {
+			return
+		}
+		require.LessOrEqual(t, len(e.ACRValues), 20)
+		require.LessOrEqual(t, e.MaxAge, 365*24*time.Hour)
+		require.NotContains(t, e.Scope, `"`)
+		require.NotEmpty(t, e.Error())
+	})
+}
