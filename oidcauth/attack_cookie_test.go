@@ -518,22 +518,59 @@ func TestAStoreThatIsDownSignsNobodyInOrOut(t *testing.T) {
 	}
 }
 
-// setsFail is a store that takes new rows only.
-type setsFail struct{ session.Store }
+// countedStore takes so many writes and fails from then on.
+type countedStore struct {
+	session.Store
+	left atomic.Int64
+}
 
-func (setsFail) Set(context.Context, string, []byte, time.Duration) error { return errBroken }
+func (s *countedStore) write() error {
+	if s.left.Add(-1) < 0 {
+		return errBroken
+	}
+	return nil
+}
 
-// A login whose last write fails is no login: what could not be written is what would end it one day.
-func TestALoginThatCannotBeRecordedIsNoLogin(t *testing.T) {
+func (s *countedStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if err := s.write(); err != nil {
+		return err
+	}
+	return s.Store.Set(ctx, key, value, ttl)
+}
+
+func (s *countedStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	if err := s.write(); err != nil {
+		return false, err
+	}
+	return s.Store.Add(ctx, key, value, ttl)
+}
+
+func (s *countedStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	if err := s.write(); err != nil {
+		return false, err
+	}
+	return s.Store.Swap(ctx, key, old, value, ttl)
+}
+
+// Whichever write of a login fails, there is either a whole login or none: never a session that no logout will find.
+func TestALoginThatCannotBeWrittenDownIsNoLogin(t *testing.T) {
 	for _, kind := range []string{"cookie", "server-side"} {
 		t.Run(kind, func(t *testing.T) {
-			store := session.NewMemoryStore()
-			w := newWorld(t, noPAR, modes[kind], func(c *oidcauth.Config) { c.FrontChannelLogout, c.Session.Store = true, setsFail{store} })
-			page := w.browser.Get(app + "/me")
-			require.Equal(t, http.StatusServiceUnavailable, page.Status)
-			require.NotEmpty(t, page.Header.Get("Retry-After"))
-			require.False(t, w.hasSession())
-			requireSealedOff(t, page)
+			for writes := int64(0); ; writes++ {
+				require.Less(t, writes, int64(20))
+				store := &countedStore{Store: session.NewMemoryStore()}
+				store.left.Store(writes)
+				w := newWorld(t, noPAR, modes[kind], func(c *oidcauth.Config) { c.FrontChannelLogout, c.Session.Store = true, store })
+				page := w.browser.Get(app + "/me")
+				if page.Status == http.StatusOK {
+					require.GreaterOrEqual(t, writes, int64(2), "its state and its sid at least")
+					return
+				}
+				require.Equal(t, http.StatusServiceUnavailable, page.Status)
+				require.NotEmpty(t, page.Header.Get("Retry-After"))
+				require.False(t, w.hasSession(), "after %d writes", writes)
+				requireSealedOff(t, page)
+			}
 		})
 	}
 }
