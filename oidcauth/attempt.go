@@ -39,16 +39,16 @@ type attempt struct {
 // run takes the steps of a refresh on the newest generation of the session, under its lock.
 func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 1. What somebody else has got meanwhile.
-	have, err := r.look(latest, r.name)
+	have, rec, err := r.look(latest, r.name)
 	if err != nil {
 		return err
 	}
-	if have.token.serves(&r.query, time.Now()) {
-		r.token, r.refused = have.token, nil
+	if have.serves(&r.query, time.Now()) {
+		r.token, r.refused = have, nil
 		return nil
 	}
 	// 2. A refresh token that nobody has used.
-	r.read(latest, have.rec)
+	r.read(latest, rec)
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}

@@ -58,6 +58,9 @@ func New(c Config) (*Authenticator, error) {
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
+	if err := siblingsOf(sessions).join(a); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -162,6 +163,46 @@ func TestALoginAtTheOtherProviderEndsTheFirstSession(t *testing.T) {
 	require.Equal(t, other.Issuer(), w.user().Issuer)
 	replay()
 	require.Nil(t, w.user())
+}
+
+func TestAJointGuardStepsUpAtTheUsersOwnProvider(t *testing.T) {
+	w, second, other := twoProviders(t)
+	w.mux.Handle("/pay", oidcauth.RequireAny([]*oidcauth.Authenticator{w.auth, second}, oidcauth.ACR("gold"))(http.HandlerFunc(writeUser)))
+	require.Equal(t, http.StatusOK, w.browser.Get(app+"/me2").Status)
+	page := w.browser.Get(app + "/pay")
+	require.Equal(t, http.StatusOK, page.Status, page.Body)
+	require.Equal(t, other.Issuer(), w.user().Issuer)
+	require.Zero(t, w.provider.Count(oidcauthtest.TokenEndpoint))
+}
+
+func TestTwoProvidersNeedTwoCallbacks(t *testing.T) {
+	w, _, _ := twoProviders(t)
+	c := goodConfig()
+	c.Session, c.Sessions, c.Issuer = session.Config{}, w.auth.Sessions(), "https://third.provider.test"
+	_, err := oidcauth.New(c)
+	require.ErrorContains(t, err, "each provider needs its own")
+}
+
+func TestASessionOfAProviderThatIsGoneIsNobodys(t *testing.T) {
+	const cart session.Field[string] = "cart"
+	w := newWorld(t)
+	w.mux.Handle("/fill", w.auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		require.NoError(t, cart.Set(r.Context(), "apples"))
+	})))
+	w.signIn()
+	w.browser.Get(app + "/fill")
+	w.provider = oidcauthtest.NewProvider(oidcauthtest.Settings{Issuer: "https://new.provider.test"})
+	w.network.Handle(w.provider.Issuer(), w.provider)
+	w.auth = newAuthenticator(t, w)
+	w.mux = appMux(w.auth)
+	w.mux.Handle("/cart", w.auth.Load(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		v, _ := cart.Get(r.Context())
+		_, _ = io.WriteString(rw, v)
+	})))
+	w.network.Handle(app, w.mux)
+	require.Nil(t, w.user())
+	w.signIn()
+	require.Empty(t, w.browser.Get(app+"/cart").Body, "what was kept for the old session's user is gone")
 }
 
 func TestRequireAnyNeedsSharedSessions(t *testing.T) {

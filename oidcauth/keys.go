@@ -240,7 +240,7 @@ func (s *keySet) store(d download) {
 	s.lastErr = d.err
 	if d.err != nil {
 		s.retry.failed()
-		s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", d.err, "stale", s.keys != nil)
+		s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", clip(d.err.Error(), maxLogged), "stale", s.keys != nil)
 		return
 	}
 	s.retry.succeeded()

@@ -194,14 +194,6 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 	}
 }
 
-// or returns t if it may be handed out for q while no newer token can be had, else err.
-func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
-	if t.bridges(q, time.Now()) {
-		return t, nil
-	}
-	return nil, err
-}
-
 // renew gets a token, apart from every caller.
 func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*m.config.Timeout+leaseSlack)

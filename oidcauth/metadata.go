@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -168,19 +169,48 @@ func checkEndpoint(issuer, endpoint string) error {
 	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
 		return errors.New("expected a URL without user and fragment")
 	}
-	// https is not enough: an issuer out in the world that names this machine
-	// or its network segment makes us a proxy for somebody (SSRF).
+	if len(endpoint) > maxEndpoint {
+		return fmt.Errorf("expected at most %d bytes, got %d", maxEndpoint, len(endpoint))
+	}
+	if !plainHost(u.Hostname()) {
+		return fmt.Errorf("expected a host name or an IP address as usually written, got %s", quoteShort(endpoint))
+	}
+	return checkReach(issuer, u)
+}
+
+// maxEndpoint bounds a URL of the provider's: it goes into Location headers and log lines.
+const maxEndpoint = 2 << 10
+
+// checkReach decides whether an issuer may name this scheme and host. https is not enough: an issuer out in the world that
+// names this machine or its network segment makes us a proxy for somebody (SSRF).
+func checkReach(issuer string, u *url.URL) error {
 	local := loopbackHost(issuerHost(issuer))
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
 	default:
-		return fmt.Errorf("expected https, got %s", quoteShort(endpoint))
+		return fmt.Errorf("expected https, got %s", quoteShort(u.String()))
 	}
 	if !local && closeBy(u.Hostname()) {
-		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(endpoint))
+		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(u.String()))
 	}
 	return nil
+}
+
+// plainHost reports whether a host means one thing to every reader. A URL's host may hold quotes, commas, semicolons and
+// asterisks, which a Content-Security-Policy reads otherwise; and resolvers take "127.1" and "0x7f000001" for addresses
+// that net/netip doesn't see.
+func plainHost(host string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+	if _, err := netip.ParseAddr(host); err == nil {
+		return !strings.Contains(host, "%")
+	}
+	name := strings.TrimSuffix(host, ".")
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.Trim(last, "0123456789") == "" {
+		return false // also "", and what is too long for a number
+	}
+	return strings.Trim(name, plain) == ""
 }
 
 // issuerHost returns the host of an issuer, which configuration has checked

@@ -142,7 +142,7 @@ func (p *provider) fetch(ctx context.Context) {
 	p.lastErr = err
 	if err != nil {
 		p.retry.failed()
-		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", err, "stale", p.current != nil)
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", p.current != nil)
 		return
 	}
 	p.retry.succeeded()

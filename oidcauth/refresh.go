@@ -50,28 +50,14 @@ func newTokens(a *Authenticator) *tokens {
 }
 
 // renewed returns a token in place of have, which is absent, stale or rejected.
-func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have held) (*issuedToken, error) {
-	// Newer tokens that another request has published already cost no lease.
-	err := s.Sync(ctx)
-	if err == nil {
-		if have, err = t.look(s, name); err == nil && have.token.serves(&q, time.Now()) {
-			return have.token, nil
-		}
+func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
+		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired))
 	}
-	if err == nil {
-		if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-			err = fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired)
-		} else {
-			err = t.pauses.check(s.ID() + name)
-		}
-		if err == nil {
-			return t.awaited(ctx, s, name, q, have.token)
-		}
-		if have.token.bridges(&q, time.Now()) {
-			return have.token, nil
-		}
+	if err := t.pauses.check(s.ID() + name); err != nil {
+		return have.or(&q, err)
 	}
-	return nil, loginRequired(err)
+	return t.awaited(ctx, s, name, q, have)
 }
 
 // loginRequired turns the end of a session into what callers compare.

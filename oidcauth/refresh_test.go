@@ -66,6 +66,29 @@ func TestRequestsWithTheOldCookieGoOnAfterARefresh(t *testing.T) {
 	})
 }
 
+func TestTheAnswersOfARefreshCarryTheNewCookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		w.provider.Configure(func(s *oidcauthtest.Settings) { s.AccessTokenLifetime = 10 * time.Second })
+		w.signIn()
+		old := w.cookies()
+		time.Sleep(11 * time.Second) // no idle limit has to move yet
+		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(time.Second))
+		answers := w.sendAll(10, old, "/token")
+		// Nothing but the cookie can tell a process with a memory of its own.
+		auth := newAuthenticator(t, w)
+		other := appMux(auth)
+		addTokenRoutes(other, auth, w.network)
+		for _, answer := range answers {
+			cookies := (&http.Response{Header: answer.Header()}).Cookies()
+			require.NotEmpty(t, cookies)
+			again := w.sendTo(other, cookies[0].Name+"="+cookies[0].Value, "/token")
+			require.Equal(t, answer.Body.String(), again.Body.String())
+		}
+		require.Equal(t, 1, w.refreshes())
+	})
+}
+
 func TestEachExpiryMakesOneRefreshAndNobodyIsSignedOut(t *testing.T) {
 	inEachMode(t, func(t *testing.T, w *world) {
 		for i := range 5 {

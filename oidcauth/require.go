@@ -52,12 +52,12 @@ func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.H
 func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handler) http.Handler {
 	first := auths[0]
 	guard := first.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := admitted(auths, r.Context(), requirements)
+		user, err := admitted(r.Context(), auths, requirements)
 		if err == nil {
 			h.ServeHTTP(w, r)
 			return
 		}
-		responsible(auths, r.Context()).deny(w, r, user, err)
+		denier(r.Context(), auths).deny(w, r, user, err)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, a := range auths {
@@ -70,9 +70,8 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 	})
 }
 
-// responsible is the Authenticator that answers who is refused: the one that signed them in, who alone can make their login
-// fresher or stronger, else the first.
-func responsible(auths []*Authenticator, ctx context.Context) *Authenticator {
+// denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
+func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	if id, err := identityOf(session.From(ctx)); err == nil {
 		for _, a := range auths {
 			if id.record.Provider == a.key {
@@ -85,8 +84,8 @@ func responsible(auths []*Authenticator, ctx context.Context) *Authenticator {
 
 // admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it. What several requirements ask of
 // the login is asked for at once, lest a login that cures one undo another.
-func admitted(auths []*Authenticator, ctx context.Context, requirements []Requirement) (*User, error) {
-	user, err := guardUser(auths, ctx)
+func admitted(ctx context.Context, auths []*Authenticator, requirements []Requirement) (*User, error) {
+	user, err := guardUser(ctx, auths)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +109,7 @@ func admitted(auths []*Authenticator, ctx context.Context, requirements []Requir
 
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
 // something at their own issuer only.
-func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error) {
+func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {

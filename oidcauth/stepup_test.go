@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -90,13 +91,13 @@ func TestAProviderThatDoesNotStepUpIsAskedOnce(t *testing.T) {
 		bend        func(*oidcauthtest.Token)
 		status      int
 	}{
-		"with an old auth_time":        {oidcauth.MaxAge(time.Minute), old, http.StatusBadGateway},
-		"with no auth_time":            {oidcauth.MaxAge(time.Minute), func(tok *oidcauthtest.Token) { tok.Claims.Delete("auth_time") }, http.StatusBadGateway},
-		"with another acr":             {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") }, http.StatusBadGateway},
-		"with no acr":                  {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Delete("acr") }, http.StatusBadGateway},
-		"with an acr that is a list":   {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", []string{"gold"}) }, http.StatusBadGateway},
-		"with the same methods":        {oidcauth.AMR("hwk"), func(*oidcauthtest.Token) {}, http.StatusForbidden},
-		"with methods that are a text": {oidcauth.AMR("hwk"), func(tok *oidcauthtest.Token) { tok.Claims.Set("amr", "hwk") }, http.StatusForbidden},
+		"with an old auth_time":         {oidcauth.MaxAge(time.Minute), old, http.StatusBadGateway},
+		"with no auth_time":             {oidcauth.MaxAge(time.Minute), func(tok *oidcauthtest.Token) { tok.Claims.Delete("auth_time") }, http.StatusBadGateway},
+		"with another acr":              {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") }, http.StatusBadGateway},
+		"with no acr":                   {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Delete("acr") }, http.StatusBadGateway},
+		"with an acr that is a list":    {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", []string{"gold"}) }, http.StatusBadGateway},
+		"with the same methods":         {oidcauth.AMR("hwk"), func(*oidcauthtest.Token) {}, http.StatusForbidden},
+		"with another method as a text": {oidcauth.AMR("hwk"), func(tok *oidcauthtest.Token) { tok.Claims.Set("amr", "otp") }, http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -230,7 +231,7 @@ func TestAStepUpIsAskedOfTheProviderThatSignedTheUserIn(t *testing.T) {
 		w.network.Handle(second.Issuer(), second)
 		other, err := oidcauth.New(oidcauth.Config{
 			Issuer: second.Issuer(), ClientID: "app", ClientSecret: "app-secret", RedirectURL: app + "/auth2/callback",
-			Sessions: w.auth.Sessions(), HTTPClient: w.network.Client(),
+			Sessions: w.auth.Sessions(), HTTPClient: w.network.Client(), Logger: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(t, err)
 		w.mux.Handle("/auth2/", other)

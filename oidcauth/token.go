@@ -122,6 +122,14 @@ func (t *issuedToken) bridges(q *tokenRequest, now time.Time) bool {
 	return t.valid(now) && !q.force && (q.rejected == "" || t.value != q.rejected)
 }
 
+// or returns t if it bridges, else err.
+func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
+	if t.bridges(q, time.Now()) {
+		return t, nil
+	}
+	return nil, err
+}
+
 // oauth2 is t as it leaves the package.
 func (t *issuedToken) oauth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
@@ -160,34 +168,29 @@ func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption)
 	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
 }
 
-// held is an access token as a session holds it.
-type held struct {
-	token *issuedToken // nil: none of that name
-	rec   *record
-}
-
-// look reads the token called name out of s. It costs no I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (held, error) {
+// look reads the token called name out of s, nil when there is none, and the record. It costs no I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, error) {
 	id, err := identityOf(s)
 	switch {
 	case errors.Is(err, session.ErrNoSession):
-		return held{}, ErrLoginRequired
+		return nil, nil, ErrLoginRequired
 	case err != nil:
-		return held{}, err
+		return nil, nil, err
 	case id.record.Provider != t.auth.key:
-		return held{}, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
 	case t.dead.stops(s):
-		return held{}, errDeadGrant
+		return nil, nil, errDeadGrant
 	}
-	h := held{rec: &id.record}
-	i := slices.IndexFunc(id.record.Access, func(g grant) bool { return g.Name == name })
+	rec := &id.record
+	i := slices.IndexFunc(rec.Access, func(g grant) bool { return g.Name == name })
 	if i < 0 {
-		return h, nil
+		return nil, rec, nil
 	}
-	if value, ok := s.Token(accessTokenName + name); ok {
-		h.token = id.record.Access[i].issued(value)
+	value, ok := s.Token(accessTokenName + name)
+	if !ok {
+		return nil, rec, nil
 	}
-	return h, nil
+	return rec.Access[i].issued(value), rec, nil
 }
 
 // issued is the access token that g describes.
@@ -203,15 +206,15 @@ func (g *grant) issued(value string) *issuedToken {
 func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
 	s := session.From(ctx)
 	name := t.nameOf(&q)
-	have, err := t.look(s, name)
+	have, _, err := t.look(s, name)
 	if err != nil {
 		return nil, err
 	}
-	if q.force && have.token != nil {
-		q.rejected = have.token.value
+	if q.force && have != nil {
+		q.rejected = have.value
 	}
-	if have.token.serves(&q, time.Now()) {
-		return have.token, nil
+	if have.serves(&q, time.Now()) {
+		return have, nil
 	}
 	return t.renewed(ctx, s, name, q, have)
 }
@@ -222,4 +225,14 @@ func (t *tokens) nameOf(q *tokenRequest) string {
 		return ""
 	}
 	return q.name()
+}
+
+// TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there is one. It asks nobody: not for a
+// token, and not whether the one at hand is still good.
+func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
+	have, _, err := a.tokens.look(session.From(ctx), "")
+	if err != nil || have == nil {
+		return time.Time{}, false
+	}
+	return have.expiry, true
 }

@@ -162,6 +162,9 @@ func TestASessionThatIsTooLargeKeepsTheRefreshToken(t *testing.T) {
 		})
 		for i, query := range []string{"?resource=https://a.example", "?resource=https://b.example", "?resource=https://c.example", ""} {
 			require.NotEmpty(t, w.token(query).Token, i)
+			before := w.refreshes()
+			require.NotEmpty(t, w.token(query).Token, i)
+			require.Equal(t, before, w.refreshes(), "the newest access token is the last to go")
 		}
 		time.Sleep(11 * time.Minute)
 		require.NotEmpty(t, w.token("").Token)

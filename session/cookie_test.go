@@ -338,3 +338,16 @@ func ExampleConfig_rotation() {
 	// 2 keys
 	// 1 keys
 }
+
+func TestTooManyNamesAreAClearError(t *testing.T) {
+	everywhere(t, func(t *testing.T, c session.Config) {
+		b := newBrowser(t, newManager(t, c))
+		b.with(func(s *session.Session) {
+			for i := range 300 {
+				require.NoError(t, s.Set(fmt.Sprint(i), nil))
+			}
+			require.ErrorIs(t, s.Save(t.Context()), session.ErrTooLarge)
+		})
+		require.ErrorIs(t, b.load(), session.ErrNoSession)
+	})
+}
