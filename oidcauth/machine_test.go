@@ -295,6 +295,25 @@ func TestTenReplicasShareOneMachineToken(t *testing.T) {
 	})
 }
 
+func TestAReplicaThatFailsLetsAnotherTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Times(1, oidcauthtest.Reply(500, "text/plain", "")))
+		store := session.NewMemoryStore()
+		began := time.Now()
+		for i := range 2 {
+			machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
+				Issuer: oidcauthtest.DefaultIssuer, ClientID: "app", ClientSecret: "app-secret",
+				HTTPClient: w.network.Client(), Store: store, Keys: []string{testKey}, Logger: slog.New(slog.DiscardHandler),
+			})
+			require.NoError(t, err)
+			_, err = machine.TokenSource(t.Context()).Token()
+			require.Equal(t, i == 0, err != nil)
+		}
+		require.Less(t, time.Since(began), time.Second)
+	})
+}
+
 func TestAMachineDoesWithoutItsStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTokenWorld(t)
