@@ -89,7 +89,7 @@ func (a *app) tokenExpiry(r *http.Request) (time.Time, error) {
 func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 	token, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil {
-		a.fail(w, r, err)
+		a.failForUser(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"access_token_expires_at": utcOrNull(token.Expiry)})
@@ -98,10 +98,10 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 // call asks the API as the user. The token is fetched first, so that a slow provider doesn't use up the API's time.
 func (a *app) call(w http.ResponseWriter, r *http.Request) {
 	if _, err := a.auth.TokenSource(r.Context()).Token(); err != nil {
-		a.fail(w, r, err)
+		a.failForUser(w, r, err)
 		return
 	}
-	a.forward(w, r, a.auth.Client(r.Context()))
+	a.forward(w, r, a.auth.Client(r.Context()), a.failForUser)
 }
 
 // callAsMachine asks the API as the application itself.
@@ -110,14 +110,14 @@ func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.forward(w, r, a.machine.Client(r.Context()))
+	a.forward(w, r, a.machine.Client(r.Context()), a.fail)
 }
 
-// forward answers with what the API says, whatever that is.
-func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client) {
+// forward answers with what the API says, whatever that is, or else leaves the answer to fail.
+func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, fail func(http.ResponseWriter, *http.Request, error)) {
 	status, body, err := a.fetch(r.Context(), client)
 	if err != nil {
-		a.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"status": status, "body": rawOrText(body)})

@@ -444,6 +444,18 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+func TestProbesMayUseAnyHostName(t *testing.T) {
+	a := startApp(t)
+	for path, status := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusOK, "/": http.StatusMisdirectedRequest} {
+		req, err := http.NewRequest(http.MethodGet, a.base+path, nil)
+		require.NoError(t, err)
+		req.Host = "pod-7.internal:8080"
+		b := newBrowser(t)
+		b.show(req, nil)
+		require.Equal(t, status, b.page.status, path)
+	}
+}
+
 func TestStartUpText(t *testing.T) {
 	a := startApp(t)
 	text := a.output.String()

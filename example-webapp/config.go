@@ -31,15 +31,15 @@ const (
 	storeRedis  = "redis"
 )
 
-// A config is the environment, parsed and checked. Nothing in it changes after the start but what the embedded provider fills
-// in once its port is known.
+// A config is the environment, parsed and checked. Only the embedded provider adds to it, once its port is known: the issuer and
+// the client's credentials.
 type config struct {
 	Addr    string
 	BaseURL *url.URL // an origin: scheme and host
 
 	Embedded bool // the development provider of devprovider.go is used
 	OIDC     oidcauth.Config
-	Session  session.Config // Store is filled in by openStore
+	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
 	Store      string
@@ -56,7 +56,7 @@ func parseConfig(getenv func(string) string) (*config, error) {
 		Addr:          e.address("ADDR", "127.0.0.1:8080"),
 		BaseURL:       e.origin("BASE_URL", "http://localhost:8080"),
 		Embedded:      getenv("OIDC_ISSUER") == "",
-		MachineScopes: e.words("MACHINE_SCOPES"),
+		MachineScopes: e.scopes("MACHINE_SCOPES"),
 	}
 	c.API = c.BaseURL.JoinPath("/demo/api")
 	if getenv("API_URL") != "" {
@@ -97,7 +97,7 @@ func (c *config) readProvider(e *env) {
 
 // checkIssuer keeps the issuer exactly as it was written, since issuers are compared byte by byte (OpenID Connect Discovery §4.3).
 func (c *config) checkIssuer(e *env) {
-	if u := e.url("OIDC_ISSUER", ""); u.RawQuery != "" {
+	if u := e.url("OIDC_ISSUER", ""); u.RawQuery != "" || u.ForceQuery {
 		e.mistake("OIDC_ISSUER", "an issuer has no query, got %q", u)
 	}
 	if c.OIDC.ClientID == "" {
@@ -115,7 +115,7 @@ func (c *config) usesSecret() bool {
 
 // readLogin reads what every login asks for.
 func (c *config) readLogin(e *env) {
-	c.OIDC.Scopes = e.words("OIDC_SCOPES")
+	c.OIDC.Scopes = e.scopes("OIDC_SCOPES")
 	if len(c.OIDC.Scopes) == 0 {
 		c.OIDC.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}

@@ -196,6 +196,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"tls_client_auth without a certificate", production().with("OIDC_CLIENT_AUTH", "tls_client_auth"), []string{"OIDC_CLIENT_CERT_FILE"}},
 		{"a certificate file without its key", production().with("OIDC_CLIENT_CERT_FILE", keys["rsa"]), []string{"OIDC_CLIENT_CERT_FILE"}},
 		{"a client certificate for the embedded provider", environment{"OIDC_CLIENT_CERT_FILE": keys["cert"]}, []string{"OIDC_CLIENT_CERT_FILE"}},
+		{"a scope with a quote", environment{"OIDC_SCOPES": `openid "x"`, "MACHINE_SCOPES": "ä"}, []string{"MACHINE_SCOPES", "OIDC_SCOPES"}},
 		{"an unknown response mode", environment{"OIDC_RESPONSE_MODE": "fragment"}, []string{"OIDC_RESPONSE_MODE"}},
 		{"unsigned tokens", environment{"OIDC_SIGNING_ALG": "none"}, []string{"OIDC_SIGNING_ALG"}},
 		{"tokens signed with the client secret", environment{"OIDC_SIGNING_ALG": "HS256"}, []string{"OIDC_SIGNING_ALG"}},

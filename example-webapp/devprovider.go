@@ -70,6 +70,7 @@ func (p *devProvider) build(c *config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	// nil managers: the library's own, in memory; they hold a hundred entries of each kind, and drop the oldest for a new one.
 	op, err := provider.New(p.issuer, nil, keys, append(p.protocol(c), p.policy(c, log)...)...)
 	if err != nil {
 		return err
@@ -90,7 +91,6 @@ func (p *devProvider) build(c *config, log *slog.Logger) error {
 
 // protocol is what the provider speaks.
 func (p *devProvider) protocol(c *config) []provider.Option {
-	alg := goidc.SignatureAlgorithm(c.OIDC.SigningAlg)
 	scopes := make([]goidc.Scope, 0, len(c.scopes()))
 	for _, s := range c.scopes() {
 		scopes = append(scopes, goidc.NewScope(s))
@@ -99,23 +99,13 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 		provider.WithScopes(scopes...),
 		provider.WithAuthCodeGrant(nil),
 		provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
-		provider.WithRefreshTokenGrant(nil),
-		provider.WithRefreshTokenRotation(),
-		provider.WithRefreshTokenShouldIssue(wantsRefreshToken),
-		provider.WithRefreshTokenLifetime(int(devIDTokenLifetime.Seconds())),
-		provider.WithClientCredentialsGrant(),
 		provider.WithPAR(nil),
 		provider.WithIssuerResponseParameter(),
 		provider.WithFormPostResponseMode(),
+		provider.WithClientCredentialsGrant(),
 		provider.WithSecretBasicAuthn(), provider.WithSecretPostAuthn(), provider.WithNoneAuthn(),
 		provider.WithPrivateKeyJWTAuthn(goidc.PS256, goidc.RS256, goidc.ES256, jose.EdDSA),
 		provider.WithDPoP(goidc.ES256, goidc.PS256, jose.EdDSA),
-		provider.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }),
-		provider.WithIDTokenSignatureAlgs(alg),
-		provider.WithIDTokenLifetime(int(devIDTokenLifetime.Seconds())),
-		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
-			return goidc.NewJWTTokenOptions(alg, int(devTokenLifetime.Seconds()))
-		}),
 		provider.WithJTIConsumer(newReplayGuard(time.Hour).consume),
 	}
 	if r := c.OIDC.Login.Resource; len(r) > 0 {
@@ -129,7 +119,26 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 	if len(acrs) > 0 {
 		options = append(options, provider.WithACRs(acrs[0], acrs[1:]...))
 	}
-	return options
+	return append(options, p.tokens(c)...)
+}
+
+// tokens is how long tokens live, and what they look like.
+func (p *devProvider) tokens(c *config) []provider.Option {
+	alg := goidc.SignatureAlgorithm(c.OIDC.SigningAlg)
+	return []provider.Option{
+		provider.WithIDTokenSignatureAlgs(alg),
+		provider.WithIDTokenLifetime(int(devIDTokenLifetime.Seconds())),
+		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
+			return goidc.NewJWTTokenOptions(alg, int(devTokenLifetime.Seconds()))
+		}),
+		// Each refresh token is good for once, as the security best practice asks of public clients (RFC 9700 §4.14.2) and
+		// many providers ask of all.
+		provider.WithRefreshTokenGrant(nil),
+		provider.WithRefreshTokenRotation(),
+		provider.WithRefreshTokenShouldIssue(wantsRefreshToken),
+		provider.WithRefreshTokenLifetime(int(devIDTokenLifetime.Seconds())),
+		provider.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }),
+	}
 }
 
 // policy is who may sign in, as whom, and what is said about them.

@@ -44,6 +44,17 @@ func (e *env) words(name string) []string {
 	return list
 }
 
+// scopes splits a list of scope tokens (RFC 6749 §3.3).
+func (e *env) scopes(name string) []string {
+	list := e.words(name)
+	for _, s := range list {
+		if strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' }) {
+			e.mistake(name, "want scopes of printable ASCII without quotes and backslashes, got %q", s)
+		}
+	}
+	return list
+}
+
 // oneOf accepts one of choices; the first one is the default.
 func (e *env) oneOf(name string, choices ...string) string {
 	v := e.text(name, choices[0])

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -45,8 +44,8 @@ func problemOf(err error) *oidcauth.Problem {
 	case errors.Is(err, oidcauth.ErrLoginRequired):
 		return problem(http.StatusUnauthorized, "login_required", "Please sign in again", "Your sign-in can't be used any more.", err)
 	case errors.As(err, &stepUp):
-		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresher or stronger sign-in is needed",
-			"Sign in again to go on.", err)
+		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "The service wants a person's fresh sign-in",
+			"It can't be called this way.", err)
 	case errors.Is(err, session.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
 			"You are still signed in. Try again in a moment.", err)
@@ -61,6 +60,17 @@ func problemOf(err error) *oidcauth.Problem {
 	return problem(http.StatusBadGateway, "no_answer", "A service gives no usable answer", "Try again in a moment.", err)
 }
 
+// failForUser is fail for what was done with the user's token: an API that asks for a fresher or stronger login gets it from a page,
+// and a script is told so (RFC 9470 §4).
+func (a *app) failForUser(w http.ResponseWriter, r *http.Request, err error) {
+	var stepUp *oidcauth.StepUpError
+	if errors.As(err, &stepUp) {
+		a.auth.StepUp(w, r, stepUp)
+		return
+	}
+	a.fail(w, r, err)
+}
+
 // fail answers an error of the token and API calls, and logs its cause under the reference that the answer shows.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
@@ -68,7 +78,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
 	if p.Status == http.StatusUnauthorized {
 		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
-		w.Header().Set("WWW-Authenticate", challenge(err))
+		w.Header().Set("WWW-Authenticate", `Bearer realm="session"`)
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Round(time.Second).Seconds()))))
@@ -100,20 +110,4 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 		body["login_url"] = p.Link
 	}
 	writeJSON(w, p.Status, body)
-}
-
-// challenge is the WWW-Authenticate header of a 401: it passes on what a step-up needs (RFC 9470 §3).
-func challenge(err error) string {
-	var stepUp *oidcauth.StepUpError
-	if !errors.As(err, &stepUp) {
-		return `Bearer realm="session"`
-	}
-	header := `Bearer error="insufficient_user_authentication"`
-	if len(stepUp.ACRValues) > 0 {
-		header += fmt.Sprintf(`, acr_values=%q`, strings.Join(stepUp.ACRValues, " "))
-	}
-	if stepUp.MaxAge >= 0 {
-		header += fmt.Sprintf(`, max_age="%d"`, int(stepUp.MaxAge.Seconds()))
-	}
-	return header
 }

@@ -11,7 +11,8 @@ func (a *app) guard(next http.Handler) http.Handler {
 	origins := a.crossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
-		if !a.isOurHost(r.Host) {
+		if !a.isOurHost(r.Host) && !isProbe(r.URL.Path) {
+			a.log.WarnContext(r.Context(), "request for another host", "host", r.Host, "want", a.config.BaseURL.Host)
 			a.refuse(w, r, http.StatusMisdirectedRequest)
 			return
 		}
@@ -27,6 +28,10 @@ func (a *app) guard(next http.Handler) http.Handler {
 // (state, a signed logout token) or change nothing.
 func (a *app) crossOriginProtection() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
+	// Our own pages are at this origin, also where a proxy calls us by another host. parseConfig made it an origin.
+	if err := p.AddTrustedOrigin(a.config.BaseURL.String()); err != nil {
+		panic(err)
+	}
 	for _, path := range []string{"/auth/callback", "/auth/login", "/auth/backchannel-logout"} {
 		p.AddInsecureBypassPattern("POST " + path)
 	}
@@ -44,6 +49,11 @@ func (a *app) isOurHost(host string) bool {
 		name = h
 	}
 	return name == "localhost" || net.ParseIP(strings.Trim(name, "[]")) != nil
+}
+
+// isProbe reports whether path is asked by machinery, which knows the app by whatever name the network gave it.
+func isProbe(path string) bool {
+	return path == "/healthz" || path == "/readyz"
 }
 
 // answerUnmatched answers with our own page and headers where the mux would answer 404 or 405 by itself.

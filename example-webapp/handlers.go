@@ -23,9 +23,11 @@ type app struct {
 	machine *oidcauth.Machine
 	demo    *demoAPI
 	log     *slog.Logger
+	close   func() // when nothing is served any more
 }
 
-// handler returns all routes behind the checks that hold for each of them.
+// handler returns all routes behind the checks that hold for each of them. Those are the app's own: the library protects what is
+// under /auth/ by itself.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
 	a.routes(mux)
@@ -36,6 +38,7 @@ func (a *app) handler() http.Handler {
 func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("/auth/", a.auth)
 
+	// Pages. Load only tells who is there; RequireLogin and Require send browsers to the provider, and back here.
 	mux.Handle("GET /{$}", a.auth.Load(http.HandlerFunc(a.home)))
 	mux.Handle("GET /profile", a.auth.RequireLogin(http.HandlerFunc(a.profile)))
 	mux.Handle("POST /profile/refresh", a.auth.RequireLogin(http.HandlerFunc(a.refreshAndShow)))
@@ -44,12 +47,14 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
 
+	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.me))))
 	mux.Handle("GET /api/call", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.call))))
 	mux.Handle("POST /api/refresh", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.refresh))))
 	mux.Handle("GET /api/machine", neverNavigate(http.HandlerFunc(a.callAsMachine)))
 	mux.HandleFunc("GET /demo/api", a.demo.serve)
 
+	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /static/", staticFiles(a.refusal(http.StatusNotFound)))
@@ -172,14 +177,16 @@ func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	result := apiResult{URL: a.config.API.Redacted(), As: r.FormValue("as")}
 	var body []byte
 	var err error
+	fail := a.fail
 	switch result.As {
 	case "user":
 		result.Status, body, err = a.fetch(r.Context(), a.auth.Client(r.Context()))
+		fail = a.failForUser
 	case "machine":
 		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()))
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	result.Body = indented(body)

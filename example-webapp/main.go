@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,12 +15,13 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/signet-go/signet/session"
 )
 
 const (
 	// drainTime is how long requests in flight may go on after the signal to stop.
 	drainTime = 8 * time.Second
+	// machineName is what the configuration of the library calls the application's own client.
+	machineName = "demo"
 	// cancelTime is how long they then have to notice that their contexts are cancelled.
 	cancelTime = time.Second
 )
@@ -30,7 +30,7 @@ func main() {
 	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "example-webapp:", err)
 		os.Exit(1)
@@ -81,37 +81,32 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 		return nil, err
 	}
 	s.add(listener, newServer(c, a.handler()))
+	s.last = a.close
 	return s, nil
 }
 
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *config, log *slog.Logger) (*app, error) {
-	store, err := openStore(c)
-	if err != nil {
-		return nil, err
-	}
-	a := &app{config: c, log: log, demo: newDemoAPI(c, log)}
-	c.Session.Store, c.Session.Logger = store, log
-	c.OIDC.Session, c.OIDC.Logger = c.Session, log
-	c.OIDC.ErrorHandler, c.OIDC.Stylesheet = a.authError, "/static/app.css"
-	// One process, or all of them through Redis: the store that logout marks need is there in every mode.
-	c.OIDC.BackChannelLogout, c.OIDC.FrontChannelLogout = true, true
-	c.OIDC.APIs = []string{c.API.Scheme + "://" + c.API.Host}
-	c.OIDC.Machines = map[string]oidcauth.MachineConfig{"demo": {Scopes: c.MachineScopes}}
-	a.auth, err = oidcauth.New(c.OIDC)
-	if err != nil {
+	store, closeStore := openStore(c, log)
+	a := &app{config: c, log: log, demo: newDemoAPI(c, log), close: closeStore}
+	o := c.OIDC
+	o.Session, o.Logger = c.Session, log
+	o.Session.Store, o.Session.Logger = store, log
+	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
+	o.ErrorHandler, o.Stylesheet = a.authError, "/static/app.css"
+	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
+	o.BackChannelLogout, o.FrontChannelLogout = true, true
+	// Access tokens go to this origin and nowhere else, also behind redirects.
+	o.APIs = []string{c.API.Scheme + "://" + c.API.Host}
+	// The application's own client: the same credentials, without a user.
+	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
+	var err error
+	if a.auth, err = oidcauth.New(o); err != nil {
+		closeStore()
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
-	a.machine = a.auth.Machine("demo")
+	a.machine = a.auth.Machine(machineName)
 	return a, nil
-}
-
-// openStore returns the store of marks, locks and, where SESSION_STORE says so, sessions.
-func openStore(c *config) (session.Store, error) {
-	if c.Redis == nil {
-		return session.NewMemoryStore(), nil
-	}
-	return nil, errors.New("REDIS_URL: not supported by this version; unset it")
 }
 
 // newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -129,6 +130,42 @@ func TestNPMProviderSignsOut(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status)
 	b.open(c.url + "/profile")
 	require.Contains(t, b.page.body, `name="password"`, "the provider has forgotten the person too")
+}
+
+func TestNPMProviderRefreshesOnce(t *testing.T) {
+	t.Parallel()
+	c := startNPMClient(t, map[string]string{"OIDC_PROMPT": "consent"}, nil, nil)
+	b := newBrowser(t)
+	c.signIn(b, "/profile", "alice")
+	c.counts()
+
+	// The provider revokes everything when a refresh token is used twice.
+	var wg sync.WaitGroup
+	statuses := make([]int, 20)
+	for i := range statuses {
+		wg.Go(func() { statuses[i] = c.refresh(b) })
+	}
+	wg.Wait()
+	for _, status := range statuses {
+		require.Equal(t, http.StatusOK, status)
+	}
+	require.Equal(t, http.StatusOK, c.refresh(b), "the session has the newest refresh token")
+
+	require.LessOrEqual(t, c.counts()["token:refresh_token"], len(statuses)+1)
+	status, me := c.me(b)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "alice", me["sub"])
+}
+
+// refresh asks the app for new tokens with the browser's cookies, and returns the status. Unlike the browser it may be used
+// by several at once.
+func (c *npmClient) refresh(b *browser) int {
+	resp, err := b.client.Post(c.url+"/api/refresh", "", nil)
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }
 
 func TestNPMProviderEndsSessionsFromBehind(t *testing.T) {

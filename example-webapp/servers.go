@@ -14,6 +14,7 @@ type servers struct {
 	listeners []net.Listener
 	list      []*http.Server
 	cancel    []context.CancelFunc
+	last      func() // called when all are closed; nil: nothing
 }
 
 // add takes over listener. Each server's requests share a context that serve can cancel.
@@ -68,5 +69,8 @@ func (s *servers) close() {
 		s.cancel[i]()
 		s.list[i].Close()
 		s.listeners[i].Close()
+	}
+	if s.last != nil {
+		s.last()
 	}
 }

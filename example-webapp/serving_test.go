@@ -162,3 +162,28 @@ func TestRunReportsWhatItNeeds(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAPIThatWantsAFresherLogin(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", max_age="0"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer api.Close()
+	a := startApp(t, "API_URL", api.URL)
+	b := a.signedIn("alice")
+	t.Run("a script is told", func(t *testing.T) {
+		p := b.fetch(http.MethodGet, a.base+"/api/call")
+		require.Equal(t, http.StatusUnauthorized, p.status, p.body)
+		require.Equal(t, "insufficient_user_authentication", p.object(t)["error"])
+		require.Contains(t, p.header.Get("WWW-Authenticate"), "insufficient_user_authentication")
+		require.Equal(t, http.StatusOK, b.fetch(http.MethodGet, a.base+"/api/me").status, "the session goes on")
+	})
+	t.Run("a page leads to the provider, which asks for the password", func(t *testing.T) {
+		require.Contains(t, b.open(a.base+"/api-calls?as=user").body, `name="password"`)
+	})
+	t.Run("the machine has nobody to ask", func(t *testing.T) {
+		b := a.signedIn("bob")
+		p := b.open(a.base + "/api-calls?as=machine")
+		require.Empty(t, p.steps)
+	})
+}

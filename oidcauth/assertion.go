@@ -24,7 +24,8 @@ const (
 	assertionLife = 60 * time.Second
 )
 
-// applyAssertion adds a client assertion (RFC 7523 §2.2), a new one for every request, so that none is ever replayed.
+// applyAssertion adds a client assertion (RFC 7523 §2.2), a new one for every
+// request, so that none is ever replayed.
 func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string, err error) {
 	assertion, err := a.assertion()
 	if err != nil {
@@ -36,8 +37,12 @@ func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string,
 	return []string{assertion}, nil
 }
 
-// assertion signs who we are, for one minute and one recipient: the issuer as a string, or ClientAuth.Audience.
+// assertion signs who we are, for one minute and one recipient: the issuer as a
+// string, or ClientAuth.Audience.
 func (a *clientAuthenticator) assertion() (string, error) {
+	if a.audience == "" {
+		return "", errors.New("expected an issuer or ClientAuth.Audience to address the assertion to, got none")
+	}
 	now := time.Now()
 	claims, err := json.Marshal(map[string]any{
 		"iss": a.clientID,
@@ -50,6 +55,8 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// kid lets the provider find the key during a rotation; x5t#S256 names the
+	// certificate where it registered one.
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if a.auth.KeyID != "" {
 		options = options.WithHeader("kid", a.auth.KeyID)
@@ -61,7 +68,8 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	return signJWT(a.auth.Key, a.auth.Alg, claims, options)
 }
 
-// signJWT signs with any crypto.Signer, such as a key that never leaves its KMS. alg "" follows the key's type.
+// signJWT signs with any crypto.Signer, such as a key that never leaves its
+// KMS. alg "" follows the key's type.
 func signJWT(key crypto.Signer, alg string, claims []byte, options *jose.SignerOptions) (string, error) {
 	alg, err := signingAlg(key, alg)
 	if err != nil {
@@ -81,10 +89,11 @@ func signJWT(key crypto.Signer, alg string, claims []byte, options *jose.SignerO
 	return jws.CompactSerialize()
 }
 
-// pssSigner gives PSS signatures the salt length that RFC 7518 §3.5 demands: the hash's. cryptosigner asks for the
-// longest, which strict providers refuse.
+// pssSigner gives PSS signatures the salt length that RFC 7518 §3.5 demands:
+// the hash's. cryptosigner asks for the longest, which strict providers refuse.
 type pssSigner struct{ crypto.Signer }
 
+// Sign implements crypto.Signer.
 func (s pssSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if pss, ok := opts.(*rsa.PSSOptions); ok {
 		opts = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: pss.Hash}
@@ -92,7 +101,8 @@ func (s pssSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 	return s.Signer.Sign(random, digest, opts)
 }
 
-// signingAlg returns alg when the key can make such signatures, or the key's usual one when alg is "".
+// signingAlg returns alg when the key can make such signatures, or the key's
+// usual one when alg is "".
 func signingAlg(key crypto.Signer, alg string) (string, error) {
 	if key == nil {
 		return "", errors.New("expected a key, got none")
@@ -119,5 +129,5 @@ func signingAlg(key crypto.Signer, alg string) (string, error) {
 			return a, nil
 		}
 	}
-	return "", fmt.Errorf("Alg: expected one of %q for this key, got %q", able, alg)
+	return "", fmt.Errorf("expected Alg to be one of %q for this key, got %q", able, alg)
 }

@@ -132,7 +132,8 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		return nil
 	}
 	t, err := r.auth.verifier.refresh(ctx, answer.IDToken, refreshExpectation{
-		Subject: r.login.Subject, Nonce: r.nonce, IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
+		Issuer: r.login.Issuer, Subject: r.login.Subject, Nonce: r.nonce,
+		IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
 	})
 	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
 		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), reason(err))

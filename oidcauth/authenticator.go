@@ -58,6 +58,9 @@ func New(c Config) (*Authenticator, error) {
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
+	if err := siblingsOf(sessions).join(a); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -147,10 +150,18 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]
 	if !ok {
-		a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found"})
+		a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found", Err: a.explainPath(r)})
 		return
 	}
 	a.sessions.Handler(h).ServeHTTP(w, r)
+}
+
+// explainPath says why a request that was sent to one of our routes is not for it.
+func (a *Authenticator) explainPath(r *http.Request) error {
+	if !strings.HasPrefix(r.URL.Path, a.prefix) && strings.HasPrefix(requestURI(r), a.prefix) {
+		return fmt.Errorf("path %s is not below %s: don't strip the prefix before the Authenticator", clip(r.URL.Path, 100), a.prefix)
+	}
+	return nil
 }
 
 // isOwnRoute reports whether p leads to one of the own routes, also after cleaning.

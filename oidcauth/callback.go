@@ -43,7 +43,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errors.New("prefetch")})
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
 		return
 	}
 	cb, problem := a.readCallback(w, r)
@@ -59,12 +59,14 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	// 3. to 9.
 	login, err := a.completeLogin(r, t, cb)
-	if err != nil {
-		a.refuseLogin(w, r, t, cb, err)
-		return
-	}
 	// 10. A new session.
-	if err := a.beginSession(r, t, login); err != nil {
+	if err == nil {
+		err = a.beginSession(r, t, login)
+	}
+	if err != nil {
+		if login != nil { // its tokens are good, and nobody will have them
+			a.revokeTokens(r.Context(), login.answer.RefreshToken, login.answer.AccessToken)
+		}
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
@@ -131,12 +133,13 @@ func hasAny(values url.Values, names []string) bool {
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
-	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: ErrState}
+	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
 	if id, err := identityOf(session.From(r.Context())); err == nil && id != nil {
 		p.Link, p.LinkText = "/", linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
 	if err != nil {
+		p.Err = err
 		return nil, p
 	}
 	if a.expired(t) {
@@ -156,7 +159,7 @@ type login struct {
 	record record
 }
 
-// completeLogin takes steps 3 to 9 of a callback.
+// completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// 2b. A response JWT is the provider's own word.
@@ -211,7 +214,7 @@ func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
 	if cb.jwt != "" {
 		return nil // its iss was verified
 	}
-	if cb.hasIss && cb.iss != a.config.Issuer || !cb.hasIss && meta.IssParameterSupported {
+	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && meta.IssParameterSupported {
 		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
@@ -336,10 +339,11 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	if err := a.fillSession(s, l); err != nil {
 		return err
 	}
-	if err := s.Save(ctx); err != nil {
+	// Before the session begins: a front-channel logout that finds the sid leaves a mark that Save then sees.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+	if err := s.Save(ctx); err != nil {
 		return err
 	}
 	a.endPrevious(ctx, previous)

@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+// Bounds of what a token may say. They are generous to providers and mean to
+// whoever tries to fill a cookie or a store with one token.
 const (
 	maxSubject   = 255 // bytes (OpenID Connect Core §2)
 	maxSessionID = 512 // of sid and jti, for which no specification has a limit
@@ -20,15 +22,16 @@ const (
 	maxLifetime  = 24 * time.Hour
 )
 
-// protocolClaims are the names that this package gives meaning to. Only exactly these spellings count, and userinfo
-// never provides them.
+// protocolClaims are the names that this package gives meaning to. Only exactly
+// these spellings count, and userinfo never provides them.
 var protocolClaims = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr",
-	"sid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
+	"sid", "tid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
 }
 
-// checkNames refuses claims that look like a protocol claim to a lenient reader: "SUB", or "ſub" with a long s, which
-// encoding/json, and with it go-oidc, takes for "sub".
+// checkNames refuses claims that look like a protocol claim to a lenient
+// reader: "SUB", or "ſub" with a long s, which encoding/json, and with it
+// go-oidc, takes for "sub".
 func checkNames(claims object) error {
 	for _, name := range claims.names {
 		if p := foldsTo(name); p != "" && p != name {
@@ -38,7 +41,8 @@ func checkNames(claims object) error {
 	return nil
 }
 
-// foldsTo returns the protocol claim that equals name under Unicode case folding, or "".
+// foldsTo returns the protocol claim that equals name under Unicode case
+// folding, or "".
 func foldsTo(name string) string {
 	i := slices.IndexFunc(protocolClaims, func(p string) bool { return strings.EqualFold(p, name) })
 	if i < 0 {
@@ -47,8 +51,9 @@ func foldsTo(name string) string {
 	return protocolClaims[i]
 }
 
-// subjectOf returns sub: a string of 1 to 255 bytes. Control characters and U+FFFD, which stands for text that was no
-// Unicode and could be anybody's, are refused.
+// subjectOf returns sub: a string of 1 to 255 bytes. Control characters and
+// U+FFFD, which stands for text that was no Unicode and could be anybody's, are
+// refused.
 func subjectOf(claims object) (string, error) {
 	sub, err := claims.text("sub")
 	if err != nil {
@@ -60,7 +65,8 @@ func subjectOf(claims object) (string, error) {
 	return sub, checkPlain("sub", sub)
 }
 
-// identifierOf returns an optional identifier, such as sid or jti, "" when it is absent.
+// identifierOf returns an optional identifier, such as sid or jti, "" when it
+// is absent.
 func identifierOf(claims object, name string) (string, error) {
 	id, err := claims.text(name)
 	if err != nil {
@@ -72,6 +78,9 @@ func identifierOf(claims object, name string) (string, error) {
 	return id, checkPlain(name, id)
 }
 
+// checkPlain keeps identifiers fit for logs, store keys and comparisons. JSON
+// decoding turns lone surrogates into U+FFFD, so that two users whose subs
+// differ only there would become one.
 func checkPlain(name, value string) error {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
 		return fmt.Errorf("%s: expected text without control characters", name)
@@ -79,8 +88,9 @@ func checkPlain(name, value string) error {
 	return nil
 }
 
-// checkAudience demands that the token is for the client, and for it alone unless azp says that the client is the
-// party it was issued to (Core §3.1.3.7, steps 3 to 5).
+// checkAudience demands that the token is for the client, and for it alone
+// unless azp says that the client is the party it was issued to (Core §3.1.3.7,
+// steps 3 to 5).
 func checkAudience(claims object, clientID string) error {
 	audience, err := claims.texts("aud")
 	if err != nil {
@@ -102,16 +112,19 @@ func checkAudience(claims object, clientID string) error {
 	return nil
 }
 
-// A clock compares the provider's times with ours, which may differ by skew in either direction.
+// A clock compares the provider's times with ours, which may differ by skew in
+// either direction.
 type clock struct {
 	now  time.Time
 	skew time.Duration
 }
 
-// clockHint closes messages about times: they are the usual sign of a wrong clock.
+// clockHint closes messages about times: they are the usual sign of a wrong
+// clock.
 const clockHint = "; if this is a surprise, check the clock of this machine"
 
-// expiry returns exp, which must be there and not past. A date more than 24 h ahead counts as 24 h.
+// expiry returns exp, which must be there and not past. A date more than 24 h
+// ahead counts as 24 h.
 func (c clock) expiry(claims object) (time.Time, error) {
 	exp, ok, err := claims.date("exp")
 	if err != nil || !ok {
@@ -126,7 +139,8 @@ func (c clock) expiry(claims object) (time.Time, error) {
 	return exp, nil
 }
 
-// issuedAt returns iat, which must be there and not in the future; maxAge 0 sets no limit to how long ago it may be.
+// issuedAt returns iat, which must be there and not in the future; maxAge 0
+// sets no limit to how long ago it may be.
 func (c clock) issuedAt(claims object, maxAge time.Duration) (time.Time, error) {
 	iat, ok, err := claims.date("iat")
 	if err != nil || !ok {
@@ -156,8 +170,9 @@ func (c clock) notBefore(claims object) error {
 // equalText compares two secrets without telling by time where they differ.
 func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// checkTokenHash compares at_hash, if present, with the access token (Core §3.1.3.6): the left half of the hash that
-// the signature algorithm uses. For EdDSA that is the SHA-512 of Ed25519.
+// checkTokenHash compares at_hash, if present, with the access token (Core
+// §3.1.3.6): the left half of the hash that the signature algorithm uses. For
+// EdDSA that is the SHA-512 of Ed25519.
 func checkTokenHash(claims object, alg, accessToken string) error {
 	got, err := claims.text("at_hash")
 	if err != nil || !claims.present("at_hash") {

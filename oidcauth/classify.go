@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -31,6 +32,9 @@ func isTopLevel(r *http.Request) bool {
 func mayStartLogin(r *http.Request) bool {
 	return !isPrefetch(r) && (!hasFetchMetadata(r) || isTopLevel(r))
 }
+
+// errPrefetch is why a request that was made ahead of the user's wish is turned away.
+var errPrefetch = errors.New("prefetch")
 
 // isPrefetch reports whether r was made ahead of the user's wish: such requests neither start nor consume a login.
 func isPrefetch(r *http.Request) bool {

@@ -9,17 +9,28 @@ import (
 	"net/url"
 )
 
-// A clientAuthenticator proves who the client is, in one configured way, to every endpoint alike: token, PAR,
-// revocation, introspection (RFC 6749 §2.3, OpenID Connect Core §9). It never tries a second way: a code that was sent
+// A clientAuthenticator proves who the client is, in one configured way, to
+// every endpoint alike: token, PAR, revocation, introspection (RFC 6749 §2.3,
+// OpenID Connect Core §9). It never tries a second way: a code that was sent
 // once is spent.
 type clientAuthenticator struct {
+	// clientID names the client; secret is Config.ClientSecret, unused when auth
+	// has a SecretFunc.
 	clientID, secret string
 	auth             ClientAuth
-	method           AuthMethod
-	audience         string
-	log              *slog.Logger
+
+	// method is never empty.
+	method AuthMethod
+
+	// audience is what client assertions are addressed to.
+	audience string
+
+	log *slog.Logger
 }
 
+// newClientAuthenticator fixes method and audience once. A zero method means
+// what Config.ClientAuth documents: client_secret_basic with a secret, none
+// without.
 func newClientAuthenticator(c *Config) *clientAuthenticator {
 	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.Method, log: c.Logger}
 	a.audience = c.ClientAuth.Audience
@@ -35,7 +46,8 @@ func newClientAuthenticator(c *Config) *clientAuthenticator {
 	return a
 }
 
-// apply adds the proof to a request's form and header, and returns the secrets in it, for masking.
+// apply adds the proof to a request's form and header, and returns the secrets
+// in it, for masking.
 func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header http.Header) (secrets []string, err error) {
 	switch a.method {
 	case ClientSecretBasic:
@@ -43,7 +55,8 @@ func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header
 		if err != nil {
 			return nil, err
 		}
-		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the client id doesn't end it.
+		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the
+		// client id doesn't end it.
 		setBasicAuth(header, url.QueryEscape(a.clientID), url.QueryEscape(secret))
 		return []string{secret, basicCredentials(url.QueryEscape(a.clientID), url.QueryEscape(secret))}, nil
 	case ClientSecretPost:
@@ -63,6 +76,8 @@ func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header
 	return nil, fmt.Errorf("oidcauth: ClientAuth.Method: expected a known method, got %q", a.method)
 }
 
+// currentSecret returns the secret of the moment. Some providers' secrets
+// expire, so SecretFunc is asked each time; it may cache.
 func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error) {
 	if a.auth.SecretFunc == nil {
 		return a.secret, nil
@@ -77,18 +92,23 @@ func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error)
 	return secret, nil
 }
 
+// basicCredentials encodes a user and password for the Basic scheme (RFC 7617
+// §2).
 func basicCredentials(user, password string) string {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(user, password)
 	return r.Header.Get("Authorization")[len("Basic "):]
 }
 
+// setBasicAuth is http.Request.SetBasicAuth before there is a request.
 func setBasicAuth(header http.Header, user, password string) {
 	header.Set("Authorization", "Basic "+basicCredentials(user, password))
 }
 
-// explain logs what to try when the provider doesn't accept the client (invalid_client, RFC 6749 §5.2).
+// explain logs what to try when the provider doesn't accept the client
+// (invalid_client, RFC 6749 §5.2).
 func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) {
+	// The likeliest mistakes first; the hint names the field to change.
 	hint := "check ClientID and the secret or key that the provider has for it"
 	switch {
 	case m != nil && m.lacksAuthMethod(a.method):

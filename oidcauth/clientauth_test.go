@@ -231,6 +231,15 @@ func TestKeysThatCannotSignAreNamed(t *testing.T) {
 	}
 }
 
+func TestAnAssertionNeedsAnAudience(t *testing.T) {
+	c := newFakeOP(t).config(func(c *oidcauth.Config) {
+		c.Issuer, c.ClientAuth = "", oidcauth.ClientAuth{Method: oidcauth.PrivateKeyJWT, Key: ecKey()}
+	})
+	client := oidcauth.NewHTTPClient(c)
+	_, _, _, err := oidcauth.NewEndpoint(c, oidcauth.NewProtocolProvider(c, client), client).Post(background(), issuer+"/token", nil)
+	require.ErrorContains(t, requireEndpointError(t, err), "ClientAuth.Audience")
+}
+
 type brokenKMS struct{}
 
 func (brokenKMS) Public() crypto.PublicKey { return ecKey().Public() }

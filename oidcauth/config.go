@@ -15,6 +15,11 @@ type Config struct {
 	// (OpenID Connect Discovery §4.3). It is an https URL; plain http is accepted for loopback hosts only.
 	Issuer string
 
+	// Tenants lists the tenants whose users may sign in where Issuer is a template, such as
+	// "https://login.microsoftonline.com/{tenantid}/v2.0". The iss of each token must be the template with its tid claim, and
+	// that tid must be listed. Required with a template; nil otherwise.
+	Tenants []string
+
 	// ClientID is the client's identifier at the provider (RFC 6749 §2.2).
 	ClientID string
 

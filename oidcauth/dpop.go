@@ -18,10 +18,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A proofKey is the ES256 key that the tokens of one session or one machine client are bound to (RFC 9449). It never
-// leaves the process except sealed, and prints as nothing. It is safe for concurrent use.
+// A proofKey is the ES256 key that the tokens of one session or one machine
+// client are bound to (RFC 9449). It never leaves the process except sealed,
+// and prints as nothing. It is safe for concurrent use.
 type proofKey struct{ private *ecdsa.PrivateKey }
 
+// newProofKey makes a key: one per session, made when its login begins, so that
+// the code is bound to it already.
 func newProofKey() (*proofKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -42,18 +45,22 @@ func parseProofKey(raw []byte) (*proofKey, error) {
 // bytes returns the private key in 32 bytes, for sealing into the session.
 func (k *proofKey) bytes() ([]byte, error) { return k.private.Bytes() }
 
+// String and GoString keep the key out of logs and debug dumps.
 func (k *proofKey) String() string   { return "DPoP key (redacted)" }
 func (k *proofKey) GoString() string { return k.String() }
 
-// thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization code is bound to the key from the start.
+// thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization
+// code is bound to the key from the start.
 func (k *proofKey) thumbprint() (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: k.private.Public()}).Thumbprint(crypto.SHA256)
 	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
-// proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access token, it is bound to it; nonce is the
-// server's, "" when it gave none.
+// proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access
+// token, it is bound to it; nonce is the server's, "" when it gave none.
 func (k *proofKey) proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
+	// A fresh jti and the current second: servers refuse a proof that they have
+	// seen or that is old.
 	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": targetURI(target), "iat": time.Now().Unix()}
 	if accessToken != "" {
 		sum := sha256.Sum256([]byte(accessToken))
@@ -78,7 +85,8 @@ func (k *proofKey) proof(method string, target *url.URL, accessToken, nonce stri
 	return jws.CompactSerialize()
 }
 
-// targetURI is htu: the URL without query and fragment (RFC 9449 §4.2), its empty path spelled "/" as it is sent.
+// targetURI is htu: the URL without query and fragment (RFC 9449 §4.2), its
+// empty path spelled "/" as it is sent.
 func targetURI(u *url.URL) string {
 	path := u.EscapedPath()
 	if path == "" {
@@ -92,19 +100,22 @@ const (
 	maxNonceSize = 1024
 )
 
-// nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is safe for concurrent use.
+// nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
+// safe for concurrent use.
 type nonces struct {
 	mu       sync.Mutex
 	byServer map[string]string
 }
 
+// of returns the latest nonce of the server at u, "" when it gave none.
 func (n *nonces) of(u *url.URL) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.byServer[serverOf(u)]
 }
 
-// learn remembers and returns the nonce in an answer, "" when there is none or it has no valid syntax.
+// learn remembers and returns the nonce in an answer, "" when there is none or
+// it has no valid syntax.
 func (n *nonces) learn(u *url.URL, header http.Header) string {
 	values := header.Values("DPoP-Nonce")
 	if len(values) != 1 || !validNonce(values[0]) {
@@ -133,9 +144,10 @@ func validNonce(s string) bool {
 // A sender is http.Client.Do or http.RoundTripper.RoundTrip.
 type sender func(*http.Request) (*http.Response, error)
 
-// authorized sends r with an access token. With a key, it is sent as a DPoP token with a proof, and once more when the
-// server demands a nonce that it gave along (RFC 9449 §9); without, as a Bearer token (RFC 6750 §2.1). r is not
-// changed, except that its body is read.
+// authorized sends r with an access token. With a key, it is sent as a DPoP
+// token with a proof, and once more when the server demands a nonce that it
+// gave along (RFC 9449 §9); without, as a Bearer token (RFC 6750 §2.1). r is
+// not changed, except that its body is read.
 func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessToken string) (*http.Response, error) {
 	if key == nil {
 		r = r.Clone(r.Context())
@@ -155,6 +167,8 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 		return res, nil
 	}
 	discard(res)
+	// The nonce of this very answer, not the latest one: other requests may
+	// have brought a newer one for themselves.
 	res, err = n.proven(send, again, key, accessToken, nonce)
 	if err == nil {
 		n.learn(r.URL, res.Header)
@@ -175,7 +189,8 @@ func (n *nonces) proven(send sender, r *http.Request, key *proofKey, accessToken
 	return send(r)
 }
 
-// wantsNonce reports whether a resource server refused a proof for want of a nonce (RFC 9449 §9). Schemes have no case.
+// wantsNonce reports whether a resource server refused a proof for want of a
+// nonce (RFC 9449 §9). Schemes have no case.
 func wantsNonce(res *http.Response) bool {
 	if res.StatusCode != http.StatusUnauthorized {
 		return false

@@ -12,26 +12,42 @@ import (
 	"time"
 )
 
-// maxLogins bounds how many logins wait for the provider at once. More are turned away with 503: a slow provider
-// must not fill the memory.
+// maxLogins bounds how many logins wait for the provider at once. More are
+// turned away with 503: a slow provider must not fill the memory.
 const maxLogins = 64
 
 // maxRequestURI leaves room in a URL for everything else.
 const maxRequestURI = 2048
 
-// An endpoint talks to the provider's endpoints in the client's name: token, PAR, revocation, introspection, userinfo.
-// Every call is one request: nothing is retried, no redirect is followed. It is safe for concurrent use.
+// An endpoint talks to the provider's endpoints in the client's name: token,
+// PAR, revocation, introspection, userinfo. Every call is one request: nothing
+// is retried, no redirect is followed. It is safe for concurrent use.
 type endpoint struct {
 	provider *provider
 	client   *http.Client
 	auth     *clientAuthenticator
+
+	// verifier checks signed userinfo.
 	verifier *verifier
-	slots    chan struct{}
-	mtls     bool
-	nonces   *nonces
-	proof    *proofKey // nil: bearer tokens
+
+	// slots has room for the logins under way; acquire takes one.
+	slots chan struct{}
+
+	// mtls says that the client has a certificate, for which a provider may
+	// have endpoints of their own.
+	mtls bool
+
+	// nonces are the latest DPoP nonces, of the provider and of APIs; every
+	// copy that bind makes shares them.
+	nonces *nonces
+
+	// proof is the key that tokens are bound to; nil means bearer tokens.
+	proof *proofKey
 }
 
+// newEndpoint returns an endpoint for unbound tokens. A machine client with
+// credentials of its own has an endpoint of its own, made from a Config that
+// holds them, on the same provider.
 func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 	return &endpoint{
 		provider: p,
@@ -44,15 +60,17 @@ func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 	}
 }
 
-// bind returns the endpoint for tokens that are bound to a DPoP key: token requests carry a proof, and an answer with
-// any other kind of token is refused (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
+// bind returns the endpoint for tokens that are bound to a DPoP key: token
+// requests carry a proof, and an answer with any other kind of token is refused
+// (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
 func (e *endpoint) bind(key *proofKey) *endpoint {
 	bound := *e
 	bound.proof = key
 	return &bound
 }
 
-// acquire takes one of the places for logins under way; ok is false when all are taken. release gives it back, once.
+// acquire takes one of the places for logins under way; ok is false when all
+// are taken. release gives it back, once.
 func (e *endpoint) acquire() (release func(), ok bool) {
 	select {
 	case e.slots <- struct{}{}:
@@ -62,8 +80,8 @@ func (e *endpoint) acquire() (release func(), ok bool) {
 	}
 }
 
-// token posts a grant to the provider's token endpoint. The error is an *UnavailableError when there are no metadata,
-// else an *endpointError.
+// token posts a grant to the provider's token endpoint. The error is an
+// *UnavailableError when there are no metadata, else an *endpointError.
 func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {
@@ -72,12 +90,13 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 }
 
-// tokenAt is token for an endpoint that configuration names, such as a machine client's.
+// tokenAt is token for an endpoint that configuration names, such as a machine
+// client's.
 func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
 	a, err := e.send(ctx, "token", target, form, "")
 	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
-		// The server refused the proof, not the grant, which it has not looked at (RFC 9449 §8): once more, with a
-		// new assertion.
+		// The server refused the proof, not the grant, which it has not looked
+		// at (RFC 9449 §8): once more, with a new assertion.
 		a, err = e.send(ctx, "token", target, form, again.nonce)
 	}
 	if err != nil {
@@ -103,18 +122,25 @@ func (e *endpoint) target(m *metadata, name, endpoint string) string {
 
 // An answer is a successful answer of an endpoint.
 type answer struct {
-	status   int
-	header   http.Header
-	body     []byte // at most maxBody
+	// status is a 2xx.
+	status int
+	header http.Header
+
+	// body has at most maxBody bytes.
+	body []byte
+
+	// received is when the body was there, from which lifetimes count.
 	received time.Time
 }
 
-// post sends a form with the client's authentication; a status other than 2xx is an *endpointError.
+// post sends a form with the client's authentication; a status other than 2xx
+// is an *endpointError.
 func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*answer, error) {
 	return e.bind(nil).send(ctx, "provider", target, form, "")
 }
 
-// push stores an authorization request at the provider (RFC 9126 §2) and returns the request_uri for the browser.
+// push stores an authorization request at the provider (RFC 9126 §2) and
+// returns the request_uri for the browser.
 func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI string, err error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {
@@ -143,12 +169,14 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI stri
 	return requestURI, nil
 }
 
+// pushError is an answer to a pushed request that makes no sense.
 func pushError(status int, err error) error {
 	return &endpointError{Endpoint: "pushed authorization request", Status: status, Err: err}
 }
 
-// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or refresh_token. Without a revocation endpoint
-// there is nothing to do, and that is no error.
+// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
+// refresh_token. Without a revocation endpoint there is nothing to do, and that
+// is no error.
 func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
 	m, err := e.provider.metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
@@ -159,8 +187,9 @@ func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
 	return err
 }
 
-// send is the one place where a form leaves for the provider. With a DPoP key the request carries a proof, with the
-// nonce given or else the server's latest.
+// send is the one place where a form leaves for the provider. With a DPoP key
+// the request carries a proof, with the nonce given or else the server's
+// latest.
 func (e *endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*answer, error) {
 	form = maps.Clone(form)
 	if form == nil {
@@ -186,6 +215,7 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	return a, err
 }
 
+// addProof adds a DPoP proof (RFC 9449 §5), if tokens are bound to a key.
 func (e *endpoint) addProof(req *http.Request, nonce string) error {
 	if e.proof == nil {
 		return nil
@@ -198,9 +228,11 @@ func (e *endpoint) addProof(req *http.Request, nonce string) error {
 	return err
 }
 
-// secretParameters are the form fields whose values must not come back in a message.
+// secretParameters are the form fields whose values must not come back in a
+// message.
 var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "state", "nonce"}
 
+// secretsIn returns what a form holds that must stay out of messages.
 func secretsIn(form url.Values) (secrets []string) {
 	for _, name := range secretParameters {
 		secrets = append(secrets, form[name]...)
@@ -231,13 +263,15 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil
 }
 
-// holdsError reports whether a body is an OAuth error, which some providers send with status 200.
+// holdsError reports whether a body is an OAuth error, which some providers
+// send with status 200.
 func holdsError(body []byte) bool {
 	o, err := parseObject(body)
 	return err == nil && o.present("error")
 }
 
-// withoutURL drops the URL of a *url.Error: the endpoint's name says enough, and a URL may carry anything.
+// withoutURL drops the URL of a *url.Error: the endpoint's name says enough,
+// and a URL may carry anything.
 func withoutURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("%s: %w", u.Op, u.Err)

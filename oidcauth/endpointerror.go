@@ -8,23 +8,39 @@ import (
 	"time"
 )
 
-// An endpointError says that a call to an endpoint of the provider failed: no answer, an error answer (RFC 6749 §5.2)
-// or one that makes no sense. Its text names status, code and description; it never holds a body, a credential or
+// An endpointError says that a call to an endpoint of the provider failed: no
+// answer, an error answer (RFC 6749 §5.2) or one that makes no sense. Its text
+// names status, code and description; it never holds a body, a credential or
 // anything else that we sent.
 type endpointError struct {
-	Endpoint    string // which one: token, userinfo …
-	Status      int    // 0: no answer
-	Code        string // the provider's error code, "" when it sent none
-	Description string // the provider's error_description, cleaned and cut
-	RetryAfter  time.Duration
-	Err         error // the cause when the provider gave no code, or nil
+	// Endpoint says which one: token, userinfo …
+	Endpoint string
 
-	nonce string // the DPoP nonce that came along
+	// Status is the HTTP status, 0 when there was no answer.
+	Status int
+
+	// Code is the provider's error code and Description its error_description,
+	// both cleaned and cut, "" when it sent none. They are the provider's words:
+	// for logs, not for pages.
+	Code, Description string
+
+	// RetryAfter is how long the provider asks to be left alone, 0 when it
+	// doesn't.
+	RetryAfter time.Duration
+
+	// Err is the cause when the provider gave no code, or nil.
+	Err error
+
+	// nonce is the DPoP nonce that came along.
+	nonce string
 }
 
-// wantsNonce reports whether an authorization server refused a DPoP proof for want of a nonce, and gave one (RFC 9449 §8).
+// wantsNonce reports whether an authorization server refused a DPoP proof for
+// want of a nonce, and gave one (RFC 9449 §8).
 func (e *endpointError) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
+// Error is one line: endpoint, status, code, description, cause, as far as they
+// are known.
 func (e *endpointError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
@@ -42,9 +58,11 @@ func (e *endpointError) Error() string {
 	return b.String()
 }
 
+// Unwrap returns the cause when the provider gave no error code.
 func (e *endpointError) Unwrap() error { return e.Err }
 
-// Timeout reports whether the time ran out before the answer was complete. The request may have been carried out.
+// Timeout reports whether the time ran out before the answer was complete. The
+// request may have been carried out.
 func (e *endpointError) Timeout() bool {
 	timeout, ok := errors.AsType[interface {
 		error
@@ -55,7 +73,8 @@ func (e *endpointError) Timeout() bool {
 
 const maxDescription = 200
 
-// readError takes code and description out of an error answer. What repeats a secret of the request is left out.
+// readError takes code and description out of an error answer. What repeats a
+// secret of the request is left out.
 func (e *endpointError) readError(body []byte, secrets []string) {
 	o, err := parseObject(body)
 	if err != nil {
@@ -67,8 +86,9 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
 }
 
-// clean makes a provider's text fit for logs: withheld as a whole when it repeats a secret, reduced to the printable
-// ASCII that RFC 6749 §5.2 allows, and cut.
+// clean makes a provider's text fit for logs: withheld as a whole when it
+// repeats a secret, reduced to the printable ASCII that RFC 6749 §5.2 allows,
+// and cut.
 func clean(s string, limit int, secrets []string) string {
 	if repeats(s, secrets) {
 		return "[withheld: repeats what was sent]"
@@ -85,13 +105,16 @@ func clean(s string, limit int, secrets []string) string {
 	return s
 }
 
-// repeats reports whether s holds a piece of a secret that is long enough to matter, plain or as a form spells it.
+// repeats reports whether s holds a piece of a secret that is long enough to
+// matter, plain or as a form spells it.
 func repeats(s string, secrets []string) bool {
 	const window = 12
 	plain, err := url.QueryUnescape(s)
 	if err != nil {
 		plain = s
 	}
+	// Any piece of a secret counts, for a message may be cut by the provider
+	// already.
 	for _, secret := range secrets {
 		step := min(len(secret), window)
 		for i := 0; step > 0 && i+step <= len(secret); i++ {

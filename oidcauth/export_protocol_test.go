@@ -119,6 +119,11 @@ func ParseObject(document []byte) ([]string, error) {
 	return o.names, err
 }
 
+func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
+	o, err := parseObject(document)
+	return o.values, err
+}
+
 // ReadClaims runs everything that looks at an ID token's claims, without a signature.
 func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
 	claims, err := parseObject(payload)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -118,6 +119,17 @@ func FuzzTokenAnswer(f *testing.F) {
 			require.False(t, answer.Expiry.Before(received))
 			require.False(t, answer.Expiry.After(received.Add(30*24*time.Hour)))
 		}
+	})
+}
+
+func FuzzEncryptedToken(f *testing.F) {
+	verifier := newFakeOP(nil).verifier(decrypting(rsaKey(), ecKey()))
+	f.Add(encrypt(&ecKey().PublicKey, jose.ECDH_ES, jose.A128GCM, "", "a.b.c"))
+	f.Add(encrypt(&rsaKey().PublicKey, jose.RSA_OAEP_256, jose.A128CBC_HS256, "", "{}"))
+	f.Add(segment(m{"alg": "ECDH-ES", "enc": "A128GCM", "epk": jwkOf(ecKey().Public(), ""), "apu": "AA"}) + "..AA.AA.AA")
+	f.Fuzz(func(t *testing.T, raw string) {
+		_, err := verifier.Login(background(), raw, expectation())
+		requireTokenError(t, err)
 	})
 }
 

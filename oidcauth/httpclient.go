@@ -13,15 +13,19 @@ import (
 	"time"
 )
 
+// Bounds of an answer and of reaching the provider at all. Metadata and key
+// sets stay below 100 kB in practice.
 const (
 	maxBody        = 1 << 20 // of any answer of the provider
 	maxHeaderBytes = 64 << 10
 	connectTimeout = 3 * time.Second
 )
 
-// newHTTPClient returns the client for every call to the provider: bounded in time, without a cookie jar, and blind to
-// redirects, because a redirected token request carries the code in its body (RFC 9700 §4.12) and redirected metadata
-// is somebody else's. Config.HTTPClient replaces it, in a copy that keeps these three rules.
+// newHTTPClient returns the client for every call to the provider: bounded in
+// time, without a cookie jar, and blind to redirects, because a redirected
+// token request carries the code in its body (RFC 9700 §4.12) and redirected
+// metadata is somebody else's. Config.HTTPClient replaces it, in a copy that
+// keeps these three rules.
 func newHTTPClient(c *Config) *http.Client {
 	client := http.Client{}
 	if c.HTTPClient != nil {
@@ -41,6 +45,9 @@ func newHTTPClient(c *Config) *http.Client {
 	return &client
 }
 
+// newTransport returns a transport with short time-outs, TLS 1.2 or newer and a
+// pool of idle connections: a login needs two or three calls to the same host,
+// and each new connection costs round trips.
 func newTransport() *http.Transport {
 	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -56,8 +63,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// withCertificate adds the client certificate (RFC 8705) to a copy of a standard transport. Any other RoundTripper
-// is left alone: whoever replaces the transport presents the certificate there.
+// withCertificate adds the client certificate (RFC 8705) to a copy of a
+// standard transport. Any other RoundTripper is left alone: whoever replaces
+// the transport presents the certificate there.
 func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTripper {
 	standard, ok := rt.(*http.Transport)
 	if !ok {
@@ -100,7 +108,8 @@ func getJSON(ctx context.Context, client *http.Client, url string) (object, erro
 // errTooLarge says that an answer is beyond maxBody.
 var errTooLarge = errors.New("expected at most " + strconv.Itoa(maxBody) + " bytes, got more")
 
-// readBody reads a whole body of at most maxBody bytes, counted after decompression.
+// readBody reads a whole body of at most maxBody bytes, counted after
+// decompression.
 func readBody(r io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
 	if err != nil {
@@ -112,7 +121,8 @@ func readBody(r io.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// mediaType returns a Content-Type without its parameters, in lower case; "" when there is none to understand.
+// mediaType returns a Content-Type without its parameters, in lower case; ""
+// when there is none to understand.
 func mediaType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
@@ -121,8 +131,9 @@ func mediaType(h http.Header) string {
 	return t
 }
 
-// retryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0 when there is none. It is capped at an
-// hour: a provider may ask for patience, not take the application out of service.
+// retryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0
+// when there is none. It is capped at an hour: a provider may ask for patience,
+// not take the application out of service.
 func retryAfter(h http.Header) time.Duration {
 	const longest = time.Hour
 	value := h.Get("Retry-After")

@@ -61,5 +61,5 @@ func (v *verifier) checkResponse(claims object) error {
 	if claims.has("nonce") || claims.has("sub") {
 		nonce = errors.New("expected an authorization response, got another kind of token")
 	}
-	return cmp.Or(checkIssuer(claims, v.issuer), checkAudience(claims, v.clientID), expiry, nonce)
+	return cmp.Or(v.issuers.check(claims), checkAudience(claims, v.clientID), expiry, nonce)
 }

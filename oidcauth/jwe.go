@@ -13,15 +13,16 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors decrypt for an attacker, no passwords, no
-// symmetric keys.
+// What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors
+// decrypt for an attacker, no passwords, no symmetric keys.
 var (
 	keyAlgorithms      = []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.ECDH_ES}
 	contentEncryptions = []jose.ContentEncryption{jose.A256GCM, jose.A128GCM, jose.A128CBC_HS256}
 )
 
-// open takes a token apart, decrypted first when it is encrypted and decryption keys are configured. What was encrypted
-// must be a signed token: encryption with a public key says nothing about who wrote it (Core §10.2).
+// open takes a token apart, decrypted first when it is encrypted and decryption
+// keys are configured. What was encrypted must be a signed token: encryption
+// with a public key says nothing about who wrote it (Core §10.2).
 func (v *verifier) open(raw string) (*compactJWS, error) {
 	if len(v.decryption) > 0 && len(raw) <= maxToken && strings.Count(raw, ".") == 4 {
 		return v.decrypt(raw)
@@ -29,6 +30,8 @@ func (v *verifier) open(raw string) (*compactJWS, error) {
 	return parseJWS(raw)
 }
 
+// decrypt opens an encrypted token with whichever key fits: during a rotation
+// there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
 func (v *verifier) decrypt(raw string) (*compactJWS, error) {
 	alg, err := checkEncryption(raw)
 	if err != nil {
@@ -38,6 +41,8 @@ func (v *verifier) decrypt(raw string) (*compactJWS, error) {
 	if err != nil {
 		return nil, errors.New("expected an encrypted token, got one that can't be parsed")
 	}
+	// Tokens carry no trustworthy hint of the key: the few that are configured
+	// are tried in turn.
 	for _, key := range v.decryption {
 		if encryptionAlg(key) != alg {
 			continue
@@ -49,8 +54,9 @@ func (v *verifier) decrypt(raw string) (*compactJWS, error) {
 	return nil, errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
 }
 
-// checkEncryption looks at the header before any cryptography: the algorithms, and no compression, which turns a small
-// token into a large one (RFC 8725 §3.6). It returns alg.
+// checkEncryption looks at the header before any cryptography: the algorithms,
+// and no compression, which turns a small token into a large one (RFC 8725
+// §3.6). It returns alg.
 func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 	decoded, err := decodeSegments(raw, 5)
 	if err != nil {
@@ -76,7 +82,8 @@ func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 	return jose.KeyAlgorithm(alg), nil
 }
 
-// encryptionAlg returns the one algorithm that a private key decrypts with, "" for a key that can't.
+// encryptionAlg returns the one algorithm that a private key decrypts with, ""
+// for a key that can't.
 func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
@@ -99,8 +106,8 @@ func checkDecryptionKey(key crypto.PrivateKey) error {
 	return nil
 }
 
-// encryptionKeys are the public halves of decryption keys, as the client's key set publishes them. Their kid is the
-// RFC 7638 thumbprint.
+// encryptionKeys are the public halves of decryption keys, as the client's key
+// set publishes them. Their kid is the RFC 7638 thumbprint.
 func encryptionKeys(private []crypto.PrivateKey) []jose.JSONWebKey {
 	var keys []jose.JSONWebKey
 	for _, key := range private {

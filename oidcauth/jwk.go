@@ -22,18 +22,31 @@ const (
 
 // A verificationKey is a public signature key of the provider.
 type verificationKey struct {
-	id  string // kid, "" when the key has none
-	alg string // the one algorithm that the key is published for, "" for any
-	key any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+	// id is the kid, "" when the key has none.
+	id string
+
+	// alg is the one algorithm that the key is published for, "" for any.
+	alg string
+
+	// issuer says whose key it is, where the keys of many tenants are published
+	// together; "" elsewhere.
+	issuer string
+
+	// key is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+	key any
 }
 
-// parseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too weak, symmetric, private or not meant
-// for signatures is left out, so that one odd key never takes the others with it; faults tell why, for the log.
-// A set without a single usable key is an error: the caller then keeps the one it has.
+// parseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too
+// weak, symmetric, private or not meant for signatures is left out, so that one
+// odd key never takes the others with it; faults tell why, for the log. A set
+// without a single usable key is an error: the caller then keeps the one it
+// has.
 func parseKeySet(document object) (keys []verificationKey, faults []string, err error) {
 	if !document.present("keys") {
 		return nil, nil, errors.New("expected a key set, got no keys member")
 	}
+	// Entries are cut out first and parsed one by one: a list of typed keys
+	// would fail as a whole.
 	var entries []json.RawMessage
 	if err := json.Unmarshal(document.values["keys"], &entries); err != nil {
 		return nil, nil, errors.New("keys: expected a list, got " + kindOf(document.values["keys"]))
@@ -56,9 +69,12 @@ func parseKeySet(document object) (keys []verificationKey, faults []string, err 
 	return keys, faults, nil
 }
 
-// errOtherPurpose marks keys that are fine, but not for checking signatures of ours.
+// errOtherPurpose marks keys that are fine, but not for checking signatures of
+// ours.
 var errOtherPurpose = errors.New("not a key for signatures that we know")
 
+// parseKey reads one entry of a set. Its error says in a few words what is
+// wrong with the key, never what is in it.
 func parseKey(entry json.RawMessage) (verificationKey, error) {
 	o, err := parseObject(entry)
 	if err != nil {
@@ -75,11 +91,16 @@ func parseKey(entry json.RawMessage) (verificationKey, error) {
 	if err != nil {
 		return verificationKey{}, err
 	}
+	issuer, err := o.text("issuer")
+	if err != nil {
+		return verificationKey{}, err
+	}
 	key, err := publicKey(o)
-	return verificationKey{id: id, alg: alg, key: key}, err
+	return verificationKey{id: id, alg: alg, issuer: issuer, key: key}, err
 }
 
-// checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC 7517 §4.2, §4.3).
+// checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC
+// 7517 §4.2, §4.3).
 func checkPurpose(o object) error {
 	if slices.ContainsFunc([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, o.has) {
 		return errors.New("expected a public key, got a private or symmetric one: whoever reads it can sign as the provider")
@@ -92,6 +113,8 @@ func checkPurpose(o object) error {
 	if err != nil || operations != nil && !slices.Contains(operations, "verify") {
 		return errOtherPurpose
 	}
+	// Key types that we know no algorithm for are nothing to warn about:
+	// providers publish keys for others, too.
 	kty, _ := o.text("kty")
 	curve, _ := o.text("crv")
 	if kty != "RSA" && !slices.Contains([]string{"EC P-256", "EC P-384", "EC P-521", "OKP Ed25519"}, kty+" "+curve) {
@@ -100,7 +123,8 @@ func checkPurpose(o object) error {
 	return nil
 }
 
-// publicKey builds the key from its own members alone: x5c, x5u and the like are neither parsed nor followed.
+// publicKey builds the key from its own members alone: x5c, x5u and the like
+// are neither parsed nor followed.
 func publicKey(o object) (any, error) {
 	if kty, _ := o.text("kty"); kty == "RSA" {
 		return rsaPublicKey(o)
@@ -120,7 +144,8 @@ func publicKey(o object) (any, error) {
 	return jwk.Key, err
 }
 
-// rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws the line at 4096 bits.
+// rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws
+// the line at 4096 bits.
 func rsaPublicKey(o object) (*rsa.PublicKey, error) {
 	n, err := bigInteger(o, "n")
 	if err != nil {
@@ -139,6 +164,8 @@ func rsaPublicKey(o object) (*rsa.PublicKey, error) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
+// bigInteger reads a Base64urlUInt (RFC 7518 §2), bounded before it becomes a
+// number to calculate with.
 func bigInteger(o object, name string) (*big.Int, error) {
 	text, err := o.text(name)
 	if err != nil {
@@ -154,8 +181,8 @@ func bigInteger(o object, name string) (*big.Int, error) {
 // curveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
 var curveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
-// fits reports whether the key may verify a token with this alg and kid (RFC 7518 §3.1). A token or a key without kid
-// matches any: the signature decides.
+// fits reports whether the key may verify a token with this alg and kid (RFC
+// 7518 §3.1). A token or a key without kid matches any: the signature decides.
 func (k verificationKey) fits(alg, kid string) bool {
 	if k.alg != "" && k.alg != alg || kid != "" && k.id != "" && k.id != kid {
 		return false

@@ -8,18 +8,24 @@ import (
 	"strings"
 )
 
-// maxToken bounds a token before anything is parsed. Real ones stay below 20 kB; a group list may be long.
+// maxToken bounds a token before anything is parsed. Real ones stay below 20
+// kB; a group list may be long.
 const maxToken = 128 << 10
 
-// A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not verified.
+// A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not
+// verified.
 type compactJWS struct {
-	raw             string
+	// raw is the token itself.
+	raw string
+
+	// header and payload are its two objects; body is the payload's text.
 	header, payload object
-	body            []byte // the payload's bytes
+	body            []byte
 }
 
-// parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser, and stricter than go-jose: one spelling
-// per token, no white space, no unused bits, so that a token which differs in any character is another token.
+// parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser,
+// and stricter than go-jose: one spelling per token, no white space, no unused
+// bits, so that a token which differs in any character is another token.
 func parseJWS(raw string) (*compactJWS, error) {
 	decoded, err := decodeSegments(raw, 3)
 	if err != nil {
@@ -35,8 +41,9 @@ func parseJWS(raw string) (*compactJWS, error) {
 	return t, nil
 }
 
-// decodeSegments cuts a token at its dots, after looking at its size and the number of dots only, and undoes base64url.
-// What would not come back the same is refused: padding, line ends, unused bits.
+// decodeSegments cuts a token at its dots, after looking at its size and the
+// number of dots only, and undoes base64url. What would not come back the same
+// is refused: padding, line ends, unused bits.
 func decodeSegments(raw string, count int) ([][]byte, error) {
 	if len(raw) > maxToken {
 		return nil, fmt.Errorf("expected a token of at most %d bytes, got %d", maxToken, len(raw))
@@ -55,9 +62,10 @@ func decodeSegments(raw string, count int) ([][]byte, error) {
 	return segments, nil
 }
 
-// checkHeader accepts a header with exactly this algorithm, without extensions that change what is signed (RFC 7515
-// §4.1.11, RFC 7797), and of no other kind of token: types lists the explicit types that are welcome besides JWT
-// (RFC 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
+// checkHeader accepts a header with exactly this algorithm, without extensions
+// that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
+// of token: types lists the explicit types that are welcome besides JWT (RFC
+// 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
 func (t *compactJWS) checkHeader(alg string, types ...string) error {
 	got, err := t.header.text("alg")
 	if err != nil {
@@ -77,8 +85,9 @@ func (t *compactJWS) checkHeader(alg string, types ...string) error {
 	return t.checkType(types)
 }
 
-// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A type that names no kind of JWT says
-// nothing and passes; one that does must be welcome.
+// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A
+// type that names no kind of JWT says nothing and passes; one that does must be
+// welcome.
 func (t *compactJWS) checkType(welcome []string) error {
 	typ, err := t.header.text("typ")
 	if err != nil {

@@ -15,26 +15,45 @@ const (
 	keysStaleTTL = 24 * time.Hour // how long it still serves when it can't be
 )
 
-// A keySet holds the provider's signature keys. It is go-oidc's RemoteKeySet made patient: odd keys don't spoil a set,
-// an outage doesn't forget it, and tokens with unknown keys, which anybody can send, can't make us hammer the provider.
-// It is safe for concurrent use.
+// A keySet holds the provider's signature keys. It is go-oidc's RemoteKeySet
+// made patient: odd keys don't spoil a set, an outage doesn't forget it, and
+// tokens with unknown keys, which anybody can send, can't make us hammer the
+// provider. It is safe for concurrent use.
 type keySet struct {
 	provider *provider
-	flight   singleflight.Group
 
-	mu       sync.Mutex
-	keys     []verificationKey
-	uri      string
-	fetched  time.Time // of the keys; zero: never
-	attempts int       // fetches that have ended, well or not
-	forced   bool      // a forced refetch is under way: join it, the brake has been asked
-	retry    backoff
-	lastErr  error
-	brakes   map[purpose]*brake
+	// flight makes one fetch out of many callers.
+	flight singleflight.Group
+
+	// mu guards what follows.
+	mu sync.Mutex
+
+	// keys are those of the last good fetch, which came from uri at fetched.
+	// They are replaced, never changed.
+	keys    []verificationKey
+	uri     string
+	fetched time.Time
+
+	// attempts counts the fetches that have ended, well or not: whoever saw
+	// fewer need not ask for another one.
+	attempts int
+
+	// forced says that a refetch for an unknown key is under way: others join
+	// it, for the brake has been asked already.
+	forced bool
+
+	// retry spaces out fetches that fail; lastErr is why the latest one failed,
+	// nil when it succeeded.
+	retry   backoff
+	lastErr error
+
+	// brakes bound the refetches that tokens can cause, by their purpose.
+	brakes map[purpose]*brake
 }
 
-// A purpose is what a token is for; each has a brake of its own, so that a flood of forged logout tokens, which need
-// no login, never costs a real login its refetch.
+// A purpose is what a token is for; each has a brake of its own, so that a
+// flood of forged logout tokens, which need no login, never costs a real login
+// its refetch.
 type purpose string
 
 const (
@@ -42,6 +61,7 @@ const (
 	forLogout purpose = "logout"
 )
 
+// newKeySet returns an empty set: the first token that needs a key fetches it.
 func newKeySet(p *provider) *keySet {
 	return &keySet{provider: p, brakes: map[purpose]*brake{
 		forLogin:  {burst: 5, interval: 10 * time.Second},
@@ -49,31 +69,37 @@ func newKeySet(p *provider) *keySet {
 	}}
 }
 
-// errNoKey says that the provider's keys are known and none of them made the signature.
+// errNoKey says that the provider's keys are known and none of them made the
+// signature.
 var errNoKey = errors.New("no key of the provider verifies the signature")
 
-// verify returns the payload of a signed token, if a key of the provider made the signature. A token that no key
-// verifies causes one refetch, when the brake allows it: the provider may have changed its keys a moment ago.
-// The error is errNoKey when the token is at fault and an *UnavailableError when the keys can't be had.
-func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose) ([]byte, error) {
+// verify returns the payload of a signed token, if a key of the provider made
+// the signature; owned says whether a key that is published for an issuer may
+// have. A token that no key verifies causes one refetch, when the brake allows
+// it: the provider may have changed its keys a moment ago. The error is errNoKey
+// when the token is at fault and an *UnavailableError when the keys can't be
+// had.
+func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose, owned func(issuer string) bool) ([]byte, error) {
 	keys, seen, err := s.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if payload, err := tryKeys(jws, keys); err == nil {
+	if payload, err := tryKeys(jws, keys, owned); err == nil {
 		return payload, nil
 	}
 	keys, err = s.renewed(ctx, seen, why)
 	if err != nil {
 		return nil, err
 	}
-	return tryKeys(jws, keys)
+	return tryKeys(jws, keys, owned)
 }
 
-func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey) ([]byte, error) {
+// tryKeys verifies with every key that fits, since kids are neither unique nor
+// always there. Their number is bounded by maxKeys.
+func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey, owned func(issuer string) bool) ([]byte, error) {
 	header := jws.Signatures[0].Header
 	for _, k := range keys {
-		if !k.fits(header.Algorithm, header.KeyID) {
+		if !k.fits(header.Algorithm, header.KeyID) || !owned(k.issuer) {
 			continue
 		}
 		if payload, err := jws.Verify(k.key); err == nil {
@@ -83,7 +109,8 @@ func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey) ([]byte, error)
 	return nil, errNoKey
 }
 
-// current returns the keys, fetched first when they are older than keysTTL; attempt tells renewed what was seen.
+// current returns the keys, fetched first when they are older than keysTTL;
+// attempt tells renewed what was seen.
 func (s *keySet) current(ctx context.Context) (keys []verificationKey, attempt int, err error) {
 	keys, attempt, fetch := s.look()
 	if !fetch {
@@ -101,8 +128,9 @@ func (s *keySet) current(ctx context.Context) (keys []verificationKey, attempt i
 	return keys, attempt, s.mustHave(keys)
 }
 
-// look returns the keys that may serve now, nil when there are none, and whether to fetch them first: they are missing,
-// old, or of another address than the metadata name now, and no back-off forbids it.
+// look returns the keys that may serve now, nil when there are none, and
+// whether to fetch them first: they are missing, old, or of another address
+// than the metadata name now, and no back-off forbids it.
 func (s *keySet) look() (keys []verificationKey, attempt int, fetch bool) {
 	m := s.provider.peek()
 	s.mu.Lock()
@@ -115,6 +143,7 @@ func (s *keySet) look() (keys []verificationKey, attempt int, fetch bool) {
 	return keys, s.attempts, (age >= keysTTL || moved) && s.retry.wait() == 0
 }
 
+// mustHave turns missing keys into the error that says when to ask again.
 func (s *keySet) mustHave(keys []verificationKey) error {
 	if keys != nil {
 		return nil
@@ -124,7 +153,8 @@ func (s *keySet) mustHave(keys []verificationKey) error {
 	return s.unavailable()
 }
 
-// renewed returns keys that were fetched after the attempt that the caller saw, if the brake allows it.
+// renewed returns keys that were fetched after the attempt that the caller saw,
+// if the brake allows it.
 func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verificationKey, error) {
 	if s.mayRefetch(seen, why) {
 		if err := s.fetch(ctx); err != nil {
@@ -133,7 +163,10 @@ func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verifica
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lastErr != nil { // an unknown key and no way to look: nobody can say that the token is wrong
+	if s.lastErr != nil {
+		// An unknown key and no way to look for it: nobody can say that the
+		// token is wrong, so the provider is asked to send it again, or the
+		// user to try again.
 		return nil, s.unavailable()
 	}
 	if s.attempts == seen {
@@ -142,6 +175,9 @@ func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verifica
 	return s.keys, nil
 }
 
+// mayRefetch asks the brake once per fetch, not once per caller: fifty logins
+// that meet a new key at the same moment are one reason to look, and all of
+// them may wait for the answer.
 func (s *keySet) mayRefetch(seen int, why purpose) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +188,9 @@ func (s *keySet) mayRefetch(seen int, why purpose) bool {
 	return s.forced
 }
 
-// fetch gets the key set once for all who wait, on a context that none of them can cancel. Its error is only ever that
-// the caller's own wait ended; what the fetch brought is in the fields.
+// fetch gets the key set once for all who wait, on a context that none of them
+// can cancel. Its error is only ever that the caller's own wait ended; what the
+// fetch brought is in the fields.
 func (s *keySet) fetch(ctx context.Context) error {
 	done := s.flight.DoChan("keys", func() (any, error) {
 		s.store(s.download(context.WithoutCancel(ctx)))
@@ -174,6 +211,8 @@ type download struct {
 	err  error
 }
 
+// download fetches and parses the key set, bounded like any call to the
+// provider. It holds no lock.
 func (s *keySet) download(ctx context.Context) download {
 	ctx, cancel := context.WithTimeout(ctx, s.provider.limit)
 	defer cancel()
@@ -192,6 +231,7 @@ func (s *keySet) download(ctx context.Context) download {
 	return download{keys: keys, uri: m.JWKSURI, err: err}
 }
 
+// store keeps what a download brought. A failed one leaves the keys alone.
 func (s *keySet) store(d download) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +240,7 @@ func (s *keySet) store(d download) {
 	s.lastErr = d.err
 	if d.err != nil {
 		s.retry.failed()
-		s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", d.err, "stale", s.keys != nil)
+		s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", clip(d.err.Error(), maxLogged), "stale", s.keys != nil)
 		return
 	}
 	s.retry.succeeded()

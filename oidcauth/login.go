@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,7 +40,7 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "login_required", Err: errors.New("prefetch")})
+		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "login_required", Err: errPrefetch})
 		return
 	}
 	if !mayStartLogin(r) {
@@ -69,7 +70,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 	if !params.Has("iss") {
 		return LoginOptions{ReturnTo: params.Get("return_to")}, nil
 	}
-	if params.Get("iss") != a.config.Issuer {
+	if !a.provider.issuers.allow(params.Get("iss")) {
 		return LoginOptions{}, errors.New("iss of a third-party-initiated login is not our issuer")
 	}
 	hint := params.Get("login_hint")
@@ -245,9 +246,18 @@ func (a *Authenticator) push(ctx context.Context, meta *metadata, params url.Val
 	defer release()
 	uri, err := a.endpoint.push(ctx, params)
 	if err != nil {
-		return "", &LoginError{Code: "par_failed", Err: errors.Join(err, errors.New("if the provider's endpoint does not work for this client, set Config.PAR to PAROff"))}
+		return "", pushFailed(err)
 	}
 	return uri, nil
+}
+
+// pushFailed adds what to try, unless the provider said what is wrong with the request or the client: that would be wrong without
+// the push too.
+func pushFailed(err error) error {
+	if refused, ok := errors.AsType[*endpointError](err); ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code) {
+		return &LoginError{Code: refused.Code, Description: refused.Description, Err: err}
+	}
+	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (to go without pushed requests, set Config.PAR to PAROff)", err)}
 }
 
 // errBusy means that too many logins are under way at the provider.
@@ -262,6 +272,8 @@ func loginProblem(err error) *Problem {
 		return problem
 	case errors.Is(err, session.ErrUnavailable):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
+	case errors.Is(err, session.ErrNoSession): // a logout of the provider's was faster
+		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
 	case errors.Is(err, session.ErrTooLarge):
 		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
 	case errors.Is(err, errBusy), errors.Is(err, errConsumedFull):

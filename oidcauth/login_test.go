@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +29,19 @@ func TestABrowserSignsInAndComesBackToThePageItAskedFor(t *testing.T) {
 	require.WithinDuration(t, time.Now(), user.LoginTime, 5*time.Second)
 	require.Equal(t, 1, w.provider.Count(oidcauthtest.TokenEndpoint))
 	require.Equal(t, 1, w.provider.Count(oidcauthtest.UserInfo))
+}
+
+func TestTheExpiryOfTheTokenIsKnownWithoutAskingAnybody(t *testing.T) {
+	w := newWorld(t)
+	w.mux.Handle("/expiry", w.auth.Load(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		expiry, ok := w.auth.TokenExpiry(r.Context())
+		fmt.Fprint(rw, ok, time.Until(expiry) > 9*time.Minute)
+	})))
+	require.Equal(t, "false false", w.browser.Get(app+"/expiry").Body)
+	w.signIn()
+	w.provider.Forget()
+	require.Equal(t, "true true", w.browser.Get(app+"/expiry").Body)
+	require.Zero(t, w.provider.Count())
 }
 
 func TestTheAuthenticationRequestIsComplete(t *testing.T) {

@@ -14,16 +14,30 @@ const (
 	maxLogoutMessage = 5 * time.Minute // since iat
 )
 
-// A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject or SID may be empty, not both.
+// A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
+// or SID may be empty, not both.
 type logoutToken struct {
-	Issuer, Subject, SID string
-	ID                   string // jti; the caller refuses one that it has seen before
-	IssuedAt             time.Time
-	Expiry               time.Time // zero when absent, as with some providers
+	// Issuer is the configured one.
+	Issuer string
+
+	// SID names the session that ended, Subject the user. With SID empty, all
+	// of the user's sessions ended.
+	Subject, SID string
+
+	// ID is jti: the caller refuses one that it has seen before.
+	ID string
+
+	// IssuedAt is iat, by the provider's clock, for comparison with the iat of
+	// ID tokens.
+	IssuedAt time.Time
+
+	// Expiry is exp; zero when absent, as with some providers.
+	Expiry time.Time
 }
 
-// logout verifies a logout token (Back-Channel Logout §2.6, without the replay check). Anybody may send one, so
-// everything that needs no key comes first: a forged token with the wrong issuer costs no fetch. The error is a
+// logout verifies a logout token (Back-Channel Logout §2.6, without the replay
+// check). Anybody may send one, so everything that needs no key comes first: a
+// forged token with the wrong issuer costs no fetch. The error is a
 // *tokenError, or an *UnavailableError when the provider's keys can't be had.
 func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
 	jws, err := v.open(raw)
@@ -46,11 +60,13 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 	return t, nil
 }
 
+// readLogoutToken checks every claim of a logout token. It runs before the
+// signature is verified, and its result counts only after that.
 func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
-	t := &logoutToken{Issuer: v.issuer}
-	var errs [8]error
+	t := new(logoutToken)
+	var errs [9]error
 	now := clock{time.Now(), v.skew}
-	errs[0] = checkIssuer(claims, v.issuer)
+	errs[0] = v.issuers.check(claims)
 	errs[1] = checkAudience(claims, v.clientID)
 	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutMessage)
 	t.Expiry, errs[3] = now.logoutExpiry(claims)
@@ -58,18 +74,12 @@ func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
 	errs[5] = checkEvents(claims)
 	t.ID, errs[6] = requiredID(claims)
 	errs[7] = t.readTarget(claims)
+	t.Issuer, errs[8] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
 }
 
-func checkIssuer(claims object, issuer string) error {
-	got, err := claims.text("iss")
-	if err == nil && got != issuer {
-		err = fmt.Errorf("iss: expected exactly %q, got %s", issuer, quoteShort(got))
-	}
-	return err
-}
-
-// logoutExpiry is expiry for a token that may come without exp and that nobody needs for longer than a day.
+// logoutExpiry is expiry for a token that may come without exp and that nobody
+// needs for longer than a day.
 func (c clock) logoutExpiry(claims object) (time.Time, error) {
 	if !claims.has("exp") {
 		return time.Time{}, nil
@@ -84,8 +94,8 @@ func (c clock) logoutExpiry(claims object) (time.Time, error) {
 	return capped, nil
 }
 
-// checkEvents demands the back-channel logout event, an object, and no nonce, by which an ID token with an events claim
-// gives itself away.
+// checkEvents demands the back-channel logout event, an object, and no nonce,
+// by which an ID token with an events claim gives itself away.
 func checkEvents(claims object) error {
 	if claims.has("nonce") {
 		return errors.New("nonce: forbidden in a logout token")
@@ -103,6 +113,8 @@ func checkEvents(claims object) error {
 	return nil
 }
 
+// requiredID returns jti. Without it a token could be sent again and again,
+// each time as if it were new.
 func requiredID(claims object) (string, error) {
 	id, err := identifierOf(claims, "jti")
 	if err == nil && id == "" {

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ const (
 	loopWindow = 10 * time.Second // a guard that finds nobody this soon after a login has met a loop
 	maxLoops   = 3                // then the browser gets a page; browsers themselves give up after about 20 redirects
 )
+
+// errLoop is for the operator.
+var errLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, or another replica has other session keys")
 
 // loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only brakes the browser that
 // sends it.

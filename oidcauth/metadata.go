@@ -6,32 +6,72 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// metadata is what a provider publishes about itself (OpenID Connect Discovery §3, RFC 8414 §2), checked: every
-// endpoint that is not empty is an absolute URL that we may call. It is never changed after it was built.
+// metadata is what a provider publishes about itself (OpenID Connect Discovery
+// §3, RFC 8414 §2), checked: every endpoint that is not empty is an absolute
+// URL that we may call. It is never changed after it was built.
 type metadata struct {
-	Issuer                             string
-	AuthorizationEndpoint              string
-	TokenEndpoint                      string
-	UserinfoEndpoint                   string
-	JWKSURI                            string
-	EndSessionEndpoint                 string
-	RevocationEndpoint                 string
-	IntrospectionEndpoint              string
+	// Issuer is the configured one, to which the published one is equal.
+	Issuer string
+
+	// AuthorizationEndpoint is where a browser is sent to log in (RFC 6749
+	// §3.1). It may have a query. Never empty.
+	AuthorizationEndpoint string
+
+	// TokenEndpoint answers grants (RFC 6749 §3.2). Never empty.
+	TokenEndpoint string
+
+	// JWKSURI has the signature keys (RFC 7517). Never empty.
+	JWKSURI string
+
+	// UserinfoEndpoint answers who the owner of an access token is (Core §5.3).
+	UserinfoEndpoint string
+
+	// EndSessionEndpoint is where a browser is sent to log out (RP-Initiated
+	// Logout §2.1).
+	EndSessionEndpoint string
+
+	// RevocationEndpoint ends tokens (RFC 7009 §2).
+	RevocationEndpoint string
+
+	// IntrospectionEndpoint tells about tokens (RFC 7662 §2).
+	IntrospectionEndpoint string
+
+	// PushedAuthorizationRequestEndpoint takes authorization requests before the
+	// browser is sent (RFC 9126 §2).
 	PushedAuthorizationRequestEndpoint string
-	RequirePAR                         bool     // require_pushed_authorization_requests (RFC 9126 §5)
-	IssParameterSupported              bool     // authorization_response_iss_parameter_supported (RFC 9207 §3)
-	TokenEndpointAuthMethods           []string // nil: not said
-	SigningAlgs                        []string // id_token_signing_alg_values_supported
-	DPoPSigningAlgs                    []string // dpop_signing_alg_values_supported (RFC 9449 §5.1)
-	MTLSEndpointAliases                map[string]string
+
+	// RequirePAR is require_pushed_authorization_requests (RFC 9126 §5).
+	RequirePAR bool
+
+	// IssParameterSupported is the promise that every authorization response
+	// has an iss parameter (RFC 9207 §3): one without is then an attack.
+	IssParameterSupported bool
+
+	// TokenEndpointAuthMethods are the client authentication methods that the
+	// provider lists; nil when it lists none. They serve messages only: what the
+	// client does is configured, so that nobody can talk it into less.
+	TokenEndpointAuthMethods []string
+
+	// SigningAlgs is id_token_signing_alg_values_supported, for messages only.
+	SigningAlgs []string
+
+	// DPoPSigningAlgs is dpop_signing_alg_values_supported (RFC 9449 §5.1).
+	DPoPSigningAlgs []string
+
+	// MTLSEndpointAliases are the endpoints for clients with a certificate, by
+	// the metadata name of the endpoint that they replace (RFC 8705 §5).
+	MTLSEndpointAliases map[string]string
 }
 
-// parseMetadata checks a discovery document against the configured issuer, which must be equal to the published one,
-// character by character (Discovery §4.3). One endpoint that we may not call refuses the whole document, because a
-// document with such an endpoint was tampered with or is a mistake that would otherwise show much later.
+// parseMetadata checks a discovery document against the configured issuer,
+// which must be equal to the published one, character by character (Discovery
+// §4.3). One endpoint that we may not call refuses the whole document, because
+// a document with such an endpoint was tampered with or is a mistake that would
+// otherwise show much later.
 func parseMetadata(o object, issuer string) (*metadata, error) {
 	published, err := o.text("issuer")
 	if err != nil {
@@ -52,13 +92,16 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	// These three only make messages better: a wrong type is as good as silence.
+	// These three only make messages better: a wrong type is as good as
+	// silence.
 	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
 	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
 	return m, nil
 }
 
+// readEndpoints reads the endpoints that the package uses. Three of them a
+// login can not do without; the rest switch features on by being there.
 func (m *metadata) readEndpoints(o object) error {
 	for _, e := range []struct {
 		name     string
@@ -86,7 +129,8 @@ func (m *metadata) readEndpoints(o object) error {
 	return m.readAliases(o)
 }
 
-// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace endpoints when a client certificate is used.
+// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace
+// endpoints when a client certificate is used.
 func (m *metadata) readAliases(o object) error {
 	const name = "mtls_endpoint_aliases"
 	if !o.present(name) {
@@ -110,9 +154,10 @@ func (m *metadata) readAliases(o object) error {
 	return nil
 }
 
-// checkEndpoint decides which URLs an issuer may name. An https issuer may name https URLs only; plain http is for
-// development, where issuer and endpoint are both on loopback. An issuer out in the world may not point at this
-// machine or its link-local neighbourhood, where cloud metadata services answer.
+// checkEndpoint decides which URLs an issuer may name. An https issuer may name
+// https URLs only; plain http is for development, where issuer and endpoint are
+// both on loopback. An issuer out in the world may not point at this machine or
+// its link-local neighbourhood, where cloud metadata services answer.
 func checkEndpoint(issuer, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -124,19 +169,52 @@ func checkEndpoint(issuer, endpoint string) error {
 	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
 		return errors.New("expected a URL without user and fragment")
 	}
+	if len(endpoint) > maxEndpoint {
+		return fmt.Errorf("expected at most %d bytes, got %d", maxEndpoint, len(endpoint))
+	}
+	if !plainHost(u.Hostname()) {
+		return fmt.Errorf("expected a host name or an IP address as usually written, got %s", quoteShort(endpoint))
+	}
+	return checkReach(issuer, u)
+}
+
+// maxEndpoint bounds a URL of the provider's: it goes into Location headers and log lines.
+const maxEndpoint = 2 << 10
+
+// checkReach decides whether an issuer may name this scheme and host. https is not enough: an issuer out in the world that
+// names this machine or its network segment makes us a proxy for somebody (SSRF).
+func checkReach(issuer string, u *url.URL) error {
 	local := loopbackHost(issuerHost(issuer))
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
 	default:
-		return fmt.Errorf("expected https, got %s", quoteShort(endpoint))
+		return fmt.Errorf("expected https, got %s", quoteShort(u.String()))
 	}
-	if !local && (loopbackHost(u.Hostname()) || isLinkLocal(u.Hostname())) {
-		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(endpoint))
+	if !local && closeBy(u.Hostname()) {
+		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(u.String()))
 	}
 	return nil
 }
 
+// plainHost reports whether a host means one thing to every reader. A URL's host may hold quotes, commas, semicolons and
+// asterisks, which a Content-Security-Policy reads otherwise; and resolvers take "127.1" and "0x7f000001" for addresses
+// that net/netip doesn't see.
+func plainHost(host string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+	if _, err := netip.ParseAddr(host); err == nil {
+		return !strings.Contains(host, "%")
+	}
+	name := strings.TrimSuffix(host, ".")
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.Trim(last, "0123456789") == "" {
+		return false // also "", and what is too long for a number
+	}
+	return strings.Trim(name, plain) == ""
+}
+
+// issuerHost returns the host of an issuer, which configuration has checked
+// before.
 func issuerHost(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -145,14 +223,20 @@ func issuerHost(issuer string) string {
 	return u.Hostname()
 }
 
-// isLinkLocal reports whether a host is an address that never leaves the local network segment, or no host at all.
-func isLinkLocal(host string) bool {
+// closeBy reports whether a host can only be this machine or its own network
+// segment: no provider out in the world has an endpoint there.
+func closeBy(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if loopbackHost(host) || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
 	ip, err := netip.ParseAddr(host)
 	ip = ip.Unmap()
 	return err == nil && (ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast())
 }
 
-// alias returns the endpoint to use with a client certificate: its mTLS alias when there is one (RFC 8705 §5).
+// alias returns the endpoint to use with a client certificate: its mTLS alias
+// when there is one (RFC 8705 §5).
 func (m *metadata) alias(name, endpoint string) string {
 	if a := m.MTLSEndpointAliases[name]; a != "" && endpoint != "" {
 		return a
@@ -160,8 +244,9 @@ func (m *metadata) alias(name, endpoint string) string {
 	return endpoint
 }
 
-// lacksAuthMethod reports whether the provider lists its client authentication methods and leaves this one out.
-// Silence means client_secret_basic (Discovery §3), but providers forget the list: silence is no evidence here.
+// lacksAuthMethod reports whether the provider lists its client authentication
+// methods and leaves this one out. Silence means client_secret_basic (Discovery
+// §3), but providers forget the list: silence is no evidence here.
 func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
 	return len(m.TokenEndpointAuthMethods) > 0 && !slices.Contains(m.TokenEndpointAuthMethods, string(method))
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -13,126 +12,144 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep the JSON of a provider may be nested: claims of real providers stay below ten.
+// maxDepth bounds how deep the JSON of a provider may be nested: claims of real
+// providers stay below ten.
 const maxDepth = 32
 
-// An object is a JSON object from outside, read without encoding/json's leniency: no name occurs twice at any depth,
-// names are compared exactly, numbers keep their text, the text is valid UTF-8 and nothing follows the object.
-// RFC 7519 §4 leaves it to the reader which of two equal names counts; two readers that choose differently are an attack.
+// An object is a JSON object from outside, read without encoding/json's
+// leniency: no name occurs twice at any depth, names are compared exactly,
+// numbers keep their text, the text is valid UTF-8 and nothing follows the
+// object. RFC 7519 §4 leaves it to the reader which of two equal names counts;
+// two readers that choose differently are an attack.
 type object struct {
 	names  []string // in the document's order
 	values map[string]json.RawMessage
 }
 
-// parseObject reads data, whose size the caller has bounded.
+// parseObject reads data, whose size the caller has bounded, and keeps parts of
+// it: data must not change afterwards.
 func parseObject(data []byte) (object, error) {
+	// encoding/json would replace invalid bytes by U+FFFD, so that different
+	// texts become equal.
 	if !utf8.Valid(data) {
 		return object{}, errors.New("expected a JSON object, got invalid UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+	w := walker{data: data}
+	if w.next() != '{' {
 		return object{}, fmt.Errorf("expected a JSON object, got %s", kindOf(data))
 	}
+	if !json.Valid(data) {
+		return object{}, errors.New("expected a JSON object, got one that is cut or malformed")
+	}
 	o := object{values: map[string]json.RawMessage{}}
-	for dec.More() {
-		if err := o.readMember(dec); err != nil {
-			return object{}, err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return object{}, fmt.Errorf("expected a whole JSON object: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return object{}, errors.New("expected one JSON object, got more after it")
-	}
-	return o, nil
+	return o, w.object(&o, 1)
 }
 
-func (o *object) readMember(dec *json.Decoder) error {
-	token, err := dec.Token()
-	if err != nil {
-		return fmt.Errorf("expected a member name: %w", err)
-	}
-	name, _ := token.(string) // the decoder accepts nothing else here
-	if _, twice := o.values[name]; twice {
-		return fmt.Errorf("member %s occurs twice", quoteShort(name))
-	}
-	var value json.RawMessage
-	if err := dec.Decode(&value); err != nil {
-		return fmt.Errorf("member %s: %w", quoteShort(name), err)
-	}
-	if err := checkNested(value); err != nil {
-		return fmt.Errorf("member %s: %w", quoteShort(name), err)
-	}
-	o.names = append(o.names, name)
-	o.values[name] = value
-	return nil
+// A walker goes through JSON text that is known to be valid, and looks for what
+// is valid all the same: names that occur twice, and depth. It is apart from
+// encoding/json's Decoder because that takes ten times as long, and claims are
+// read with every session.
+type walker struct {
+	data []byte
+	pos  int
 }
 
-// checkNested refuses a value that is too deep or holds an object with a name twice. It keeps its own stack, so that
-// depth costs memory in proportion to maxDepth, not to the input.
-func checkNested(value json.RawMessage) error {
-	dec := json.NewDecoder(bytes.NewReader(value))
-	dec.UseNumber()
-	var open []frame
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
+// next skips what stands between tokens and returns the next one's first byte, 0
+// at the end. Commas and colons are in their places: the text is valid.
+func (w *walker) next() byte {
+	for ; w.pos < len(w.data); w.pos++ {
+		if c := w.data[w.pos]; c > ' ' && c != ',' && c != ':' {
+			return c
 		}
+	}
+	return 0
+}
+
+// object walks through an object. Its members are kept in into, unless that is nil.
+func (w *walker) object(into *object, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("nested deeper than %d", maxDepth)
+	}
+	seen := map[string]bool{}
+	w.pos++
+	for w.next() != '}' {
+		name, err := w.name()
 		if err != nil {
 			return err
 		}
-		switch {
-		case token == json.Delim('{') || token == json.Delim('['):
-			if len(open) == maxDepth {
-				return fmt.Errorf("nested deeper than %d", maxDepth)
-			}
-			enterValue(open)
-			open = append(open, newFrame(token))
-		case token == json.Delim('}') || token == json.Delim(']'):
-			open = open[:len(open)-1]
-		case len(open) > 0:
-			if err := open[len(open)-1].see(token); err != nil {
-				return err
-			}
+		if seen[name] {
+			return fmt.Errorf("member %s occurs twice", quoteShort(name))
+		}
+		seen[name] = true
+		value, err := w.value(depth)
+		if err != nil {
+			return fmt.Errorf("%s: %w", quoteShort(name), err)
+		}
+		if into != nil {
+			into.names = append(into.names, name)
+			into.values[name] = value
 		}
 	}
-}
-
-// A frame is an array or object that checkNested is inside of.
-type frame struct {
-	names     map[string]bool // nil in an array
-	wantsName bool
-}
-
-func newFrame(start json.Token) frame {
-	if start == json.Delim('{') {
-		return frame{names: map[string]bool{}, wantsName: true}
-	}
-	return frame{}
-}
-
-// enterValue notes that an object or array begins where the innermost frame expected a value.
-func enterValue(open []frame) {
-	if len(open) > 0 {
-		open[len(open)-1].wantsName = open[len(open)-1].names != nil
-	}
-}
-
-// see takes the next name or scalar of an array or object.
-func (f *frame) see(token json.Token) error {
-	if f.names == nil || !f.wantsName {
-		f.wantsName = f.names != nil
-		return nil
-	}
-	f.wantsName = false
-	name, _ := token.(string)
-	if f.names[name] {
-		return fmt.Errorf("member %s occurs twice", quoteShort(name))
-	}
-	f.names[name] = true
+	w.pos++
 	return nil
+}
+
+// value walks through a value at the given depth and returns its text.
+func (w *walker) value(depth int) (json.RawMessage, error) {
+	first := w.next()
+	start := w.pos
+	var err error
+	switch first {
+	case '{':
+		err = w.object(nil, depth+1)
+	case '[':
+		err = w.array(depth + 1)
+	case '"':
+		w.text()
+	default:
+		for w.pos < len(w.data) && strings.IndexByte(",]} \t\r\n", w.data[w.pos]) < 0 {
+			w.pos++
+		}
+	}
+	return w.data[start:w.pos:w.pos], err
+}
+
+func (w *walker) array(depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("nested deeper than %d", maxDepth)
+	}
+	w.pos++
+	for w.next() != ']' {
+		if _, err := w.value(depth); err != nil {
+			return err
+		}
+	}
+	w.pos++
+	return nil
+}
+
+// name walks through a member's name and decodes it: "s\u0075b" is sub.
+func (w *walker) name() (string, error) {
+	w.next()
+	quoted := w.text()
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1]), nil
+	}
+	var name string
+	err := json.Unmarshal(quoted, &name)
+	return name, err
+}
+
+// text walks through a string and returns it with its quotes.
+func (w *walker) text() []byte {
+	start := w.pos
+	for w.pos++; w.data[w.pos] != '"'; w.pos++ {
+		if w.data[w.pos] == '\\' {
+			w.pos++
+		}
+	}
+	w.pos++
+	return w.data[start:w.pos]
 }
 
 // has reports whether the name is there, with whatever value, null included.
@@ -159,7 +176,8 @@ func (o object) text(name string) (string, error) {
 	return s, nil
 }
 
-// texts returns a member that is a list of strings or one string; nil when it is absent or null.
+// texts returns a member that is a list of strings or one string; nil when it
+// is absent or null.
 func (o object) texts(name string) ([]string, error) {
 	if !o.present(name) {
 		return nil, nil
@@ -194,11 +212,13 @@ func (o object) flag(name string) (bool, error) {
 	return b, nil
 }
 
-// yearMax is the last second of the year 9999, beyond which time.Time stops being representable as RFC 3339.
+// yearMax is the last second of the year 9999, beyond which time.Time stops
+// being representable as RFC 3339.
 const yearMax = 253402300799
 
-// date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is false when it is absent or null.
-// A number beyond the year 9999 counts as that year's end, so that nothing overflows; a string is not a number here.
+// date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is
+// false when it is absent or null. A number beyond the year 9999 counts as that
+// year's end, so that nothing overflows; a string is not a number here.
 func (o object) date(name string) (t time.Time, ok bool, err error) {
 	if !o.present(name) {
 		return time.Time{}, false, nil
@@ -212,7 +232,8 @@ func (o object) date(name string) (t time.Time, ok bool, err error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), true, nil
 }
 
-// kindOf names the JSON kind of a value for error texts, which never repeat the value itself.
+// kindOf names the JSON kind of a value for error texts, which never repeat the
+// value itself.
 func kindOf(value []byte) string {
 	value = bytes.TrimLeft(value, " \t\r\n")
 	if len(value) == 0 {
@@ -238,7 +259,8 @@ func kindOf(value []byte) string {
 	return "other text"
 }
 
-// quoteShort makes text from outside fit for an error or a log line: quoted in ASCII and cut.
+// quoteShort makes text from outside fit for an error or a log line: quoted in
+// ASCII and cut.
 func quoteShort(s string) string {
 	const limit = 64
 	if len(s) > limit {

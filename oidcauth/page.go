@@ -113,6 +113,8 @@ func (a *Authenticator) complete(p *Problem) {
 func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	level := slog.LevelWarn
 	switch {
+	case errors.Is(p.Err, errPrefetch):
+		level = slog.LevelDebug
 	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || errors.Is(p.Err, ErrLoginRequired):

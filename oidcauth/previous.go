@@ -49,7 +49,8 @@ func (a *Authenticator) renew(ctx context.Context, s *session.Session, t *transa
 			return err
 		}
 	}
-	return s.Renew(p == nil || p.same)
+	_, somebodys := s.Get(recordName)
+	return s.Renew(!somebodys || p != nil && p.same)
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.

@@ -11,37 +11,62 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// stalePatience is how long a caller waits for metadata to be renewed while an older document is at hand.
+// stalePatience is how long a caller waits for metadata to be renewed while an
+// older document is at hand.
 const stalePatience = 3 * time.Second
 
-// A provider knows the OpenID provider's metadata and keys. Nothing is fetched before somebody asks; one fetch runs at
-// a time, whoever asks, and none of those who wait can cancel it. It is safe for concurrent use.
+// A provider knows the OpenID provider's metadata and keys. Nothing is fetched
+// before somebody asks; one fetch runs at a time, whoever asks, and none of
+// those who wait can cancel it. It is safe for concurrent use.
 type provider struct {
-	issuer string
-	maxAge time.Duration
-	limit  time.Duration // of one fetch
+	// issuer is the configured one; issuers says which tokens are its.
+	issuer  string
+	issuers issuers
+
 	client *http.Client
 	log    *slog.Logger
-	keys   *keySet
 
+	// maxAge is Config.DiscoveryMaxAge; limit bounds one fetch, whatever the
+	// client's own time-out is.
+	maxAge, limit time.Duration
+
+	// keys are the provider's signature keys. Everything that verifies shares
+	// them, and with them the brakes on fetching.
+	keys *keySet
+
+	// flight makes one fetch out of many callers.
 	flight singleflight.Group
 
-	mu      sync.Mutex
+	// mu guards what follows.
+	mu sync.Mutex
+
+	// current is the last good document, nil before the first; fetched is when
+	// it came.
 	current *metadata
 	fetched time.Time
+
+	// retry spaces out fetches that fail; lastErr is why the latest one failed,
+	// nil when it succeeded.
 	retry   backoff
 	lastErr error
 }
 
+// newProvider returns a provider that has fetched nothing yet. c has its
+// defaults filled in.
 func newProvider(c *Config, client *http.Client) *provider {
-	p := &provider{issuer: c.Issuer, maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger}
+	p := &provider{
+		issuer: c.Issuer, issuers: issuers{c.Issuer, c.Tenants},
+		maxAge: c.DiscoveryMaxAge, limit: c.Timeout, client: client, log: c.Logger,
+	}
 	p.keys = newKeySet(p)
 	return p
 }
 
-// metadata returns the provider's metadata: cached while it is younger than Config.DiscoveryMaxAge, fetched otherwise.
-// When that fails, the last good document goes on serving, however old; with none, the error is an *UnavailableError
-// that says when asking again makes sense. ctx bounds the wait, not the fetch.
+// metadata returns the provider's metadata: cached while it is younger than
+// Config.DiscoveryMaxAge, fetched otherwise. When that fails, the last good
+// document goes on serving, however old; with none, the error is an
+// *UnavailableError that says when asking again makes sense. ctx bounds the
+// wait, not the fetch.
 func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	cached, fresh, wait := p.look()
 	switch {
@@ -64,8 +89,9 @@ func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	return nil, p.unavailable()
 }
 
-// refetch fetches once for all who wait, on a context that none of them can cancel. Its error is only ever that the
-// caller's own wait ended; what the fetch brought is in the fields.
+// refetch fetches once for all who wait, on a context that none of them can
+// cancel. Its error is only ever that the caller's own wait ended; what the
+// fetch brought is in the fields.
 func (p *provider) refetch(ctx context.Context) error {
 	done := p.flight.DoChan("metadata", func() (any, error) {
 		p.fetch(context.WithoutCancel(ctx))
@@ -86,6 +112,8 @@ func (p *provider) peek() *metadata {
 	return p.current
 }
 
+// look tells metadata what to do: use the cache, wait for the back-off, or
+// fetch.
 func (p *provider) look() (cached *metadata, fresh bool, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,6 +121,8 @@ func (p *provider) look() (cached *metadata, fresh bool, wait time.Duration) {
 	return p.current, fresh, p.retry.wait()
 }
 
+// unavailable is the error while there is no document at all. RetryAfter is
+// when the back-off ends.
 func (p *provider) unavailable() *UnavailableError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +142,7 @@ func (p *provider) fetch(ctx context.Context) {
 	p.lastErr = err
 	if err != nil {
 		p.retry.failed()
-		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", err, "stale", p.current != nil)
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", p.current != nil)
 		return
 	}
 	p.retry.succeeded()
@@ -121,8 +151,9 @@ func (p *provider) fetch(ctx context.Context) {
 
 // discover gets and checks the discovery document (Discovery §4).
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
-	// A terminating slash of the issuer is removed before the path is appended (Discovery §4.1).
-	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration")
+	// A terminating slash of the issuer is removed before the path is appended
+	// (Discovery §4.1).
+	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func identityOf(s *session.Session) (*identity, error) {
 		return nil, err
 	}
 	id, _ := s.Memo(newIdentity).(*identity)
-	if id == nil {
+	if id == nil || siblingsOf(s.Manager()).find(id.record.Provider) == nil {
 		return nil, session.ErrNoSession
 	}
 	return id, nil

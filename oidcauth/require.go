@@ -54,12 +54,12 @@ func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.H
 func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handler) http.Handler {
 	first := auths[0]
 	guard := first.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := admitted(auths, r.Context(), requirements)
+		user, err := admitted(r.Context(), auths, requirements)
 		if err == nil {
 			h.ServeHTTP(w, r)
 			return
 		}
-		first.deny(w, r, user, err)
+		denier(r.Context(), auths).deny(w, r, user, err)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, a := range auths {
@@ -72,9 +72,21 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 	})
 }
 
+// denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
+func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
+	if id, err := identityOf(session.From(ctx)); err == nil {
+		for _, a := range auths {
+			if id.record.Provider == a.key {
+				return a
+			}
+		}
+	}
+	return auths[0]
+}
+
 // admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
-func admitted(auths []*Authenticator, ctx context.Context, requirements []Requirement) (*User, error) {
-	user, err := guardUser(auths, ctx)
+func admitted(ctx context.Context, auths []*Authenticator, requirements []Requirement) (*User, error) {
+	user, err := guardUser(ctx, auths)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +101,7 @@ func admitted(auths []*Authenticator, ctx context.Context, requirements []Requir
 
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
 // something at their own issuer only.
-func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error) {
+func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
@@ -104,7 +116,7 @@ func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
-			if u.Issuer == "" || u.Issuer == a.config.Issuer {
+			if u.Issuer == "" || a.provider.issuers.allow(u.Issuer) {
 				return u.clone, nil
 			}
 		}
@@ -141,7 +153,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 	}
 	t := &transaction{Loops: a.loops(r)}
 	if t.Loops > maxLoops {
-		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
 	o.ReturnTo = requestURI(r)

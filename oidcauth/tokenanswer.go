@@ -10,26 +10,42 @@ import (
 	"time"
 )
 
-// maxExpiresIn caps how long an access token is believed to live. Sessions end long before.
+// maxExpiresIn caps how long an access token is believed to live. Sessions end
+// long before.
 const maxExpiresIn = 30 * 24 * time.Hour
 
-// A tokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1). Unlike x/oauth2's reading of it, an
-// expires_in of 0 is not for ever, a string or a fraction is a number, and an error in a 200 is an error.
+// A tokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1).
+// Unlike x/oauth2's reading of it, an expires_in of 0 is not for ever, a string
+// or a fraction is a number, and an error in a 200 is an error.
 type tokenAnswer struct {
-	AccessToken  string
-	TokenType    string // "Bearer" or "DPoP", whatever case the provider wrote
-	RefreshToken string // "" when the answer has none
-	IDToken      string // "" when the answer has none
-	Scope        string // "" when the answer has none: as asked for
-	Expiry       time.Time
+	// AccessToken is visible ASCII, fit for a header. Never empty.
+	AccessToken string
+
+	// TokenType is "Bearer" or "DPoP", in whatever case the provider wrote it.
+	TokenType string
+
+	// RefreshToken is "" when the answer has none: a refresh then keeps the old
+	// one (RFC 6749 §6).
+	RefreshToken string
+
+	// IDToken is not verified yet. It is "" when the answer has none.
+	IDToken string
+
+	// Scope is what was granted, "" when the answer doesn't say: what was asked
+	// for (RFC 6749 §5.1).
+	Scope string
+
+	// Expiry is when the access token expires; zero when the answer doesn't say.
+	Expiry time.Time
 }
 
 // String keeps tokens out of logs and debug dumps.
 func (t *tokenAnswer) String() string   { return "token answer (redacted)" }
 func (t *tokenAnswer) GoString() string { return t.String() }
 
-// parseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token was asked for: no other type will do
-// then, and DPoP will not do otherwise (RFC 9449 §5).
+// parseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token
+// was asked for: no other type will do then, and DPoP will not do otherwise
+// (RFC 9449 §5).
 func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer, error) {
 	o, err := parseObject(body)
 	if err != nil {
@@ -50,6 +66,7 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	return t, nil
 }
 
+// requiredCredential is credential for a member that must be there.
 func requiredCredential(o object, name string) (string, error) {
 	s, err := credential(o, name)
 	if err == nil && s == "" {
@@ -58,7 +75,8 @@ func requiredCredential(o object, name string) (string, error) {
 	return s, err
 }
 
-// credential returns a string that goes into headers and forms: visible ASCII only (RFC 6749 appendix A).
+// credential returns a string that goes into headers and forms: visible ASCII
+// only (RFC 6749 appendix A).
 func credential(o object, name string) (string, error) {
 	s, err := o.text(name)
 	if err != nil {
@@ -70,7 +88,8 @@ func credential(o object, name string) (string, error) {
 	return s, nil
 }
 
-// tokenType compares token_type, which has no case (RFC 6749 §5.1), with the one that was asked for.
+// tokenType compares token_type, which has no case (RFC 6749 §5.1), with the
+// one that was asked for.
 func tokenType(o object, dpop bool) (string, error) {
 	got, err := o.text("token_type")
 	if err != nil {
@@ -86,8 +105,9 @@ func tokenType(o object, dpop bool) (string, error) {
 	return want, nil
 }
 
-// expiresIn returns when the access token expires: zero when the answer doesn't say, received when it says zero or
-// less, capped when it says more than anybody needs. Numbers in strings count: some providers write them so.
+// expiresIn returns when the access token expires: zero when the answer doesn't
+// say, received when it says zero or less, capped when it says more than
+// anybody needs. Numbers in strings count: some providers write them so.
 func expiresIn(o object, received time.Time) (time.Time, error) {
 	if !o.present("expires_in") {
 		return time.Time{}, nil
@@ -101,6 +121,8 @@ func expiresIn(o object, received time.Time) (time.Time, error) {
 		}
 		text = strings.TrimSpace(s)
 	}
+	// Out of range is an answer, too: ParseFloat says ±Inf, and the caps below
+	// apply. NaN is not.
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) || seconds != seconds {
 		return time.Time{}, fmt.Errorf("expires_in: expected a number of seconds, got %s", kindOf(value))

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -98,11 +99,14 @@ func (a *Authenticator) openTransaction(r *http.Request, state string) (*transac
 	name := a.transactionCookie(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
-		return nil, ErrState
+		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or under another host name, or cookies are blocked", ErrState, len(found))
 	}
 	t, err := a.decodeTransaction(name, found[0].Value)
-	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != a.key {
-		return nil, ErrState
+	if err != nil {
+		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", ErrState)
+	}
+	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != a.key {
+		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
 	}
 	return t, nil
 }

@@ -131,7 +131,7 @@ func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, e
 	}
 	base := t.base
 	if base == nil {
-		base = http.DefaultTransport
+		base = http.DefaultTransport //nolint:forbidigo // the caller's context bounds it, as with any http.Client{}
 	}
 	res, err := base.RoundTrip(out)
 	if res != nil {

@@ -12,11 +12,13 @@ import (
 )
 
 // errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
-var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set UserInfo to "off"`)
+var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set Config.UserInfo to UserInfoOff`)
 
-// userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the access token of t: nil without error
-// when the provider has no userinfo endpoint. The answer's sub must be subject; a signed answer (application/jwt) must
-// verify. The error is an *endpointError, a *tokenError or an *UnavailableError; all of them fail a login.
+// userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the
+// access token of t: nil without error when the provider has no userinfo
+// endpoint. The answer's sub must be subject; a signed answer (application/jwt)
+// must verify. The error is an *endpointError, a *tokenError or an
+// *UnavailableError; all of them fail a login.
 func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
 	if (t.TokenType == "DPoP") != (e.proof != nil) {
 		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}
@@ -43,7 +45,8 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 	return e.verifier.userinfo(ctx, a, subject)
 }
 
-// userinfo reads an answer of the userinfo endpoint, signed or not, and demands that it is about subject (Core §5.3.2).
+// userinfo reads an answer of the userinfo endpoint, signed or not, and demands
+// that it is about subject (Core §5.3.2).
 func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (json.RawMessage, error) {
 	body := a.body
 	if mediaType(a.header) == "application/jwt" {
@@ -66,6 +69,8 @@ func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (jso
 	return body, nil
 }
 
+// checkSubject compares the sub of userinfo with the ID token's (Core §5.3.4):
+// without it, a provider that mixes up two answers would mix up two users.
 func checkSubject(claims object, want string) error {
 	sub, err := subjectOf(claims)
 	if err == nil && sub != want {
@@ -74,8 +79,9 @@ func checkSubject(claims object, want string) error {
 	return err
 }
 
-// signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be ours when they are there, and what marks
-// another kind of token, an ID token above all, is refused, for a signature alone doesn't say what was signed.
+// signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be
+// ours when they are there, and what marks another kind of token, an ID token
+// above all, is refused, for a signature alone doesn't say what was signed.
 func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
 	jws, err := v.open(raw)
 	if err != nil {
@@ -95,10 +101,13 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 	return jws, v.signedBy(ctx, jws)
 }
 
+// checkUserinfoScope checks the claims that say for whom and when a signed
+// answer is. They are optional here (Core §5.3.2), but when the provider makes
+// them, they must hold.
 func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.has("iss") {
-		err = checkIssuer(claims, v.issuer)
+		err = v.issuers.check(claims)
 	}
 	if err == nil && claims.has("aud") {
 		err = checkAudience(claims, v.clientID)
@@ -109,16 +118,12 @@ func (v *verifier) checkUserinfoScope(claims object) (err error) {
 	return cmp.Or(err, now.notBefore(claims))
 }
 
-// signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which userinfo may leave out.
-func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	_, err := (&oneSignature{keys: v.keys, alg: v.alg, why: forLogin}).VerifySignature(ctx, jws.raw)
-	return err
-}
-
-// mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
-// never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
-// itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
-// ID token's claims as they are.
+// mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A
+// claim of the ID token, which is signed, is never replaced, and userinfo never
+// provides a protocol claim, in no spelling: what the provider says about the
+// login itself comes from the ID token alone. The result is compact, in the
+// order of its sources; without userinfo it is the ID token's claims as they
+// are.
 func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	if userinfo == nil && idToken != nil {
 		return idToken, nil
@@ -149,6 +154,8 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	return append(merged.Bytes(), '}'), nil
 }
 
+// writeMember appends a member to an object that is being written; its first
+// one opens the object.
 func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	separator := byte(',')
 	if b.Len() == 0 {

@@ -81,7 +81,7 @@ func TestA401NamesTheWayOut(t *testing.T) {
 	_, err := op.endpoint().Userinfo(background(), bearer, "alice")
 	failed := requireEndpointError(t, err)
 	require.Equal(t, 401, failed.Status)
-	require.ErrorContains(t, err, `set UserInfo to "off"`)
+	require.ErrorContains(t, err, `set Config.UserInfo to UserInfoOff`)
 	require.NotContains(t, err.Error(), "at-4711")
 }
 

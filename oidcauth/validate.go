@@ -39,6 +39,7 @@ func (c *Config) validate() error {
 	if !slices.Contains(signingAlgs, c.SigningAlg) {
 		wrong("SigningAlg", "%q is not one of %s", c.SigningAlg, strings.Join(signingAlgs, ", "))
 	}
+	c.validateTenants(wrong)
 	c.validateModes(wrong)
 	c.validateTimes(wrong)
 	c.validateLists(wrong)

@@ -10,62 +10,110 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 )
 
-// A verifier checks what the provider signed: ID tokens, logout tokens, userinfo. go-oidc verifies signature, issuer
-// and audience with our keys; the rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here.
-// It is safe for concurrent use.
+// A verifier checks what the provider signed: ID tokens, logout tokens,
+// userinfo. go-oidc verifies signature, issuer and audience with our keys; the
+// rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
+// is safe for concurrent use.
 type verifier struct {
-	issuer, clientID, alg string
-	skew                  time.Duration
-	keys                  *keySet
-	decryption            []crypto.PrivateKey
+	// issuers, clientID and alg are the only ones that a token may name.
+	issuers       issuers
+	clientID, alg string
+
+	// skew is how far the provider's clock may be from ours, either way.
+	skew time.Duration
+
+	// keys verify signatures; decryption opens encrypted tokens, and none means
+	// that encrypted tokens are refused.
+	keys       *keySet
+	decryption []crypto.PrivateKey
 }
 
-// newVerifier shares the keys of p. The client is p's; the parameter keeps the three constructors alike.
+// newVerifier shares the keys of p. The client is p's; the parameter keeps the
+// three constructors alike.
 func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	return &verifier{
-		issuer: c.Issuer, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
+		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
 		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
 	}
 }
 
-// A tokenError says that a token is at fault: what was expected and what came, never the token. Failures that are not
-// the token's are *UnavailableErrors instead.
+// A tokenError says that a token is at fault: what was expected and what came,
+// never the token. Failures that are not the token's are *UnavailableErrors
+// instead.
 type tokenError struct {
-	Reason string // a constant: which check
-	Err    error
+	// Reason is a constant that says which kind of token was refused.
+	Reason string
+
+	// Err says what was expected and what came.
+	Err error
 }
 
+// Error names the check and what it found. Nothing in it is longer than a line,
+// and no token is repeated.
 func (e *tokenError) Error() string { return "oidcauth: " + e.Reason + ": " + e.Err.Error() }
+
+// Unwrap returns the finding.
 func (e *tokenError) Unwrap() error { return e.Err }
 
-// errNoAuthTime is in the chain when max_age was asked for and the provider left auth_time out, as some do.
+// errNoAuthTime is in the chain when max_age was asked for and the provider
+// left auth_time out, as some do.
 var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none")
 
 // An idToken is a verified ID token.
 type idToken struct {
-	Raw                              string // the signed token, for id_token_hint
-	Issuer, Subject, SID, Nonce, ACR string
-	AMR                              []string
-	IssuedAt, Expiry, AuthTime       time.Time // AuthTime is zero when the provider doesn't say
-	SessionExpiry                    time.Time // session_expiry; zero: the provider sets no limit
-	Claims                           json.RawMessage
+	// Raw is the signed token, decrypted if it was encrypted, for id_token_hint.
+	Raw string
+
+	// Issuer is the configured one. Subject names the user there.
+	Issuer, Subject string
+
+	// SID is the provider's session, "" when it doesn't say.
+	SID string
+
+	// Nonce is the one of the login, ACR the authentication context class (Core
+	// §2), each "" when absent; AMR lists the methods of authentication.
+	Nonce, ACR string
+	AMR        []string
+
+	// IssuedAt is iat, by the provider's clock. Expiry is exp, at most 24 hours
+	// ahead.
+	IssuedAt, Expiry time.Time
+
+	// AuthTime is when the user last authenticated; zero when the provider
+	// doesn't say, and always after a refresh.
+	AuthTime time.Time
+
+	// SessionExpiry is the provider's limit to the session (session_expiry);
+	// zero when it sets none.
+	SessionExpiry time.Time
+
+	// Claims are all claims as they were signed.
+	Claims json.RawMessage
 }
 
 // A loginExpectation is what the ID token of a login is compared with.
 type loginExpectation struct {
-	Nonce        string         // never empty
-	AccessToken  string         // for at_hash
-	Started      time.Time      // when the transaction began
-	MaxAge       *time.Duration // nil: max_age was not asked for
-	EssentialACR []string       // one of them is needed; none: any will do
+	// Nonce is what the login sent. An empty one is met by no token.
+	Nonce string
+
+	// AccessToken came with the ID token; at_hash is compared with it.
+	AccessToken string
+
+	// Started is when the transaction began, by our clock.
+	Started time.Time
+
+	// MaxAge is the max_age that was asked for; nil when none was.
+	MaxAge *time.Duration
+
+	// EssentialACR lists the classes of which one was asked for as essential;
+	// empty when any will do.
+	EssentialACR []string
 }
 
-// login verifies the ID token of a code exchange. The error is a *tokenError or an *UnavailableError.
+// login verifies the ID token of a code exchange. The error is a *tokenError or
+// an *UnavailableError.
 func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken)
 	if err != nil {
@@ -83,7 +131,8 @@ func (v *verifier) login(ctx context.Context, raw string, want loginExpectation)
 	return t, nil
 }
 
-// readAuthTime refuses an auth_time in the future: it would look fresh for too long.
+// readAuthTime refuses an auth_time in the future: it would look fresh for too
+// long.
 func (v *verifier) readAuthTime(t *idToken, claims object) error {
 	at, _, err := claims.date("auth_time")
 	if err != nil {
@@ -96,7 +145,8 @@ func (v *verifier) readAuthTime(t *idToken, claims object) error {
 	return nil
 }
 
-// checkFreshness compares auth_time and acr with what was asked for (Core §3.1.3.7, steps 12 and 13).
+// checkFreshness compares auth_time and acr with what was asked for (Core
+// §3.1.3.7, steps 12 and 13).
 func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) error {
 	if want.MaxAge != nil {
 		if t.AuthTime.IsZero() {
@@ -113,15 +163,23 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 	return nil
 }
 
-// A refreshExpectation is what the login's ID token said, for comparison with that of a refresh.
+// A refreshExpectation is what the login's ID token said, for comparison with
+// that of a refresh.
 type refreshExpectation struct {
-	Subject, Nonce string
-	IssuedAt       time.Time
-	AccessToken    string // the new one, for at_hash
+	// Subject and Nonce are the login's, and so is Issuer, which matters where a
+	// provider has several.
+	Issuer, Subject, Nonce string
+
+	// IssuedAt is the iat of the login's ID token, by the provider's clock.
+	IssuedAt time.Time
+
+	// AccessToken is the new one; at_hash is compared with it.
+	AccessToken string
 }
 
-// refresh verifies the ID token of a refresh (Core §12.2): the same person, from the same provider, for the same
-// client. auth_time is not taken over, so that a refresh freshens nothing. The error is as login's.
+// refresh verifies the ID token of a refresh (Core §12.2): the same person,
+// from the same provider, for the same client. auth_time is not taken over, so
+// that a refresh freshens nothing. The error is as login's.
 func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, 0, want.AccessToken)
 	if err != nil {
@@ -130,6 +188,8 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 	switch {
 	case t.Subject != want.Subject:
 		err = errors.New("sub: expected the one of the login, got another")
+	case v.issuers.many() && t.Issuer != want.Issuer:
+		err = errors.New("iss: expected the one of the login, got another tenant's")
 	case claims.present("nonce") && !equalText(t.Nonce, want.Nonce):
 		err = errors.New("nonce: expected the one of the login, got another")
 	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
@@ -143,6 +203,8 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 
 // idToken holds what login and refresh have in common.
 func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, object, error) {
+	// What needs no key comes first, so that nonsense costs neither
+	// cryptography nor a fetch.
 	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg)
@@ -159,6 +221,8 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	if err := v.signature(ctx, jws, forLogin); err != nil {
 		return nil, object{}, asTokenError("ID token refused", err)
 	}
+	// The payload was taken apart before, from the very bytes that are signed:
+	// go-oidc decodes the same segments.
 	t, err := v.readIDToken(jws, maxAge)
 	if err == nil {
 		err = checkTokenHash(jws.payload, v.alg, accessToken)
@@ -169,10 +233,14 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	return t, jws.payload, nil
 }
 
+// readIDToken reads the claims of a token whose signature is good, and checks
+// those that need nothing but a clock and the configuration. Every claim is
+// read, so that one of an odd type is found even where its value would not
+// matter.
 func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken, error) {
 	claims := jws.payload
-	t := &idToken{Raw: jws.raw, Issuer: v.issuer, Claims: jws.body}
-	var errs [9]error
+	t := &idToken{Raw: jws.raw, Claims: jws.body}
+	var errs [10]error
 	now := clock{time.Now(), v.skew}
 	t.Subject, errs[0] = subjectOf(claims)
 	errs[1] = checkAudience(claims, v.clientID)
@@ -183,6 +251,7 @@ func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken,
 	t.Nonce, errs[6] = claims.text("nonce")
 	t.SessionExpiry, _, errs[7] = claims.date("session_expiry")
 	errs[8] = t.readContext(claims)
+	t.Issuer, errs[9] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
 }
 
@@ -195,40 +264,12 @@ func (t *idToken) readContext(claims object) (err error) {
 	return err
 }
 
-// signature lets go-oidc verify signature, issuer and audience. Its own expiry check, which knows no skew, is off.
-func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
-	keys := &oneSignature{keys: v.keys, alg: v.alg, why: why}
-	_, err := oidc.NewVerifier(v.issuer, keys, &oidc.Config{
-		ClientID:             v.clientID,
-		SupportedSigningAlgs: []string{v.alg},
-		SkipExpiryCheck:      true,
-	}).Verify(ctx, jws.raw)
-	if keys.err != nil {
-		return keys.err // go-oidc flattens errors to text
-	}
-	return err
-}
-
-// oneSignature is go-oidc's KeySet for one token. It keeps the error that go-oidc would flatten.
-type oneSignature struct {
-	keys *keySet
-	alg  string
-	why  purpose
-	err  error
-}
-
-func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)})
-	if err == nil {
-		payload, err = s.keys.verify(ctx, jws, s.why)
-	}
-	s.err = err
-	return payload, err
-}
-
+// refuseIDToken gives every refusal of an ID token the same reason: which check
+// failed is for the log.
 func refuseIDToken(err error) error { return &tokenError{Reason: "ID token refused", Err: err} }
 
-// asTokenError leaves an *UnavailableError alone: the keys are missing, and the token may be good.
+// asTokenError leaves an *UnavailableError alone: the keys are missing, and the
+// token may be good.
 func asTokenError(reason string, err error) error {
 	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
 		return unavailable

@@ -122,6 +122,12 @@ func TestClaimsOfIDTokens(t *testing.T) {
 		{"a sid that is a number is refused", func() m { return m{"sid": 1} }, false},
 		{"a sid of 1 kB is refused", func() m { return m{"sid": strings.Repeat("s", 1024)} }, false},
 		{"a session_expiry in a string is refused", func() m { return m{"session_expiry": "soon"} }, false},
+		{"an issuer of 50 kB is refused in few words", func() m { return m{"iss": strings.Repeat("i", 50_000)} }, false},
+		{"an audience of 50 kB is refused in few words", func() m { return m{"aud": strings.Repeat("a", 50_000)} }, false},
+		{"a distributed claim is accepted and not fetched", func() m {
+			return m{"_claim_names": m{"groups": "src1"}, "_claim_sources": m{"src1": m{"endpoint": "http://169.254.169.254/"}}}
+		}, true},
+		{"a distributed claim without a source is refused", func() m { return m{"_claim_names": m{"groups": "src1"}} }, false},
 		{"an unknown claim is accepted", func() m { return m{"https://shop.example/x": m{"y": []int{1}}} }, true},
 		{"SUB beside sub is refused", func() m { return m{"SUB": "admin"} }, false},
 		{"sub with a long s beside sub is refused", func() m { return m{"ſub": "admin"} }, false},
@@ -131,7 +137,9 @@ func TestClaimsOfIDTokens(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				raw := sign(rsaKey(), header, with(claims(), row.change()))
-				token, err := newFakeOP(t).verifier().Login(background(), raw, expectation())
+				op := newFakeOP(t)
+				token, err := op.verifier().Login(background(), raw, expectation())
+				require.LessOrEqual(t, len(op.requests), 2, "metadata and keys, and nothing that a claim names")
 				if !row.ok {
 					requireTokenError(t, err)
 					return
@@ -268,6 +276,7 @@ func TestMonsterTokensCostNothing(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}", 10000)
 	for name, raw := range map[string]string{
 		"five megabytes":                 strings.Repeat("a", 5<<20),
+		"a good token of 200 kB":         sign(rsaKey(), header, with(claims(), m{"x": strings.Repeat("a", 150_000)})),
 		"a million dots":                 strings.Repeat(".", 1_000_000),
 		"a hundred thousand dots":        strings.Repeat(".", 100_000),
 		"a payload ten thousand deep":    sign(rsaKey(), header, deep),
@@ -292,6 +301,17 @@ func TestMonsterTokensCostNothing(t *testing.T) {
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 		})
 	}
+}
+
+func TestATokenWithManyGroupsIsAccepted(t *testing.T) {
+	groups := make([]string, 2000)
+	for i := range groups {
+		groups[i] = fmt.Sprintf("f81d4fae-7dec-11d0-a765-%012d", i)
+	}
+	raw := sign(rsaKey(), header, with(claims(), m{"groups": groups}))
+	require.Less(t, len(raw), oidcauth.MaxToken)
+	_, err := newFakeOP(t).verifier().Login(background(), raw, expectation())
+	require.NoError(t, err)
 }
 
 func TestMaxAgeAndACRAreVerified(t *testing.T) {

@@ -2,16 +2,19 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 const maxTries = 32 // of a compare-and-swap that other processes keep winning
 
-// merge publishes d on top of the newest generation of g's session, and returns the one that is then the newest. Requests that
-// change different names at once all succeed; of two that change the same name, the later one wins.
+// merge publishes d on top of the newest generation of g's session, and returns
+// the one that is then the newest. Requests that change different names at once
+// all succeed; of two that change the same name, the later one wins.
 func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generation, error) {
-	// Within the process they queue, so that only other processes are raced with.
+	// Within the process they queue, so that only other processes are raced
+	// with.
 	unlock, err := m.locks.lock(ctx, "merge "+g.id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -38,7 +41,8 @@ func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generati
 	return nil, fmt.Errorf("%w: session kept changing", ErrUnavailable)
 }
 
-// next is the generation after v with d's changes, as it will be read back: packed and unpacked again.
+// next is the generation after v with d's changes, as it will be read back:
+// packed and unpacked again.
 func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, error) {
 	epochs, err := m.epochs(ctx, d.tags)
 	if err != nil {
@@ -48,6 +52,12 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 	next.idle = max(v.idle, m.idleFrom(time.Now()))
 	if m.config.IdleTimeout < 0 {
 		next.idle = 0
+	}
+	if next.expired(time.Now()) { // a limit in the past
+		if g := v.g; g.number > 0 {
+			err = m.keeper.end(ctx, g.id)
+		}
+		return nil, errors.Join(ErrNoSession, err)
 	}
 	plain, err := pack(next)
 	if err != nil {

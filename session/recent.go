@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// recent is this process's memory of what it lately changed: newer generations, for requests that still carry an older cookie,
-// and ended sessions. A late response can thus neither roll a session back nor revive it.
+// recent is this process's memory of what it lately changed: newer generations,
+// for requests that still carry an older cookie, and ended sessions. A late
+// response can thus neither roll a session back nor revive it.
 type recent struct {
-	mu          sync.Mutex
+	mu          sync.RWMutex
 	generations expiring[*generation]
 	ended       expiring[struct{}]
 	full        sync.Once
@@ -21,11 +22,11 @@ const (
 	endedBytes  = 32 << 20 // about 200,000 ended sessions
 )
 
-// newest returns what is remembered of the session, if anything, and whether it has ended.
-func (r *recent) newest(id string) (g *generation, ended bool) {
-	now := time.Now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// newest returns what is remembered of the session, if anything, and whether it
+// has ended.
+func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	if _, ended := r.ended.get(id, now); ended {
 		return nil, true
 	}
@@ -33,7 +34,8 @@ func (r *recent) newest(id string) (g *generation, ended bool) {
 	return g, false
 }
 
-// swap remembers next unless something newer than prev is known: the compare-and-swap of a process without a Store.
+// swap remembers next unless something newer than prev is known: the
+// compare-and-swap of a process without a Store.
 func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 	now := time.Now()
 	r.mu.Lock()
@@ -60,7 +62,8 @@ func (r *recent) forget(id string) {
 	r.generations.delete(id)
 }
 
-// end remembers that a session has ended, for as long as a cookie of it could live.
+// end remembers that a session has ended, for as long as a cookie of it could
+// live.
 func (r *recent) end(id string, life time.Duration) {
 	now := time.Now()
 	r.mu.Lock()

@@ -2,28 +2,29 @@ package session
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
 
-// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the smallest form from which its text
-// comes back character by character, which is tried when it is packed; a part that fails is kept as text:
+// Tokens are packed by their shape. A token is cut at its dots, and each part
+// is kept in the smallest form from which its text comes back character by
+// character, which is tried when it is packed; a part that fails is kept as
+// text:
 //
 //	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), in one stream that all
 //	         tokens of the session share, deflated with a preset dictionary
 //	raw      the bytes behind any other base64 part: signatures, opaque tokens, encrypted tokens
 //	text     anything else
 //
-// Nothing else goes into the stream: no secret, and nothing that an application or a visitor chooses, so that the length of
-// what is sealed does not tell one from the other. The form:
+// Nothing else goes into the stream: no secret, and nothing that an application
+// or a visitor chooses, so that the length of what is sealed does not tell one
+// from the other. The form:
 //
+//	length of the rest
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
 //	table of outlined values
 //	length of the deflated stream, the stream
@@ -39,32 +40,39 @@ const (
 	maxClaims = 64 << 10 // of all tokens of a session, inflated and filled in
 )
 
-// tokens are the tokens of a generation: packed, and unpacked when somebody asks.
+// tokens are the tokens of a generation: packed, and unpacked when somebody
+// asks.
 type tokens struct {
 	packed *packedTokens
 	texts  []tokenText // when they were just set, and not packed yet
 }
 
+// tokenText is a token as an application knows it.
 type tokenText struct{ name, text string }
 
-// packedTokens refer to the bytes that were read.
+// packedTokens is the form as it was read, which is written again as it is
+// while no token changes.
 type packedTokens struct {
-	form   []byte // all of it, so that it can be written again as it is
-	list   []packedToken
-	values outlined
-	stream []byte
-	claims int // inflated length
-	chars  int // text length, for the memory's accounts
-
+	form  []byte
 	once  sync.Once
 	texts []tokenText
 }
 
+// form is a form taken apart; it refers to the form's bytes.
+type form struct {
+	list   []packedToken
+	values outlined
+	stream []byte
+	claims int // inflated length
+}
+
+// packedToken is a token as parts between dots.
 type packedToken struct {
 	name  string
 	parts []part
 }
 
+// part is one of them; size is its length in its own form.
 type part struct {
 	kind, size int
 	data       []byte // nil for claims
@@ -80,19 +88,22 @@ func (t *tokens) get(name string) (string, bool) {
 	return "", false
 }
 
+// all returns every token as text.
 func (t *tokens) all() []tokenText {
 	if t.packed == nil {
 		return t.texts
 	}
-	t.packed.once.Do(func() { t.packed.texts = t.packed.unpack() })
+	t.packed.once.Do(func() { t.packed.texts = unpackTokens(t.packed.form) })
 	return t.packed.texts
 }
 
+// equal compares tokens; the same packed form needs no unpacking.
 func (t *tokens) equal(other *tokens) bool {
 	return t.packed != nil && t.packed == other.packed || slices.Equal(t.all(), other.all())
 }
 
-// with returns the tokens after changes ("" deletes); without any, the packed form stays.
+// with returns the tokens after changes ("" deletes); without any, the packed
+// form stays.
 func (t *tokens) with(changes map[string]string) tokens {
 	if len(changes) == 0 {
 		return *t
@@ -117,15 +128,15 @@ func (t *tokens) with(changes map[string]string) tokens {
 // append writes the form.
 func (t *tokens) append(b []byte) ([]byte, error) {
 	if t.packed != nil {
-		return append(b, t.packed.form...), nil
+		return appendBytes(b, t.packed.form), nil
 	}
-	w := tokenWriter{b: binary.AppendUvarint(b, uint64(len(t.texts)))}
+	w := tokenWriter{b: binary.AppendUvarint(nil, uint64(len(t.texts)))}
 	for _, token := range t.texts {
 		w.b = appendName(w.b, token.name)
 		w.token(token.text)
 	}
 	stream, err := deflate(w.claims)
-	return appendBytes(w.values.append(w.b), stream), err
+	return appendBytes(b, appendBytes(w.values.append(w.b), stream)), err
 }
 
 // tokenWriter takes tokens apart.
@@ -136,6 +147,7 @@ type tokenWriter struct {
 	filled int    // what the stream's claims are long in full
 }
 
+// token writes one token, part by part.
 func (w *tokenWriter) token(text string) {
 	parts := strings.Split(text, ".")
 	jwt := len(parts) == 3
@@ -150,12 +162,13 @@ func (w *tokenWriter) token(text string) {
 		case raw != nil:
 			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
 		default:
-			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|partText), part...)
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|uint64(partText)), part...)
 		}
 	}
 }
 
-// object writes raw as claims, if it looks like a JSON object and there is room.
+// object writes raw as claims, if it looks like a JSON object and there is
+// room.
 func (w *tokenWriter) object(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
 		return false
@@ -170,7 +183,8 @@ func (w *tokenWriter) object(raw []byte) bool {
 	return true
 }
 
-// rawOf returns the bytes behind base64 text, nil unless they give back the same text.
+// rawOf returns the bytes behind base64 text, nil unless they give back the
+// same text.
 func rawOf(text string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != text {
@@ -179,59 +193,60 @@ func rawOf(text string) []byte {
 	return raw
 }
 
-// tokens reads the form without inflating anything.
-func (r *reader) tokens() tokens {
-	start := r.b
-	p := new(packedTokens)
+// tokens reads the form without looking into it: most requests need no token.
+func (r *reader) tokens() tokens { return tokens{packed: &packedTokens{form: r.bytes()}} }
+
+// form takes a form apart; false when it is malformed.
+func (r *reader) form() (f form, ok bool) {
 	for range r.count() {
 		token := packedToken{name: r.name()}
 		n := r.count()
 		if n > maxParts {
-			r.bad = true
-			break
+			return f, false
 		}
 		token.parts = make([]part, 0, n)
 		for range n {
-			token.parts = append(token.parts, r.part(p))
+			token.parts = append(token.parts, r.part(&f))
 		}
-		p.list = append(p.list, token)
+		f.list = append(f.list, token)
 	}
-	p.values = r.outlined()
-	p.stream = r.bytes()
-	if p.claims > maxClaims {
-		r.bad = true
-	}
-	p.form = start[:len(start)-len(r.b)]
-	return tokens{packed: p}
+	f.values = r.outlined()
+	f.stream = r.bytes()
+	return f, !r.bad && len(r.b) == 0 && f.claims <= maxClaims
 }
 
-func (r *reader) part(p *packedTokens) part {
+// part reads one part's head, and its bytes unless they are in the stream.
+func (r *reader) part(f *form) part {
 	head := r.uvarint()
-	t := part{kind: int(head & 3), size: int(min(head>>2, maxPacked))}
+	t := part{kind: int(head & 3), size: int(min(head>>2, maxClaims+1))}
 	switch t.kind {
 	case partKinds:
 		r.bad = true
 	case partClaims:
-		p.claims += t.size
-		p.chars += t.size * 4 / 3
+		f.claims += t.size
 	default:
 		t.data = r.take(head >> 2)
-		p.chars += t.size * 4 / 3
 	}
 	return t
 }
 
-// unpack rebuilds the texts. A stream that does not hold what the parts say, or grows beyond what was ever packed, which only a
-// holder of the keys can make, yields no tokens.
-func (p *packedTokens) unpack() []tokenText {
-	claims, err := inflate(p.stream, p.claims)
+// unpackTokens rebuilds the texts. A form that contradicts itself, or grows
+// beyond what was ever packed, which only a holder of the keys can make, yields
+// no tokens.
+func unpackTokens(packed []byte) []tokenText {
+	r := &reader{b: packed}
+	f, ok := r.form()
+	if !ok {
+		return nil
+	}
+	claims, err := inflate(f.stream, f.claims)
 	if err != nil {
 		return nil
 	}
-	texts := make([]tokenText, 0, len(p.list))
+	texts := make([]tokenText, 0, len(f.list))
 	room := maxClaims
 	var filled []byte
-	for _, token := range p.list {
+	for _, token := range f.list {
 		text := make([]byte, 0, 1024)
 		for i, part := range token.parts {
 			if i > 0 {
@@ -239,7 +254,7 @@ func (p *packedTokens) unpack() []tokenText {
 			}
 			data := part.data
 			if part.kind == partClaims {
-				filled = p.values.fill(filled[:0], claims[:part.size], room)
+				filled = f.values.fill(filled[:0], claims[:part.size], room)
 				if filled == nil {
 					return nil
 				}
@@ -252,54 +267,10 @@ func (p *packedTokens) unpack() []tokenText {
 	return texts
 }
 
+// append writes the text of a part.
 func (t part) append(text, data []byte) []byte {
 	if t.kind == partText {
 		return append(text, data...)
 	}
 	return base64.RawURLEncoding.AppendEncode(text, data)
-}
-
-var errStream = errors.New("session: claims are not what their lengths say")
-
-var deflaters = sync.Pool{New: func() any {
-	w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
-	if err != nil { // only for a level that does not exist
-		panic(err)
-	}
-	return w
-}}
-
-func deflate(claims []byte) ([]byte, error) {
-	if len(claims) == 0 {
-		return nil, nil
-	}
-	var buf bytes.Buffer
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	w.Reset(&buf) // keeps the dictionary
-	if _, err := w.Write(claims); err != nil {
-		return nil, err
-	}
-	err := w.Close()
-	return buf.Bytes(), err
-}
-
-var inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
-
-// inflate reads exactly size bytes; a stream that holds more or less is an error, found without reading on.
-func inflate(stream []byte, size int) ([]byte, error) {
-	if size == 0 && len(stream) == 0 {
-		return nil, nil
-	}
-	r := inflaters.Get().(io.ReadCloser)
-	defer inflaters.Put(r)
-	if err := r.(flate.Resetter).Reset(bytes.NewReader(stream), dictionary); err != nil {
-		return nil, err
-	}
-	claims := make([]byte, size+1)
-	n, err := io.ReadFull(r, claims)
-	if err != io.ErrUnexpectedEOF && err != io.EOF || n != size {
-		return nil, errStream
-	}
-	return claims[:size], nil
 }

@@ -10,12 +10,14 @@ import (
 	"strings"
 )
 
-// Handler loads the session of each request (lazily: nothing is decoded or read from the Store before somebody asks) and saves
-// changes before the first byte of the response. When they can't be saved, the handler's response is replaced: by 503 with
-// Retry-After when the Store is unavailable, else by 500. Nesting is harmless: an inner Handler of the same Manager passes through.
+// Handler loads the session of each request (lazily: nothing is decoded or read
+// from the Store before somebody asks) and saves changes before the first byte
+// of the response. When they can't be saved, the handler's response is
+// replaced: by 503 with Retry-After when the Store is unavailable, else by 500.
+// Nesting is harmless: an inner Handler of the same Manager passes through.
 //
-// A response that set or depends on the session carries "Vary: Cookie" and, unless the handler says otherwise,
-// "Cache-Control: private, no-store".
+// A response that set or depends on the session carries "Vary: Cookie" and,
+// unless the handler says otherwise, "Cache-Control: private, no-store".
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.From(r.Context()) != nil {
@@ -24,18 +26,21 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		}
 		x := &exchange{Context: r.Context()}
 		x.session.m, x.session.ctx, x.session.header = m, x.Context, r.Header
-		x.writer = writer{ResponseWriter: w, session: &x.session}
+		x.writer = writer{ResponseWriter: w, exchange: x}
 		next.ServeHTTP(&x.writer, r.WithContext(x))
 		x.writer.begin()
 		x.session.finish()
 	})
 }
 
-// exchange is all that Handler adds to a request, in one piece: the context that leads to the session, and the writer.
+// exchange is all that Handler adds to a request, in one piece: the context
+// that leads to the session, and the writer.
 type exchange struct {
 	context.Context
 	session Session
 	writer  writer
+	vary    [1]string // header values, so that they need no allocation of their own
+	control [1]string
 }
 
 // Value finds the session for From and Manager.From.
@@ -46,13 +51,14 @@ func (x *exchange) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// writer saves the session before the first byte. It implements what http.ResponseController and io.Copy look for itself,
-// because they would otherwise find it behind Unwrap, past the saving.
+// writer saves the session before the first byte. It implements what
+// http.ResponseController and io.Copy look for itself, because they would
+// otherwise find it behind Unwrap, past the saving.
 type writer struct {
 	http.ResponseWriter
-	session *Session
-	begun   bool
-	failed  bool // the response was replaced; what the handler writes goes nowhere
+	exchange *exchange
+	begun    bool
+	failed   bool // the response was replaced; what the handler writes goes nowhere
 }
 
 // begin commits the session, and replaces the response when that fails.
@@ -61,12 +67,12 @@ func (w *writer) begin() {
 		return
 	}
 	w.begun = true
-	err := w.session.commit(w.Header())
+	err := w.exchange.commit(w.Header())
 	if err == nil {
 		return
 	}
 	w.failed = true
-	w.session.m.log.Error("session not saved", "error", err)
+	w.exchange.session.m.log.Error("session not saved", "error", err)
 	if errors.Is(err, ErrUnavailable) {
 		WriteUnavailable(w.ResponseWriter)
 	} else {
@@ -74,7 +80,23 @@ func (w *writer) begin() {
 	}
 }
 
-// WriteHeader implements http.ResponseWriter. An informational response (RFC 9110 §15.2) is not the first byte.
+// commit is the last chance to change the header.
+func (x *exchange) commit(h http.Header) error {
+	s := &x.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun {
+		return nil
+	}
+	s.begun = true
+	if !s.loaded { // nothing depends on it
+		return nil
+	}
+	return s.commit(h, x.describe(h))
+}
+
+// WriteHeader implements http.ResponseWriter. An informational response (RFC
+// 9110 §15.2) is not the first byte.
 func (w *writer) WriteHeader(status int) {
 	if status < 100 || status >= 200 || status == http.StatusSwitchingProtocols {
 		w.begin()
@@ -123,20 +145,23 @@ func (w *writer) FlushError() error {
 // Flush implements http.Flusher.
 func (w *writer) Flush() { _ = w.FlushError() }
 
-// Hijack implements http.Hijacker. Whoever takes the connection over writes its own header, so that no cookie can be set any
-// more: call Session.Save before.
+// Hijack implements http.Hijacker. Whoever takes the connection over writes its
+// own header, so that no cookie can be set any more: call Session.Save before.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.begun = true
-		w.session.hijacked()
+		w.exchange.session.hijacked()
 	}
 	return conn, rw, err
 }
 
-// Unwrap is for http.ResponseController: deadlines and full duplex need nothing of us.
+// Unwrap is for http.ResponseController: deadlines and full duplex need nothing
+// of us.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// hijacked notes that no header of ours will be sent, and publishes what was
+// changed until now.
 func (s *Session) hijacked() {
 	s.mu.Lock()
 	s.begun = true
@@ -144,14 +169,19 @@ func (s *Session) hijacked() {
 	s.finish()
 }
 
-// describe tells caches that the response depends on the cookie, and reports whether the handler lets shared caches keep it.
-func describe(h http.Header) (shared bool) {
-	if !strings.Contains(strings.ToLower(strings.Join(h["Vary"], ",")), "cookie") {
+// describe tells caches that the response depends on the cookie, and reports
+// whether the handler lets shared caches keep it.
+func (x *exchange) describe(h http.Header) (shared bool) {
+	if vary := h["Vary"]; vary == nil {
+		x.vary[0] = "Cookie"
+		h["Vary"] = x.vary[:]
+	} else if !strings.Contains(strings.ToLower(strings.Join(vary, ",")), "cookie") {
 		h.Add("Vary", "Cookie")
 	}
-	control, set := h["Cache-Control"]
-	if !set {
-		h.Set("Cache-Control", "private, no-store")
+	control := h["Cache-Control"]
+	if control == nil {
+		x.control[0] = "private, no-store"
+		h["Cache-Control"] = x.control[:]
 		return false
 	}
 	rules := strings.ToLower(strings.Join(control, ","))

@@ -30,6 +30,10 @@ func TestRequestHeaders(t *testing.T) {
 			map[string]string{"Sec-Fetch-Site": "none", "Referer": ""}},
 		"a link within the origin": {"https://a.test/p?q=1", func(b browser) { b.Click("/other") },
 			map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-User": "?1", "Referer": "https://a.test/p?q=1"}},
+		"a fragment is nobody's business": {"https://a.test/p#frag", func(b browser) { b.Click("/other") }, map[string]string{"Referer": "https://a.test/p"}},
+		"a redirect may tighten the policy": {"https://a.test/p", func(b browser) {
+			b.Click("https://b.test/?header-Referrer-Policy=no-referrer&to=" + url.QueryEscape("https://a.test/"))
+		}, map[string]string{"Referer": ""}},
 		"a link within the site": {"https://b.a.test/p", func(b browser) { b.Click("https://a.test/") },
 			map[string]string{"Sec-Fetch-Site": "same-site", "Referer": "https://b.a.test/"}},
 		"a link from another port": {"http://localhost:1/p", func(b browser) { b.Click("http://localhost:2/") },
@@ -166,7 +170,8 @@ func TestPauses(t *testing.T) {
 	done := b.Go(page.Paused)
 	require.Equal(t, "https://a.test/callback?code=1&state=2", done.URL)
 	require.Equal(t, "cross-site", lastHeader(b).Get("Sec-Fetch-Site"), "it goes on as the redirect that it was")
-	require.NotNil(t, b.Get("https://a.test/callback").Paused)
+	again := b.Get("https://a.test/callback?to=/callback").Paused
+	require.Equal(t, "https://a.test/callback", b.Go(again).Paused.URL, "the pause holds for the next request too")
 	b.PauseAt("")
 	require.Nil(t, b.Get("https://a.test/callback").Paused)
 }
@@ -237,6 +242,10 @@ func TestFramingPolicies(t *testing.T) {
 			require.Equal(t, test.shown, !errors.Is(page.Err, oidcauthtest.ErrFraming))
 		})
 	}
+	b := oidcauthtest.NewBrowser(web{})
+	b.Show("https://b.test/", "")
+	page := b.Frame("https://a.test/?header-X-Frame-Options=DENY&header-Content-Security-Policy=frame-ancestors+https:")
+	require.NoError(t, page.Err, "frame-ancestors takes the place of X-Frame-Options")
 }
 
 func TestFormActionCoversRedirects(t *testing.T) {

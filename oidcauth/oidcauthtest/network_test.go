@@ -173,7 +173,7 @@ func TestClientThatLeavesEndsTheHandler(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		<-ended
 
-		for range 20 {
+		for range 200 {
 			ctx, cancel = context.WithCancel(t.Context())
 			r, err = http.NewRequestWithContext(ctx, http.MethodGet, "https://a.test/stream", nil)
 			require.NoError(t, err)

@@ -194,6 +194,16 @@ func TestProviderComesBackAtItsAddress(t *testing.T) {
 	require.Equal(t, issuer, document["issuer"])
 }
 
+func TestRegisterLeavesTheTestsSettingsAlone(t *testing.T) {
+	clients := []oidcauthtest.Client{oidcauthtest.DefaultClient()}
+	p := oidcauthtest.NewProvider(oidcauthtest.Settings{Clients: clients})
+	p.Register(oidcauthtest.Client{ID: "app", Secret: "new"})
+	require.Equal(t, "app-secret", clients[0].Secret)
+	machine := url.Values{"grant_type": {"client_credentials"}}
+	require.Equal(t, 401, first(post(t, p, oidcauthtest.TokenEndpoint, machine, basic("app", "app-secret"))))
+	require.Equal(t, 200, first(post(t, p, oidcauthtest.TokenEndpoint, machine, basic("app", "new"))))
+}
+
 func TestIssuerStays(t *testing.T) {
 	p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
 	p.Configure(func(s *oidcauthtest.Settings) { s.Issuer = "https://elsewhere.test" })

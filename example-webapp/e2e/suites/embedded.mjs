@@ -129,7 +129,10 @@ describe('at the embedded provider', () => {
     await page.goto('/profile');
     await signIn(page, ...alice);
     await page.waitForURL('**/profile');
-    await page.goto('/api/me');
+    for (const path of ['/', '/profile', '/api/me']) {
+      // Without it a browser may keep the page, whatever this one does.
+      assert.match((await page.goto(path)).headers()['cache-control'], /no-store/, path);
+    }
     await signOut(page);
     for (let steps = 0; steps < 6; steps++) {
       if (!await page.goBack({ waitUntil: 'load' })) break;

@@ -166,6 +166,27 @@ suite('a provider in trouble', { env: { OIDC_TIMEOUT: '2s' } }, (walkHere) => {
   });
 });
 
+const oneToken = { env: { OIDC_PROMPT: 'consent' }, provider: { ttl: { AccessToken: 4 } } };
+
+suite('tokens that live for seconds', oneToken, (walkHere) => {
+  walkHere('many requests at the end of a token lead to one refresh, and nobody is signed out', async (visitor, { control }) => {
+    await visitor.page.goto('/profile');
+    await signIn(visitor.page, 'alice');
+    await visitor.page.getByRole('button', { name: 'Allow' }).click();
+    await visitor.page.waitForURL('**/profile');
+    const { json: { access_token_expires_at: end } } = await visitor.fetch('/api/me');
+    assert.ok(Date.parse(end) > Date.now());
+    await sleep(Date.parse(end) - Date.now() + 50);
+
+    await control('requests', 'DELETE');
+    const answers = await visitor.fetchAll(Array(10).fill('/api/call'));
+    assert.deepEqual(answers.map(({ status }) => status), Array(10).fill(200));
+    const { counts } = await control('requests');
+    assert.equal(counts['token:refresh_token'], 1);
+    assert.equal((await visitor.fetch('/api/me')).json.sub, 'alice');
+  });
+});
+
 suite('a provider that says goodbye', {}, (walkHere) => {
   walkHere('a logout token ends the session in the browser', async (visitor, { control }) => {
     await visitor.page.goto('/profile');

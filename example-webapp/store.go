@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signet-go/signet/session"
+	"github.com/signet-go/signet/session/redisstore"
+)
+
+// openStore returns the store of marks, locks and, where SESSION_STORE says so, sessions, and what closes it. It does no I/O: a
+// Redis that is down makes requests fail with 503 until it is back; there is no falling back to memory, which other
+// processes would not see.
+func openStore(c *config, log *slog.Logger) (store session.Store, closeStore func()) {
+	if c.Redis == nil {
+		return session.NewMemoryStore(), func() {}
+	}
+	options := *c.Redis
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = c.Session.StoreTimeout, c.Session.StoreTimeout, c.Session.StoreTimeout
+	options.ContextTimeoutEnabled = true // so that calls end when their contexts do, as redisstore asks for
+	// No silent second tries: a repeated "set if absent" would take its own first try for somebody else's. redisstore repeats
+	// what may be repeated.
+	options.MaxRetries, options.DialerRetries = -1, 1
+	redis.SetLogger(redisLog{log})
+	client := redis.NewClient(&options)
+	return redisstore.New(client), func() { client.Close() }
+}
+
+// A redisLog is where go-redis writes about its connections: to our log, in place of standard error.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, "redis client", "text", fmt.Sprintf(format, args...))
+}

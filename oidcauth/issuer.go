@@ -1,0 +1,104 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft Entra ID publishes it.
+const tenantPlace = "{tenantid}"
+
+// issuers are those that a provider's tokens may name: the configured one, or, where that is a template, one for each tenant that
+// the configuration lists. There is no way to accept every tenant: each is a directory of its own, whose administrator decides
+// what its claims say.
+type issuers struct {
+	configured string
+	tenants    []string
+}
+
+// many reports whether the configured issuer is a template.
+func (i issuers) many() bool { return strings.Contains(i.configured, tenantPlace) }
+
+// fill returns template with the tenant in its place.
+func fill(template, tenant string) string { return strings.ReplaceAll(template, tenantPlace, tenant) }
+
+// discovery is the issuer below which the metadata are: Entra's, for work and school accounts of all tenants, where there are many.
+func (i issuers) discovery() string { return fill(i.configured, "organizations") }
+
+// allow reports whether iss is one of the issuers.
+func (i issuers) allow(iss string) bool {
+	if !i.many() {
+		return iss == i.configured
+	}
+	return slices.ContainsFunc(i.tenants, func(tenant string) bool { return iss == fill(i.configured, tenant) })
+}
+
+// of returns the issuer that a token with these claims must name: with many tenants, that of its tid claim, which must be listed.
+func (i issuers) of(claims object) (string, error) {
+	if !i.many() {
+		return i.configured, nil
+	}
+	tid, err := claims.text("tid")
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(i.tenants, tid) {
+		return "", fmt.Errorf("tid: expected one of Config.Tenants, got %s", quoteShort(tid))
+	}
+	return fill(i.configured, tid), nil
+}
+
+// check demands that claims name the issuer that they must.
+func (i issuers) check(claims object) error {
+	want, err := i.of(claims)
+	if err != nil {
+		return err
+	}
+	got, err := claims.text("iss")
+	if err == nil && got != want {
+		err = fmt.Errorf("iss: expected exactly %q, got %s", want, quoteShort(got))
+	}
+	return err
+}
+
+// ownsKey reports whether a key that is published for keyIssuer may sign for the issuer of claims. Only keys shared by many tenants
+// say whose they are.
+func (i issuers) ownsKey(keyIssuer string, claims object) bool {
+	if !i.many() || keyIssuer == "" {
+		return true
+	}
+	tid, err := claims.text("tid")
+	issuer, err2 := i.of(claims)
+	return err == nil && err2 == nil && fill(keyIssuer, tid) == issuer
+}
+
+// validateTenants reports what does not go together.
+func (c *Config) validateTenants(wrong func(field, format string, args ...any)) {
+	many := issuers{configured: c.Issuer}.many()
+	if many && len(c.Tenants) == 0 {
+		wrong("Tenants", "is empty, and Issuer names %s: list the tenants whose users may sign in", tenantPlace)
+	}
+	if !many && len(c.Tenants) > 0 {
+		wrong("Tenants", "needs an Issuer that names %s", tenantPlace)
+	}
+	for _, tenant := range c.Tenants {
+		if err := checkTenant(tenant); err != nil {
+			wrong("Tenants", "%q: %v", tenant, err)
+		}
+	}
+	if many && c.ClientAuth.Method == PrivateKeyJWT && c.ClientAuth.Audience == "" {
+		wrong("ClientAuth.Audience", "is empty, and Issuer is no issuer but a template: take the provider's token URL")
+	}
+}
+
+func checkTenant(tenant string) error {
+	isPlain := func(r rune) bool {
+		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f'
+	}
+	if len(tenant) != 36 || strings.ContainsFunc(tenant, func(r rune) bool { return !isPlain(r) }) {
+		return errors.New("expected a tenant id: a UUID in lower case, as the tid claim has it")
+	}
+	return nil
+}
