@@ -230,9 +230,9 @@ func (t *tokens) nameOf(q *tokenRequest) string {
 // TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there is one. It asks nobody: not for a
 // token, and not whether the one at hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
-	have, err := a.tokens.look(session.From(ctx), "")
-	if err != nil || have.token == nil {
+	have, _, err := a.tokens.look(session.From(ctx), "")
+	if err != nil || have == nil {
 		return time.Time{}, false
 	}
-	return have.token.expiry, true
+	return have.expiry, true
 }
