@@ -53,7 +53,11 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return err
 	}
 	// 3. One request.
-	answer, err := r.auth.endpoint.token(ctx, r.form())
+	key, err := r.proofKey(latest)
+	if err != nil {
+		return err
+	}
+	answer, err := r.auth.endpoint.bind(key).token(ctx, r.form())
 	if err != nil {
 		if r.isDead(err) {
 			r.refused = err
@@ -68,6 +72,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	r.answer = answer
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
 	r.token = r.grant.issued(answer.AccessToken)
+	r.token.key = key
 	return r.keep(latest)
 }
 

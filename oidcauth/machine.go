@@ -92,7 +92,14 @@ func newMachines(a *Authenticator) map[string]*Machine {
 func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, vault *seal.Vault) *Machine {
 	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
 	m := &Machine{config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs), cache: map[string]*issuedToken{}}
-	if vault != nil {
+	if c.DPoP {
+		// The key stays in this process, and so do tokens that are bound to it.
+		key, err := newProofKey()
+		if err != nil {
+			return &Machine{err: fmt.Errorf("oidcauth: DPoP key: %w", err)}
+		}
+		m.endpoint = e.bind(key)
+	} else if vault != nil {
 		m.shared = &sharedTokens{vault: vault, lease: c.Timeout + leaseSlack}
 	}
 	m.plain = m.order(&tokenRequest{})
@@ -121,12 +128,20 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // Authenticator.Client does with a user's. Requests that have no deadline or cancellation of their own end when ctx does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: errors.Join(m.err, err)}}
+	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, nonces: m.nonces(), bound: ctx, query: q, err: errors.Join(m.err, err)}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil means http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: m, apis: m.apis, base: base, err: m.err}
+	return &transport{keeper: m, apis: m.apis, nonces: m.nonces(), base: base, err: m.err}
+}
+
+// nonces are those of the machine's endpoint; a Machine that always fails has none.
+func (m *Machine) nonces() *nonces {
+	if m.endpoint == nil {
+		return nil
+	}
+	return m.endpoint.nonces
 }
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no other request has.
@@ -232,7 +247,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 		return nil, err
 	}
 	now := time.Now()
-	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
+	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, key: m.endpoint.proof, created: now, expiry: answer.Expiry}
 	if t.expiry.IsZero() {
 		t.expiry = now.Add(m.config.TokenLifetime)
 	}

@@ -38,6 +38,10 @@ type MachineConfig struct {
 	// Extra are further parameters, such as audience. Those that the package sets itself are refused.
 	Extra url.Values
 
+	// DPoP binds tokens to a key that the process makes for itself (RFC 9449); Bearer answers are then refused. In
+	// Config.Machines it is on where Config.Advanced.DPoP is.
+	DPoP bool
+
 	// APIs lists the origins that tokens may be sent to, as Config.APIs.
 	APIs []string
 
@@ -62,6 +66,7 @@ func (m MachineConfig) within(c *Config) MachineConfig {
 	if m.ClientID == "" && m.ClientSecret == "" {
 		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
 	}
+	m.DPoP = m.DPoP || c.Advanced.DPoP
 	if m.APIs == nil {
 		m.APIs = c.APIs
 	}

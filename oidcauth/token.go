@@ -82,7 +82,8 @@ func (q *tokenRequest) name() string {
 // An issuedToken is an access token and what is known about it. It never holds a refresh token: one that leaves the
 // package would be spent elsewhere, and the session with it.
 type issuedToken struct {
-	value, kind     string // kind is Bearer or DPoP
+	value, kind     string    // kind is Bearer or DPoP
+	key             *proofKey // that a DPoP token is bound to; nil for Bearer
 	created, expiry time.Time
 }
 
@@ -190,7 +191,28 @@ func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, e
 	if !ok {
 		return nil, rec, nil
 	}
-	return rec.Access[i].issued(value), rec, nil
+	token := rec.Access[i].issued(value)
+	if token.key, err = t.proofKey(s); err != nil {
+		return nil, nil, err
+	}
+	return token, rec, nil
+}
+
+// proofKeyName is the session's value that holds the DPoP key of its tokens.
+const proofKeyName = "dpop"
+
+// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens. Where the configuration wants bound
+// tokens, a session that has no key, or not one that can be read, needs a new login: there is no way back to Bearer tokens.
+func (t *tokens) proofKey(s *session.Session) (*proofKey, error) {
+	raw, ok := s.Get(proofKeyName)
+	if !ok && !t.auth.config.Advanced.DPoP {
+		return nil, nil
+	}
+	key, err := parseProofKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the session has no usable DPoP key", ErrLoginRequired)
+	}
+	return key, nil
 }
 
 // issued is the access token that g describes.

@@ -28,14 +28,14 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // Client uses http.DefaultTransport; for any other, put Transport into a client of your own.
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, bound: ctx, user: true, query: q, err: err}}
 }
 
 // Transport returns a RoundTripper that does what Client does for the user whom each request's own context carries: for
 // httputil.ReverseProxy, whose outgoing requests keep the context of the incoming ones. An Authorization or DPoP header of the
 // request is replaced; its cookies are not touched. base sends the requests; nil means http.DefaultTransport.
 func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: a.tokens, apis: a.tokens.apis, base: base}
+	return &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: base}
 }
 
 // A tokenKeeper gets access tokens: a user's, out of the session, or a machine's.
@@ -58,6 +58,7 @@ func (t *tokens) replaceable(token *issuedToken) bool {
 type transport struct {
 	keeper tokenKeeper
 	apis   apis
+	nonces *nonces           // of APIs that want DPoP proofs
 	base   http.RoundTripper // nil: http.DefaultTransport
 	bound  context.Context   // whose user's tokens; nil: each request's own
 	user   bool              // bound carries a user, and no other's requests are taken
@@ -122,18 +123,21 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 	return t.keeper.token(ctx, t.query)
 }
 
-// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it.
+// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it. The scheme is
+// that of the token's type and no other: a token that is bound to a key is worth nothing without its proof, and must not go
+// out as if it were a Bearer token (RFC 9449 §7.1).
 func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, error) {
-	out := r.Clone(t.sendContext(r))
-	if err := authorize(out, token); err != nil {
+	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
 		closeBody(r)
-		return nil, err
+		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
 	}
 	base := t.base
 	if base == nil {
-		base = http.DefaultTransport //nolint:forbidigo // the caller's context bounds it, as with any http.Client{}
+		base = http.DefaultTransport
 	}
-	res, err := base.RoundTrip(out)
+	out := r.Clone(t.sendContext(r))
+	out.Header.Del("DPoP")
+	res, err := t.nonces.authorized(base.RoundTrip, out, token.key, token.value)
 	if res != nil {
 		res.Request = r
 	}
@@ -156,17 +160,6 @@ type valuesOf struct {
 
 // Value returns the other context's value.
 func (c valuesOf) Value(key any) any { return c.values.Value(key) }
-
-// authorize puts token into r, by the scheme of its type and no other: a token that is bound to a key is worth nothing without
-// the proof, and must not go out as if it were a Bearer token (RFC 9449 §7.1).
-func authorize(r *http.Request, token *issuedToken) error {
-	r.Header.Del("DPoP")
-	if token.kind != "Bearer" {
-		return fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with", token.kind)
-	}
-	r.Header.Set("Authorization", "Bearer "+token.value)
-	return nil
-}
 
 // secondChance sends r again with another token, once, when that may help. Otherwise it returns res.
 func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken) (*http.Response, error) {
