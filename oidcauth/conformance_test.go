@@ -252,8 +252,8 @@ func suffixed(claim, suffix string) func(*suite) {
 	return idToken(func(t *oidcauthtest.Token) { t.Claims.Set(claim, t.Claims.Text(claim)+suffix) })
 }
 
-// without removes a claim.
-func without(claim string) func(*suite) {
+// lacking removes a claim.
+func lacking(claim string) func(*suite) {
 	return idToken(func(t *oidcauthtest.Token) { t.Claims.Delete(claim) })
 }
 

@@ -101,7 +101,7 @@ func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError)
 	if compact == "" || c == nil {
 		return params, nil
 	}
-	jws, err := jose.ParseSigned(compact, signatureAlgs)
+	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
 		return nil, badRequest("invalid_request_object", err.Error())
 	}
