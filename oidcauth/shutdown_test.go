@@ -3,7 +3,6 @@ package oidcauth_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,11 +20,7 @@ func TestShutdownWaitsForARefreshWhoseRequestIsGone(t *testing.T) {
 		require.NoError(t, w.auth.Shutdown(t.Context()), "nothing is in flight")
 		time.Sleep(11 * time.Minute)
 		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(5*time.Second))
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		r := httptest.NewRequest(http.MethodGet, app+"/token", nil).WithContext(ctx)
-		r.Header.Set("Cookie", old)
-		w.mux.ServeHTTP(httptest.NewRecorder(), r)
+		w.sendAndLeave(old, "/token")
 
 		short, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
