@@ -268,3 +268,13 @@ func TestAReplayedLogoutTokenDoesNothing(t *testing.T) {
 	require.EqualValues(t, 1, ended.Load())
 	require.Nil(t, w.user())
 }
+
+// Whatever sid a login was accepted with, the front channel can end it.
+func TestTheLongestSIDCanBeLoggedOut(t *testing.T) {
+	w := newWorld(t, noPAR, func(c *oidcauth.Config) { c.FrontChannelLogout = true })
+	sid := strings.Repeat("s", 512)
+	w.provider.BendIDToken(claim("sid", sid))
+	w.signIn()
+	w.raw(http.MethodGet, app+"/auth/frontchannel-logout?"+url.Values{"iss": {w.provider.Issuer()}, "sid": {sid}}.Encode())
+	require.Nil(t, w.user())
+}
