@@ -192,15 +192,6 @@ func TestASIDEndsItsSessionAndThoseOfTheUserThatHaveNone(t *testing.T) {
 	})
 }
 
-func TestAnUnknownSIDIsAnsweredLikeAKnownOne(t *testing.T) {
-	w := newWorld(t, backChannel)
-	w.signIn()
-	known := w.postLogoutToken(w.provider.LogoutToken("app", "alice", w.user().SessionID))
-	unknown := w.postLogoutToken(w.provider.LogoutToken("app", "mallory", "unknown"))
-	require.Equal(t, known.StatusCode, unknown.StatusCode)
-	require.Equal(t, known.Header, unknown.Header)
-}
-
 func TestASessionThatSlidesStaysEnded(t *testing.T) {
 	withLogouts(t, func(t *testing.T, mode func(*oidcauth.Config)) {
 		w := newWorld(t, mode)

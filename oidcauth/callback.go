@@ -405,6 +405,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
 		a.expireTransaction(w, a.transactionCookie(t.State))
+		a.countLogin(w, t)
 		a.redirectBack(w, t)
 		return
 	}

@@ -156,16 +156,3 @@ func TestFrontChannelLogoutIsOffUnlessAsked(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, page.Status)
 	require.NotNil(t, w.user())
 }
-
-func TestFrontChannelLogoutTakesGetAlone(t *testing.T) {
-	w := newWorld(t, func(c *oidcauth.Config) { c.FrontChannelLogout = true })
-	w.signIn()
-	for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodPut} {
-		r, err := http.NewRequest(method, app+"/auth/frontchannel-logout"+w.frontChannelQuery(w.user().SessionID), http.NoBody)
-		require.NoError(t, err)
-		answer, err := w.network.Client().Do(r)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
-		require.NotNil(t, w.user())
-	}
-}

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signet-go/signet/session"
 )
@@ -85,17 +82,27 @@ func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	return auths[0]
 }
 
-// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
+// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it. What several requirements ask of
+// the login is asked for at once, lest a login that cures one undo another.
 func admitted(ctx context.Context, auths []*Authenticator, requirements []Requirement) (*User, error) {
 	user, err := guardUser(ctx, auths)
 	if err != nil {
 		return nil, err
 	}
+	var needed *StepUpError
 	for _, require := range requirements {
 		u := user()
-		if err := require(u); err != nil {
+		err := require(u)
+		stepUp, ok := errors.AsType[*StepUpError](err)
+		switch {
+		case ok:
+			needed = stepUp.and(needed)
+		case err != nil && needed == nil:
 			return u, err
 		}
+	}
+	if needed != nil {
+		return user(), needed
 	}
 	return nil, nil
 }
@@ -137,22 +144,30 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 	var stepUp *StepUpError
 	switch {
 	case errors.Is(err, ErrLoginRequired):
-		a.challenge(w, r, err, `Bearer realm="session"`, LoginOptions{})
+		a.challenge(w, r, err, nil)
 	case errors.As(err, &stepUp):
-		a.challenge(w, r, err, stepUp.challenge(), stepUp.loginOptions())
+		a.challenge(w, r, err, stepUp)
 	default:
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
 	}
 }
 
-// challenge asks for a login: a page is sent to the provider, everything else gets 401.
-func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, header string, o LoginOptions) {
+// challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.
+func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
 	if !isNavigation(r) {
 		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), reason(err))
-		a.writeChallenge(w, err, header)
+		a.writeChallenge(w, stepUp)
 		return
 	}
-	t := &transaction{Loops: a.loops(r)}
+	last := a.lastLogin(r)
+	t, o := &transaction{Loops: last.loops}, LoginOptions{}
+	if stepUp != nil {
+		t.Demand, o = stepUp.fingerprint(), stepUp.loginOptions()
+		if t.Demand == last.demand {
+			a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})
+			return
+		}
+	}
 	if t.Loops > maxLoops {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
@@ -162,11 +177,12 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 }
 
 // writeChallenge is the 401 for everything that is not a page (RFC 9110 §15.5.2).
-func (a *Authenticator) writeChallenge(w http.ResponseWriter, err error, header string) {
+func (a *Authenticator) writeChallenge(w http.ResponseWriter, stepUp *StepUpError) {
 	a.protectAnswer(w)
+	header := `Bearer realm="session"`
 	body := map[string]string{"error": "login_required", "login_url": a.LoginURL("")}
-	if stepUp := new(StepUpError); errors.As(err, &stepUp) {
-		body["error"] = "insufficient_user_authentication"
+	if stepUp != nil {
+		header, body["error"] = stepUp.challenge(), "insufficient_user_authentication"
 	}
 	w.Header().Set("WWW-Authenticate", header)
 	w.Header().Set("Content-Type", "application/json")
@@ -180,40 +196,4 @@ func requestURI(r *http.Request) string {
 		return r.RequestURI
 	}
 	return r.URL.RequestURI()
-}
-
-// challenge is the WWW-Authenticate header for e (RFC 9470 §3).
-func (e *StepUpError) challenge() string {
-	header := `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required"`
-	// They may be an API's: what would end the quotes is left out.
-	quotable := slices.DeleteFunc(slices.Clone(e.ACRValues), func(acr string) bool { return !validScope(acr) })
-	if len(quotable) > 0 {
-		header += `, acr_values="` + strings.Join(quotable, " ") + `"`
-	}
-	if e.MaxAge >= 0 {
-		header += `, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`
-	}
-	return header
-}
-
-// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
-// outcome decides.
-func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR}
-	switch {
-	case e.MaxAge > 0:
-		o.MaxAge = e.MaxAge
-	case e.MaxAge == 0:
-		o.MaxAge = -1
-	}
-	if len(e.AMR) > 0 {
-		o.Prompt = "login"
-	}
-	return o
-}
-
-// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
-// Use it when an API that was called with the user's token answered with e (RFC 9470 §4).
-func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), e) })
 }
