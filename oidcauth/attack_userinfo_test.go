@@ -151,3 +151,81 @@ func TestUserinfoThatIsOffIsNotAsked(t *testing.T) {
 	w.signIn()
 	require.Zero(t, w.provider.Count(oidcauthtest.UserInfo))
 }
+
+// A claim that is read by a dotted path is signed too: userinfo can't slip another in front of it.
+func TestUserinfoDoesNotShadowASignedPath(t *testing.T) {
+	for name, row := range map[string]struct {
+		signed, told map[string]any
+	}{
+		"an exact name before a signed path": {
+			map[string]any{"realm_access": map[string]any{"roles": []string{"user"}}}, map[string]any{"realm_access.roles": []string{"admin"}},
+		},
+		"a shorter path before a signed one": {
+			map[string]any{"realm_access.x": map[string]any{"roles": []string{"user"}}},
+			map[string]any{"realm_access": map[string]any{"x": map[string]any{"roles": []string{"admin"}}, "roles": []string{"admin"}}},
+		},
+		"a whole object in place of a signed one": {
+			map[string]any{"realm_access": map[string]any{"roles": []string{"user"}}}, map[string]any{"realm_access": map[string]any{"roles": []string{"admin"}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, claimName := range []string{"realm_access.roles", "realm_access.x.roles"} {
+				w := newWorld(t, noPAR, func(c *oidcauth.Config) { c.RolesClaim = claimName })
+				w.mux.Handle("/claim", w.auth.Require(oidcauth.Claim(claimName, "admin"))(http.HandlerFunc(writeUser)))
+				w.provider.BendIDToken(func(tok *oidcauthtest.Token) {
+					for k, v := range row.signed {
+						tok.Claims.Set(k, v)
+					}
+				})
+				w.provider.BendUserInfo(func(tok *oidcauthtest.Token) {
+					for k, v := range row.told {
+						tok.Claims.Set(k, v)
+					}
+				})
+				w.signIn()
+				require.NotContains(t, w.user().Roles, "admin")
+				require.Equal(t, http.StatusForbidden, w.browser.Get(app+"/admin").Status)
+				require.Equal(t, http.StatusForbidden, w.browser.Get(app+"/claim").Status)
+			}
+		})
+	}
+}
+
+// That an address was verified is said of the address beside it.
+func TestAVerifiedMarkStaysWithItsAddress(t *testing.T) {
+	for name, row := range map[string]struct {
+		signed, told map[string]any
+		email        string
+		verified     bool
+	}{
+		"another address is verified": {
+			map[string]any{"email": "admin@example.test"}, map[string]any{"email": "mallory@evil.example", "email_verified": true}, "admin@example.test", false,
+		},
+		"the same address is verified": {
+			map[string]any{"email": "a@example.test"}, map[string]any{"email": "a@example.test", "email_verified": true}, "a@example.test", true,
+		},
+		"userinfo has both": {map[string]any{}, map[string]any{"email": "a@example.test", "email_verified": true}, "a@example.test", true},
+		"the signed mark is about another address": {
+			map[string]any{"email_verified": true}, map[string]any{"email": "mallory@evil.example", "email_verified": false}, "", true,
+		},
+		"each has a half":  {map[string]any{"email": "a@example.test"}, map[string]any{"email_verified": true}, "a@example.test", true},
+		"the mark is text": {map[string]any{}, map[string]any{"email": "a@example.test", "email_verified": "true"}, "a@example.test", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, noPAR)
+			bend := func(values map[string]any) func(*oidcauthtest.Token) {
+				return func(tok *oidcauthtest.Token) {
+					tok.Claims.Delete("email", "email_verified")
+					for k, v := range values {
+						tok.Claims.Set(k, v)
+					}
+				}
+			}
+			w.provider.BendIDToken(bend(row.signed))
+			w.provider.BendUserInfo(bend(row.told))
+			w.signIn()
+			require.Equal(t, row.email, w.user().Email)
+			require.Equal(t, row.verified, w.user().EmailVerified)
+		})
+	}
+}

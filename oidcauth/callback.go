@@ -333,14 +333,15 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	ctx := r.Context()
 	s := session.From(ctx)
 	previous := a.previousLogin(s, l.user)
+	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
+	// that Save then sees.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+		return err
+	}
 	if err := a.renew(ctx, s, t, previous); err != nil {
 		return err
 	}
 	if err := a.fillSession(s, l); err != nil {
-		return err
-	}
-	// Before the session begins: a front-channel logout that finds the sid leaves a mark that Save then sees.
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
 	if err := s.Save(ctx); err != nil {

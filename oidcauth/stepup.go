@@ -42,14 +42,13 @@ func (e *StepUpError) fingerprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }
 
-// quotable makes text fit for a quoted string (RFC 9110 §5.6.4).
-var quotable = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-
 // challenge is the WWW-Authenticate header for e (RFC 9470 §3).
 func (e *StepUpError) challenge() string {
 	header := `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required"`
-	if len(e.ACRValues) > 0 {
-		header += `, acr_values="` + quotable.Replace(strings.Join(e.ACRValues, " ")) + `"`
+	// They may be an API's: what would end the quotes is left out.
+	quotable := slices.DeleteFunc(slices.Clone(e.ACRValues), func(acr string) bool { return !validScope(acr) })
+	if len(quotable) > 0 {
+		header += `, acr_values="` + strings.Join(quotable, " ") + `"`
 	}
 	if e.MaxAge >= 0 {
 		header += `, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`

@@ -27,18 +27,28 @@ type jar struct {
 func (f *format) scan(j *jar, header http.Header) {
 	for _, line := range header["Cookie"] {
 		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			pair = strings.Trim(pair, " \t")
-			if !strings.HasPrefix(pair, f.name) {
-				continue
+			pair := line
+			if end := strings.IndexByte(line, ';'); end >= 0 {
+				pair, line = line[:end], line[end+1:]
+			} else {
+				line = ""
 			}
-			name, value, _ := strings.Cut(pair[len(f.name):], "=")
-			if i, ours := chunkIndex(name); ours {
-				j.broken = j.broken || j.present[i]
-				j.chunks[i], j.present[i] = value, true
+			for pair != "" && (pair[0] == ' ' || pair[0] == '\t') {
+				pair = pair[1:]
+			}
+			if strings.HasPrefix(pair, f.name) {
+				j.add(pair[len(f.name):])
 			}
 		}
+	}
+}
+
+// add takes what follows our name in a pair, if it is ours.
+func (j *jar) add(rest string) {
+	suffix, value, _ := strings.Cut(strings.TrimRight(rest, " \t"), "=")
+	if i, ours := chunkIndex(suffix); ours {
+		j.broken = j.broken || j.present[i]
+		j.chunks[i], j.present[i] = value, true
 	}
 }
 

@@ -221,6 +221,14 @@ func TestTooLargeIsAClearErrorAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestMoreChunksThanPermittedAreNotRead(t *testing.T) {
+	keys := []string{session.NewKey()}
+	b := large(t, newManager(t, session.Config{Keys: keys}), 8000)
+	b.m = newManager(t, session.Config{Keys: keys, MaxChunks: 2})
+	require.ErrorIs(t, b.load(), session.ErrNoSession)
+	require.Empty(t, b.cookies, "and all are expired")
+}
+
 func TestLargeCookiesAreWarnedOf(t *testing.T) {
 	var log logBook
 	m := newManager(t, session.Config{Logger: log.logger()})

@@ -3,6 +3,7 @@ package session
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 // for requests that still carry an older cookie, and ended sessions. A late
 // response can thus neither roll a session back nor revive it.
 type recent struct {
+	used        atomic.Bool // something was put: until then requests pass by without the lock
 	mu          sync.RWMutex
 	generations expiring[*generation]
 	ended       expiring[struct{}]
@@ -25,6 +27,9 @@ const (
 // newest returns what is remembered of the session, if anything, and whether it
 // has ended.
 func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
+	if !r.used.Load() {
+		return nil, false
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if _, ended := r.ended.get(id, now); ended {
@@ -46,6 +51,7 @@ func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 	if g, known := r.generations.get(next.id, now); known && g.number > prev.number {
 		return false
 	}
+	r.used.Store(true)
 	r.generations.put(next.id, next, next.size(), now, now.Add(life))
 	if r.generations.shed(recentBytes) > 0 {
 		r.full.Do(func() {
@@ -68,6 +74,7 @@ func (r *recent) end(id string, life time.Duration) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.used.Store(true)
 	r.generations.delete(id)
 	r.ended.put(id, struct{}{}, 0, now, now.Add(life))
 	r.ended.shed(endedBytes)
