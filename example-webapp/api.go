@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
@@ -55,7 +56,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	if answer.Roles == nil {
 		answer.Roles = []string{}
 	}
-	if expiry, err := a.tokenExpiry(r); err == nil {
+	if expiry, ok := a.providerOf(r).auth.TokenExpiry(r.Context()); ok {
 		answer.TokenExpires = utcOrNull(expiry)
 	}
 	writeJSON(w, http.StatusOK, answer)
@@ -76,18 +77,9 @@ func utcOrNull(t time.Time) *time.Time {
 	return &t
 }
 
-// tokenExpiry returns when the user's access token expires.
-func (a *app) tokenExpiry(r *http.Request) (time.Time, error) {
-	token, err := a.auth.TokenSource(r.Context()).Token()
-	if err != nil {
-		return time.Time{}, err
-	}
-	return token.Expiry, nil
-}
-
 // refresh renews the user's tokens now.
 func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
-	token, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
+	token, err := a.providerOf(r).auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil {
 		a.failForUser(w, r, err)
 		return
@@ -97,11 +89,12 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 
 // call asks the API as the user. The token is fetched first, so that a slow provider doesn't use up the API's time.
 func (a *app) call(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.auth.TokenSource(r.Context()).Token(); err != nil {
+	by := a.providerOf(r)
+	if _, err := by.auth.TokenSource(r.Context()).Token(); err != nil {
 		a.failForUser(w, r, err)
 		return
 	}
-	a.forward(w, r, a.auth.Client(r.Context()), a.failForUser)
+	a.forward(w, r, by.auth.Client(r.Context()), by.api, a.failForUser)
 }
 
 // callAsMachine asks the API as the application itself.
@@ -110,12 +103,15 @@ func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.forward(w, r, a.machine.Client(r.Context()), a.fail)
+	a.forward(w, r, a.machine.Client(r.Context()), a.config.API, a.fail)
 }
 
+// A failer answers a request that failed with an error: app.fail, or app.failForUser.
+type failer func(http.ResponseWriter, *http.Request, error)
+
 // forward answers with what the API says, whatever that is, or else leaves the answer to fail.
-func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, fail func(http.ResponseWriter, *http.Request, error)) {
-	status, body, err := a.fetch(r.Context(), client)
+func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, api *url.URL, fail failer) {
+	status, body, err := a.fetch(r.Context(), client, api)
 	if err != nil {
 		fail(w, r, err)
 		return
@@ -124,10 +120,10 @@ func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Clien
 }
 
 // fetch calls the API within the configured time and size.
-func (a *app) fetch(ctx context.Context, client *http.Client) (status int, body []byte, err error) {
+func (a *app) fetch(ctx context.Context, client *http.Client, api *url.URL) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.config.OIDC.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.config.API.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, api.String(), nil)
 	if err != nil {
 		return 0, nil, err
 	}

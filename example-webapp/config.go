@@ -18,7 +18,6 @@ import (
 // nothing would be believed.
 var notBuilt = []string{
 	"OIDC_FAPI", "OIDC_DPOP", "OIDC_DECRYPTION_KEY_FILE",
-	"OIDC2_ISSUER", "OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME",
 }
 
 // signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is the default.
@@ -39,6 +38,7 @@ type config struct {
 
 	Embedded bool // the development provider of devprovider.go is used
 	OIDC     oidcauth.Config
+	Second   *secondProvider // nil: OIDC is the only provider
 	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
@@ -66,6 +66,7 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	c.readLogin(e)
 	c.readSession(e)
 	c.readStore(e)
+	c.readSecond(e)
 	c.checkDevelopmentOnly(e)
 	for _, name := range notBuilt {
 		if v := getenv(name); v != "" && v != "false" {
@@ -90,16 +91,13 @@ func (c *config) readProvider(e *env) {
 		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
 	}
 	if !c.Embedded {
-		c.OIDC.Issuer = e.text("OIDC_ISSUER", "")
-		c.checkIssuer(e)
+		c.OIDC.Issuer = e.issuer("OIDC_ISSUER")
+		c.checkClient(e)
 	}
 }
 
-// checkIssuer keeps the issuer exactly as it was written, since issuers are compared byte by byte (OpenID Connect Discovery §4.3).
-func (c *config) checkIssuer(e *env) {
-	if u := e.url("OIDC_ISSUER", ""); u.RawQuery != "" || u.ForceQuery {
-		e.mistake("OIDC_ISSUER", "an issuer has no query, got %q", u)
-	}
+// checkClient asks for the credentials that only the embedded provider can make up.
+func (c *config) checkClient(e *env) {
 	if c.OIDC.ClientID == "" {
 		e.mistake("OIDC_CLIENT_ID", "required with OIDC_ISSUER")
 	}
@@ -108,9 +106,11 @@ func (c *config) checkIssuer(e *env) {
 	}
 }
 
-func (c *config) usesSecret() bool {
-	m := c.OIDC.ClientAuth.Method
-	return m == oidcauth.ClientSecretBasic || m == oidcauth.ClientSecretPost
+func (c *config) usesSecret() bool { return usesSecret(&c.OIDC) }
+
+// usesSecret reports whether a client proves who it is by sending its secret (OpenID Connect Core §9).
+func usesSecret(o *oidcauth.Config) bool {
+	return o.ClientAuth.Method == oidcauth.ClientSecretBasic || o.ClientAuth.Method == oidcauth.ClientSecretPost
 }
 
 // readLogin reads what every login asks for.

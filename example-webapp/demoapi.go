@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/signet-go/signet/oidcauth"
 )
 
 // accessTokenAlgs are the signature algorithms that access tokens and DPoP proofs may have: asymmetric ones only.
@@ -37,18 +39,17 @@ type demoAPI struct {
 	log      *slog.Logger
 }
 
-// newDemoAPI needs c.OIDC complete: the issuer of the embedded provider included. It does no I/O.
-func newDemoAPI(c *config, log *slog.Logger) *demoAPI {
-	client := &http.Client{Timeout: c.OIDC.Timeout, CheckRedirect: refuseRedirect}
+// newDemoAPI makes the API at path for the tokens of o's issuer. o is complete: the issuer of the embedded provider included. It
+// does no I/O.
+func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *demoAPI {
+	client := &http.Client{Timeout: o.Timeout, CheckRedirect: refuseRedirect}
 	d := &demoAPI{
-		url: c.BaseURL.JoinPath("/demo/api").String(), issuer: c.OIDC.Issuer,
-		keys:   &providerKeys{issuer: c.OIDC.Issuer, client: client},
+		url: c.BaseURL.JoinPath(path).String(), issuer: o.Issuer,
+		keys:   &providerKeys{issuer: o.Issuer, client: client},
 		proofs: newReplayGuard(2 * dpopProofAge), log: log,
 	}
-	if c.Embedded {
-		d.audience = c.API.String()
-	} else {
-		d.intro = &introspector{config: c, client: client, keys: d.keys}
+	if !c.Embedded || o != &c.OIDC {
+		d.intro = &introspector{config: o, client: client, keys: d.keys}
 	}
 	return d
 }

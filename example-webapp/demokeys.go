@@ -131,7 +131,7 @@ func doJSON(client *http.Client, req *http.Request, into any) error {
 
 // An introspector asks the provider about tokens that are opaque to everybody else (RFC 7662).
 type introspector struct {
-	config *config
+	config *oidcauth.Config
 	client *http.Client
 	keys   *providerKeys
 }
@@ -142,12 +142,12 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 	if err != nil {
 		return nil, err
 	}
-	if endpoint == "" || !i.config.usesSecret() {
+	if endpoint == "" || !usesSecret(i.config) {
 		return nil, errNeedsAPIURL
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	id, secret := i.config.OIDC.ClientID, i.config.OIDC.ClientSecret
-	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretPost {
+	id, secret := i.config.ClientID, i.config.ClientSecret
+	if i.config.ClientAuth.Method == oidcauth.ClientSecretPost {
 		form.Set("client_id", id)
 		form.Set("client_secret", secret)
 	}
@@ -156,7 +156,7 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretBasic {
+	if i.config.ClientAuth.Method == oidcauth.ClientSecretBasic {
 		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749 §2.3.1
 	}
 	answer := struct {

@@ -119,6 +119,15 @@ func (e *env) origin(name, fallback string) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}
 }
 
+// issuer is url without query. The text is kept exactly as it was written, since issuers are compared byte by byte (OpenID Connect
+// Discovery §4.3).
+func (e *env) issuer(name string) string {
+	if u := e.url(name, ""); u.RawQuery != "" || u.ForceQuery {
+		e.mistake(name, "an issuer has no query, got %q", u)
+	}
+	return e.getenv(name)
+}
+
 // isLoopback reports whether host names this machine for certain: no name but localhost is resolved or trusted.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -65,7 +65,7 @@ func problemOf(err error) *oidcauth.Problem {
 func (a *app) failForUser(w http.ResponseWriter, r *http.Request, err error) {
 	var stepUp *oidcauth.StepUpError
 	if errors.As(err, &stepUp) {
-		a.auth.StepUp(w, r, stepUp)
+		a.providerOf(r).auth.StepUp(w, r, stepUp)
 		return
 	}
 	a.fail(w, r, err)
@@ -77,7 +77,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Reference = rand.Text()[:10]
 	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
 	if p.Status == http.StatusUnauthorized {
-		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
+		p.Link, p.LinkText = a.providerOf(r).auth.LoginURL("/profile"), "Sign in again"
 		w.Header().Set("WWW-Authenticate", `Bearer realm="session"`)
 	}
 	if p.Status == http.StatusServiceUnavailable {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
@@ -39,7 +38,7 @@ func ServeDevProvider(app string, change func(*oidcauth.Config)) (client DevClie
 	if change != nil {
 		change(&c.OIDC)
 	}
-	p, err := startDevProvider(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	p, err := startDevProvider(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return client, nil, err
 	}

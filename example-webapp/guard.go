@@ -32,8 +32,9 @@ func (a *app) crossOriginProtection() *http.CrossOriginProtection {
 	if err := p.AddTrustedOrigin(a.config.BaseURL.String()); err != nil {
 		panic(err)
 	}
-	for _, path := range []string{"/auth/callback", "/auth/login", "/auth/backchannel-logout"} {
-		p.AddInsecureBypassPattern("POST " + path)
+	for _, path := range []string{"callback", "login", "backchannel-logout"} {
+		p.AddInsecureBypassPattern("POST /auth/" + path)
+		p.AddInsecureBypassPattern("POST /auth2/" + path)
 	}
 	return p
 }

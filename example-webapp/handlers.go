@@ -18,12 +18,13 @@ const stepUpAge = time.Minute
 
 // An app is the web application: its routes, and what they need.
 type app struct {
-	config  *config
-	auth    *oidcauth.Authenticator
-	machine *oidcauth.Machine
-	demo    *demoAPI
-	log     *slog.Logger
-	close   func() // when nothing is served any more
+	config    *config
+	sessions  *session.Manager
+	providers []*identityProvider // one or two; the first is OIDC_ISSUER's
+	machine   *oidcauth.Machine
+	exhibits  func() []exhibit // of the gallery, made when first asked for
+	log       *slog.Logger
+	close     func() // when nothing is served any more
 }
 
 // handler returns all routes behind the checks that hold for each of them. Those are the app's own: the library protects what is
@@ -34,25 +35,33 @@ func (a *app) handler() http.Handler {
 	return a.guard(a.answerUnmatched(mux))
 }
 
-// routes is the table of routes; everything under /auth/ is the library's.
+// routes is the table of routes; everything under /auth/ and /auth2/ is the library's.
 func (a *app) routes(mux *http.ServeMux) {
-	mux.Handle("/auth/", a.auth)
+	login := a.require()
+	mux.Handle("/auth/", a.ownRoutes(a.providers[0]))
+	mux.HandleFunc("GET /demo/api", a.providers[0].demo.serve)
+	if len(a.providers) > 1 {
+		mux.Handle("/auth2/", a.ownRoutes(a.providers[1]))
+		mux.HandleFunc("GET /demo2/api", a.providers[1].demo.serve)
+		mux.Handle("GET "+choosePath, a.load(a.choose))
+	}
 
-	// Pages. Load only tells who is there; RequireLogin and Require send browsers to the provider, and back here.
-	mux.Handle("GET /{$}", a.auth.Load(http.HandlerFunc(a.home)))
-	mux.Handle("GET /profile", a.auth.RequireLogin(http.HandlerFunc(a.profile)))
-	mux.Handle("POST /profile/refresh", a.auth.RequireLogin(http.HandlerFunc(a.refreshAndShow)))
-	mux.Handle("POST /profile/sign-out-everywhere", a.auth.RequireLogin(http.HandlerFunc(a.signOutEverywhere)))
-	mux.Handle("GET /api-calls", a.auth.RequireLogin(http.HandlerFunc(a.apiCalls)))
-	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
-	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
+	// Pages. load only tells who is there; the guards send browsers to the provider, and back here.
+	mux.Handle("GET /{$}", a.load(a.home))
+	mux.Handle("GET /profile", login(a.profile))
+	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
+	mux.Handle("POST /profile/sign-out-everywhere", login(a.signOutEverywhere))
+	mux.Handle("GET /api-calls", login(a.apiCalls))
+	mux.Handle("GET /admin", a.require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
+	mux.Handle("GET /stepup", a.require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
+	mux.Handle("GET /errors", a.load(a.gallery))
+	mux.Handle("GET /errors/{code}", a.load(a.exhibit))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
-	mux.Handle("GET /api/me", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.me))))
-	mux.Handle("GET /api/call", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.call))))
-	mux.Handle("POST /api/refresh", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.refresh))))
+	mux.Handle("GET /api/me", neverNavigate(login(a.me)))
+	mux.Handle("GET /api/call", neverNavigate(login(a.call)))
+	mux.Handle("POST /api/refresh", neverNavigate(login(a.refresh)))
 	mux.Handle("GET /api/machine", neverNavigate(http.HandlerFunc(a.callAsMachine)))
-	mux.HandleFunc("GET /demo/api", a.demo.serve)
 
 	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", a.healthz)
@@ -65,16 +74,11 @@ func (a *app) refusal(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, status) })
 }
 
-// newPage fills in what the layout shows on every page. On public pages, which no guard protects, a session that another
-// provider's login left behind counts as nobody.
+// newPage fills in what the layout shows on every page.
 func (a *app) newPage(r *http.Request, title string) page {
-	user := oidcauth.UserFrom(r.Context())
-	if user != nil && user.Issuer != a.config.OIDC.Issuer {
-		user = nil
-	}
 	return page{
-		Title: title, Path: r.URL.Path, User: user,
-		LoginURL: a.auth.LoginURL(r.URL.RequestURI()), LogoutURL: a.auth.LogoutURL(),
+		Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
+		LoginURL: a.loginURL(r.URL.RequestURI()), LogoutURL: a.providerOf(r).auth.LogoutURL(),
 	}
 }
 
@@ -85,21 +89,21 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 }
 
 // pageHandler shows a page that needs no data of its own.
-func (a *app) pageHandler(file, title string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (a *app) pageHandler(file, title string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		render(w, http.StatusOK, file, a.newPage(r, title))
-	})
+	}
 }
 
 // A profile is what /profile shows beside the user. It has no field that could hold a token.
 type profile struct {
-	Claims             []claim
-	TokenExpiry        time.Time // zero: unknown
-	TokenProblem       string    // why the expiry is unknown
-	SessionCreated     time.Time
-	SessionExpires     time.Time
-	CookieMode         bool
-	RefreshURL, APIURL string
+	Provider       string
+	Claims         []claim
+	HasToken       bool
+	TokenExpiry    time.Time
+	SessionCreated time.Time
+	SessionExpires time.Time
+	CookieMode     bool
 }
 
 // A claim is one row of the claims table.
@@ -109,14 +113,10 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Profile")
 	s := session.From(r.Context())
 	data := profile{
-		Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
+		Provider: a.providerOf(r).name, Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
 		SessionCreated: s.Created(), SessionExpires: s.Expires(),
 	}
-	if expiry, err := a.tokenExpiry(r); err == nil {
-		data.TokenExpiry = expiry
-	} else {
-		data.TokenProblem = "The access token can't be renewed at the moment. You stay signed in."
-	}
+	data.TokenExpiry, data.HasToken = a.providerOf(r).auth.TokenExpiry(r.Context())
 	p.Data, p.Script = data, "/static/countdown.js"
 	w.Header().Set("Content-Security-Policy", policyCSP+"; script-src 'self'")
 	render(w, http.StatusOK, "profile.html", p)
@@ -154,7 +154,7 @@ func plain(value json.RawMessage) string {
 
 // refreshAndShow is /api/refresh for people: a form posts here and comes back to the profile.
 func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
-	_, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
+	_, err := a.providerOf(r).auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil && !errors.Is(err, oidcauth.ErrLoginRequired) {
 		a.fail(w, r, err)
 		return
@@ -164,26 +164,27 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 
 // signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout does.
 func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
-	if err := a.auth.Sessions().Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
+	if err := a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	a.auth.Logout(w, r)
+	a.providerOf(r).auth.Logout(w, r)
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.
 func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "API calls")
-	result := apiResult{URL: a.config.API.Redacted(), As: r.FormValue("as")}
+	by := a.providerOf(r)
+	result := apiResult{URL: by.api.Redacted(), As: r.FormValue("as")}
 	var body []byte
 	var err error
 	fail := a.fail
 	switch result.As {
 	case "user":
-		result.Status, body, err = a.fetch(r.Context(), a.auth.Client(r.Context()))
+		result.Status, body, err = a.fetch(r.Context(), by.auth.Client(r.Context()), by.api)
 		fail = a.failForUser
 	case "machine":
-		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()))
+		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()), a.config.API)
 	}
 	if err != nil {
 		fail(w, r, err)
@@ -216,8 +217,7 @@ func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz says whether logins and sessions work now: metadata loaded (it tries that itself) and the store reachable.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
-	err := errors.Join(a.auth.Discover(r.Context()), a.auth.Sessions().Ready(r.Context()))
-	if err != nil {
+	if err := a.ready(r); err != nil {
 		a.log.WarnContext(r.Context(), "not ready", "cause", err)
 		w.Header().Set("Retry-After", "5")
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready"})

@@ -27,10 +27,10 @@ func (w *lineWriter) pass(out io.Writer) {
 	for {
 		select {
 		case line := <-w.lines:
-			out.Write(line)
+			_, _ = out.Write(line) // there is no other place to say that this one fails
 		case <-w.quit:
 			for len(w.lines) > 0 {
-				out.Write(<-w.lines)
+				_, _ = out.Write(<-w.lines)
 			}
 			return
 		}

@@ -11,10 +11,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
 )
 
 const (
@@ -88,24 +89,17 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *config, log *slog.Logger) (*app, error) {
 	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, demo: newDemoAPI(c, log), close: closeStore}
-	o := c.OIDC
-	o.Session, o.Logger = c.Session, log
-	o.Session.Store, o.Session.Logger = store, log
-	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
-	o.ErrorHandler, o.Stylesheet = a.authError, "/static/app.css"
-	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
-	o.BackChannelLogout, o.FrontChannelLogout = true, true
-	// Access tokens go to this origin and nowhere else, also behind redirects.
-	o.APIs = []string{c.API.Scheme + "://" + c.API.Host}
-	// The application's own client: the same credentials, without a user.
-	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
+	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(exhibits)}
+	s := c.Session
+	s.Store, s.Logger = store, log
 	var err error
-	if a.auth, err = oidcauth.New(o); err != nil {
+	if a.sessions, err = session.New(s); err == nil {
+		err = a.addProviders(a.sessions)
+	}
+	if err != nil {
 		closeStore()
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
-	a.machine = a.auth.Machine(machineName)
 	return a, nil
 }
 
@@ -125,6 +119,9 @@ func newServer(c *config, h http.Handler) *http.Server {
 // banner says where to click.
 func banner(c *config) string {
 	text := "\n  signet example\n\n    app       " + c.BaseURL.String() + "\n    provider  " + c.OIDC.Issuer + "\n"
+	if c.Second != nil {
+		text += "    second    " + c.Second.OIDC.Issuer + "\n"
+	}
 	if c.Embedded {
 		text += "              embedded, for development only\n\n  demo users\n\n"
 		for _, u := range devUsers {

@@ -21,7 +21,7 @@ var assets embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span}
+	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span, "past": past}
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(assets, "templates/layout.html"))
 	files, err := fs.Glob(assets, "templates/*.html")
 	if err != nil {
@@ -37,6 +37,9 @@ func parseTemplates() map[string]*template.Template {
 // clock is a time as people read it; stamp is the same for machines.
 func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// past reports whether t is over.
+func past(t time.Time) bool { return !time.Now().Before(t) }
 
 // span is the distance of t from now, in the units that matter.
 func span(t time.Time) string {
@@ -98,20 +101,34 @@ func renderDev(w http.ResponseWriter, status int, file string, data devPage) {
 	render(w, status, file, data)
 }
 
-// staticFiles serves the stylesheet and its like: the same for everybody, so caches may keep them for a while.
+// staticFiles serves the stylesheet and its like: the same for everybody, so caches may keep them for a while. Only names that were
+// there when the program was built are looked up, so that no path leads elsewhere.
 func staticFiles(notFound http.Handler) http.Handler {
-	static, err := fs.Sub(assets, "static")
-	if err != nil {
-		panic(err)
-	}
+	files := readStatic()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/static/")
-		if info, err := fs.Stat(static, name); err != nil || info.IsDir() {
+		data, ok := files[name]
+		if !ok {
 			notFound.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Cache-Control", "public, max-age=300")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		http.ServeFileFS(w, r, static, name)
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 	})
+}
+
+// readStatic returns the embedded files by name.
+func readStatic() map[string][]byte {
+	entries, err := assets.ReadDir("static")
+	if err != nil {
+		panic(err)
+	}
+	files := make(map[string][]byte, len(entries))
+	for _, entry := range entries {
+		if files[entry.Name()], err = assets.ReadFile("static/" + entry.Name()); err != nil {
+			panic(err)
+		}
+	}
+	return files
 }

@@ -26,7 +26,7 @@ func openStore(c *config, log *slog.Logger) (store session.Store, closeStore fun
 	options.MaxRetries, options.DialerRetries = -1, 1
 	redis.SetLogger(redisLog{log})
 	client := redis.NewClient(&options)
-	return redisstore.New(client), func() { client.Close() }
+	return redisstore.New(client), func() { _ = client.Close() } // at the end of the process
 }
 
 // A redisLog is where go-redis writes about its connections: to our log, in place of standard error.
