@@ -17,6 +17,7 @@ import (
 type attempt struct {
 	*tokens
 	session *session.Session
+	key     *proofKey // that the session's tokens are bound to; nil for Bearer tokens
 	name    string
 	query   tokenRequest
 	began   time.Time
@@ -48,12 +49,13 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return nil
 	}
 	// 2. A refresh token that nobody has used.
+	r.key = have.key
 	r.read(latest, have.rec)
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}
 	// 3. One request.
-	answer, err := r.auth.endpoint.token(ctx, r.form())
+	answer, err := r.auth.endpoint.bind(r.key).token(ctx, r.form())
 	if err != nil {
 		if r.isDead(err) {
 			r.refused = err
@@ -67,7 +69,9 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 5. From here on the old refresh token is history, whatever happens.
 	r.answer = answer
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	r.token = r.grant.issued(answer.AccessToken)
+	if r.token, err = r.grant.issued(answer.AccessToken).bound(r.key); err != nil {
+		return err
+	}
 	return r.keep(latest)
 }
 

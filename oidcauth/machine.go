@@ -29,8 +29,10 @@ type Machine struct {
 	endpoint *endpoint
 	log      *slog.Logger
 	apis     apis
-	shared   *sharedTokens // nil: this process alone
-	plain    tokenOrder    // without options
+	base     http.RoundTripper         // nil: http.DefaultTransport
+	shared   *sharedTokens             // nil: this process alone
+	plain    tokenOrder                // without options
+	proof    func() (*proofKey, error) // the key of new tokens, made when the first is needed; nil for Bearer tokens
 
 	flight singleflight.Group
 	pauses pauses
@@ -83,6 +85,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 				p = newProvider(derived, client)
 			}
 			to = newEndpoint(derived, p, client)
+			to.nonces = a.endpoint.nonces
 		}
 		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
 	}
@@ -91,9 +94,13 @@ func newMachines(a *Authenticator) map[string]*Machine {
 
 func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, vault *seal.Vault) *Machine {
 	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
-	m := &Machine{config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs), cache: map[string]*issuedToken{}}
+	m := &Machine{config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs), base: apiTransport(derived.ClientAuth.Certificate), cache: map[string]*issuedToken{}}
 	if vault != nil {
 		m.shared = &sharedTokens{vault: vault, lease: c.Timeout + leaseSlack}
+	}
+	m.proof = func() (*proofKey, error) { return nil, nil }
+	if c.DPoP {
+		m.proof = sync.OnceValues(newProofKey)
 	}
 	m.plain = m.order(&tokenRequest{})
 	return m
@@ -121,7 +128,7 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // Authenticator.Client does with a user's. Requests that have no deadline or cancellation of their own end when ctx does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, bound: ctx, query: q, err: errors.Join(m.err, err)}}
+	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, base: m.base, bound: ctx, query: q, err: errors.Join(m.err, err)}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil means http.DefaultTransport.
@@ -156,7 +163,7 @@ func (m *Machine) order(q *tokenRequest) tokenOrder {
 	if len(resource) > 0 {
 		form["resource"] = resource
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, form.Encode()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, m.config.DPoP, form.Encode()))
 	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
@@ -229,12 +236,16 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 
 // request asks the endpoint, once.
 func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
+	key, err := m.proof()
+	if err != nil {
+		return nil, err
+	}
+	endpoint := m.endpoint.bind(key)
 	var answer *tokenAnswer
-	var err error
 	if m.config.TokenURL != "" {
-		answer, err = m.endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
+		answer, err = endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
 	} else {
-		answer, err = m.endpoint.token(ctx, o.form)
+		answer, err = endpoint.token(ctx, o.form)
 	}
 	if err != nil {
 		return nil, err
@@ -244,8 +255,10 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 	if t.expiry.IsZero() {
 		t.expiry = now.Add(m.config.TokenLifetime)
 	}
-	return t, nil
+	return t.bound(key)
 }
+
+func (m *Machine) serverNonces() *nonces { return m.endpoint.nonces }
 
 // replaceable lets an API's refusal of even a young token count, since a machine's may be revoked by hand, but only now and
 // then: an API that refuses every token must not make one request to the endpoint for each of its own.

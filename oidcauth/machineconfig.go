@@ -29,6 +29,10 @@ type MachineConfig struct {
 	ClientSecret string
 	ClientAuth   ClientAuth
 
+	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused. Processes that share
+	// tokens share the key of each, sealed with it. In Config.Machines it is on, too, where Config.Advanced.DPoP is.
+	DPoP bool
+
 	// Scopes are asked for. Nil means that no scope parameter is sent.
 	Scopes []string
 
@@ -65,6 +69,7 @@ func (m MachineConfig) within(c *Config) MachineConfig {
 	if m.APIs == nil {
 		m.APIs = c.APIs
 	}
+	m.DPoP = m.DPoP || c.Advanced.DPoP
 	m.Timeout = cmp.Or(m.Timeout, c.Timeout)
 	m.TokenLifetime = cmp.Or(m.TokenLifetime, c.TokenLifetime)
 	m.HTTPClient = cmp.Or(m.HTTPClient, c.HTTPClient)

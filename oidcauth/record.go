@@ -49,6 +49,7 @@ type grant struct {
 type identity struct {
 	record record
 	user   func() *User
+	proof  func() (*proofKey, error) // the DPoP key of its tokens, nil where they are not bound
 }
 
 // identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
@@ -79,6 +80,8 @@ func newIdentity(s *session.Session) any {
 	idToken, _ := s.Token(idTokenName)
 	extra, _ := s.Get(extraName)
 	id.user = sync.OnceValue(func() *User { return userOf(&id.record, idToken, extra) })
+	raw, _ = s.Get(proofKeyName)
+	id.proof = sync.OnceValues(func() (*proofKey, error) { return storedProofKey(raw) })
 	return id
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -36,6 +37,7 @@ var errDeadGrant = fmt.Errorf("%w: the provider no longer accepts the refresh to
 type tokens struct {
 	auth   *Authenticator
 	apis   apis
+	base   http.RoundTripper // nil: http.DefaultTransport
 	flight singleflight.Group
 	pauses pauses
 	dead   *deadGrants
@@ -45,6 +47,7 @@ func newTokens(a *Authenticator) *tokens {
 	return &tokens{
 		auth: a,
 		apis: newAPIs("Config.APIs", a.config.APIs),
+		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(a.sessions.Vault("dead grant")),
 	}
 }

@@ -26,8 +26,9 @@ type sharedTokens struct {
 type tokenRow struct {
 	Value   string `json:"v"`
 	Kind    string `json:"k"`
-	Created int64  `json:"c"` // Unix milliseconds
-	Expiry  int64  `json:"x"` // Unix milliseconds
+	Key     []byte `json:"d,omitempty"` // the DPoP key that it is bound to
+	Created int64  `json:"c"`           // Unix milliseconds
+	Expiry  int64  `json:"x"`           // Unix milliseconds
 }
 
 // token returns the token in row key if it serves q. Otherwise one process at a time may request a new one.
@@ -89,9 +90,20 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 	if json.Unmarshal(rows[0].Value, &row) != nil {
 		return nil, nil
 	}
-	return &issuedToken{
-		value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry),
-	}, nil
+	return row.issued(), nil
+}
+
+// issued is the token in row, nil when the key that it is bound to is missing or broken: the next one will replace it.
+func (row *tokenRow) issued() *issuedToken {
+	t := &issuedToken{value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry)}
+	key, err := storedProofKey(row.Key)
+	if err == nil {
+		t, err = t.bound(key)
+	}
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) error {
@@ -99,7 +111,15 @@ func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) erro
 	if life <= 0 {
 		return nil
 	}
-	raw, err := json.Marshal(tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()})
+	row := tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()}
+	if t.key != nil {
+		key, err := t.key.bytes()
+		if err != nil {
+			return err
+		}
+		row.Key = key
+	}
+	raw, err := json.Marshal(row)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ func (q *tokenRequest) name() string {
 type issuedToken struct {
 	value, kind     string // kind is Bearer or DPoP
 	created, expiry time.Time
+	key             *proofKey // that a DPoP token is bound to; nil for a Bearer token
 }
 
 // String keeps the token out of logs and debug dumps.
@@ -164,6 +165,7 @@ func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption)
 type held struct {
 	token *issuedToken // nil: none of that name
 	rec   *record
+	key   *proofKey // that all tokens of the session are bound to; nil for Bearer tokens
 }
 
 // look reads the token called name out of s. It costs no I/O beyond loading the session.
@@ -179,13 +181,19 @@ func (t *tokens) look(s *session.Session, name string) (held, error) {
 	case t.dead.stops(s):
 		return held{}, errDeadGrant
 	}
-	h := held{rec: &id.record}
+	key, err := t.auth.sessionKey(id)
+	if err != nil {
+		return held{}, err
+	}
+	h := held{rec: &id.record, key: key}
 	i := slices.IndexFunc(id.record.Access, func(g grant) bool { return g.Name == name })
 	if i < 0 {
 		return h, nil
 	}
 	if value, ok := s.Token(accessTokenName + name); ok {
-		h.token = id.record.Access[i].issued(value)
+		if h.token, err = id.record.Access[i].issued(value).bound(key); err != nil {
+			return held{}, fmt.Errorf("%w: %w", ErrLoginRequired, err)
+		}
 	}
 	return h, nil
 }

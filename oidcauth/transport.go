@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -25,10 +26,21 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // fresher or stronger login (RFC 9470) makes the request fail with a *StepUpError. Every other answer, a second 401
 // included, is the caller's.
 //
-// Client uses http.DefaultTransport; for any other, put Transport into a client of your own.
+// Tokens that are bound to a DPoP key go out with a proof (RFC 9449 §7), once more where the API asks for a nonce. Client uses
+// http.DefaultTransport, with the certificate in ClientAuth where there is one; for any other, put Transport into a client of
+// your own, which for tokens that are bound to the certificate has to present it.
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
+}
+
+// apiTransport is what clients send their requests through: nil for http.DefaultTransport, or a copy of that which presents the
+// certificate that tokens are bound to (RFC 8705 §3).
+func apiTransport(certificate *tls.Certificate) http.RoundTripper {
+	if certificate == nil {
+		return nil
+	}
+	return withCertificate(http.DefaultTransport, certificate)
 }
 
 // Transport returns a RoundTripper that does what Client does for the user whom each request's own context carries: for
@@ -44,11 +56,16 @@ type tokenKeeper interface {
 
 	// replaceable reports whether a new token may be got because an API refused t.
 	replaceable(t *issuedToken) bool
+
+	// serverNonces are the latest DPoP nonces of servers, shared by all who send such tokens.
+	serverNonces() *nonces
 }
 
 // minRejectedAge is how old a user's access token must be for an API's refusal to be taken for the token's end. A younger one
 // is refused for another reason, which a refresh would not cure.
 const minRejectedAge = 30 * time.Second
+
+func (t *tokens) serverNonces() *nonces { return t.auth.endpoint.nonces }
 
 func (t *tokens) replaceable(token *issuedToken) bool {
 	return time.Since(token.created) >= minRejectedAge
@@ -77,11 +94,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	res, err := t.send(r, token)
+	again := new(retry)
+	res, err := t.send(r, token, again)
 	if err != nil {
 		return nil, err
 	}
-	if res, err = t.secondChance(ctx, r, res, token); err != nil {
+	if res, err = t.secondChance(ctx, r, res, token, again); err != nil {
 		return nil, err
 	}
 	if res.StatusCode == http.StatusUnauthorized {
@@ -122,18 +140,25 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 	return t.keeper.token(ctx, t.query)
 }
 
-// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it.
-func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, error) {
+// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it. A token that
+// is bound to a key goes out with a proof, and again permits one repetition for a nonce that the API asks for.
+func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*http.Response, error) {
 	out := r.Clone(t.sendContext(r))
-	if err := authorize(out, token); err != nil {
-		closeBody(r)
-		return nil, err
-	}
+	out.Header.Del("DPoP")
 	base := t.base
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	res, err := base.RoundTrip(out)
+	var res *http.Response
+	err := authorize(out, token)
+	switch {
+	case err != nil:
+		closeBody(r)
+	case token.key != nil:
+		res, err = t.keeper.serverNonces().authorized(base.RoundTrip, out, token.key, token.value, again)
+	default:
+		res, err = base.RoundTrip(out)
+	}
 	if res != nil {
 		res.Request = r
 	}
@@ -160,16 +185,16 @@ func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 // authorize puts token into r, by the scheme of its type and no other: a token that is bound to a key is worth nothing without
 // the proof, and must not go out as if it were a Bearer token (RFC 9449 §7.1).
 func authorize(r *http.Request, token *issuedToken) error {
-	r.Header.Del("DPoP")
-	if token.kind != "Bearer" {
-		return fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with", token.kind)
+	if token.kind != "Bearer" && (token.kind != "DPoP" || token.key == nil) || token.kind == "Bearer" && token.key != nil {
+		return fmt.Errorf("oidcauth: access token of type %q: %w", token.kind, errProofMismatch)
 	}
-	r.Header.Set("Authorization", "Bearer "+token.value)
+	r.Header.Set("Authorization", token.kind+" "+token.value)
 	return nil
 }
 
-// secondChance sends r again with another token, once, when that may help. Otherwise it returns res.
-func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken) (*http.Response, error) {
+// secondChance sends r again with another token, once, when that may help. Otherwise it returns res. What once
+// permits is permitted for both together.
+func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *retry) (*http.Response, error) {
 	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
 	}
@@ -189,7 +214,7 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 		return res, nil // the API's answer says more than ours
 	}
 	discard(res)
-	res, err = t.send(again, next)
+	res, err = t.send(again, next, once)
 	if res != nil {
 		res.Request = r
 	}
