@@ -172,9 +172,11 @@ func TestAnotherReplicaGoesOnWithTheSessionsKey(t *testing.T) {
 	}
 }
 
-// breakKey adds a route that changes the session's key, and returns its path.
-func (w *world) breakKey(to []byte) string {
-	w.mux.Handle("/break", w.auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+// breakKey adds a route to w's application that changes the session's key, and returns its URL.
+func (w *world) breakKey(to []byte) string { return breakKeyAt(w.mux, w.auth, to) }
+
+func breakKeyAt(mux *http.ServeMux, auth *oidcauth.Authenticator, to []byte) string {
+	mux.Handle("/break", auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
 		if to == nil {
 			s.Delete("oidc.dpop")
@@ -254,7 +256,10 @@ func TestSessionsOutliveDPoPBeingTurnedOff(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.browser.Get(app+"/call").Status)
 	require.Equal(t, http.StatusOK, w.browser.Get(app+"/token?force=1").Status)
 	require.Len(t, w.thumbprints(), 1)
-	w.browser.Get(w.breakKey(nil))
+	require.Equal(t, http.StatusOK, w.browser.Get(breakKeyAt(mux, auth, nil)).Status)
+	calls := w.provider.Count(oidcauthtest.API)
+	require.Equal(t, http.StatusUnauthorized, w.browser.Get(app+"/call").Status, "a bound token without its key is of no use")
+	require.Equal(t, calls, w.provider.Count(oidcauthtest.API))
 }
 
 func TestTenTabsHaveRoomForTheirKeys(t *testing.T) {

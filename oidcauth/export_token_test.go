@@ -1,6 +1,10 @@
 package oidcauth
 
-import "net/http"
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
 
 // What tests of the token code reach inside for.
 var (
@@ -18,4 +22,16 @@ func CachedTokens(m *Machine) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.cache)
+}
+
+// MachineKey returns the key of m's newest token.
+func MachineKey(ctx context.Context, m *Machine) *ProofKey {
+	t, _ := m.token(ctx, tokenRequest{})
+	return t.key
+}
+
+// ReadsTokenRow reports whether a row of the Store holds a token of use.
+func ReadsTokenRow(raw string) bool {
+	var row tokenRow
+	return json.Unmarshal([]byte(raw), &row) == nil && row.issued() != nil
 }
