@@ -76,9 +76,12 @@ func newIdentity(s *session.Session) any {
 	if err := json.Unmarshal(raw, &id.record); err != nil {
 		return (*identity)(nil)
 	}
-	idToken, _ := s.Token(idTokenName)
-	extra, _ := s.Get(extraName)
-	id.user = sync.OnceValue(func() *User { return userOf(&id.record, idToken, extra) })
+	// Guards without a requirement never ask for the user, and so never unpack a token.
+	id.user = sync.OnceValue(func() *User {
+		idToken, _ := s.Token(idTokenName)
+		extra, _ := s.Get(extraName)
+		return userOf(&id.record, idToken, extra)
+	})
 	return id
 }
 
