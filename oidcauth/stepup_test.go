@@ -153,7 +153,7 @@ func TestWhatIsNoPageIsToldWhatLoginItNeeds(t *testing.T) {
 			require.Equal(t, http.StatusUnauthorized, page.Status)
 			require.JSONEq(t, `{"error":"insufficient_user_authentication","login_url":"/auth/login"}`, page.Body)
 			require.Equal(t, `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required", `+
-				`acr_values="gold sil\"ver", max_age="60"`, page.Header.Get("WWW-Authenticate"))
+				`acr_values="gold", max_age="60"`, page.Header.Get("WWW-Authenticate"))
 			require.Empty(t, page.Header.Values("Set-Cookie"))
 		}
 		require.Len(t, w.provider.Requests(), asked, "no traffic to the provider")
