@@ -13,7 +13,26 @@ var (
 	Run         = run
 	ParseConfig = parseConfig
 	NotBuilt    = notBuilt
+
+	NewReplayGuard = newReplayGuard
+	MaxReplayIDs   = maxReplayIDs
+	ConsumeID      = (*replayGuard).consume
+
+	NewLineWriter   = newLineWriter
+	MaxWaitingLines = maxWaitingLines
+
+	Span, Past, Stamp = span, past, stamp
+	OpensPage         = opensPage
 )
+
+// ClaimRows are the rows of the claims table: name, value, name, value…
+func ClaimRows(object string) []string {
+	var flat []string
+	for _, row := range claimRows([]byte(object)) {
+		flat = append(flat, row.Name, row.Value)
+	}
+	return flat
+}
 
 // DevUsers are the names and passwords of the embedded provider.
 func DevUsers() map[string]string {
