@@ -17,7 +17,6 @@ import (
 // notBuilt lists the variables whose features do not exist yet. Setting one stops the start: a setting that silently does
 // nothing would be believed.
 var notBuilt = []string{
-	"OIDC_FAPI", "OIDC_DPOP", "OIDC_DECRYPTION_KEY_FILE",
 	"OIDC2_ISSUER", "OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME",
 }
 
@@ -67,6 +66,7 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	c.readSession(e)
 	c.readStore(e)
 	c.checkDevelopmentOnly(e)
+	c.checkFAPI(e)
 	for _, name := range notBuilt {
 		if v := getenv(name); v != "" && v != "false" {
 			e.mistake(name, "not supported by this version; unset it")
@@ -86,6 +86,7 @@ func (c *config) readProvider(e *env) {
 	c.OIDC.DiscoveryMaxAge = e.duration("OIDC_DISCOVERY_MAX_AGE", 24*time.Hour)
 	c.OIDC.ClientID = e.text("OIDC_CLIENT_ID", "")
 	c.OIDC.ClientAuth = e.clientAuth()
+	c.readAdvanced(e)
 	if c.usesSecret() {
 		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
 	}
@@ -233,6 +234,9 @@ func (c *config) checkDevelopmentOnly(e *env) {
 	}
 	if c.Embedded && c.OIDC.ClientAuth.Certificate != nil {
 		e.mistake("OIDC_CLIENT_CERT_FILE", "the embedded provider speaks plain http; set OIDC_ISSUER")
+	}
+	if c.Embedded && c.OIDC.Advanced.DecryptionKeys != nil {
+		e.mistake("OIDC_DECRYPTION_KEY_FILE", "the embedded provider encrypts nothing; set OIDC_ISSUER")
 	}
 }
 
