@@ -14,9 +14,14 @@ import (
 const choosePath = "/choose"
 
 // A choice is one way to sign in.
+//
+// Host is shown beside the name, so that a name alone can't pass for somebody else's.
 type choice struct{ Name, Host, URL string }
 
 // choose lists the providers. Each link begins a login there that comes back to return_to; LoginURL keeps that on this site.
+//
+// Nothing is begun and nobody is asked before the choice: the page sets no cookie and may be opened by a prefetch, a crawler
+// or a link from anywhere.
 func (a *app) choose(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Choose where to sign in")
 	p.LoginURL = "" // the page is the sign-in link
@@ -39,6 +44,8 @@ func (a *app) loginURL(returnTo string) string {
 
 // offerChoice sends browsers that nobody is signed in with to the page of choice, where guarded would send them to the first
 // provider. All other requests are guarded's.
+//
+// A user whose refresh token has died is not asked again: the guard knows where they came from.
 func (a *app) offerChoice(guarded http.Handler) http.Handler {
 	if len(a.providers) == 1 {
 		return guarded
@@ -60,6 +67,9 @@ func nobodyIsSignedIn(r *http.Request) bool {
 
 // opensPage reports whether r is a browser's that opens a page in a whole tab, now: by Fetch Metadata where the browser sends them,
 // else by what it accepts.
+//
+// Whoever is taken for a page wrongly gets a page with two links, and no harm is done; the library's own guard is stricter,
+// since it begins a login.
 func opensPage(r *http.Request) bool {
 	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" {
 		return false

@@ -9,6 +9,7 @@ import (
 )
 
 var (
+	Main        = main
 	Run         = run
 	ParseConfig = parseConfig
 )

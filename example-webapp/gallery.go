@@ -25,6 +25,8 @@ func exhibits() []exhibit {
 }
 
 // ownExhibits are the app's own answers.
+//
+// They are the very values that requests get, by way of refused and problemOf.
 func ownExhibits() []exhibit {
 	return []exhibit{
 		{"An address that nothing answers.", refused[http.StatusNotFound]},
@@ -40,6 +42,8 @@ func ownExhibits() []exhibit {
 }
 
 // stagedExhibits are the answers of the library's routes and guards.
+//
+// A scene that stops leading to an error would leave a gap in the list, which the tests would see.
 func stagedExhibits() []exhibit {
 	list := make([]exhibit, 0, len(scenes))
 	for _, scene := range scenes {
@@ -54,6 +58,8 @@ func stagedExhibits() []exhibit {
 const galleryReference = "EXAMPLE123"
 
 // gallery lists the exhibits.
+//
+// It is open to everybody, since constant texts have nothing to hide.
 func (a *app) gallery(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Error pages")
 	p.Data = a.exhibits()
@@ -61,6 +67,9 @@ func (a *app) gallery(w http.ResponseWriter, r *http.Request) {
 }
 
 // exhibit shows one of them as it looks, with its status.
+//
+// The status is the real one, so that the page is what a monitor or a cache would see too; it has no Retry-After, since
+// there is nothing to wait for.
 func (a *app) exhibit(w http.ResponseWriter, r *http.Request) {
 	list := a.exhibits()
 	i := slices.IndexFunc(list, func(e exhibit) bool { return e.Problem.Code == r.PathValue("code") })
@@ -73,4 +82,5 @@ func (a *app) exhibit(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, r, &p)
 }
 
+// errOnStage is the cause of all that goes wrong on a stage. Nobody logs it.
 var errOnStage = errors.New("this is only a demonstration")

@@ -16,7 +16,7 @@ func TestGallery(t *testing.T) {
 	before := a.output.String()
 	list := b.open(a.base + "/errors")
 	require.Equal(t, http.StatusOK, list.status)
-	links := regexp.MustCompile(`(?s)class="status">(\d+) .*?href="(/errors/\w+)">([^<]+)<.*?<p>([^<]+)</p>`).FindAllStringSubmatch(list.body, -1)
+	links := regexp.MustCompile(`(?s)class="status">(\d+)<.*?href="(/errors/\w+)">([^<]+)<.*?<p>([^<]+)</p>`).FindAllStringSubmatch(list.body, -1)
 	seen := make(map[string]bool)
 	for _, m := range links {
 		status, path, title := m[1], m[2], m[3]

@@ -14,9 +14,13 @@ import (
 )
 
 // stepUpAge is how old a login may be at /stepup.
+//
+// Short enough to be seen at work in a demonstration; an application would take minutes.
 const stepUpAge = time.Minute
 
 // An app is the web application: its routes, and what they need.
+//
+// Everything in it is set before the first request and never changed, so that handlers share it without locks.
 type app struct {
 	config    *config
 	sessions  *session.Manager
@@ -36,6 +40,9 @@ func (a *app) handler() http.Handler {
 }
 
 // routes is the table of routes; everything under /auth/ and /auth2/ is the library's.
+//
+// Methods and paths are exact: what is not in the table is 404 or 405, and there is no fallback that a clever path could
+// reach.
 func (a *app) routes(mux *http.ServeMux) {
 	login := a.require()
 	mux.Handle("/auth/", a.ownRoutes(a.providers[0]))
@@ -75,6 +82,9 @@ func (a *app) refusal(status int) http.Handler {
 }
 
 // newPage fills in what the layout shows on every page.
+//
+// Of the user it takes what UserFrom gives, also on public pages: asking costs the decoding of a cookie, and no call of
+// anybody.
 func (a *app) newPage(r *http.Request, title string) page {
 	return page{
 		Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
@@ -82,6 +92,7 @@ func (a *app) newPage(r *http.Request, title string) page {
 	}
 }
 
+// home is the public page. It must come out whatever is down: with a store that can't be asked it shows nobody as signed in.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Home")
 	p.Data = a.config.Embedded
@@ -109,6 +120,8 @@ type profile struct {
 // A claim is one row of the claims table.
 type claim struct{ Name, Value string }
 
+// profile shows what is known of the user and the session, and when the tokens expire. It alone may run a script, its own
+// file, which counts the times down.
 func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Profile")
 	s := session.From(r.Context())
@@ -123,6 +136,8 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 }
 
 // claimRows lists the members of a JSON object in their order, values as JSON.
+//
+// encoding/json into a map would lose the order, and with it the likeness to what the provider sent.
 func claimRows(object json.RawMessage) []claim {
 	decoder := json.NewDecoder(strings.NewReader(string(object)))
 	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
@@ -144,6 +159,8 @@ func claimRows(object json.RawMessage) []claim {
 }
 
 // plain shows JSON strings without quotes, everything else as it is.
+//
+// Numbers keep their digits: a float64 would round large ones.
 func plain(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
@@ -153,6 +170,8 @@ func plain(value json.RawMessage) string {
 }
 
 // refreshAndShow is /api/refresh for people: a form posts here and comes back to the profile.
+//
+// 303, so that a reload of the profile does not refresh once more.
 func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 	_, err := a.providerOf(r).auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil && !errors.Is(err, oidcauth.ErrLoginRequired) {
@@ -163,6 +182,8 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 }
 
 // signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout does.
+//
+// The mark is set first: when the store fails, the person is told, and is still signed in to try again.
 func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
 	if err := a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
 		a.fail(w, r, err)
@@ -172,6 +193,9 @@ func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.
+//
+// It is a GET although it calls somebody: a call of the API changes nothing, here and there, and so its result can be
+// reloaded.
 func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "API calls")
 	by := a.providerOf(r)
@@ -211,11 +235,16 @@ func indented(body []byte) string {
 }
 
 // healthz says that the process answers; it asks nobody else.
+//
+// A liveness check that asked the provider would have the process restarted for somebody else's outage.
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
 // readyz says whether logins and sessions work now: metadata loaded (it tries that itself) and the store reachable.
+//
+// A load balancer takes its traffic away on 503; sessions that exist would go on all the same. The cause is in the log only,
+// since the route is open to strangers.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := a.ready(r); err != nil {
 		a.log.WarnContext(r.Context(), "not ready", "cause", err)
@@ -227,6 +256,8 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 }
 
 // writeJSON writes v as the whole answer. Values that JSON can't hold are programming errors.
+//
+// It is marshalled whole before the status is sent, for the same reason as a page is rendered first.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -18,15 +18,16 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
+// How the end goes. Together they stay below the ten seconds after which Docker kills a container that was asked to stop.
 const (
 	// drainTime is how long requests in flight may go on after the signal to stop.
 	drainTime = 8 * time.Second
-	// machineName is what the configuration of the library calls the application's own client.
-	machineName = "demo"
 	// cancelTime is how long they then have to notice that their contexts are cancelled.
 	cancelTime = time.Second
 )
 
+// main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in Go, a dump of all
+// goroutines, for the day on which something hangs.
 func main() {
 	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
@@ -39,6 +40,8 @@ func main() {
 }
 
 // run serves until ctx ends and the requests in flight are answered. Everything it has to say goes to out.
+//
+// A mistake in the configuration is an error before anything listens: half a configuration is none.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	c, err := parseConfig(getenv)
 	if err != nil {
@@ -61,6 +64,9 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 }
 
 // start opens the ports and builds what answers on them.
+//
+// ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded provider comes before the
+// app, whose configuration is complete only when the provider has a port and knows the client.
 func start(c *config, log *slog.Logger) (*servers, error) {
 	s := &servers{}
 	listener, err := net.Listen("tcp", c.Addr)
@@ -105,6 +111,9 @@ func newApp(c *config, log *slog.Logger) (*app, error) {
 
 // newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL
 // would meet net/http's own plain answer instead of our page.
+//
+// There is no limit on the whole connection's life: HTTP/1.1 keep-alive is bounded by IdleTimeout, and every request by the
+// others.
 func newServer(c *config, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,

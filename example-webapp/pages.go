@@ -18,8 +18,12 @@ import (
 var assets embed.FS
 
 // templates are all pages, by file name: each one inside templates/layout.html.
+//
+// They are parsed at the start, so that a broken one is seen at once and not by the first visitor. html/template escapes by
+// context (text, attribute, URL); nothing is marked as safe anywhere.
 var templates = parseTemplates()
 
+// parseTemplates clones the layout for each page, since blocks of the same name would otherwise replace one another.
 func parseTemplates() map[string]*template.Template {
 	functions := template.FuncMap{"clock": clock, "stamp": stamp, "span": span, "past": past}
 	layout := template.Must(template.New("layout.html").Funcs(functions).ParseFS(assets, "templates/layout.html"))
@@ -35,6 +39,8 @@ func parseTemplates() map[string]*template.Template {
 }
 
 // clock is a time as people read it; stamp is the same for machines.
+//
+// The server's time zone is used, and named: without scripts nobody knows the visitor's.
 func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -42,6 +48,8 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func past(t time.Time) bool { return !time.Now().Before(t) }
 
 // span is the distance of t from now, in the units that matter.
+//
+// Rounding is downwards: a time that is left is never shown longer than it is.
 func span(t time.Time) string {
 	d := time.Until(t).Abs()
 	switch {
@@ -54,17 +62,24 @@ func span(t time.Time) string {
 }
 
 // A page is what every template of the app gets.
+//
+// Its texts come from claims, requests and configuration alike, and are all escaped; only constants are HTML.
 type page struct {
-	Title     string
-	Path      string // marks the current entry of the navigation
-	Script    string // a file under /static/, for the pages that have one
-	User      *oidcauth.User
+	Title  string
+	Path   string // marks the current entry of the navigation
+	Script string // a file under /static/, for the pages that have one
+	// Nil when nobody is signed in, and on error pages, which must not depend on a session that may be the trouble.
+	User *oidcauth.User
+	// Paths of this site. An empty LoginURL shows no sign-in link.
 	LoginURL  string
 	LogoutURL string
 	Data      any // what the template itself needs
 }
 
 // A devPage is what the embedded provider's templates get.
+//
+// It is a type of its own, so that nothing of the app's user can appear on a page of the provider's: in production these are
+// two companies.
 type devPage struct {
 	Title, Action, Username, Problem, Message string
 	Users                                     []devUser
@@ -72,10 +87,13 @@ type devPage struct {
 
 // policyCSP allows our own stylesheet and images, nothing else. It has no form-action: the sign-in and sign-out forms lead to
 // redirects to the provider, which browsers would hold against it.
+//
+// No script may run, but on the profile page, which adds its own file; no page may frame this one (RFC 9700 §4.16).
 const policyCSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // setHeaders sets what every answer carries, unless its handler says otherwise later.
 func setHeaders(h http.Header) {
+	// Pages show who is signed in: the back button after a logout must not bring them back from a cache.
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", policyCSP)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -84,6 +102,8 @@ func setHeaders(h http.Header) {
 }
 
 // render writes a whole page or, when its template fails, nothing of it.
+//
+// It goes through a buffer: a template that fails in the middle would else leave half a page under a status of 200.
 func render(w http.ResponseWriter, status int, file string, data any) {
 	var buf bytes.Buffer
 	if err := templates[file].Execute(&buf, data); err != nil {
@@ -119,6 +139,8 @@ func staticFiles(notFound http.Handler) http.Handler {
 }
 
 // readStatic returns the embedded files by name.
+//
+// They are a few kilobytes, so that holding them costs less than opening them.
 func readStatic() map[string][]byte {
 	entries, err := assets.ReadDir("static")
 	if err != nil {

@@ -10,7 +10,12 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
+// machineName is what the library's configuration calls the application's own client.
+const machineName = "demo"
+
 // An identityProvider is one of the one or two that people can sign in with, and what the app does in its users' names.
+//
+// Everything that is somebody's business alone hangs on it, so that no handler has to ask "which one" more than once.
 type identityProvider struct {
 	name   string // as people know it
 	issuer string
@@ -44,6 +49,7 @@ func (a *app) addProviders(sessions *session.Manager) error {
 	return a.add(second, a.authConfig(c.Second.OIDC, sessions))
 }
 
+// add joins the library to p. Its errors name every mistake in o.
 func (a *app) add(p *identityProvider, o oidcauth.Config) error {
 	auth, err := oidcauth.New(o)
 	if err != nil {
@@ -55,6 +61,8 @@ func (a *app) add(p *identityProvider, o oidcauth.Config) error {
 }
 
 // authConfig adds to what the environment says about a provider what this app wants of any.
+//
+// Hosts of other people's APIs would be listed in APIs by hand; here there is one, which the operator named.
 func (a *app) authConfig(o oidcauth.Config, sessions *session.Manager) oidcauth.Config {
 	o.Sessions, o.Logger = sessions, a.log
 	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
@@ -68,6 +76,9 @@ func (a *app) authConfig(o oidcauth.Config, sessions *session.Manager) oidcauth.
 
 // providerOf returns the provider that signed the user of r in, and the first one when nobody is: tokens, logouts and step-ups are
 // its business alone.
+//
+// The issuer tells them apart, which is part of who the user is. The library lets no session pass whose login another
+// configuration made, so that a user without a provider here can't be.
 func (a *app) providerOf(r *http.Request) *identityProvider {
 	if user := oidcauth.UserFrom(r.Context()); user != nil {
 		for _, p := range a.providers {
@@ -83,6 +94,9 @@ func (a *app) providerOf(r *http.Request) *identityProvider {
 func (a *app) load(h http.HandlerFunc) http.Handler { return a.providers[0].auth.Load(h) }
 
 // require guards a page: users of every provider may pass who meet the requirements.
+//
+// With one provider this is its Authenticator.Require. With two, a role or a login's age counts wherever it comes from: an
+// application that trusts one provider's roles only would guard with that one's Authenticator.
 func (a *app) require(requirements ...oidcauth.Requirement) func(http.HandlerFunc) http.Handler {
 	auths := make([]*oidcauth.Authenticator, 0, len(a.providers))
 	for _, p := range a.providers {
@@ -106,6 +120,9 @@ func (a *app) ownRoutes(p *identityProvider) http.Handler {
 }
 
 // ready says whether logins work at every provider, and whether sessions can be read.
+//
+// One provider that is down makes the app not ready although the other's users could sign in: this is the strict reading,
+// for a test bench. An operator of two providers might take a single one for enough.
 func (a *app) ready(r *http.Request) error {
 	problems := []error{a.sessions.Ready(r.Context())}
 	for _, p := range a.providers {

@@ -7,6 +7,7 @@ import (
 // A secondProvider is another way to sign in, beside config.OIDC. Subjects mean something at their own issuer only, so that the same
 // person has two accounts here.
 type secondProvider struct {
+	// Shown as text, so that it may be anything. Empty never: the issuer's host stands in.
 	Name string // as the page calls it on which people choose
 	OIDC oidcauth.Config
 }

@@ -10,6 +10,9 @@ import (
 
 // servers are the app and, maybe, the embedded provider. The last one added stops first: a request in flight there may still
 // need the others.
+//
+// Both run in one process, so that "go run" is all it takes; in production there is one server, and the provider is somebody
+// else's.
 type servers struct {
 	listeners []net.Listener
 	list      []*http.Server
@@ -27,6 +30,9 @@ func (s *servers) add(listener net.Listener, server *http.Server) {
 }
 
 // serve answers requests until ctx ends or a server fails, then drains.
+//
+// A server that fails takes the process with it: an app without its provider, or a provider without its app, is of no use to
+// anybody, and whatever supervises the process will start both again.
 func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
 	failed := make(chan error, len(s.list))
 	for i, server := range s.list {
@@ -39,6 +45,7 @@ func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	log.Info("stopping")
+	// One after the other, so that a request in the app can still redeem its code at the provider.
 	for i := len(s.list) - 1; i >= 0; i-- {
 		s.drain(i, log)
 	}
@@ -47,10 +54,15 @@ func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
 }
 
 // drain lets the requests of one server finish, cancels those that don't, and closes what is left.
+//
+// Shutdown closes the listener first: a load balancer that still sends requests sees at once that nobody is here. Requests
+// that are cut off get the end of their context, which ends their calls of provider, API and Redis; those that ignore even
+// that lose their connection.
 func (s *servers) drain(i int, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	err := s.list[i].Shutdown(ctx)
+	// Also after a good end: the context has no other owner.
 	s.cancel[i]()
 	if err == nil {
 		return

@@ -14,12 +14,17 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
+// Names below .invalid, which resolve nowhere (RFC 6761 §6.4): should a request leave the process by mistake, it gets
+// nowhere.
 const (
 	stageOrigin = "https://app.invalid"
 	stageIssuer = "https://provider.invalid"
 )
 
 // A scene makes the library answer with one kind of error.
+//
+// It plays on an Authenticator of its own, with keys of its own and a provider that exists as a function only: no socket is
+// opened, no session of a real user is read or written.
 type scene struct {
 	when    string
 	path    string            // what the browser asks for
@@ -30,6 +35,8 @@ type scene struct {
 }
 
 // scenes are the library's kinds of errors, as far as one request and one answer lead there.
+//
+// What needs more, a cookie that never sticks or a step-up that fails, is not in it.
 var scenes = []scene{
 	{when: "A sign-in that was finished before, began in another browser, or lost its cookie.", path: "/auth/callback?code=x&state=y"},
 	{when: "A callback that no provider sends.", path: "/auth/callback?code=x&code=y&state=z"},
@@ -44,12 +51,16 @@ var scenes = []scene{
 }
 
 // A roundTrip answers a request of the library's in place of a provider.
+//
+// As with http.RoundTripper, an error means that there was no answer.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // play returns the error that the library answers with in s, nil when it does not.
+//
+// The error comes out where the app's own handler would render it, complete with title, advice and status.
 func play(s scene) *oidcauth.Problem {
 	var caught *oidcauth.Problem
 	auth, err := oidcauth.New(oidcauth.Config{
@@ -76,6 +87,9 @@ func play(s scene) *oidcauth.Problem {
 }
 
 // callback begins a login and returns the way back from the provider, with the cookies of the login.
+//
+// The library makes the state and seals it into a cookie; this is the browser that keeps both until the provider, whom
+// nobody asks, has answered.
 func (s scene) callback(ctx context.Context, stage http.Handler) (path string, cookies http.Header) {
 	header := visit(ctx, stage, "/auth/login", nil)
 	there, err := url.Parse(header.Get("Location"))
@@ -95,6 +109,8 @@ func (s scene) callback(ctx context.Context, stage http.Handler) (path string, c
 }
 
 // visit opens path as a browser does, and returns the header of the answer.
+//
+// Each visit is a browser that opens a page: the library answers scripts otherwise.
 func visit(ctx context.Context, stage http.Handler, path string, cookies http.Header) http.Header {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, stageOrigin+path, nil)
 	if err != nil {
@@ -123,6 +139,8 @@ func (s scene) provider() roundTrip {
 }
 
 // stageJSON answers every request with a JSON text.
+//
+// The answer is made anew for each request, since its body can be read once.
 func stageJSON(body string) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		return &http.Response{
