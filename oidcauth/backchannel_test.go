@@ -56,6 +56,7 @@ func TestALogoutTokenBeatsTheLoginInTheCallback(t *testing.T) {
 				requireProtected(t, page.Header)
 				require.False(t, w.hasSession())
 				require.Nil(t, w.user())
+				require.Equal(t, 2, w.provider.Count(oidcauthtest.Revocation), "nobody will have the tokens: both are revoked")
 				w.provider.Intercept(oidcauthtest.UserInfo)
 				time.Sleep(time.Second) // a login of the same second counts as ended
 				w.signIn()
