@@ -1,10 +1,12 @@
 package oidcauth_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,5 +251,30 @@ func TestALogoutThatTheStoreRefusesIsNotConfirmed(t *testing.T) {
 	store.broken.Store(false)
 	require.NotNil(t, w.user())
 	require.Equal(t, http.StatusOK, w.postLogoutToken(token).StatusCode, "the same token is taken then")
+	require.Nil(t, w.user())
+}
+
+// A token that comes again is confirmed, and does nothing: not even the hook runs.
+func TestAReplayedLogoutTokenDoesNothing(t *testing.T) {
+	var ended atomic.Int64
+	w := newWorld(t, noPAR, backChannel, func(c *oidcauth.Config) {
+		c.Hooks.Logout = func(context.Context, *oidcauth.User, string) { ended.Add(1) }
+	})
+	w.signIn()
+	token := w.provider.LogoutToken("app", "alice", "")
+	for range 3 {
+		require.Equal(t, http.StatusOK, w.postLogoutToken(token).StatusCode)
+	}
+	require.EqualValues(t, 1, ended.Load())
+	require.Nil(t, w.user())
+}
+
+// Whatever sid a login was accepted with, the front channel can end it.
+func TestTheLongestSIDCanBeLoggedOut(t *testing.T) {
+	w := newWorld(t, noPAR, func(c *oidcauth.Config) { c.FrontChannelLogout = true })
+	sid := strings.Repeat("s", 512)
+	w.provider.BendIDToken(claim("sid", sid))
+	w.signIn()
+	w.raw(http.MethodGet, app+"/auth/frontchannel-logout?"+url.Values{"iss": {w.provider.Issuer()}, "sid": {sid}}.Encode())
 	require.Nil(t, w.user())
 }

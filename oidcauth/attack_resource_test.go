@@ -123,7 +123,6 @@ func TestTheWorstAnswersAreCheap(t *testing.T) {
 			requireSealedOff(t, page)
 			require.GreaterOrEqual(t, page.Status, 400)
 			require.False(t, w.hasSession())
-			require.Less(t, took, 5*time.Second)
 			require.Less(t, peak, uint64(48<<20))
 			require.Less(t, total, uint64(256<<20))
 			for _, r := range w.provider.Requests() {

@@ -22,7 +22,7 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
-	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSID {
+	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSessionID {
 		a.writePage(w, http.StatusOK, "signedout.html", page{})
 		return
 	}
@@ -32,9 +32,6 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	a.writePage(w, http.StatusOK, "signedout.html", page{})
 }
-
-// maxSID bounds a session identifier that a stranger may send.
-const maxSID = 256
 
 // allowFraming lets the provider's pages frame the answer.
 func (a *Authenticator) allowFraming(w http.ResponseWriter) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -46,6 +47,9 @@ type tokens struct {
 	// apis are where tokens may go.
 	apis apis
 
+	// base sends the requests to them; nil means http.DefaultTransport.
+	base http.RoundTripper
+
 	// flight joins requests for one token of one session.
 	flight singleflight.Group
 
@@ -54,6 +58,9 @@ type tokens struct {
 
 	// dead are the sessions that only a new login helps.
 	dead *deadGrants
+
+	// running counts the flights, for a shutdown to wait for.
+	running tally
 }
 
 // newTokens returns what refreshes the tokens of a's users.
@@ -61,6 +68,7 @@ func newTokens(a *Authenticator) *tokens {
 	return &tokens{
 		auth: a,
 		apis: newAPIs("Config.APIs", a.config.APIs),
+		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(a.sessions.Vault("dead grant")),
 	}
 }
@@ -88,14 +96,13 @@ func loginRequired(err error) error {
 // awaited waits for the flight that gets the token, with or behind others. A caller
 // that goes away leaves it running.
 func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
-	key := s.ID() + "\x00" + name + "\x00" + q.rejected
-	done := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
 	// Who holds a token that is still good does not wait for a slow provider: the
 	// flight goes on, and the next request gets what it brings.
 	var patience <-chan time.Time
 	if now := time.Now(); have.bridges(&q, now) {
 		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
 	}
+	done := t.board(ctx, s, name, q)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -114,6 +121,20 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 		}
 		return nil, r.Err
 	}
+}
+
+// board joins or begins the flight, which counts as running until its end, whoever
+// still waits for it.
+func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan singleflight.Result {
+	end := t.running.begin()
+	key := s.ID() + "\x00" + name + "\x00" + q.rejected
+	landed := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
+	done := make(chan singleflight.Result, 1)
+	go func() {
+		defer end()
+		done <- <-landed
+	}()
+	return done
 }
 
 // adopt makes s what the refresh has published, so that the response carries the

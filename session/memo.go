@@ -3,8 +3,10 @@ package session
 // Memo returns what build makes of the session, once per generation, for all
 // requests that carry it: so the result must depend on nothing but the session,
 // and must not be changed. What this request has changed and not saved makes a
-// result of its own. There is one result per Manager: Memo is for the package
-// that owns the session's content. It is nil without a session.
+// result of its own. What build gets is a view of that generation alone, which
+// it may keep to read more of it later: the request may be over then. There is
+// one result per Manager: Memo is for the package that owns the session's
+// content. It is nil without a session.
 func (s *Session) Memo(build func(*Session) any) any {
 	s.mu.Lock()
 	if s.load() != nil {
@@ -20,7 +22,11 @@ func (s *Session) Memo(build func(*Session) any) any {
 	if memo != nil {
 		return *memo
 	}
-	result := build(s) // without the lock: it calls our methods
+	view := s
+	if !own {
+		view = &Session{m: s.m, loaded: true, base: shared, begun: true}
+	}
+	result := build(view) // without the lock: it calls our methods
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

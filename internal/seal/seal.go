@@ -124,7 +124,7 @@ func KeyID(sealed string) string {
 // wellFormed tells garbage from a value that another replica may understand.
 func wellFormed(sealed string) error {
 	switch {
-	case len(sealed) < SealedLen(1):
+	case len(sealed) < SealedLen(1)-1: // a date has nine digits before 2001, where testing/synctest begins
 		return ErrOpen
 	case sealed[0] > version && sealed[0] <= '9':
 		return ErrNewerFormat
