@@ -11,7 +11,6 @@ import (
 var (
 	Run         = run
 	ParseConfig = parseConfig
-	NotBuilt    = notBuilt
 )
 
 // DevUsers are the names and passwords of the embedded provider.

@@ -98,8 +98,9 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 5. From here on the old refresh token is history, whatever happens.
 	r.answer = answer
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	r.token = r.grant.issued(answer.AccessToken)
-	r.token.key = key
+	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+		return err
+	}
 	return r.keep(latest)
 }
 

@@ -176,6 +176,10 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	if err := a.checkIss(meta, cb); err != nil {
 		return nil, err
 	}
+	key, err := a.loginKey(t)
+	if err != nil {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
+	}
 	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
@@ -192,7 +196,8 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, errBusy
 	}
 	defer release()
-	answer, err := a.redeem(ctx, t, cb.code)
+	endpoint := a.endpoint.bind(key)
+	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +208,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	}
 	l := &login{answer: answer, token: token}
 	// 8. Userinfo.
-	if err := a.addUserInfo(ctx, l); err != nil {
+	if err := a.addUserInfo(ctx, endpoint, l); err != nil {
 		return nil, afterCode(err)
 	}
 	// 9. The application's word.
@@ -214,7 +219,7 @@ func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
 	if cb.jwt != "" {
 		return nil // its iss was verified
 	}
-	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && meta.IssParameterSupported {
+	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && (meta.IssParameterSupported || a.config.Advanced.FAPI) {
 		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
@@ -238,7 +243,7 @@ func unavailableStore(err error) error {
 }
 
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
-func (a *Authenticator) redeem(ctx context.Context, t *transaction, code string) (*tokenAnswer, error) {
+func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction, code string) (*tokenAnswer, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -248,7 +253,7 @@ func (a *Authenticator) redeem(ctx context.Context, t *transaction, code string)
 	if resource := a.config.Login.Resource; len(resource) > 0 {
 		form["resource"] = resource
 	}
-	return a.endpoint.token(ctx, form)
+	return e.token(ctx, form)
 }
 
 // afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
@@ -271,11 +276,11 @@ func (t *transaction) expectation(answer *tokenAnswer) loginExpectation {
 }
 
 // addUserInfo fetches userinfo where it is asked for, and keeps what the ID token does not say.
-func (a *Authenticator) addUserInfo(ctx context.Context, l *login) error {
+func (a *Authenticator) addUserInfo(ctx context.Context, e *endpoint, l *login) error {
 	if a.config.UserInfo == UserInfoOff {
 		return nil
 	}
-	info, err := a.endpoint.userinfo(ctx, l.answer, l.token.Subject)
+	info, err := e.userinfo(ctx, l.answer, l.token.Subject)
 	if err != nil || info == nil {
 		return err
 	}
@@ -342,6 +347,9 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 		return err
 	}
 	if err := a.fillSession(s, l); err != nil {
+		return err
+	}
+	if err := keepLoginKey(s, t); err != nil {
 		return err
 	}
 	if err := s.Save(ctx); err != nil {

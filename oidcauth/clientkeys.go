@@ -1,6 +1,8 @@
 package oidcauth
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
 
@@ -8,7 +10,8 @@ import (
 )
 
 // serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a provider fetches them
-// rather than being told of each rotation. A client without keys has no such route.
+// rather than being told of each rotation: of assertions and request objects, of mutual TLS, and those to encrypt tokens with. A
+// client without keys has no such route.
 func (a *Authenticator) serveKeys(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -30,5 +33,25 @@ func (a *Authenticator) publicKeys() jose.JSONWebKeySet {
 	if auth.Key != nil {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: auth.Key.Public(), KeyID: auth.KeyID, Algorithm: auth.Alg, Use: "sig"})
 	}
+	if auth.Certificate != nil && auth.Method == TLSClientAuth {
+		set.Keys = append(set.Keys, certificateKeys(auth.Certificate)...)
+	}
+	set.Keys = append(set.Keys, encryptionKeys(a.config.Advanced.DecryptionKeys)...)
 	return set
+}
+
+// certificateKeys is the client's certificate as a key with x5c, by which a provider knows a self-signed one (RFC 8705 §2.2.2).
+func certificateKeys(certificate *tls.Certificate) []jose.JSONWebKey {
+	var chain []*x509.Certificate
+	for _, der := range certificate.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil
+		}
+		chain = append(chain, c)
+	}
+	if len(chain) == 0 {
+		return nil
+	}
+	return []jose.JSONWebKey{{Key: chain[0].PublicKey, Certificates: chain, Use: "sig"}}
 }

@@ -156,7 +156,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return c
+	return c.withFAPI()
 }
 
 func orDuration(d, otherwise time.Duration) time.Duration {

@@ -144,11 +144,22 @@ func validNonce(s string) bool {
 // A sender is http.Client.Do or http.RoundTripper.RoundTrip.
 type sender func(*http.Request) (*http.Response, error)
 
+// A retry is the permission to send a request once more for want of a nonce.
+// Whoever serves one request of the application's has one of them, however
+// often that request is sent for other reasons.
+type retry struct{ used bool }
+
+func (r *retry) take() bool {
+	first := !r.used
+	r.used = true
+	return first
+}
+
 // authorized sends r with an access token. With a key, it is sent as a DPoP
-// token with a proof, and once more when the server demands a nonce that it
-// gave along (RFC 9449 §9); without, as a Bearer token (RFC 6750 §2.1). r is
-// not changed, except that its body is read.
-func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessToken string) (*http.Response, error) {
+// token with a proof, and once more, if again permits it, when the server
+// demands a nonce that it gave along (RFC 9449 §9); without, as a Bearer token
+// (RFC 6750 §2.1). r is not changed, except that its body is read.
+func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessToken string, again *retry) (*http.Response, error) {
 	if key == nil {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+accessToken)
@@ -162,14 +173,14 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 	if nonce == "" || !wantsNonce(res) {
 		return res, nil
 	}
-	again, ok := rewound(r)
-	if !ok {
+	repeated, ok := rewound(r)
+	if !ok || !again.take() {
 		return res, nil
 	}
 	discard(res)
 	// The nonce of this very answer, not the latest one: other requests may
 	// have brought a newer one for themselves.
-	res, err = n.proven(send, again, key, accessToken, nonce)
+	res, err = n.proven(send, repeated, key, accessToken, nonce)
 	if err == nil {
 		n.learn(r.URL, res.Header)
 	}

@@ -149,5 +149,5 @@ func (k *proofKey) Proof(method string, target *url.URL, accessToken, nonce stri
 func (n *nonces) Len() int { return len(n.byServer) }
 
 func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *proofKey, token string) (*http.Response, error) {
-	return n.authorized(send, r, key, token)
+	return n.authorized(send, r, key, token, new(retry))
 }

@@ -1,6 +1,10 @@
 package oidcauth
 
-import "net/http"
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
 
 // What tests of the token code reach inside for.
 var (
@@ -11,7 +15,7 @@ var (
 // Send sends r through base with a token of this type and no key.
 func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Response, error) {
 	t := &transport{base: base, nonces: new(nonces)}
-	return t.send(r, &issuedToken{kind: kind, value: value})
+	return t.send(r, &issuedToken{kind: kind, value: value}, new(retry))
 }
 
 // CachedTokens counts the tokens that m keeps.
@@ -19,4 +23,16 @@ func CachedTokens(m *Machine) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.cache)
+}
+
+// MachineKey returns the key of m's newest token.
+func MachineKey(ctx context.Context, m *Machine) *ProofKey {
+	t, _ := m.token(ctx, tokenRequest{})
+	return t.key
+}
+
+// ReadsTokenRow reports whether a row of the Store holds a token of use.
+func ReadsTokenRow(raw string) bool {
+	var row tokenRow
+	return json.Unmarshal([]byte(raw), &row) == nil && row.issued() != nil
 }

@@ -151,6 +151,13 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 		t.MaxAge = &age
 	}
 	params := a.authorizationParameters(t, o)
+	if a.config.Advanced.DPoP {
+		thumbprint, err := t.newLoginKey()
+		if err != nil {
+			return "", err
+		}
+		params.Set("dpop_jkt", thumbprint)
+	}
 	claims, err := essentialClaims(o.Claims, o.essentialACR)
 	if err != nil {
 		return "", err

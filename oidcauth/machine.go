@@ -28,6 +28,13 @@ type Machine struct {
 	log      *slog.Logger
 	apis     apis
 
+	// base sends the requests to the APIs; nil means http.DefaultTransport.
+	base http.RoundTripper
+
+	// proof returns the key of new tokens, made when the first is needed; nil for
+	// Bearer tokens.
+	proof func() (*proofKey, error)
+
 	// shared is what other processes know; nil without a Store.
 	shared *sharedTokens
 
@@ -100,15 +107,15 @@ func newMachines(a *Authenticator) map[string]*Machine {
 // newMachine makes a Machine of a configuration that is valid.
 func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, vault *seal.Vault) *Machine {
 	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
-	m := &Machine{config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs), cache: map[string]*issuedToken{}}
+	m := &Machine{
+		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
+		base: apiTransport(derived.ClientAuth.Certificate), cache: map[string]*issuedToken{},
+	}
+	m.proof = func() (*proofKey, error) { return nil, nil }
 	if c.DPoP {
-		// The key stays in this process, and so do tokens that are bound to it.
-		key, err := newProofKey()
-		if err != nil {
-			return &Machine{err: fmt.Errorf("oidcauth: DPoP key: %w", err)}
-		}
-		m.endpoint = e.bind(key)
-	} else if vault != nil {
+		m.proof = sync.OnceValues(newProofKey)
+	}
+	if vault != nil {
 		m.shared = &sharedTokens{vault: vault, lease: c.Timeout + leaseSlack}
 	}
 	m.plain = m.order(&tokenRequest{})
@@ -141,7 +148,7 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, nonces: m.nonces(), bound: ctx, query: q, err: errors.Join(m.err, err)}}
+	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, nonces: m.nonces(), base: m.base, bound: ctx, query: q, err: errors.Join(m.err, err)}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil

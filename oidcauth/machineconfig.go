@@ -32,6 +32,10 @@ type MachineConfig struct {
 	ClientSecret string
 	ClientAuth   ClientAuth
 
+	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused. Processes that share
+	// tokens share the key of each, sealed with it. In Config.Machines it is on, too, where Config.Advanced.DPoP is.
+	DPoP bool
+
 	// Scopes are asked for. Nil means that no scope parameter is sent.
 	Scopes []string
 
@@ -42,11 +46,6 @@ type MachineConfig struct {
 	// Extra are further parameters, such as audience. Those that the package sets
 	// itself are refused.
 	Extra url.Values
-
-	// DPoP binds tokens to a key that the process makes for itself (RFC 9449);
-	// Bearer answers are then refused. In Config.Machines it is on where
-	// Config.Advanced.DPoP is.
-	DPoP bool
 
 	// APIs lists the origins that tokens may be sent to, as Config.APIs.
 	APIs []string
@@ -76,10 +75,10 @@ func (m MachineConfig) within(c *Config) MachineConfig {
 	if m.ClientID == "" && m.ClientSecret == "" {
 		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
 	}
-	m.DPoP = m.DPoP || c.Advanced.DPoP
 	if m.APIs == nil {
 		m.APIs = c.APIs
 	}
+	m.DPoP = m.DPoP || c.Advanced.DPoP
 	m.Timeout = cmp.Or(m.Timeout, c.Timeout)
 	m.TokenLifetime = cmp.Or(m.TokenLifetime, c.TokenLifetime)
 	m.HTTPClient = cmp.Or(m.HTTPClient, c.HTTPClient)

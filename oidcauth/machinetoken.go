@@ -41,7 +41,7 @@ func (m *Machine) order(q *tokenRequest) tokenOrder {
 	if len(resource) > 0 {
 		form["resource"] = resource
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, form.Encode()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, m.config.DPoP, form.Encode()))
 	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
@@ -106,22 +106,26 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 
 // request asks the endpoint, once.
 func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
+	key, err := m.proof()
+	if err != nil {
+		return nil, err
+	}
+	endpoint := m.endpoint.bind(key)
 	var answer *tokenAnswer
-	var err error
 	if m.config.TokenURL != "" {
-		answer, err = m.endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
+		answer, err = endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
 	} else {
-		answer, err = m.endpoint.token(ctx, o.form)
+		answer, err = endpoint.token(ctx, o.form)
 	}
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, key: m.endpoint.proof, created: now, expiry: answer.Expiry}
+	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
 	if t.expiry.IsZero() {
 		t.expiry = now.Add(m.config.TokenLifetime)
 	}
-	return t, nil
+	return t.bound(key)
 }
 
 // replaceable lets an API's refusal of even a young token count, since a machine's

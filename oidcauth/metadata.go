@@ -248,5 +248,10 @@ func (m *metadata) alias(name, endpoint string) string {
 // methods and leaves this one out. Silence means client_secret_basic (Discovery
 // §3), but providers forget the list: silence is no evidence here.
 func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
-	return len(m.TokenEndpointAuthMethods) > 0 && !slices.Contains(m.TokenEndpointAuthMethods, string(method))
+	names := []string{string(method)}
+	if method == TLSClientAuth {
+		names = append(names, "self_signed_tls_client_auth") // the same on the wire (RFC 8705 §2.2)
+	}
+	return len(m.TokenEndpointAuthMethods) > 0 &&
+		!slices.ContainsFunc(names, func(n string) bool { return slices.Contains(m.TokenEndpointAuthMethods, n) })
 }

@@ -49,7 +49,7 @@ const (
 	ClientSecretPost  AuthMethod = "client_secret_post"
 	PublicClient      AuthMethod = "none"
 	PrivateKeyJWT     AuthMethod = "private_key_jwt"
-	TLSClientAuth     AuthMethod = "tls_client_auth"
+	TLSClientAuth     AuthMethod = "tls_client_auth" // also for self-signed certificates, which differ at the provider only
 )
 
 // ClientAuth says how the client authenticates at every endpoint of the provider. One method is used, and no other is
@@ -75,7 +75,10 @@ type ClientAuth struct {
 	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers want their token URL.
 	Audience string
 
-	// Certificate is the client's certificate for mutual TLS (RFC 8705).
+	// Certificate is the client's certificate for mutual TLS (RFC 8705), presented to the provider, at the
+	// mtls_endpoint_aliases where it has any, and to APIs. With another Method than tls_client_auth it does not
+	// authenticate the client, but tokens may be bound to it. A Config.HTTPClient whose Transport is no *http.Transport has
+	// to present it by itself.
 	Certificate *tls.Certificate
 }
 
@@ -98,16 +101,25 @@ func (a ClientAuth) withDefaults(secret string) ClientAuth {
 
 // Advanced holds what high-security deployments demand.
 type Advanced struct {
-	// FAPI turns on what the FAPI 2.0 security profile demands and refuses what it forbids.
+	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every authorization response, and
+	// DPoP unless ClientAuth has a Certificate, to which the provider then binds the tokens as it was told at the client's
+	// registration. New refuses what the profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that
+	// authenticate otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for another
+	// audience than the issuer. It holds for Machines, too.
 	FAPI bool
 
-	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC 9101).
+	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC 9101). Responses are signed
+	// where ResponseMode is QueryJWT or FormPostJWT.
 	SignedRequests bool
 
-	// DPoP binds tokens to a key of the session (RFC 9449). Bearer answers are then refused.
+	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login begins and kept in the
+	// session, sealed. Bearer answers are then refused, and sessions without a key, from before DPoP was turned on,
+	// need a new login. It holds for Machines, too, each with a key of its own.
 	DPoP bool
 
-	// DecryptionKeys open encrypted ID tokens and userinfo. Nil refuses encrypted tokens.
+	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys of at least 2,048 bits
+	// (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a rotation there are several; jwks.json
+	// publishes the public half of each. Nil refuses encrypted tokens.
 	DecryptionKeys []crypto.PrivateKey
 }
 

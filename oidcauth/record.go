@@ -49,6 +49,7 @@ type grant struct {
 type identity struct {
 	record record
 	user   func() *User
+	proof  func() (*proofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
 }
 
 // identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
@@ -81,6 +82,10 @@ func newIdentity(s *session.Session) any {
 		idToken, _ := s.Token(idTokenName)
 		extra, _ := s.Get(extraName)
 		return userOf(&id.record, idToken, extra)
+	})
+	id.proof = sync.OnceValues(func() (*proofKey, error) {
+		raw, _ := s.Get(proofKeyName)
+		return storedProofKey(raw)
 	})
 	return id
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -46,6 +47,9 @@ type tokens struct {
 	// apis are where tokens may go.
 	apis apis
 
+	// base sends the requests to them; nil means http.DefaultTransport.
+	base http.RoundTripper
+
 	// flight joins requests for one token of one session.
 	flight singleflight.Group
 
@@ -64,6 +68,7 @@ func newTokens(a *Authenticator) *tokens {
 	return &tokens{
 		auth: a,
 		apis: newAPIs("Config.APIs", a.config.APIs),
+		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(a.sessions.Vault("dead grant")),
 	}
 }

@@ -113,9 +113,13 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider == a.key && !a.tokens.dead.stops(session.From(ctx)) {
-				return func() *User { return id.user().clone() }, nil
+			if id.record.Provider != a.key || a.tokens.dead.stops(session.From(ctx)) {
+				continue
 			}
+			if _, err := a.sessionKey(id); err != nil {
+				return nil, err // its tokens are of no use, and a page is the place to get new ones
+			}
+			return func() *User { return id.user().clone() }, nil
 		}
 		return nil, ErrLoginRequired
 	}

@@ -36,6 +36,9 @@ type tokenRow struct {
 	Value string `json:"v"`
 	Kind  string `json:"k"`
 
+	// Key is the DPoP key that it is bound to.
+	Key []byte `json:"d,omitempty"`
+
 	// Created and Expiry are in Unix milliseconds.
 	Created int64 `json:"c"`
 	Expiry  int64 `json:"x"`
@@ -104,9 +107,21 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 	if json.Unmarshal(rows[0].Value, &row) != nil {
 		return nil, nil //nolint:nilerr // a row of another release is none
 	}
-	return &issuedToken{
-		value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry),
-	}, nil
+	return row.issued(), nil
+}
+
+// issued is the token in row, nil when the key that it is bound to is missing or
+// broken: the next one will replace it.
+func (row *tokenRow) issued() *issuedToken {
+	t := &issuedToken{value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry)}
+	key, err := storedProofKey(row.Key)
+	if err == nil {
+		t, err = t.bound(key)
+	}
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // put writes t into row key until it expires.
@@ -115,7 +130,15 @@ func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) erro
 	if life <= 0 {
 		return nil
 	}
-	raw, err := json.Marshal(tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()})
+	row := tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()}
+	if t.key != nil {
+		key, err := t.key.bytes()
+		if err != nil {
+			return err
+		}
+		row.Key = key
+	}
+	raw, err := json.Marshal(row)
 	if err != nil {
 		return err
 	}

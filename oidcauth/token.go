@@ -219,30 +219,25 @@ func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, e
 	if !ok {
 		return nil, rec, nil
 	}
-	token := rec.Access[i].issued(value)
-	if token.key, err = t.proofKey(s); err != nil {
+	key, err := t.auth.sessionKey(id)
+	if err != nil {
 		return nil, nil, err
+	}
+	token, err := rec.Access[i].issued(value).bound(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
 	}
 	return token, rec, nil
 }
 
-// proofKeyName is the session's value that holds the DPoP key of its tokens.
-const proofKeyName = "dpop"
-
 // proofKey returns the key that the tokens of s are bound to, nil when they are
-// Bearer tokens. Where the configuration wants bound tokens, a session that has no
-// key, or not one that can be read, needs a new login: there is no way back to
 // Bearer tokens.
 func (t *tokens) proofKey(s *session.Session) (*proofKey, error) {
-	raw, ok := s.Get(proofKeyName)
-	if !ok && !t.auth.config.Advanced.DPoP {
-		return nil, nil
-	}
-	key, err := parseProofKey(raw)
+	id, err := identityOf(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the session has no usable DPoP key", ErrLoginRequired)
+		return nil, err
 	}
-	return key, nil
+	return t.auth.sessionKey(id)
 }
 
 // issued is the access token that g describes.

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -30,11 +31,24 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // makes the request fail with a *StepUpError. Every other answer, a second 401
 // included, is the caller's.
 //
-// Client uses http.DefaultTransport; for any other, put Transport into a client of
-// your own.
+// Tokens that are bound to a DPoP key go out with a proof (RFC 9449 §7), once more
+// where the API asks for a nonce. Client uses http.DefaultTransport, with the
+// certificate in ClientAuth where there is one; for any other, put Transport into a
+// client of your own, which for tokens that are bound to the certificate has to
+// present it (RFC 8705 §3).
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
+}
+
+// apiTransport is what clients send their requests through: nil for
+// http.DefaultTransport, or a copy of that which presents the certificate that
+// tokens are bound to (RFC 8705 §3).
+func apiTransport(certificate *tls.Certificate) http.RoundTripper {
+	if certificate == nil {
+		return nil
+	}
+	return withCertificate(http.DefaultTransport, certificate) //nolint:forbidigo // see transport.send
 }
 
 // Transport returns a RoundTripper that does what Client does for the user whom
@@ -99,11 +113,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	res, err := t.send(r, token) // from here on the base closes the body
+	again := new(retry)
+	res, err := t.send(r, token, again) // from here on the base closes the body
 	if err != nil {
 		return nil, err
 	}
-	if res, err = t.secondChance(ctx, r, res, token); err != nil {
+	if res, err = t.secondChance(ctx, r, res, token, again); err != nil {
 		return nil, err
 	}
 	if res.StatusCode == http.StatusUnauthorized {
@@ -150,8 +165,9 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 // send sends a copy of r with token: a RoundTripper must not change its request,
 // and the token must not stay in it. The scheme is that of the token's type and no
 // other: a token that is bound to a key is worth nothing without its proof, and
-// must not go out as if it were a Bearer token (RFC 9449 §7.1).
-func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, error) {
+// must not go out as if it were a Bearer token (RFC 9449 §7.1). again permits one
+// repetition for a nonce that the API asks for.
+func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*http.Response, error) {
 	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
 		closeBody(r)
 		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
@@ -162,7 +178,7 @@ func (t *transport) send(r *http.Request, token *issuedToken) (*http.Response, e
 	}
 	out := r.Clone(t.sendContext(r))
 	out.Header.Del("DPoP")
-	res, err := t.nonces.authorized(base.RoundTrip, out, token.key, token.value)
+	res, err := t.nonces.authorized(base.RoundTrip, out, token.key, token.value, again)
 	if res != nil {
 		res.Request = r // and not the copy with the token
 	}
@@ -188,8 +204,8 @@ type valuesOf struct {
 func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
 // secondChance sends r again with another token, once, when that may help.
-// Otherwise it returns res.
-func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken) (*http.Response, error) {
+// Otherwise it returns res. What once permits is permitted for both together.
+func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *retry) (*http.Response, error) {
 	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
 	}
@@ -210,7 +226,7 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 		return res, nil // the API's answer says more than ours
 	}
 	discard(res)
-	res, err = t.send(again, next)
+	res, err = t.send(again, next, once)
 	if res != nil {
 		res.Request = r
 	}

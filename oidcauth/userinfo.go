@@ -34,7 +34,7 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 	}
 	req.Header.Set("Accept", "application/json, application/jwt")
 	a, err := e.do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
-		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken)
+		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken, new(retry))
 	})
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
 		refused.Err = errOtherResource

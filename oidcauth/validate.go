@@ -44,6 +44,12 @@ func (c *Config) validate() error {
 	c.validateTimes(wrong)
 	c.validateLists(wrong)
 	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
+	c.validateFAPI(wrong)
+	for _, key := range c.Advanced.DecryptionKeys {
+		if err := checkDecryptionKey(key); err != nil {
+			wrong("Advanced.DecryptionKeys", "%v", err)
+		}
+	}
 	return errors.Join(mistakes...)
 }
 

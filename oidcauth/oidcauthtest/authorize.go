@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +35,7 @@ type Authorization struct {
 // AuthorizationResponse is what the browser carries back to the client.
 type AuthorizationResponse struct {
 	RedirectURI string
-	Mode        string     // query or form_post
+	Mode        string     // query, form_post, query.jwt or form_post.jwt
 	Params      url.Values // code or error, state, iss
 }
 
@@ -86,8 +87,8 @@ func checkRequest(request url.Values) *oauthError {
 		return badRequest("invalid_scope", "scope must contain openid")
 	case request.Get("code_challenge_method") != "S256" || len(request.Get("code_challenge")) != 43:
 		return badRequest("invalid_request", "PKCE with S256 is required")
-	case !slices.Contains([]string{"", "query", "form_post"}, request.Get("response_mode")):
-		return badRequest("invalid_request", "response_mode must be query or form_post")
+	case request.Get("response_mode") != "" && !slices.Contains(responseModes, request.Get("response_mode")):
+		return badRequest("invalid_request", "response_mode must be one of "+strings.Join(responseModes, ", "))
 	case slices.Contains(prompt, "none") && len(prompt) > 1:
 		return badRequest("invalid_request", "prompt=none stands alone")
 	}
@@ -159,6 +160,9 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 		response.Params.Set("code", p.issueCode(s, a))
 	}
 	apply(p.hook().response, response)
+	if mode, ok := strings.CutSuffix(response.Mode, ".jwt"); ok {
+		response.Mode, response.Params = mode, url.Values{"response": {p.responseJWT(s, a.ClientID, response.Params)}}
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	// No referrer: a form_post then comes with Origin: null, as from the strictest providers.
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -169,6 +173,24 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 	}
 	// 303, so that a POST to this endpoint does not become one to the client (RFC 9700 §4.12).
 	redirect(w, http.StatusSeeOther, withQuery(response.RedirectURI, response.Params))
+}
+
+// responseModes are how the provider answers (OAuth 2.0 Multiple Response Type Encoding Practices §2.1, JARM §2.3).
+var responseModes = []string{"query", "form_post", "query.jwt", "form_post.jwt"}
+
+// responseLifetime is how long a browser may take to carry a response JWT to the client.
+const responseLifetime = time.Minute
+
+// responseJWT signs the parameters of a response (JARM §2.1).
+func (p *Provider) responseJWT(s *Settings, client string, params url.Values) string {
+	claims := object("iss", s.Issuer, "aud", client, "exp", s.Now().Add(responseLifetime).Unix())
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		claims.Set(name, params.Get(name))
+	}
+	t := newToken(p.Key(), "JWT", claims)
+	t.ClientID = client
+	apply(p.hook().responseJWT, t)
+	return t.Compact()
 }
 
 // formPostPage is the page of OAuth 2.0 Form Post Response Mode §2.

@@ -184,7 +184,10 @@ func TestRequestedACR(t *testing.T) {
 
 func TestRequestObjects(t *testing.T) {
 	key := oidcauthtest.NewKey("ES256", "client-key")
-	claims := map[string]any{"max_age": 60, "claims": map[string]any{"id_token": map[string]any{}}}
+	claims := map[string]any{
+		"max_age": 60, "claims": map[string]any{"id_token": map[string]any{}}, "resource": []string{"urn:a", "urn:b"},
+		"iss": "app", "aud": oidcauthtest.DefaultIssuer, "exp": time.Now().Add(time.Minute).Unix(),
+	}
 	for name, values := range authorizeQuery() {
 		claims[name] = values[0]
 	}
@@ -198,6 +201,10 @@ func TestRequestObjects(t *testing.T) {
 		"signed by another key":        {oidcauthtest.NewKey("ES256", "client-key"), "app", claims, false},
 		"with another client_id":       {key, "app", merge(claims, map[string]any{"client_id": "other"}), false},
 		"with another client's inside": {key, "app", merge(claims, map[string]any{"client_id": nil}), false},
+		"by another issuer":            {key, "app", merge(claims, map[string]any{"iss": "other"}), false},
+		"for another provider":         {key, "app", merge(claims, map[string]any{"aud": "https://other.test"}), false},
+		"without an end":               {key, "app", merge(claims, map[string]any{"exp": nil}), false},
+		"that has expired":             {key, "app", merge(claims, map[string]any{"exp": time.Now().Add(-time.Second).Unix()}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
@@ -212,7 +219,41 @@ func TestRequestObjects(t *testing.T) {
 				require.Equal(t, "the-state", params.Get("state"))
 				require.Equal(t, "60", seen.Get("max_age"))
 				require.JSONEq(t, `{"id_token":{}}`, seen.Get("claims"))
+				require.Equal(t, []string{"urn:a", "urn:b"}, seen["resource"])
+				require.False(t, seen.Has("aud"), "what is about the object is no parameter")
 			}
 		})
 	}
+}
+
+func TestResponsesAsJWTs(t *testing.T) {
+	for mode, carried := range map[string]string{"query.jwt": "query", "form_post.jwt": "form"} {
+		t.Run(mode, func(t *testing.T) {
+			p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+			b := oidcauthtest.NewBrowser(p)
+			b.PauseAt(oidcauthtest.DefaultApp)
+			page := b.Get(p.URL(oidcauthtest.Authorize) + "?" + authorizeQuery("response_mode", mode).Encode())
+			require.NotNil(t, page.Paused)
+			params := page.Paused.Form
+			if carried == "query" {
+				u, err := url.Parse(page.Paused.URL)
+				require.NoError(t, err)
+				params = u.Query()
+			}
+			require.Len(t, params, 1, "nothing stands beside the JWT")
+			_, claims := verified(t, p, params.Get("response"))
+			require.Equal(t, p.Issuer(), claims["iss"])
+			require.Equal(t, "app", claims["aud"])
+			require.Equal(t, "the-state", claims["state"])
+			require.NotEmpty(t, claims["code"])
+			require.InDelta(t, time.Now().Add(time.Minute).Unix(), claims["exp"], 5)
+		})
+	}
+}
+
+func TestResponseJWTHook(t *testing.T) {
+	p := oidcauthtest.NewProvider(oidcauthtest.Settings{})
+	p.BendResponseJWT(func(t *oidcauthtest.Token) { t.Claims.Set("state", "bent") })
+	params, _ := authorize(t, p, authorizeQuery("response_mode", "query.jwt"))
+	require.Equal(t, "bent", oidcauthtest.ParseToken(params.Get("response")).Claims.Text("state"))
 }

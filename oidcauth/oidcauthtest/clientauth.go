@@ -1,6 +1,7 @@
 package oidcauthtest
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,9 @@ func (p *Provider) clientRequest(s *Settings, r *http.Request) (url.Values, *Cli
 		return nil, nil, err
 	}
 	c := s.client(id)
+	if c != nil && method == "none" && c.presentedIn(r) {
+		method = "tls_client_auth"
+	}
 	switch {
 	case c == nil:
 		return nil, nil, invalidClient("the client is unknown")
@@ -51,10 +55,25 @@ func (p *Provider) clientRequest(s *Settings, r *http.Request) (url.Values, *Cli
 		return nil, nil, invalidClient("the client is registered for " + c.method() + ", not " + method)
 	case method == "private_key_jwt":
 		err = p.checkAssertion(s, c, secret)
+	case method == "tls_client_auth":
 	case method != "none" && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) == 0:
 		err = invalidClient("the secret is wrong")
 	}
 	return r.PostForm, c, err
+}
+
+// presentedIn reports whether the request came with the client's certificate.
+func (c *Client) presentedIn(r *http.Request) bool {
+	return c.Certificate != nil && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && c.Certificate.Equal(r.TLS.PeerCertificates[0])
+}
+
+// thumbprint is that of the request's certificate (RFC 8705 §3.1), "" without one.
+func thumbprint(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(r.TLS.PeerCertificates[0].Raw)
+	return b64(sum[:])
 }
 
 // presented returns the credentials of a request, which must have one kind only.

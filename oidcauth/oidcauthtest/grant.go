@@ -17,6 +17,7 @@ type grant struct {
 	resource []string
 	authTime time.Time
 	jkt      string // thumbprint of the DPoP key
+	x5t      string // thumbprint of the client's certificate
 	revoked  bool
 }
 

@@ -8,6 +8,7 @@ type hooks struct {
 	response                       func(*AuthorizationResponse)
 	tokens                         func(*TokenAnswer)
 	idToken, accessToken, userInfo func(*Token)
+	responseJWT                    func(*Token)
 	introspection                  func(*Object)
 }
 
@@ -34,6 +35,12 @@ func (p *Provider) BendAuthorization(f func(*Authorization)) {
 // browser, codes and errors alike, through f.
 func (p *Provider) BendAuthorizationResponse(f func(*AuthorizationResponse)) {
 	p.bend(func(h *hooks) { h.response = f })
+}
+
+// BendResponseJWT passes each authorization response that a client asked for as a
+// JWT (JARM §2.1) through f before it is signed.
+func (p *Provider) BendResponseJWT(f func(*Token)) {
+	p.bend(func(h *hooks) { h.responseJWT = f })
 }
 
 // BendTokens passes each successful answer of the token endpoint through f.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -48,7 +49,7 @@ func (p *Provider) pushable(s *Settings, r *http.Request) (url.Values, *oauthErr
 		return nil, badRequest("invalid_request", "request_uri can't be pushed")
 	}
 	form.Set("client_id", c.ID)
-	params, err := unpackRequestObject(c, form)
+	params, err := unpackRequestObject(s, c, form)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (p *Provider) effectiveRequest(s *Settings, r *http.Request) (url.Values, *
 	if s.RequirePAR {
 		return nil, badRequest("invalid_request", "authorization requests must be pushed")
 	}
-	return unpackRequestObject(s.client(query.Get("client_id")), query)
+	return unpackRequestObject(s, s.client(query.Get("client_id")), query)
 }
 
 // takePushed returns a pushed request once (RFC 9126 §4).
@@ -95,8 +96,9 @@ func (p *Provider) takePushed(uri, clientID string) (url.Values, *oauthError) {
 }
 
 // unpackRequestObject verifies a request object, if there is one, and returns
-// its parameters; nothing outside of it counts then (RFC 9101 §6.3).
-func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError) {
+// its parameters; nothing outside of it counts then (RFC 9101 §6.3). It must be
+// meant for the provider, and young.
+func unpackRequestObject(s *Settings, c *Client, params url.Values) (url.Values, *oauthError) {
 	compact := params.Get("request")
 	if compact == "" || c == nil {
 		return params, nil
@@ -115,14 +117,33 @@ func unpackRequestObject(c *Client, params url.Values) (url.Values, *oauthError)
 	}
 	inside := url.Values{}
 	for name, value := range claims {
-		var s string
-		if json.Unmarshal(value, &s) != nil {
-			s = string(value) // max_age is a number, claims an object
-		}
-		inside.Set(name, s)
+		inside[name] = parameter(value)
 	}
-	if inside.Get("client_id") != c.ID {
-		return nil, badRequest("invalid_request_object", "client_id must be inside and outside, and the same")
+	exp, _ := strconv.ParseInt(inside.Get("exp"), 10, 64)
+	switch now := s.Now().Unix(); {
+	case inside.Get("client_id") != c.ID || inside.Get("iss") != c.ID:
+		return nil, badRequest("invalid_request_object", "client_id must be inside and outside, and the same, and so must iss")
+	case inside.Get("aud") != s.Issuer:
+		return nil, badRequest("invalid_request_object", "aud must be "+s.Issuer)
+	case exp <= now || exp > now+3600:
+		return nil, badRequest("invalid_request_object", "exp must be at most an hour ahead")
+	}
+	for _, name := range []string{"iss", "aud", "exp", "iat", "nbf", "jti"} {
+		inside.Del(name)
 	}
 	return inside, nil
+}
+
+// parameter is a request object's claim as the parameter that it stands for: text, a
+// list of texts, or JSON, as max_age and claims are.
+func parameter(value json.RawMessage) []string {
+	var text string
+	var list []string
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		return []string{text}
+	case json.Unmarshal(value, &list) == nil:
+		return list
+	}
+	return []string{string(value)}
 }

@@ -1,6 +1,7 @@
 package oidcauthtest
 
 import (
+	"crypto/x509"
 	"slices"
 	"time"
 
@@ -79,6 +80,10 @@ type Client struct {
 	// AuthMethod is the one way in which the client may authenticate
 	// [private_key_jwt with Keys, else client_secret_basic with a Secret, else none].
 	AuthMethod string
+	// Certificate is the one that a client with the AuthMethod tls_client_auth
+	// presents (RFC 8705 §2), compared byte by byte; its tokens are bound to it. The
+	// provider itself speaks no TLS: put it behind a server that asks for certificates.
+	Certificate *x509.Certificate
 	// Keys verify client assertions and request objects.
 	Keys jose.JSONWebKeySet
 	// AssertionAudience is the one audience of client assertions [the issuer].

@@ -53,6 +53,9 @@ func (p *Provider) tokenAnswer(s *Settings, r *http.Request) (*TokenAnswer, *oau
 	if err != nil {
 		return nil, err
 	}
+	if c.Certificate != nil {
+		g.x5t = thumbprint(r)
+	}
 	scope := orDefault(form.Get("scope"), g.scope)
 	if !within(scope, g.scope) {
 		return nil, badRequest("invalid_scope", "scope exceeds what was granted")
@@ -140,6 +143,8 @@ func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resour
 		"iat", now.Unix(), "exp", now.Add(s.AccessTokenLifetime).Unix(), "jti", rand.Text(), "scope", scope)
 	if g.jkt != "" {
 		claims.Set("cnf", map[string]string{"jkt": g.jkt})
+	} else if g.x5t != "" {
+		claims.Set("cnf", map[string]string{"x5t#S256": g.x5t})
 	}
 	t := newToken(p.Key(), "at+jwt", claims)
 	t.Grant, t.ClientID = kind, g.client

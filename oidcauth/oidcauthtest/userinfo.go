@@ -63,6 +63,9 @@ func (p *Provider) resource(w http.ResponseWriter, r *http.Request, s *Settings)
 	case access.grant.jkt == "" && scheme != "bearer", access.grant.jkt != "" && scheme != "dpop":
 		challenge(w, http.StatusUnauthorized, schemeName(scheme), "invalid_token", "the scheme is not the token's")
 		return nil, false
+	case access.grant.x5t != "" && access.grant.x5t != thumbprint(r):
+		challenge(w, http.StatusUnauthorized, schemeName(scheme), "invalid_token", "the certificate is not the token's")
+		return nil, false
 	case scheme == "bearer":
 		return access, true
 	}

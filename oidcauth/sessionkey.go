@@ -1,0 +1,85 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/signet-go/signet/session"
+)
+
+// proofKeyName is under which a session keeps the DPoP key that its tokens are bound to: 32 opaque bytes, sealed with the rest, so
+// that whichever process has the session can prove its tokens.
+const proofKeyName = "oidc.dpop"
+
+var (
+	errNoProofKey    = errors.New("there is no DPoP key")
+	errProofMismatch = errors.New("token type and DPoP key don't belong together")
+)
+
+// newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
+// dpop_jkt (RFC 9449 §10).
+func (t *transaction) newLoginKey() (thumbprint string, err error) {
+	key, err := newProofKey()
+	if err != nil {
+		return "", err
+	}
+	if t.DPoPKey, err = key.bytes(); err != nil {
+		return "", err
+	}
+	return key.thumbprint()
+}
+
+// loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
+// process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody.
+func (a *Authenticator) loginKey(t *transaction) (*proofKey, error) {
+	if t.DPoPKey == nil {
+		if a.config.Advanced.DPoP {
+			return nil, fmt.Errorf("%w: it was begun without Advanced.DPoP", ErrState)
+		}
+		return nil, nil
+	}
+	key, err := parseProofKey(t.DPoPKey)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return key, nil
+}
+
+// keepLoginKey puts the key of the login into its session.
+func keepLoginKey(s *session.Session, t *transaction) error {
+	if t.DPoPKey == nil {
+		return nil
+	}
+	return s.Set(proofKeyName, t.DPoPKey)
+}
+
+// storedProofKey returns the key that a session keeps as raw: nil when it keeps none.
+func storedProofKey(raw []byte) (*proofKey, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	return parseProofKey(raw)
+}
+
+// sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens. Where Advanced.DPoP demands one
+// and there is none, or it is broken, only a new login helps, which the error says: no token goes out unproven.
+func (a *Authenticator) sessionKey(id *identity) (*proofKey, error) {
+	key, err := id.proof()
+	if err == nil && key == nil && a.config.Advanced.DPoP {
+		err = errNoProofKey
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
+	}
+	return key, nil
+}
+
+// bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer token, is a mix-up, and such a
+// token is not sent at all (RFC 9449 §7.1).
+func (t *issuedToken) bound(key *proofKey) (*issuedToken, error) {
+	if (t.kind == "DPoP") != (key != nil) {
+		return nil, errProofMismatch
+	}
+	t.key = key
+	return t, nil
+}
