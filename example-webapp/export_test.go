@@ -9,10 +9,26 @@ import (
 )
 
 var (
-	Main        = main
-	Run         = run
-	ParseConfig = parseConfig
+	Main              = main
+	Run               = run
+	ParseConfig       = parseConfig
+	NewReplayGuard    = newReplayGuard
+	MaxReplayIDs      = maxReplayIDs
+	ConsumeID         = (*replayGuard).consume
+	NewLineWriter     = newLineWriter
+	MaxWaitingLines   = maxWaitingLines
+	Span, Past, Stamp = span, past, stamp
+	OpensPage         = opensPage
 )
+
+// ClaimRows are the rows of the claims table: name, value, name, value…
+func ClaimRows(object string) []string {
+	var flat []string
+	for _, row := range claimRows([]byte(object)) {
+		flat = append(flat, row.Name, row.Value)
+	}
+	return flat
+}
 
 // DevUsers are the names and passwords of the embedded provider.
 func DevUsers() map[string]string {

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -52,11 +53,11 @@ func (a *app) isOurHost(host string) bool {
 	if strings.EqualFold(host, a.config.BaseURL.Host) {
 		return true
 	}
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
+	u, err := url.Parse("//" + host) // which refuses ports that are none
+	if err != nil || u.Host != host {
+		return false
 	}
-	return name == "localhost" || net.ParseIP(strings.Trim(name, "[]")) != nil
+	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil
 }
 
 // isProbe reports whether path is asked by machinery, which knows the app by whatever name the network gave it.

@@ -18,14 +18,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// How the end goes. Together they stay below the ten seconds after which Docker kills a container that was asked to stop.
-const (
-	// drainTime is how long requests in flight may go on after the signal to stop.
-	drainTime = 8 * time.Second
-	// cancelTime is how long they then have to notice that their contexts are cancelled.
-	cancelTime = time.Second
-)
-
 // main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in Go, a dump of all
 // goroutines, for the day on which something hangs.
 func main() {
@@ -79,7 +71,7 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 			listener.Close()
 			return nil, err
 		}
-		s.add(p.listener, newServer(c, p.handler))
+		s.add(p.listener, newServer(c, p.handler), nil)
 	}
 	a, err := newApp(c, log)
 	if err != nil {
@@ -87,7 +79,7 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 		s.close()
 		return nil, err
 	}
-	s.add(listener, newServer(c, a.handler()))
+	s.add(listener, newServer(c, a.handler()), a.settle)
 	s.last = a.close
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -129,6 +130,16 @@ func (a *app) ready(r *http.Request) error {
 		if err := p.auth.Discover(r.Context()); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", p.name, err))
 		}
+	}
+	return errors.Join(problems...)
+}
+
+// settle waits for refreshes that go on without their requests: a refresh token that is spent while its successor is not kept signs
+// the user out.
+func (a *app) settle(ctx context.Context) error {
+	problems := make([]error, 0, len(a.providers))
+	for _, p := range a.providers {
+		problems = append(problems, p.auth.Shutdown(ctx))
 	}
 	return errors.Join(problems...)
 }
