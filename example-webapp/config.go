@@ -14,14 +14,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// notBuilt lists the variables whose features do not exist yet. Setting one stops the start: a setting that silently does
-// nothing would be believed.
-//
-// A name leaves this list together with the commit that reads it.
-var notBuilt = []string{
-	"OIDC_FAPI", "OIDC_DPOP", "OIDC_DECRYPTION_KEY_FILE",
-}
-
 // signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is the default.
 //
 // HMAC would make the client secret a signing key that both sides hold, and "none" is no signature; neither can be
@@ -83,11 +75,7 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	c.readStore(e)
 	c.readSecond(e)
 	c.checkDevelopmentOnly(e)
-	for _, name := range notBuilt {
-		if v := getenv(name); v != "" && v != "false" {
-			e.mistake(name, "not supported by this version; unset it")
-		}
-	}
+	c.checkFAPI(e)
 	if err := e.err(); err != nil {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
@@ -104,6 +92,7 @@ func (c *config) readProvider(e *env) {
 	c.OIDC.DiscoveryMaxAge = e.duration("OIDC_DISCOVERY_MAX_AGE", 24*time.Hour)
 	c.OIDC.ClientID = e.text("OIDC_CLIENT_ID", "")
 	c.OIDC.ClientAuth = e.clientAuth()
+	c.readAdvanced(e)
 	if c.usesSecret() {
 		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
 	}
@@ -265,6 +254,9 @@ func (c *config) checkDevelopmentOnly(e *env) {
 	}
 	if c.Embedded && c.OIDC.ClientAuth.Certificate != nil {
 		e.mistake("OIDC_CLIENT_CERT_FILE", "the embedded provider speaks plain http; set OIDC_ISSUER")
+	}
+	if c.Embedded && c.OIDC.Advanced.DecryptionKeys != nil {
+		e.mistake("OIDC_DECRYPTION_KEY_FILE", "the embedded provider encrypts nothing; set OIDC_ISSUER")
 	}
 }
 

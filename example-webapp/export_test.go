@@ -9,18 +9,14 @@ import (
 )
 
 var (
-	Main        = main
-	Run         = run
-	ParseConfig = parseConfig
-	NotBuilt    = notBuilt
-
-	NewReplayGuard = newReplayGuard
-	MaxReplayIDs   = maxReplayIDs
-	ConsumeID      = (*replayGuard).consume
-
-	NewLineWriter   = newLineWriter
-	MaxWaitingLines = maxWaitingLines
-
+	Main              = main
+	Run               = run
+	ParseConfig       = parseConfig
+	NewReplayGuard    = newReplayGuard
+	MaxReplayIDs      = maxReplayIDs
+	ConsumeID         = (*replayGuard).consume
+	NewLineWriter     = newLineWriter
+	MaxWaitingLines   = maxWaitingLines
 	Span, Past, Stamp = span, past, stamp
 	OpensPage         = opensPage
 )

@@ -115,7 +115,7 @@ type npmClient struct {
 }
 
 // startNPMClient starts both: the app with env over what it needs, the provider with options and the client's metadata over
-// the usual ones, without those that are nil. They are at two sites, 127.0.0.1 and localhost, so that a browser treats their requests to
+// the usual ones, without those that are nil; APP/ at the beginning of a value is the app's address. They are at two sites, 127.0.0.1 and localhost, so that a browser treats their requests to
 // each other as cross-site.
 func startNPMClient(t *testing.T, env map[string]string, options, metadata map[string]any) *npmClient {
 	t.Helper()
@@ -134,6 +134,11 @@ func startNPMClient(t *testing.T, env map[string]string, options, metadata map[s
 	}
 	maps.Copy(client, metadata)
 	maps.DeleteFunc(client, func(_ string, value any) bool { return value == nil })
+	for name, value := range client {
+		if text, ok := value.(string); ok {
+			client[name] = strings.Replace(text, "APP/", c.url+"/", 1)
+		}
+	}
 	all := map[string]any{"host": "127.0.0.1", "clients": []any{client}}
 	maps.Copy(all, options)
 	c.npmProvider = startNPMProvider(t, all)

@@ -24,7 +24,10 @@ func TestMain(m *testing.M) {
 		main.Main()
 		return
 	}
-	os.Exit(m.Run())
+	undo := trustTestRoots()
+	code := m.Run()
+	undo()
+	os.Exit(code)
 }
 
 // A process is the example as an operator runs it: signals, exit codes and standard error included.

@@ -2,7 +2,6 @@ package oidcauth_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -56,6 +55,7 @@ func TestALogoutTokenBeatsTheLoginInTheCallback(t *testing.T) {
 				requireProtected(t, page.Header)
 				require.False(t, w.hasSession())
 				require.Nil(t, w.user())
+				require.Equal(t, 2, w.provider.Count(oidcauthtest.Revocation), "nobody will have the tokens: both are revoked")
 				w.provider.Intercept(oidcauthtest.UserInfo)
 				time.Sleep(time.Second) // a login of the same second counts as ended
 				w.signIn()
@@ -250,63 +250,4 @@ func TestAStoreThatFailsHasTheProviderTryAgain(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.postLogoutToken(token).StatusCode)
 		require.Equal(t, "null\n", w.send(cookies, "/").Body.String())
 	})
-}
-
-// A moodyStore counts calls, and fails when it is told to.
-type moodyStore struct {
-	session.Store
-	reads, writes atomic.Int64
-	left          atomic.Int64
-	failing       atomic.Bool
-}
-
-var errMoody = errors.New("the store is out of sorts")
-
-// failAfter lets n calls pass and all later ones fail; a negative n ends that.
-func (m *moodyStore) failAfter(n int) {
-	m.left.Store(int64(n))
-	m.failing.Store(n >= 0)
-}
-
-func (m *moodyStore) call(count *atomic.Int64) error {
-	if m.failing.Load() && m.left.Add(-1) < 0 {
-		return errMoody
-	}
-	count.Add(1)
-	return nil
-}
-
-func (m *moodyStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
-	if err := m.call(&m.reads); err != nil {
-		return nil, err
-	}
-	return m.Store.Get(ctx, keys...)
-}
-
-func (m *moodyStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	if err := m.call(&m.writes); err != nil {
-		return err
-	}
-	return m.Store.Set(ctx, key, value, ttl)
-}
-
-func (m *moodyStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	if err := m.call(&m.writes); err != nil {
-		return false, err
-	}
-	return m.Store.Add(ctx, key, value, ttl)
-}
-
-func (m *moodyStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	if err := m.call(&m.writes); err != nil {
-		return false, err
-	}
-	return m.Store.Swap(ctx, key, old, value, ttl)
-}
-
-func (m *moodyStore) Delete(ctx context.Context, key string, old []byte) (bool, error) {
-	if err := m.call(&m.writes); err != nil {
-		return false, err
-	}
-	return m.Store.Delete(ctx, key, old)
 }

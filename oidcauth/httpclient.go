@@ -75,7 +75,8 @@ func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 	if standard.TLSClientConfig == nil {
 		standard.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	standard.TLSClientConfig.Certificates = []tls.Certificate{*cert}
+	// Not Certificates: crypto/tls would keep a self-signed one back from a server that names the authorities it knows.
+	standard.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	return standard
 }
 

@@ -113,7 +113,7 @@ func TestAClientCertificateIsPresented(t *testing.T) {
 	answer, err := endpoint.Token(background(), grant())
 	require.NoError(t, err)
 	require.Equal(t, "at-1", answer.AccessToken)
-	require.Empty(t, original.TLSClientConfig.Certificates, "the caller's transport is not changed")
+	require.Nil(t, original.TLSClientConfig.GetClientCertificate, "the caller's transport is not changed")
 }
 
 func TestTheClientIsBoundedAndTheCallersIsNotChanged(t *testing.T) {

@@ -82,11 +82,8 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 
 // How much a session keeps that is too large otherwise.
 const (
-	// keepAll is everything that has not expired.
-	keepAll = iota
-
-	// keepNewest is, of the access tokens, only the one that was just got.
-	keepNewest
+	// keepNewest is, of the access tokens, only the one that was just got. Below it is all that has not expired.
+	keepNewest = iota + 1
 
 	// keepNone is no access token: each request that wants one refreshes.
 	keepNone

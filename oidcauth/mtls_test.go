@@ -50,8 +50,9 @@ type mtlsWorld struct {
 	home          string   // origin of the application
 }
 
-// newMTLSWorld makes one; at the aliases a certificate must be of roots, or any at all where that is nil.
-func newMTLSWorld(t *testing.T, certificate *tls.Certificate, roots *x509.CertPool, configure ...func(*oidcauth.Config)) *mtlsWorld {
+// newMTLSWorld makes one. At the aliases a certificate that ca has signed is verified, and any other taken as it is, although the
+// server names ca, where there is one, as the authority that it knows.
+func newMTLSWorld(t *testing.T, certificate, ca *tls.Certificate, configure ...func(*oidcauth.Config)) *mtlsWorld {
 	t.Helper()
 	w := &mtlsWorld{world: &world{T: t, log: new(logBuffer)}}
 	handler := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -65,9 +66,13 @@ func newMTLSWorld(t *testing.T, certificate *tls.Certificate, roots *x509.CertPo
 	w.open = httptest.NewTLSServer(handler)
 	t.Cleanup(w.open.Close)
 	w.aliases = httptest.NewUnstartedServer(handler)
-	w.aliases.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert, ClientCAs: roots}
-	if roots != nil {
-		w.aliases.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+	w.aliases.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAnyClientCert}
+	if ca != nil {
+		w.aliases.TLS.ClientCAs = x509.NewCertPool()
+		w.aliases.TLS.ClientCAs.AddCert(ca.Leaf)
+		if certificate.Leaf.CheckSignatureFrom(ca.Leaf) == nil {
+			w.aliases.TLS.ClientAuth = tls.RequireAndVerifyClientCert
+		}
 	}
 	w.aliases.StartTLS()
 	t.Cleanup(w.aliases.Close)
@@ -122,17 +127,12 @@ func (w *mtlsWorld) call(rw http.ResponseWriter, r *http.Request) {
 
 func TestMutualTLS(t *testing.T) {
 	ca := newCertificate(t, "A bank's root", nil)
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.Leaf)
-	for name, row := range map[string]struct {
-		certificate *tls.Certificate
-		roots       *x509.CertPool
-	}{
-		"with a certificate of an authority":  {newCertificate(t, "app", ca), roots},
-		"with a certificate signed by itself": {newCertificate(t, "app", nil), nil},
+	for name, certificate := range map[string]*tls.Certificate{
+		"with a certificate of an authority":  newCertificate(t, "app", ca),
+		"with a certificate signed by itself": newCertificate(t, "app", nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newMTLSWorld(t, row.certificate, row.roots, func(c *oidcauth.Config) { c.Advanced.FAPI, c.SigningAlg = true, "ES256" })
+			w := newMTLSWorld(t, certificate, ca, func(c *oidcauth.Config) { c.Advanced.FAPI, c.SigningAlg = true, "ES256" })
 			w.provider.Configure(func(s *oidcauthtest.Settings) { s.Alg, s.RequirePAR = "ES256", true })
 			w.mux.Handle("/call", w.auth.RequireLogin(http.HandlerFunc(w.call)))
 			page := w.browser.Get(w.home + "/me")

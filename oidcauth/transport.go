@@ -174,7 +174,7 @@ func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*ht
 	}
 	base := t.base
 	if base == nil {
-		base = http.DefaultTransport
+		base = http.DefaultTransport //nolint:forbidigo // the caller's context bounds it, as with any http.Client{}
 	}
 	out := r.Clone(t.sendContext(r))
 	out.Header.Del("DPoP")
