@@ -27,9 +27,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// TestMain makes this process trust one more authority: that of the providers that tests start behind TLS. It is the only way to
-// tell an application that takes its roots from the system.
-func TestMain(m *testing.M) {
+// trustTestRoots makes this process trust testRoots, and returns what undoes it.
+func trustTestRoots() (undo func()) {
 	dir, err := os.MkdirTemp("", "signet-roots")
 	if err != nil {
 		panic(err)
@@ -39,9 +38,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Setenv("SSL_CERT_FILE", file)
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	return func() { os.RemoveAll(dir) }
 }
 
 // An identity is a certificate and its key.

@@ -14,16 +14,14 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// notBuilt lists the variables whose features do not exist yet. Setting one stops the start: a setting that silently does
-// nothing would be believed.
-var notBuilt = []string{
-	"OIDC2_ISSUER", "OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME",
-}
-
 // signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is the default.
+//
+// HMAC would make the client secret a signing key that both sides hold, and "none" is no signature; neither can be
+// configured, not even for a test (RFC 8725 §3.1, §3.2).
 var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// Where sessions are kept.
+// SESSION_STORE says where the sessions themselves are. Revocations, leases and used transactions need a shared place in any
+// case, which is Redis with REDIS_URL and this process's memory without.
 const (
 	storeCookie = "cookie"
 	storeMemory = "memory"
@@ -32,23 +30,32 @@ const (
 
 // A config is the environment, parsed and checked. Only the embedded provider adds to it, once its port is known: the issuer and
 // the client's credentials.
+//
+// It is plain data: reading it does no I/O but for the key files that it names, and nothing else in the program reads the
+// environment.
 type config struct {
 	Addr    string
 	BaseURL *url.URL // an origin: scheme and host
 
 	Embedded bool // the development provider of devprovider.go is used
 	OIDC     oidcauth.Config
+	Second   *secondProvider // nil: OIDC is the only provider
 	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
 	Store      string
 	Redis      *redis.Options // nil without REDIS_URL
 
-	API           *url.URL
+	// The downstream API. Its origin is the only one that access tokens may go to.
+	API *url.URL
+	// Asked for by the machine client; nil sends no scope parameter, and the provider's default counts (RFC 6749 §3.3).
 	MachineScopes []string
 }
 
 // parseConfig reads the whole environment and reports every mistake in one error, one line each, led by the variable's name.
+//
+// All of them at once: somebody who sets up a deployment corrects them in one go. Variables that it does not know are left
+// alone, since the environment belongs to everybody.
 func parseConfig(getenv func(string) string) (*config, error) {
 	e := &env{getenv: getenv}
 	c := &config{
@@ -57,6 +64,7 @@ func parseConfig(getenv func(string) string) (*config, error) {
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.scopes("MACHINE_SCOPES"),
 	}
+	// The demo API at the public address, not at ADDR: the token's audience and a DPoP proof's htu name it by that.
 	c.API = c.BaseURL.JoinPath("/demo/api")
 	if getenv("API_URL") != "" {
 		c.API = e.url("API_URL", "")
@@ -65,13 +73,9 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	c.readLogin(e)
 	c.readSession(e)
 	c.readStore(e)
+	c.readSecond(e)
 	c.checkDevelopmentOnly(e)
 	c.checkFAPI(e)
-	for _, name := range notBuilt {
-		if v := getenv(name); v != "" && v != "false" {
-			e.mistake(name, "not supported by this version; unset it")
-		}
-	}
 	if err := e.err(); err != nil {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
@@ -79,6 +83,8 @@ func parseConfig(getenv func(string) string) (*config, error) {
 }
 
 // readProvider reads who the provider is, who we are to it, and how the two talk.
+//
+// A secret is read only where it is used, so that a secret which stayed in the environment beside a key goes nowhere.
 func (c *config) readProvider(e *env) {
 	c.OIDC.RedirectURL = c.BaseURL.JoinPath("/auth/callback").String()
 	c.OIDC.SigningAlg = e.oneOf("OIDC_SIGNING_ALG", signingAlgs...)
@@ -91,16 +97,13 @@ func (c *config) readProvider(e *env) {
 		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
 	}
 	if !c.Embedded {
-		c.OIDC.Issuer = e.text("OIDC_ISSUER", "")
-		c.checkIssuer(e)
+		c.OIDC.Issuer = e.issuer("OIDC_ISSUER")
+		c.checkClient(e)
 	}
 }
 
-// checkIssuer keeps the issuer exactly as it was written, since issuers are compared byte by byte (OpenID Connect Discovery §4.3).
-func (c *config) checkIssuer(e *env) {
-	if u := e.url("OIDC_ISSUER", ""); u.RawQuery != "" || u.ForceQuery {
-		e.mistake("OIDC_ISSUER", "an issuer has no query, got %q", u)
-	}
+// checkClient asks for the credentials that only the embedded provider can make up.
+func (c *config) checkClient(e *env) {
 	if c.OIDC.ClientID == "" {
 		e.mistake("OIDC_CLIENT_ID", "required with OIDC_ISSUER")
 	}
@@ -109,12 +112,18 @@ func (c *config) checkIssuer(e *env) {
 	}
 }
 
-func (c *config) usesSecret() bool {
-	m := c.OIDC.ClientAuth.Method
-	return m == oidcauth.ClientSecretBasic || m == oidcauth.ClientSecretPost
+// usesSecret is the first provider's answer.
+func (c *config) usesSecret() bool { return usesSecret(&c.OIDC) }
+
+// usesSecret reports whether a client proves who it is by sending its secret (OpenID Connect Core §9).
+func usesSecret(o *oidcauth.Config) bool {
+	return o.ClientAuth.Method == oidcauth.ClientSecretBasic || o.ClientAuth.Method == oidcauth.ClientSecretPost
 }
 
 // readLogin reads what every login asks for.
+//
+// offline_access is among the default scopes, since a show-case has refreshes to show. The library's own default leaves it
+// out.
 func (c *config) readLogin(e *env) {
 	c.OIDC.Scopes = e.scopes("OIDC_SCOPES")
 	if len(c.OIDC.Scopes) == 0 {
@@ -140,6 +149,8 @@ func (c *config) readLogin(e *env) {
 }
 
 // maxAge reads seconds, as the protocol writes them. Unset is 0 (not sent); 0 is negative, as oidcauth.LoginOptions wants it.
+//
+// Core §3.1.2.1 gives max_age no upper bound; 31 bits, some 68 years, keep the arithmetic on durations safe.
 func (e *env) maxAge(name string) time.Duration {
 	v := e.getenv(name)
 	if v == "" {
@@ -156,6 +167,8 @@ func (e *env) maxAge(name string) time.Duration {
 }
 
 // resources reads resource indicators: absolute URIs without fragment (RFC 8707 §2).
+//
+// They are compared as texts at the provider, so that they are passed on as written.
 func (e *env) resources(name string) []string {
 	list := e.words(name)
 	for _, r := range list {
@@ -167,6 +180,10 @@ func (e *env) resources(name string) []string {
 }
 
 // readSession reads keys, lifetimes and the cookie's form.
+//
+// Cookies without Secure are for browsers that refuse Secure ones on http://localhost. On any other host they would travel
+// in the clear, and with form_post they would not travel at all: both are refused here rather than found out at the first
+// login.
 func (c *config) readSession(e *env) {
 	c.Session = session.Config{
 		Keys:           e.words("SESSION_KEYS"),
@@ -223,6 +240,9 @@ func (c *config) readStore(e *env) {
 
 // checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the embedded provider, whose passwords
 // are known to everybody.
+//
+// The test is BASE_URL, which the operator has to set for anybody else to sign in. ADDR would tell less: behind a proxy or
+// in a container a public app listens on any address.
 func (c *config) checkDevelopmentOnly(e *env) {
 	if c.BaseURL.Host != "" && !isLoopback(c.BaseURL.Hostname()) {
 		if c.Embedded {
@@ -246,6 +266,8 @@ func (c *config) apiIsOurs() bool {
 }
 
 // scopes are all scopes that anything here asks for, each once: what the embedded provider has to know.
+//
+// Others would be refused as unknown, as providers do.
 func (c *config) scopes() []string {
 	all := slices.Concat([]string{"openid", "profile", "email", "offline_access"}, c.OIDC.Scopes, c.MachineScopes)
 	slices.Sort(all)

@@ -132,6 +132,44 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	require.Equal(t, time.Hour, o.DiscoveryMaxAge)
 }
 
+func TestConfigOfASecondProvider(t *testing.T) {
+	keys := writeKeys(t)
+	base := production().with(
+		"OIDC_SCOPES", "openid api", "OIDC_TIMEOUT", "2s", "OIDC2_ISSUER", "https://partner.example.com/", "OIDC2_CLIENT_ID", "two", "OIDC2_CLIENT_SECRET", "hush",
+	)
+	parse := func(t *testing.T, pairs ...string) (first, second oidcauth.Config, name string) {
+		c, err := main.ParseConfig(base.with(pairs...).get)
+		require.NoError(t, err)
+		return c.OIDC, c.Second.OIDC, c.Second.Name
+	}
+	t.Run("what it has of its own", func(t *testing.T) {
+		first, second, name := parse(t)
+		require.Equal(t, "https://partner.example.com/", second.Issuer)
+		require.Equal(t, "https://shop.example.com/auth2/callback", second.RedirectURL)
+		require.Equal(t, "two", second.ClientID)
+		require.Equal(t, "hush", second.ClientSecret)
+		require.Equal(t, "partner.example.com", name)
+		require.NotEqual(t, first.ClientSecret, second.ClientSecret)
+		require.Equal(t, "https://shop.example.com/auth/callback", first.RedirectURL)
+	})
+	t.Run("what both share", func(t *testing.T) {
+		_, second, name := parse(t, "OIDC2_NAME", "Partner login")
+		require.Equal(t, "Partner login", name)
+		require.Equal(t, []string{"openid", "api"}, second.Scopes)
+		require.Equal(t, 2*time.Second, second.Timeout)
+	})
+	t.Run("a secret beside the first one's key", func(t *testing.T) {
+		first, second, _ := parse(t, "OIDC_CLIENT_KEY_FILE", keys["p256"])
+		require.Equal(t, oidcauth.PrivateKeyJWT, first.ClientAuth.Method)
+		require.Equal(t, oidcauth.ClientAuth{Method: oidcauth.ClientSecretBasic}, second.ClientAuth)
+	})
+	t.Run("the first one's key, where there is no secret", func(t *testing.T) {
+		_, second, _ := parse(t, "OIDC_CLIENT_KEY_FILE", keys["p256"], "OIDC2_CLIENT_SECRET", "")
+		require.Equal(t, oidcauth.PrivateKeyJWT, second.ClientAuth.Method)
+		require.Empty(t, second.ClientSecret)
+	})
+}
+
 func TestConfigAccepts(t *testing.T) {
 	keys := writeKeys(t)
 	tests := []struct {
@@ -158,6 +196,10 @@ func TestConfigAccepts(t *testing.T) {
 		{"a P-256 key to decrypt with", production().with("OIDC_DECRYPTION_KEY_FILE", keys["p256"])},
 		{"features that are off anyway", environment{"OIDC_FAPI": "false", "OIDC_DPOP": "false"}},
 		{"an origin with a closing slash", environment{"BASE_URL": "http://127.0.0.1:8080/"}},
+		{"a second provider", production().with("OIDC2_ISSUER", "https://partner.example.com", "OIDC2_CLIENT_ID", "two", "OIDC2_CLIENT_SECRET", "hush")},
+		{"a second provider beside the embedded one", environment{"OIDC2_ISSUER": "http://127.0.0.1:9000", "OIDC2_CLIENT_ID": "two", "OIDC2_CLIENT_SECRET": "hush"}},
+		{"two public clients", production().with("OIDC_CLIENT_AUTH", "none", "OIDC_CLIENT_SECRET", "", "OIDC2_ISSUER", "https://partner.example.com", "OIDC2_CLIENT_ID", "two")},
+		{"one key at two providers", production().with("OIDC_CLIENT_KEY_FILE", keys["p256"], "OIDC2_ISSUER", "https://partner.example.com", "OIDC2_CLIENT_ID", "two")},
 		{"no keys where nobody else can come", production().with("BASE_URL", "http://localhost:8080", "SESSION_KEYS", "")},
 	}
 	for _, tt := range tests {
@@ -241,13 +283,22 @@ func TestConfigMistakes(t *testing.T) {
 		{"a plain http API on another host", environment{"API_URL": "http://api.example.com"}, []string{"API_URL"}},
 		{"an API without a host", environment{"API_URL": "/demo/api"}, []string{"API_URL"}},
 	}
-	for _, name := range main.NotBuilt {
-		tests = append(tests, struct {
-			name  string
-			env   environment
-			names []string
-		}{name + " is not built yet", environment{name: "true"}, []string{name}})
+	second := func(pairs ...string) environment {
+		return production().with("OIDC2_ISSUER", "https://partner.example.com", "OIDC2_CLIENT_ID", "two", "OIDC2_CLIENT_SECRET", "hush").with(pairs...)
 	}
+	tests = append(tests, []struct {
+		name  string
+		env   environment
+		names []string
+	}{
+		{"a second client without a second issuer", second("OIDC2_ISSUER", "", "OIDC2_NAME", "Partner"), []string{"OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME"}},
+		{"a second issuer without a client", second("OIDC2_CLIENT_ID", ""), []string{"OIDC2_CLIENT_ID"}},
+		{"a second secret method without a secret", second("OIDC2_CLIENT_SECRET", ""), []string{"OIDC2_CLIENT_SECRET"}},
+		{"a plain http second issuer", second("OIDC2_ISSUER", "http://partner.example.com"), []string{"OIDC2_ISSUER"}},
+		{"a second issuer with a query", second("OIDC2_ISSUER", "https://partner.example.com?x"), []string{"OIDC2_ISSUER"}},
+		{"a second issuer that is none", second("OIDC2_ISSUER", "partner"), []string{"OIDC2_ISSUER"}},
+		{"the same issuer twice", second("OIDC2_ISSUER", production()["OIDC_ISSUER"]), []string{"OIDC2_ISSUER"}},
+	}...)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := main.ParseConfig(tt.env.get)

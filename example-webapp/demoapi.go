@@ -11,9 +11,13 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/signet-go/signet/oidcauth"
 )
 
 // accessTokenAlgs are the signature algorithms that access tokens and DPoP proofs may have: asymmetric ones only.
+//
+// go-jose parses no token of any other, so that none of them can be smuggled in by a header.
 var accessTokenAlgs = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
@@ -27,35 +31,41 @@ var (
 
 // A demoAPI stands in for the API that an application calls with its users' tokens: it verifies them as a resource server does
 // (RFC 6750, RFC 9068), and answers what it read. Safe for concurrent use.
+//
+// A real API is another program, and would take a library for this. Here it stands in the same process so that /api/call has
+// somebody to call when nothing is configured, and it is strict so that what it accepts is worth something as a test.
 type demoAPI struct {
 	url      string // its own address: the htu of DPoP proofs
 	audience string // what tokens must be meant for; empty: unknown, not checked
 	issuer   string
-	keys     *providerKeys
-	intro    *introspector
-	proofs   *replayGuard
-	log      *slog.Logger
+	// Its own fetcher: a resource server shares nothing with the client, not even a cache.
+	keys   *providerKeys
+	intro  *introspector
+	proofs *replayGuard
+	log    *slog.Logger
 }
 
-// newDemoAPI needs c.OIDC complete: the issuer of the embedded provider included. It does no I/O.
-func newDemoAPI(c *config, log *slog.Logger) *demoAPI {
-	client := &http.Client{Timeout: c.OIDC.Timeout, CheckRedirect: refuseRedirect}
+// newDemoAPI makes the API at path for the tokens of o's issuer. o is complete: the issuer of the embedded provider included. It
+// does no I/O.
+func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *demoAPI {
+	client := &http.Client{Timeout: o.Timeout, CheckRedirect: refuseRedirect}
 	d := &demoAPI{
-		url: c.BaseURL.JoinPath("/demo/api").String(), issuer: c.OIDC.Issuer,
-		keys:   &providerKeys{issuer: c.OIDC.Issuer, client: client},
+		url: c.BaseURL.JoinPath(path).String(), issuer: o.Issuer,
+		keys:   &providerKeys{issuer: o.Issuer, client: client},
 		proofs: newReplayGuard(2 * dpopProofAge), log: log,
 	}
-	if c.Embedded {
-		d.audience = c.API.String()
-	} else {
-		d.intro = &introspector{config: c, client: client, keys: d.keys}
+	if !c.Embedded || o != &c.OIDC {
+		d.intro = &introspector{config: o, client: client, keys: d.keys}
 	}
 	return d
 }
 
+// refuseRedirect keeps introspection credentials and tokens at the address that the metadata named.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // tokenClaims are the members of an access token, or of an introspection answer, that the demo API looks at.
+//
+// It reads no more than it needs: what else a token says is between the provider and others.
 type tokenClaims struct {
 	jwt.Claims
 	ClientID     string `json:"client_id"`
@@ -67,6 +77,8 @@ type tokenClaims struct {
 }
 
 // serve answers requests with a good token, and challenges others (RFC 6750 §3).
+//
+// What exactly is wrong with a token is said in the log, not in the answer: only the issuer could do something with it.
 func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if token == "" {
@@ -97,6 +109,7 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// challenge names no error when no token was sent: RFC 6750 §3.1 keeps the code for requests that tried.
 func (d *demoAPI) challenge(w http.ResponseWriter, status int, scheme, code string) {
 	header, answer := scheme+` realm="demo"`, map[string]string{"error": "unauthorized"}
 	if code != "" {
@@ -120,6 +133,8 @@ func demoAnswer(c *tokenClaims) map[string]any {
 }
 
 // verify checks a token by the provider's keys or, where it is not a JWT of theirs, by introspection.
+//
+// In this order, since a JWT needs no call of anybody, while an opaque token needs one each time.
 func (d *demoAPI) verify(ctx context.Context, token string) (*tokenClaims, error) {
 	claims, err := d.verifyJWT(ctx, token)
 	if !errors.Is(err, errNoKey) {
@@ -132,6 +147,8 @@ func (d *demoAPI) verify(ctx context.Context, token string) (*tokenClaims, error
 }
 
 // verifyJWT checks signature, type, issuer, audience and times of a JWT access token (RFC 9068 §4).
+//
+// errNoKey means that somebody else may know the token: an opaque one, or one of a format that this API does not read.
 func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, error) {
 	parsed, err := jwt.ParseSigned(token, accessTokenAlgs)
 	if err != nil || len(parsed.Headers) != 1 {
@@ -155,6 +172,7 @@ func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, er
 // provider the header's typ tells them apart; others may omit it, but give only ID tokens a nonce.
 func (d *demoAPI) checkClaims(header jose.Header, c *tokenClaims) error {
 	expected := jwt.Expected{Issuer: d.issuer, Time: time.Now()}
+	// Only the embedded provider's tokens are known to be made for this API (RFC 9068 §4).
 	if d.audience != "" {
 		expected.AnyAudience = jwt.Audience{d.audience}
 		if header.ExtraHeaders[jose.HeaderType] != "at+jwt" {

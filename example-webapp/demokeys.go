@@ -18,6 +18,7 @@ import (
 	"github.com/signet-go/signet/oidcauth"
 )
 
+// How much, and how often, the demo API asks of the provider.
 const (
 	// keysMaxAge is how long fetched metadata and keys serve.
 	keysMaxAge = time.Hour
@@ -28,17 +29,21 @@ const (
 )
 
 // providerKeys are the provider's metadata and public keys, as a resource server needs them. Safe for concurrent use.
+//
+// It is deliberately plain: one lock, one document, one set. A request that comes while keys are fetched waits for them.
 type providerKeys struct {
 	issuer string
 	client *http.Client
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// The last attempt, whatever became of it: the brake counts failures too.
 	tried    time.Time
 	fetched  time.Time
 	metadata providerMetadata
 	set      goidc.JSONWebKeySet // skips keys that it can't parse
 }
 
+// providerMetadata is what a resource server reads of the metadata (OpenID Connect Discovery §3, RFC 8414 §2).
 type providerMetadata struct {
 	Issuer                string `json:"issuer"`
 	JWKSURI               string `json:"jwks_uri"`
@@ -46,6 +51,9 @@ type providerMetadata struct {
 }
 
 // matching returns the keys that may have made a signature with this header: by kid when it names one, else all.
+//
+// Keys that are old but can't be renewed go on to serve: the provider's outage should not become the API's. A kid that is
+// not there causes a fetch, since it may be new.
 func (p *providerKeys) matching(ctx context.Context, header jose.Header) ([]jose.JSONWebKey, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,6 +79,7 @@ func (p *providerKeys) endpoint(ctx context.Context) (string, error) {
 	return p.metadata.IntrospectionEndpoint, nil
 }
 
+// candidates leaves out private and symmetric keys, which a provider that publishes them has lost, and keys for encryption.
 func (p *providerKeys) candidates(header jose.Header) []jose.JSONWebKey {
 	var keys []jose.JSONWebKey
 	for _, k := range p.set.Keys {
@@ -105,6 +114,7 @@ func (p *providerKeys) fetch(ctx context.Context) error {
 	return nil
 }
 
+// get fetches a public document; no credentials go along.
 func (p *providerKeys) get(ctx context.Context, from string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
@@ -114,6 +124,8 @@ func (p *providerKeys) get(ctx context.Context, from string, into any) error {
 }
 
 // doJSON sends req, to https or loopback only, and decodes a bounded JSON answer with status 200.
+//
+// Other members than those of into are ignored; a body that goes on after the first value is left unread.
 func doJSON(client *http.Client, req *http.Request, into any) error {
 	if req.URL.Scheme != "https" && !isLoopback(req.URL.Hostname()) {
 		return fmt.Errorf("want https, got %s", req.URL.Redacted())
@@ -130,24 +142,29 @@ func doJSON(client *http.Client, req *http.Request, into any) error {
 }
 
 // An introspector asks the provider about tokens that are opaque to everybody else (RFC 7662).
+//
+// Each token is asked about each time: an answer that was kept would outlive a revocation.
 type introspector struct {
-	config *config
+	config *oidcauth.Config
 	client *http.Client
 	keys   *providerKeys
 }
 
 // ask works with client secrets only: the other methods are the library's own, for its own endpoints.
+//
+// A provider that refuses to answer this client makes the token unknown, not invalid: the operator is told to set API_URL,
+// in place of the user being told to sign in again.
 func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, error) {
 	endpoint, err := i.keys.endpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if endpoint == "" || !i.config.usesSecret() {
+	if endpoint == "" || !usesSecret(i.config) {
 		return nil, errNeedsAPIURL
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	id, secret := i.config.OIDC.ClientID, i.config.OIDC.ClientSecret
-	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretPost {
+	id, secret := i.config.ClientID, i.config.ClientSecret
+	if i.config.ClientAuth.Method == oidcauth.ClientSecretPost {
 		form.Set("client_id", id)
 		form.Set("client_secret", secret)
 	}
@@ -156,7 +173,7 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if i.config.OIDC.ClientAuth.Method == oidcauth.ClientSecretBasic {
+	if i.config.ClientAuth.Method == oidcauth.ClientSecretBasic {
 		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749 §2.3.1
 	}
 	answer := struct {

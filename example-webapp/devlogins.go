@@ -15,12 +15,17 @@ import (
 )
 
 // devCookie holds the single sign-on session at the embedded provider.
+//
+// It has no __Host- prefix, which would need Secure: some browsers refuse that on http://127.0.0.1, and the provider is for
+// development on loopback only.
 const devCookie = "devprovider_sso"
 
 // maxDevSessions bounds the sessions that the provider remembers; the oldest login goes first.
 const maxDevSessions = 1000
 
 // A devUser is one of the people who can sign in at the embedded provider.
+//
+// Subjects are opaque, as at real providers, so that nobody is tempted to take a name or an address for one.
 type devUser struct {
 	Subject, Username, Password, Name, Email string
 	Roles                                    []string
@@ -49,17 +54,24 @@ type devSession struct {
 }
 
 // devLogins is the embedded provider's login policy: who is signed in, and the pages that ask. Safe for concurrent use.
+//
+// The provider's library calls its methods with a request and the state of the protocol; what is kept here is only who is
+// signed in at the provider, as every provider keeps it beside its clients' sessions.
 type devLogins struct {
 	mu       sync.Mutex
 	sessions map[string]devSession // by cookie value
 }
 
+// newDevLogins returns one without sessions.
 func newDevLogins() *devLogins {
 	return &devLogins{sessions: make(map[string]devSession)}
 }
 
 // authenticate decides one authentication request (OpenID Connect Core §3.1.2.3): by the sign-on session when it is good
 // enough for prompt and max_age, else by the form.
+//
+// A finished request is refused, since its form may still stand in another tab, and a code must not be issued twice for one
+// request.
 func (d *devLogins) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession, _ *goidc.Client) (goidc.Status, error) {
 	if as.Status == goidc.StatusSuccess || as.Status == goidc.StatusFailure {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeInvalidRequest, "this sign-in is already finished")
@@ -77,6 +89,8 @@ func (d *devLogins) authenticate(w http.ResponseWriter, r *http.Request, as *goi
 }
 
 // mustAsk reports whether the request wants the password again although s lives.
+//
+// A max_age of 0 always asks, which is how a step-up asks for a login now.
 func mustAsk(as *goidc.AuthnSession, s devSession) bool {
 	prompt := strings.Fields(string(as.Prompt))
 	if slices.Contains(prompt, "login") || slices.Contains(prompt, "select_account") {
@@ -86,6 +100,8 @@ func mustAsk(as *goidc.AuthnSession, s devSession) bool {
 }
 
 // submit handles the posted form.
+//
+// The same answer for an unknown name and a wrong password, by habit: the names are on the page.
 func (d *devLogins) submit(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession) (goidc.Status, error) {
 	if r.PostFormValue("action") != "sign-in" {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeAccessDenied, "the person declined")
@@ -99,6 +115,8 @@ func (d *devLogins) submit(w http.ResponseWriter, r *http.Request, as *goidc.Aut
 }
 
 // grant finishes the request: everything that was asked for is granted.
+//
+// There is no consent page; prompt=consent is taken as given.
 func grant(as *goidc.AuthnSession, s devSession) (goidc.Status, error) {
 	as.Subject = s.subject
 	as.GrantedScopes = as.Scopes
@@ -107,6 +125,8 @@ func grant(as *goidc.AuthnSession, s devSession) (goidc.Status, error) {
 	return goidc.StatusSuccess, nil
 }
 
+// askPassword shows the form, with what was typed before but for the password. StatusPending keeps the request waiting for
+// its answer.
 func (d *devLogins) askPassword(w http.ResponseWriter, status int, as *goidc.AuthnSession, username, problem string) (goidc.Status, error) {
 	renderDev(w, status, "dev-login.html", devPage{
 		Title: "Sign in", Action: "/authorize/" + as.ID, Username: username, Problem: problem, Users: devUsers,
@@ -115,6 +135,8 @@ func (d *devLogins) askPassword(w http.ResponseWriter, status int, as *goidc.Aut
 }
 
 // begin starts a sign-on session under a new id, whatever the browser had before.
+//
+// The new id keeps somebody from planting a session of theirs in another's browser (fixation).
 func (d *devLogins) begin(w http.ResponseWriter, r *http.Request, user devUser) devSession {
 	d.end(w, r)
 	s := devSession{subject: user.Subject, sid: rand.Text(), authTime: time.Now()}
@@ -141,6 +163,8 @@ func (d *devLogins) dropOldest() {
 }
 
 // current returns the browser's sign-on session.
+//
+// An unknown id is nobody: the cookie may be from before a restart.
 func (d *devLogins) current(r *http.Request) (devSession, bool) {
 	cookie, err := r.Cookie(devCookie)
 	if err != nil {
@@ -165,6 +189,8 @@ func (d *devLogins) end(w http.ResponseWriter, r *http.Request) {
 }
 
 // endSID forgets the session that ID tokens call sid: a logout that is posted from another site comes without our cookie.
+//
+// The caller has verified the ID token that names the sid: it is proof enough that the client means this session.
 func (d *devLogins) endSID(sid string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,6 +230,9 @@ func (d *devLogins) signedOut(w http.ResponseWriter, _ *http.Request, _ *goidc.L
 }
 
 // renderError shows what can't be sent back to the client: with a wrong redirect_uri there is nobody to send it to.
+//
+// Sending the browser on with an error to an address that is not registered would make the provider an open redirector (RFC
+// 9700 §4.11.2).
 func (d *devLogins) renderError(w http.ResponseWriter, _ *http.Request, err error) error {
 	page := devPage{Title: "Request refused", Message: "The development provider can't continue. Its log line names the cause."}
 	status := http.StatusInternalServerError
@@ -216,6 +245,9 @@ func (d *devLogins) renderError(w http.ResponseWriter, _ *http.Request, err erro
 }
 
 // claims are the ID token's (OpenID Connect Core §2).
+//
+// acr is the first value that was asked for: whatever an application wants to try, this provider claims to have done. It
+// would be a lie anywhere else.
 func (d *devLogins) claims(_ context.Context, g *goidc.Grant) map[string]any {
 	claims := profileClaims(g)
 	if user, ok := devUserWhere(func(u devUser) bool { return u.Subject == g.Subject }); ok {

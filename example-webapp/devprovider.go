@@ -23,6 +23,7 @@ import (
 	"github.com/signet-go/signet/oidcauth"
 )
 
+// How long its tokens live.
 const (
 	// devTokenLifetime is short, so that refreshing can be watched while the app is tried.
 	devTokenLifetime = 2 * time.Minute
@@ -44,6 +45,8 @@ type devProvider struct {
 
 // startDevProvider opens a loopback port and registers c's client there; c.OIDC gets the issuer and the client's credentials.
 // Serve answers requests.
+//
+// The client's secret is made up unless the environment names one, so that no secret is in the source of this program.
 func startDevProvider(c *config, log *slog.Logger) (*devProvider, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -90,6 +93,8 @@ func (p *devProvider) build(c *config, log *slog.Logger) error {
 }
 
 // protocol is what the provider speaks.
+//
+// It speaks everything that the app can be configured to use, so that each setting can be tried without another provider.
 func (p *devProvider) protocol(c *config) []provider.Option {
 	scopes := make([]goidc.Scope, 0, len(c.scopes()))
 	for _, s := range c.scopes() {
@@ -123,6 +128,8 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 }
 
 // tokens is how long tokens live, and what they look like.
+//
+// Access tokens are JWTs (RFC 9068), so that the demo API can verify them without a call.
 func (p *devProvider) tokens(c *config) []provider.Option {
 	alg := goidc.SignatureAlgorithm(c.OIDC.SigningAlg)
 	return []provider.Option{
@@ -142,6 +149,8 @@ func (p *devProvider) tokens(c *config) []provider.Option {
 }
 
 // policy is who may sign in, as whom, and what is said about them.
+//
+// The error handler logs what the library refuses: at a provider of one's own, the log is where one looks first.
 func (p *devProvider) policy(c *config, log *slog.Logger) []provider.Option {
 	return []provider.Option{
 		provider.WithStaticClients(devClient(c)),
@@ -181,6 +190,8 @@ func accessTokenClaims(api string) goidc.TokenClaimsFunc {
 }
 
 // devClient registers the app: one client for users and machine, with the authentication that the configuration says.
+//
+// Its redirect URI is the one exact address that the app sends: the library compares texts (RFC 9700 §2.1).
 func devClient(c *config) *goidc.Client {
 	client := &goidc.Client{
 		ID: c.OIDC.ClientID, Secret: c.OIDC.ClientSecret,
@@ -210,6 +221,8 @@ func clientJWK(auth oidcauth.ClientAuth) goidc.JSONWebKey {
 }
 
 // devKeys makes a fresh signing key for alg.
+//
+// The key lives as long as the process. Sessions of an earlier run meet a new key and a new issuer, and so begin anew.
 func devKeys(alg goidc.SignatureAlgorithm) (goidc.JWKSFunc, error) {
 	key, err := newSigningKey(alg)
 	if err != nil {
@@ -221,6 +234,7 @@ func devKeys(alg goidc.SignatureAlgorithm) (goidc.JWKSFunc, error) {
 	}, nil
 }
 
+// newSigningKey makes the kind of key that alg needs (RFC 7518 §3.1, RFC 8037), of the size that providers use.
 func newSigningKey(alg goidc.SignatureAlgorithm) (crypto.Signer, error) {
 	switch alg {
 	case goidc.ES256:
@@ -239,6 +253,8 @@ func newSigningKey(alg goidc.SignatureAlgorithm) (crypto.Signer, error) {
 }
 
 // limitBody bounds what one request can make the provider hold.
+//
+// Its forms hold a few short fields, and a pushed request a few kilobytes.
 func limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)

@@ -13,12 +13,16 @@ import (
 
 // An env reads configuration variables and collects every mistake, so that the start can name all of them at once. An empty
 // variable counts as unset. Values of variables that hold secrets never reach an error text.
+//
+// There are no priorities, files or flags: one place to look, and the same in a shell, a container and a test.
 type env struct {
 	getenv   func(string) string
 	mistakes []error
 }
 
 // mistake records what is wrong with the variable name: what was expected, and what came.
+//
+// A mistake never stops the reading, so that readers return something usable beside it, which nobody will use.
 func (e *env) mistake(name, format string, args ...any) {
 	e.mistakes = append(e.mistakes, fmt.Errorf(name+": "+format, args...))
 }
@@ -28,6 +32,7 @@ func (e *env) err() error {
 	return errors.Join(e.mistakes...)
 }
 
+// text takes anything.
 func (e *env) text(name, fallback string) string {
 	if v := e.getenv(name); v != "" {
 		return v
@@ -64,6 +69,7 @@ func (e *env) oneOf(name string, choices ...string) string {
 	return v
 }
 
+// flag takes what strconv.ParseBool does: true, 1, false, 0 and their like. Anything else is a mistake, never "on" or "off".
 func (e *env) flag(name string, fallback bool) bool {
 	v, err := strconv.ParseBool(e.text(name, strconv.FormatBool(fallback)))
 	if err != nil {
@@ -73,6 +79,8 @@ func (e *env) flag(name string, fallback bool) bool {
 }
 
 // duration accepts Go durations above zero.
+//
+// Zero and below would mean "none" or "at once", depending on the reader; both are better said by other means.
 func (e *env) duration(name string, fallback time.Duration) time.Duration {
 	d, err := time.ParseDuration(e.text(name, fallback.String()))
 	if err != nil || d <= 0 {
@@ -82,6 +90,8 @@ func (e *env) duration(name string, fallback time.Duration) time.Duration {
 }
 
 // address accepts host:port with a numeric port.
+//
+// The host may be empty, for all addresses, as net.Listen has it.
 func (e *env) address(name, fallback string) string {
 	v := e.text(name, fallback)
 	_, port, err := net.SplitHostPort(v)
@@ -95,6 +105,8 @@ func (e *env) address(name, fallback string) string {
 }
 
 // url accepts absolute https URLs, http ones on loopback only, without user information and fragment. It never returns nil.
+//
+// User information would put a password into logs and pages; a fragment never reaches a server (RFC 9110 §4.2.4, §4.2.5).
 func (e *env) url(name, fallback string) *url.URL {
 	v := e.text(name, fallback)
 	u, err := url.Parse(v)
@@ -111,6 +123,8 @@ func (e *env) url(name, fallback string) *url.URL {
 }
 
 // origin is url without path and query; one closing slash is forgiven.
+//
+// A path would promise that the app can be mounted below one, which its links can't.
 func (e *env) origin(name, fallback string) *url.URL {
 	u := e.url(name, fallback)
 	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery {
@@ -119,7 +133,18 @@ func (e *env) origin(name, fallback string) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}
 }
 
+// issuer is url without query. The text is kept exactly as it was written, since issuers are compared byte by byte (OpenID Connect
+// Discovery §4.3).
+func (e *env) issuer(name string) string {
+	if u := e.url(name, ""); u.RawQuery != "" || u.ForceQuery {
+		e.mistake(name, "an issuer has no query, got %q", u)
+	}
+	return e.getenv(name)
+}
+
 // isLoopback reports whether host names this machine for certain: no name but localhost is resolved or trusted.
+//
+// What the resolver says about any other name can change after the check (RFC 8252 §8.3 makes the same distinction).
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())

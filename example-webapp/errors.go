@@ -15,11 +15,15 @@ import (
 )
 
 // problem returns a constant text for a page and for JSON: nothing that a request, an API or a provider says gets there.
+//
+// The link leads to the start page unless the caller knows better. err is the cause for the log, and never shown.
 func problem(status int, code, title, advice string, err error) *oidcauth.Problem {
 	return &oidcauth.Problem{Status: status, Code: code, Title: title, Advice: advice, Link: "/", LinkText: "Go to the start page", Err: err}
 }
 
 // refused are the answers to requests that the app itself turns away.
+//
+// Their texts are the same for every path and host, so that no page repeats what somebody else put into a link.
 var refused = map[int]*oidcauth.Problem{
 	http.StatusNotFound: problem(http.StatusNotFound, "not_found", "There is no such page",
 		"Check the address, or begin at the start page.", nil),
@@ -33,6 +37,9 @@ var refused = map[int]*oidcauth.Problem{
 
 // problemOf tells what an error of the token and API calls means to the caller. Only ErrLoginRequired and a step-up are the
 // user's to solve; an outage is never a sign-out.
+//
+// The statuses tell monitoring who is to blame: 401 the session, 503 a provider or store that is down, 504 one that is slow,
+// 502 one that answers with what can't be used. A GrantError is among the last: the endpoint works, and refuses this client.
 func problemOf(err error) *oidcauth.Problem {
 	var known *oidcauth.Problem
 	var stepUp *oidcauth.StepUpError
@@ -65,7 +72,7 @@ func problemOf(err error) *oidcauth.Problem {
 func (a *app) failForUser(w http.ResponseWriter, r *http.Request, err error) {
 	var stepUp *oidcauth.StepUpError
 	if errors.As(err, &stepUp) {
-		a.auth.StepUp(w, r, stepUp)
+		a.providerOf(r).auth.StepUp(w, r, stepUp)
 		return
 	}
 	a.fail(w, r, err)
@@ -73,14 +80,17 @@ func (a *app) failForUser(w http.ResponseWriter, r *http.Request, err error) {
 
 // fail answers an error of the token and API calls, and logs its cause under the reference that the answer shows.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
+	// The library's own problems have passed through authError and carry their reference; these here get one.
 	p := problemOf(err)
 	p.Reference = rand.Text()[:10]
 	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
 	if p.Status == http.StatusUnauthorized {
-		p.Link, p.LinkText = a.auth.LoginURL("/profile"), "Sign in again"
+		p.Link, p.LinkText = a.providerOf(r).auth.LoginURL("/profile"), "Sign in again"
+		// RFC 9110 §15.5.2: a 401 names the scheme. Browsers know no Bearer and ask the person nothing.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="session"`)
 	}
 	if p.Status == http.StatusServiceUnavailable {
+		// In whole seconds, at least one (RFC 9110 §10.2.3): 0 would be an invitation to storm.
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Round(time.Second).Seconds()))))
 	}
 	a.answer(w, r, p)
@@ -97,6 +107,8 @@ func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // answer writes a page to those who ask for one, and JSON to all others.
+//
+// The Accept header decides, not Fetch Metadata: a person whose form or link fails wants a page, whatever the request was.
 func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		render(w, p.Status, "error.html", page{Title: p.Title, Data: p})

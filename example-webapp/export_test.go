@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
@@ -10,10 +9,26 @@ import (
 )
 
 var (
-	Run         = run
-	ParseConfig = parseConfig
-	NotBuilt    = notBuilt
+	Main              = main
+	Run               = run
+	ParseConfig       = parseConfig
+	NewReplayGuard    = newReplayGuard
+	MaxReplayIDs      = maxReplayIDs
+	ConsumeID         = (*replayGuard).consume
+	NewLineWriter     = newLineWriter
+	MaxWaitingLines   = maxWaitingLines
+	Span, Past, Stamp = span, past, stamp
+	OpensPage         = opensPage
 )
+
+// ClaimRows are the rows of the claims table: name, value, name, value…
+func ClaimRows(object string) []string {
+	var flat []string
+	for _, row := range claimRows([]byte(object)) {
+		flat = append(flat, row.Name, row.Value)
+	}
+	return flat
+}
 
 // DevUsers are the names and passwords of the embedded provider.
 func DevUsers() map[string]string {
@@ -39,7 +54,7 @@ func ServeDevProvider(app string, change func(*oidcauth.Config)) (client DevClie
 	if change != nil {
 		change(&c.OIDC)
 	}
-	p, err := startDevProvider(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	p, err := startDevProvider(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return client, nil, err
 	}

@@ -3,10 +3,13 @@ package main
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // guard applies what holds for every route: headers, the host name, and the origin of requests that change something.
+//
+// It stands outside of the routes, so that automatic answers (404, 405) are covered too, and a route that is added tomorrow.
 func (a *app) guard(next http.Handler) http.Handler {
 	origins := a.crossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -26,37 +29,48 @@ func (a *app) guard(next http.Handler) http.Handler {
 
 // crossOriginProtection leaves out the requests that providers and other sites post to us: they carry proofs of their own
 // (state, a signed logout token) or change nothing.
+//
+// Everything else that changes something is a POST of our own pages, which need no token for it: browsers say where a
+// request comes from, in Sec-Fetch-Site or Origin, and a client that sends neither is no browser that could be led astray.
 func (a *app) crossOriginProtection() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	// Our own pages are at this origin, also where a proxy calls us by another host. parseConfig made it an origin.
 	if err := p.AddTrustedOrigin(a.config.BaseURL.String()); err != nil {
 		panic(err)
 	}
-	for _, path := range []string{"/auth/callback", "/auth/login", "/auth/backchannel-logout"} {
-		p.AddInsecureBypassPattern("POST " + path)
+	for _, path := range []string{"callback", "login", "backchannel-logout"} {
+		p.AddInsecureBypassPattern("POST /auth/" + path)
+		p.AddInsecureBypassPattern("POST /auth2/" + path)
 	}
 	return p
 }
 
 // isOurHost reports whether a request was meant for this app: by its public name, or by a loopback or numeric address, as probes
 // and people at the machine use. Any other name is a browser led here by foreign DNS (rebinding), or a cache to be poisoned.
+//
+// Nothing is built from the Host header in any case: redirect URIs and links come from BASE_URL.
 func (a *app) isOurHost(host string) bool {
 	if strings.EqualFold(host, a.config.BaseURL.Host) {
 		return true
 	}
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
+	u, err := url.Parse("//" + host) // which refuses ports that are none
+	if err != nil || u.Host != host {
+		return false
 	}
-	return name == "localhost" || net.ParseIP(strings.Trim(name, "[]")) != nil
+	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil
 }
 
 // isProbe reports whether path is asked by machinery, which knows the app by whatever name the network gave it.
+//
+// They say nothing that depends on who asks.
 func isProbe(path string) bool {
 	return path == "/healthz" || path == "/readyz"
 }
 
 // answerUnmatched answers with our own page and headers where the mux would answer 404 or 405 by itself.
+//
+// The mux's answers are text/plain with a fixed sentence, and a person who mistyped an address deserves a page. Its
+// redirects, to a cleaned path, are left alone: they stay on this site.
 func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, pattern := mux.Handler(r); pattern == "" {
@@ -80,6 +94,7 @@ type statusProbe struct {
 	status int
 }
 
+// The three methods of http.ResponseWriter. A handler that writes without a status means 200, which is of no interest here.
 func (p *statusProbe) Header() http.Header         { return p.header }
 func (p *statusProbe) WriteHeader(status int)      { p.status = status }
 func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }

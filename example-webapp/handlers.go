@@ -14,16 +14,21 @@ import (
 )
 
 // stepUpAge is how old a login may be at /stepup.
+//
+// Short enough to be seen at work in a demonstration; an application would take minutes.
 const stepUpAge = time.Minute
 
 // An app is the web application: its routes, and what they need.
+//
+// Everything in it is set before the first request and never changed, so that handlers share it without locks.
 type app struct {
-	config  *config
-	auth    *oidcauth.Authenticator
-	machine *oidcauth.Machine
-	demo    *demoAPI
-	log     *slog.Logger
-	close   func() // when nothing is served any more
+	config    *config
+	sessions  *session.Manager
+	providers []*identityProvider // one or two; the first is OIDC_ISSUER's
+	machine   *oidcauth.Machine
+	exhibits  func() []exhibit // of the gallery, made when first asked for
+	log       *slog.Logger
+	close     func() // when nothing is served any more
 }
 
 // handler returns all routes behind the checks that hold for each of them. Those are the app's own: the library protects what is
@@ -34,25 +39,36 @@ func (a *app) handler() http.Handler {
 	return a.guard(a.answerUnmatched(mux))
 }
 
-// routes is the table of routes; everything under /auth/ is the library's.
+// routes is the table of routes; everything under /auth/ and /auth2/ is the library's.
+//
+// Methods and paths are exact: what is not in the table is 404 or 405, and there is no fallback that a clever path could
+// reach.
 func (a *app) routes(mux *http.ServeMux) {
-	mux.Handle("/auth/", a.auth)
+	login := a.require()
+	mux.Handle("/auth/", a.ownRoutes(a.providers[0]))
+	mux.HandleFunc("GET /demo/api", a.providers[0].demo.serve)
+	if len(a.providers) > 1 {
+		mux.Handle("/auth2/", a.ownRoutes(a.providers[1]))
+		mux.HandleFunc("GET /demo2/api", a.providers[1].demo.serve)
+		mux.Handle("GET "+choosePath, a.load(a.choose))
+	}
 
-	// Pages. Load only tells who is there; RequireLogin and Require send browsers to the provider, and back here.
-	mux.Handle("GET /{$}", a.auth.Load(http.HandlerFunc(a.home)))
-	mux.Handle("GET /profile", a.auth.RequireLogin(http.HandlerFunc(a.profile)))
-	mux.Handle("POST /profile/refresh", a.auth.RequireLogin(http.HandlerFunc(a.refreshAndShow)))
-	mux.Handle("POST /profile/sign-out-everywhere", a.auth.RequireLogin(http.HandlerFunc(a.signOutEverywhere)))
-	mux.Handle("GET /api-calls", a.auth.RequireLogin(http.HandlerFunc(a.apiCalls)))
-	mux.Handle("GET /admin", a.auth.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
-	mux.Handle("GET /stepup", a.auth.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
+	// Pages. load only tells who is there; the guards send browsers to the provider, and back here.
+	mux.Handle("GET /{$}", a.load(a.home))
+	mux.Handle("GET /profile", login(a.profile))
+	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
+	mux.Handle("POST /profile/sign-out-everywhere", login(a.signOutEverywhere))
+	mux.Handle("GET /api-calls", login(a.apiCalls))
+	mux.Handle("GET /admin", a.require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
+	mux.Handle("GET /stepup", a.require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
+	mux.Handle("GET /errors", a.load(a.gallery))
+	mux.Handle("GET /errors/{code}", a.load(a.exhibit))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
-	mux.Handle("GET /api/me", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.me))))
-	mux.Handle("GET /api/call", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.call))))
-	mux.Handle("POST /api/refresh", neverNavigate(a.auth.RequireLogin(http.HandlerFunc(a.refresh))))
+	mux.Handle("GET /api/me", neverNavigate(login(a.me)))
+	mux.Handle("GET /api/call", neverNavigate(login(a.call)))
+	mux.Handle("POST /api/refresh", neverNavigate(login(a.refresh)))
 	mux.Handle("GET /api/machine", neverNavigate(http.HandlerFunc(a.callAsMachine)))
-	mux.HandleFunc("GET /demo/api", a.demo.serve)
 
 	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", a.healthz)
@@ -65,19 +81,18 @@ func (a *app) refusal(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, status) })
 }
 
-// newPage fills in what the layout shows on every page. On public pages, which no guard protects, a session that another
-// provider's login left behind counts as nobody.
+// newPage fills in what the layout shows on every page.
+//
+// Of the user it takes what UserFrom gives, also on public pages: asking costs the decoding of a cookie, and no call of
+// anybody.
 func (a *app) newPage(r *http.Request, title string) page {
-	user := oidcauth.UserFrom(r.Context())
-	if user != nil && user.Issuer != a.config.OIDC.Issuer {
-		user = nil
-	}
 	return page{
-		Title: title, Path: r.URL.Path, User: user,
-		LoginURL: a.auth.LoginURL(r.URL.RequestURI()), LogoutURL: a.auth.LogoutURL(),
+		Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
+		LoginURL: a.loginURL(r.URL.RequestURI()), LogoutURL: a.providerOf(r).auth.LogoutURL(),
 	}
 }
 
+// home is the public page. It must come out whatever is down: with a store that can't be asked it shows nobody as signed in.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Home")
 	p.Data = a.config.Embedded
@@ -85,44 +100,44 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 }
 
 // pageHandler shows a page that needs no data of its own.
-func (a *app) pageHandler(file, title string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (a *app) pageHandler(file, title string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		render(w, http.StatusOK, file, a.newPage(r, title))
-	})
+	}
 }
 
 // A profile is what /profile shows beside the user. It has no field that could hold a token.
 type profile struct {
-	Claims             []claim
-	TokenExpiry        time.Time // zero: unknown
-	TokenProblem       string    // why the expiry is unknown
-	SessionCreated     time.Time
-	SessionExpires     time.Time
-	CookieMode         bool
-	RefreshURL, APIURL string
+	Provider       string
+	Claims         []claim
+	HasToken       bool
+	TokenExpiry    time.Time
+	SessionCreated time.Time
+	SessionExpires time.Time
+	CookieMode     bool
 }
 
 // A claim is one row of the claims table.
 type claim struct{ Name, Value string }
 
+// profile shows what is known of the user and the session, and when the tokens expire. It alone may run a script, its own
+// file, which counts the times down.
 func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Profile")
 	s := session.From(r.Context())
 	data := profile{
-		Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
+		Provider: a.providerOf(r).name, Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
 		SessionCreated: s.Created(), SessionExpires: s.Expires(),
 	}
-	if expiry, err := a.tokenExpiry(r); err == nil {
-		data.TokenExpiry = expiry
-	} else {
-		data.TokenProblem = "The access token can't be renewed at the moment. You stay signed in."
-	}
+	data.TokenExpiry, data.HasToken = a.providerOf(r).auth.TokenExpiry(r.Context())
 	p.Data, p.Script = data, "/static/countdown.js"
 	w.Header().Set("Content-Security-Policy", policyCSP+"; script-src 'self'")
 	render(w, http.StatusOK, "profile.html", p)
 }
 
 // claimRows lists the members of a JSON object in their order, values as JSON.
+//
+// encoding/json into a map would lose the order, and with it the likeness to what the provider sent.
 func claimRows(object json.RawMessage) []claim {
 	decoder := json.NewDecoder(strings.NewReader(string(object)))
 	if t, err := decoder.Token(); err != nil || t != json.Delim('{') {
@@ -144,6 +159,8 @@ func claimRows(object json.RawMessage) []claim {
 }
 
 // plain shows JSON strings without quotes, everything else as it is.
+//
+// Numbers keep their digits: a float64 would round large ones.
 func plain(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
@@ -153,8 +170,10 @@ func plain(value json.RawMessage) string {
 }
 
 // refreshAndShow is /api/refresh for people: a form posts here and comes back to the profile.
+//
+// 303, so that a reload of the profile does not refresh once more.
 func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
-	_, err := a.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
+	_, err := a.providerOf(r).auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 	if err != nil && !errors.Is(err, oidcauth.ErrLoginRequired) {
 		a.fail(w, r, err)
 		return
@@ -163,27 +182,33 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 }
 
 // signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout does.
+//
+// The mark is set first: when the store fails, the person is told, and is still signed in to try again.
 func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
-	if err := a.auth.Sessions().Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
+	if err := a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	a.auth.Logout(w, r)
+	a.providerOf(r).auth.Logout(w, r)
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.
+//
+// It is a GET although it calls somebody: a call of the API changes nothing, here and there, and so its result can be
+// reloaded.
 func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "API calls")
-	result := apiResult{URL: a.config.API.Redacted(), As: r.FormValue("as")}
+	by := a.providerOf(r)
+	result := apiResult{URL: by.api.Redacted(), As: r.FormValue("as")}
 	var body []byte
 	var err error
 	fail := a.fail
 	switch result.As {
 	case "user":
-		result.Status, body, err = a.fetch(r.Context(), a.auth.Client(r.Context()))
+		result.Status, body, err = a.fetch(r.Context(), by.auth.Client(r.Context()), by.api)
 		fail = a.failForUser
 	case "machine":
-		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()))
+		result.Status, body, err = a.fetch(r.Context(), a.machine.Client(r.Context()), a.config.API)
 	}
 	if err != nil {
 		fail(w, r, err)
@@ -210,14 +235,18 @@ func indented(body []byte) string {
 }
 
 // healthz says that the process answers; it asks nobody else.
+//
+// A liveness check that asked the provider would have the process restarted for somebody else's outage.
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
 // readyz says whether logins and sessions work now: metadata loaded (it tries that itself) and the store reachable.
+//
+// A load balancer takes its traffic away on 503; sessions that exist would go on all the same. The cause is in the log only,
+// since the route is open to strangers.
 func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
-	err := errors.Join(a.auth.Discover(r.Context()), a.auth.Sessions().Ready(r.Context()))
-	if err != nil {
+	if err := a.ready(r); err != nil {
 		a.log.WarnContext(r.Context(), "not ready", "cause", err)
 		w.Header().Set("Retry-After", "5")
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready"})
@@ -227,6 +256,8 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 }
 
 // writeJSON writes v as the whole answer. Values that JSON can't hold are programming errors.
+//
+// It is marshalled whole before the status is sent, for the same reason as a page is rendered first.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -10,27 +10,34 @@ const maxWaitingLines = 1024
 
 // A lineWriter passes lines on from a goroutine of its own, and drops what a full disk or a reader that stopped reading would
 // make it wait for: requests go on without their log lines. Safe for concurrent use.
+//
+// The price is that a crash can lose the last lines. An audit log would pay the other price.
 type lineWriter struct {
+	// Whole lines, as slog's handlers write them: one Write call each.
 	lines chan []byte
-	quit  chan struct{}
-	done  chan struct{}
+	// Closed by Close. lines stays open: writers may still be under way.
+	quit chan struct{}
+	// Closed when pass has written what there was.
+	done chan struct{}
 }
 
+// newLineWriter starts the goroutine, which ends with Close.
 func newLineWriter(out io.Writer) *lineWriter {
 	w := &lineWriter{lines: make(chan []byte, maxWaitingLines), quit: make(chan struct{}), done: make(chan struct{})}
 	go w.pass(out)
 	return w
 }
 
+// pass is the only one that touches out. After quit it writes what waits, but nothing that comes later.
 func (w *lineWriter) pass(out io.Writer) {
 	defer close(w.done)
 	for {
 		select {
 		case line := <-w.lines:
-			out.Write(line)
+			_, _ = out.Write(line) // there is no other place to say that this one fails
 		case <-w.quit:
 			for len(w.lines) > 0 {
-				out.Write(<-w.lines)
+				_, _ = out.Write(<-w.lines)
 			}
 			return
 		}

@@ -11,21 +11,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
 )
 
-const (
-	// drainTime is how long requests in flight may go on after the signal to stop.
-	drainTime = 8 * time.Second
-	// machineName is what the configuration of the library calls the application's own client.
-	machineName = "demo"
-	// cancelTime is how long they then have to notice that their contexts are cancelled.
-	cancelTime = time.Second
-)
-
+// main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in Go, a dump of all
+// goroutines, for the day on which something hangs.
 func main() {
 	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
@@ -38,6 +32,8 @@ func main() {
 }
 
 // run serves until ctx ends and the requests in flight are answered. Everything it has to say goes to out.
+//
+// A mistake in the configuration is an error before anything listens: half a configuration is none.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	c, err := parseConfig(getenv)
 	if err != nil {
@@ -60,6 +56,9 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 }
 
 // start opens the ports and builds what answers on them.
+//
+// ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded provider comes before the
+// app, whose configuration is complete only when the provider has a port and knows the client.
 func start(c *config, log *slog.Logger) (*servers, error) {
 	s := &servers{}
 	listener, err := net.Listen("tcp", c.Addr)
@@ -72,7 +71,7 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 			listener.Close()
 			return nil, err
 		}
-		s.add(p.listener, newServer(c, p.handler))
+		s.add(p.listener, newServer(c, p.handler), nil)
 	}
 	a, err := newApp(c, log)
 	if err != nil {
@@ -80,7 +79,7 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 		s.close()
 		return nil, err
 	}
-	s.add(listener, newServer(c, a.handler()))
+	s.add(listener, newServer(c, a.handler()), a.settle)
 	s.last = a.close
 	return s, nil
 }
@@ -88,29 +87,25 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *config, log *slog.Logger) (*app, error) {
 	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, demo: newDemoAPI(c, log), close: closeStore}
-	o := c.OIDC
-	o.Session, o.Logger = c.Session, log
-	o.Session.Store, o.Session.Logger = store, log
-	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
-	o.ErrorHandler, o.Stylesheet = a.authError, "/static/app.css"
-	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
-	o.BackChannelLogout, o.FrontChannelLogout = true, true
-	// Access tokens go to this origin and nowhere else, also behind redirects.
-	o.APIs = []string{c.API.Scheme + "://" + c.API.Host}
-	// The application's own client: the same credentials, without a user.
-	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
+	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(exhibits)}
+	s := c.Session
+	s.Store, s.Logger = store, log
 	var err error
-	if a.auth, err = oidcauth.New(o); err != nil {
+	if a.sessions, err = session.New(s); err == nil {
+		err = a.addProviders(a.sessions)
+	}
+	if err != nil {
 		closeStore()
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
-	a.machine = a.auth.Machine(machineName)
 	return a, nil
 }
 
 // newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL
 // would meet net/http's own plain answer instead of our page.
+//
+// There is no limit on the whole connection's life: HTTP/1.1 keep-alive is bounded by IdleTimeout, and every request by the
+// others.
 func newServer(c *config, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -125,6 +120,9 @@ func newServer(c *config, h http.Handler) *http.Server {
 // banner says where to click.
 func banner(c *config) string {
 	text := "\n  signet example\n\n    app       " + c.BaseURL.String() + "\n    provider  " + c.OIDC.Issuer + "\n"
+	if c.Second != nil {
+		text += "    second    " + c.Second.OIDC.Issuer + "\n"
+	}
 	if c.Embedded {
 		text += "              embedded, for development only\n\n  demo users\n\n"
 		for _, u := range devUsers {

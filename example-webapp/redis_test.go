@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
 )
 
 // A redisServer is a redis-server of the test's own, in memory, on a loopback port that stays the same over restarts.
@@ -99,4 +102,41 @@ func TestSessionsInRedis(t *testing.T) {
 	b.open(a.base + "/")
 	b.submit("/auth/logout", nil)
 	require.Equal(t, http.StatusUnauthorized, b.fetch(http.MethodGet, a.base+"/api/me").status)
+}
+
+func TestAStoreThatIsDownIsNoReasonToChooseAProvider(t *testing.T) {
+	server := newRedis(t)
+	server.start()
+	a := startWithTwoProviders(t, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "1s")
+	b := a.at("/auth2")
+	server.stop()
+	page := b.Get(a.base + "/profile")
+	require.Equal(t, http.StatusServiceUnavailable, page.Status, page.Body)
+	require.Equal(t, a.base+"/profile", page.URL)
+}
+
+func TestTwoProcessesShareARedis(t *testing.T) {
+	for _, store := range []string{"redis", "cookie"} {
+		t.Run("SESSION_STORE="+store, func(t *testing.T) {
+			server := newRedis(t)
+			server.start()
+			p := oidcauthtest.Start(t, oidcauthtest.Settings{})
+			pairs := []string{
+				"SESSION_STORE", store, "REDIS_URL", server.url(), "SESSION_KEYS", session.NewKey(), "COOKIE_INSECURE", "true",
+				"OIDC_ISSUER", p.Issuer(), "OIDC_CLIENT_ID", "one", "OIDC_CLIENT_SECRET", "first-secret",
+			}
+			one, two := startApp(t, pairs...), startApp(t, pairs...)
+			p.Register(clientAt(one.base+"/auth", "one", "first-secret"))
+			b := signedInAt(t, one) // cookies ignore ports
+			require.Equal(t, http.StatusOK, b.Fetch(two.base+"/api/me", oidcauthtest.FetchOptions{Credentials: "include"}).Status)
+
+			resp, err := http.PostForm(one.base+"/auth/backchannel-logout", map[string][]string{
+				"logout_token": {p.LogoutToken("one", "", p.Sessions()[0].ID)},
+			})
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.Equal(t, http.StatusOK, resp.StatusCode)
+			require.Equal(t, http.StatusUnauthorized, b.Fetch(two.base+"/api/me", oidcauthtest.FetchOptions{Credentials: "include"}).Status, "signed out in the other process too")
+		})
+	}
 }

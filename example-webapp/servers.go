@@ -6,32 +6,53 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
+)
+
+const (
+	// drainTime is how long requests in flight may go on after the signal to stop.
+	drainTime = 8 * time.Second
+	// cancelTime is how long they then have to notice that their contexts are cancelled. Both together stay below the ten
+	// seconds after which Docker kills a container that was asked to stop.
+	cancelTime = time.Second
 )
 
 // servers are the app and, maybe, the embedded provider. The last one added stops first: a request in flight there may still
 // need the others.
+//
+// Both run in one process, so that "go run" is all it takes; in production there is one server, and the provider is
+// somebody else's.
 type servers struct {
-	listeners []net.Listener
-	list      []*http.Server
-	cancel    []context.CancelFunc
-	last      func() // called when all are closed; nil: nothing
+	list []*server
+	last func() // called when all are closed; nil: nothing
 }
 
-// add takes over listener. Each server's requests share a context that serve can cancel.
-func (s *servers) add(listener net.Listener, server *http.Server) {
+// A server answers on one port.
+type server struct {
+	*http.Server
+	listener net.Listener
+	// cancel ends the context that all its requests share.
+	cancel context.CancelFunc
+	// settle waits for what requests leave behind; nil: nothing.
+	settle func(context.Context) error
+}
+
+// add takes over listener.
+func (s *servers) add(listener net.Listener, h *http.Server, settle func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	server.BaseContext = func(net.Listener) context.Context { return ctx }
-	s.listeners = append(s.listeners, listener)
-	s.list = append(s.list, server)
-	s.cancel = append(s.cancel, cancel)
+	h.BaseContext = func(net.Listener) context.Context { return ctx }
+	s.list = append(s.list, &server{Server: h, listener: listener, cancel: cancel, settle: settle})
 }
 
 // serve answers requests until ctx ends or a server fails, then drains.
+//
+// A server that fails takes the process with it: an app without its provider, or a provider without its app, is of no use to
+// anybody, and whatever supervises the process will start both again.
 func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
 	failed := make(chan error, len(s.list))
-	for i, server := range s.list {
+	for _, server := range s.list {
 		server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
-		go func() { failed <- server.Serve(s.listeners[i]) }()
+		go func() { failed <- server.Serve(server.listener) }()
 	}
 	select {
 	case err := <-failed:
@@ -39,36 +60,51 @@ func (s *servers) serve(ctx context.Context, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	log.Info("stopping")
+	// One after the other, so that a request in the app can still redeem its code at the provider.
 	for i := len(s.list) - 1; i >= 0; i-- {
-		s.drain(i, log)
+		s.list[i].drain(log)
 	}
 	log.Info("stopped")
 	return nil
 }
 
-// drain lets the requests of one server finish, cancels those that don't, and closes what is left.
-func (s *servers) drain(i int, log *slog.Logger) {
+// drain lets requests finish, and what they leave behind; it cancels those that don't, and closes what is left.
+//
+// Shutdown closes the listener first: a load balancer that still sends requests sees at once that nobody is here. Requests
+// that are cut off get the end of their context, which ends their calls of provider, API and Redis; those that ignore even
+// that lose their connection.
+func (s *server) drain(log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	err := s.list[i].Shutdown(ctx)
-	s.cancel[i]()
+	err := s.finish(ctx)
+	s.cancel()
 	if err == nil {
 		return
 	}
 	log.Warn("requests did not finish in time and are cancelled")
 	last, cancelLast := context.WithTimeout(context.Background(), cancelTime)
 	defer cancelLast()
-	if err := s.list[i].Shutdown(last); errors.Is(err, context.DeadlineExceeded) {
-		s.list[i].Close()
+	if err := s.finish(last); errors.Is(err, context.DeadlineExceeded) {
+		_ = s.Close() // its error would be the listener's, which is closed already
 	}
+}
+
+// finish waits for the requests in flight and then for what goes on without them: the refresh of a token, say, whose outcome
+// somebody has to keep.
+func (s *server) finish(ctx context.Context) error {
+	err := s.Shutdown(ctx)
+	if s.settle != nil {
+		err = errors.Join(err, s.settle(ctx))
+	}
+	return err
 }
 
 // close releases everything, served or not.
 func (s *servers) close() {
-	for i := range s.list {
-		s.cancel[i]()
-		s.list[i].Close()
-		s.listeners[i].Close()
+	for _, server := range s.list {
+		server.cancel()
+		_ = server.Close() // whatever can't be closed ends with the process
+		server.listener.Close()
 	}
 	if s.last != nil {
 		s.last()

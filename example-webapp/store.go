@@ -18,6 +18,8 @@ func openStore(c *config, log *slog.Logger) (store session.Store, closeStore fun
 	if c.Redis == nil {
 		return session.NewMemoryStore(), func() {}
 	}
+	// The bounds are the configuration's, for each part of a call: a Redis that hangs costs a request REDIS_TIMEOUT, not go-
+	// redis's own defaults with three retries.
 	options := *c.Redis
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = c.Session.StoreTimeout, c.Session.StoreTimeout, c.Session.StoreTimeout
 	options.ContextTimeoutEnabled = true // so that calls end when their contexts do, as redisstore asks for
@@ -26,12 +28,13 @@ func openStore(c *config, log *slog.Logger) (store session.Store, closeStore fun
 	options.MaxRetries, options.DialerRetries = -1, 1
 	redis.SetLogger(redisLog{log})
 	client := redis.NewClient(&options)
-	return redisstore.New(client), func() { client.Close() }
+	return redisstore.New(client), func() { _ = client.Close() } // at the end of the process
 }
 
 // A redisLog is where go-redis writes about its connections: to our log, in place of standard error.
 type redisLog struct{ log *slog.Logger }
 
+// Printf implements go-redis's logger. Debug, since what matters comes back as an error of the call and is logged there.
 func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, "redis client", "text", fmt.Sprintf(format, args...))
 }

@@ -6,10 +6,13 @@ import (
 	"strings"
 )
 
-// apis are the origins that tokens may be sent to. An origin is where a request is sent by its URL, not by its Host header: the
-// URL's host is what TLS has verified.
+// apis are the origins that tokens may be sent to. An origin is where a request is
+// sent by its URL, not by its Host header: the URL's host is what TLS has verified.
 type apis struct {
-	field   string // that lists them, for errors
+	// field is the one that lists them, for errors.
+	field string
+
+	// origins are in the spelling of canonicalOrigin.
 	origins map[string]bool
 }
 

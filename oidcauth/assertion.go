@@ -129,5 +129,5 @@ func signingAlg(key crypto.Signer, alg string) (string, error) {
 			return a, nil
 		}
 	}
-	return "", fmt.Errorf("Alg: expected one of %q for this key, got %q", able, alg)
+	return "", fmt.Errorf("expected Alg to be one of %q for this key, got %q", able, alg)
 }

@@ -3,10 +3,13 @@ package oidcauth_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +20,6 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 )
-
-// keptIn are the two ways of keeping sessions.
-var keptIn = map[string]func(*oidcauth.Config){
-	"cookie":      func(*oidcauth.Config) {},
-	"server-side": func(c *oidcauth.Config) { c.Session.ServerSide = true },
-}
 
 // ask requests a page with exactly these Cookie headers.
 func (w *world) ask(path string, change func(*http.Request), cookies ...string) (*http.Response, string) {
@@ -184,7 +181,7 @@ func TestChunksOfTwoSessionsDoNotMix(t *testing.T) {
 
 // Every byte of a cookie matters, and none tells what it was for.
 func TestEveryFlippedBitEndsTheSession(t *testing.T) {
-	for kind, kept := range keptIn {
+	for kind, kept := range modes {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, noPAR, kept)
 			w.signIn()
@@ -222,9 +219,9 @@ func TestAValueIsGoodInItsOwnPlaceOnly(t *testing.T) {
 			other.requireSignedOut("__Host-session="+good, "__Host-other="+good)
 		})
 	}
-	for c := range keptIn {
+	for c := range modes {
 		t.Run("a transaction as a session, "+c, func(t *testing.T) {
-			other := newWorld(t, noPAR, keptIn[c])
+			other := newWorld(t, noPAR, modes[c])
 			other.callbackURL()
 			other.requireSignedOut("__Host-session=" + other.browser.Cookie(app, transactionOf(t, other)).Value)
 		})
@@ -256,7 +253,7 @@ func TestASiblingDomainCannotTossCookies(t *testing.T) {
 
 // The session that a login replaces is gone for whoever kept its cookie, the attacker who planted it included.
 func TestALoginLeavesNoFixedSession(t *testing.T) {
-	for kind, kept := range keptIn {
+	for kind, kept := range modes {
 		t.Run(kind, func(t *testing.T) {
 			const cart session.Field[string] = "cart"
 			w := newWorld(t, noPAR, kept)
@@ -282,7 +279,7 @@ func TestALoginLeavesNoFixedSession(t *testing.T) {
 }
 
 func TestAKeptCookieIsDeadAfterLogout(t *testing.T) {
-	for kind, kept := range keptIn {
+	for kind, kept := range modes {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, noPAR, kept)
 			w.signIn()
@@ -401,7 +398,7 @@ func (s *watchedStore) Swap(ctx context.Context, key string, old, value []byte, 
 
 // However often it is used, and however absurd the token's exp, a session ends at its absolute limit.
 func TestPollingDoesNotOutliveTheAbsoluteLimit(t *testing.T) {
-	for kind, kept := range keptIn {
+	for kind, kept := range modes {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, noPAR, kept)
@@ -459,4 +456,145 @@ func TestATooLargeSessionIsRefusedClearly(t *testing.T) {
 	requireSealedOff(t, page)
 	require.False(t, w.hasSession())
 	require.Contains(t, w.log.String(), "ServerSide", "the log names the way out")
+}
+
+// brokenStore fails while broken is set.
+type brokenStore struct {
+	session.Store
+	broken atomic.Bool
+}
+
+var errBroken = errors.New("the store is down")
+
+func (s *brokenStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
+	if s.broken.Load() {
+		return nil, errBroken
+	}
+	return s.Store.Get(ctx, keys...)
+}
+
+func (s *brokenStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if s.broken.Load() {
+		return errBroken
+	}
+	return s.Store.Set(ctx, key, value, ttl)
+}
+
+func (s *brokenStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	if s.broken.Load() {
+		return false, errBroken
+	}
+	return s.Store.Add(ctx, key, value, ttl)
+}
+
+// A store that is down is an outage: nobody is signed out by it, and nobody in.
+func TestAStoreThatIsDownSignsNobodyInOrOut(t *testing.T) {
+	for kind, kept := range modes {
+		t.Run(kind, func(t *testing.T) {
+			store := &brokenStore{Store: session.NewMemoryStore()}
+			w := newWorld(t, noPAR, kept, func(c *oidcauth.Config) { c.Session.Store = store })
+			w.signIn()
+			signedIn := w.browser
+			pairs := w.session()
+			w.browser = oidcauthtest.NewBrowser(w.network)
+			cb := w.callbackURL()
+			w.provider.Forget()
+			store.broken.Store(true)
+			for _, change := range []func(*http.Request){nil, opened} {
+				answer, _ := w.ask("/me", change, pairs...)
+				require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+				require.NotEmpty(t, answer.Header.Get("Retry-After"))
+				require.Empty(t, answer.Header.Values("Set-Cookie"), "the cookie stays")
+			}
+			page := w.browser.Get(cb.URL)
+			require.Equal(t, http.StatusServiceUnavailable, page.Status)
+			requireSealedOff(t, page)
+			require.False(t, w.hasSession())
+			require.LessOrEqual(t, w.provider.Count(oidcauthtest.TokenEndpoint), 1)
+			store.broken.Store(false)
+			w.browser = signedIn
+			require.NotNil(t, w.user())
+		})
+	}
+}
+
+// countedStore takes so many writes and fails from then on.
+type countedStore struct {
+	session.Store
+	left atomic.Int64
+}
+
+func (s *countedStore) write() error {
+	if s.left.Add(-1) < 0 {
+		return errBroken
+	}
+	return nil
+}
+
+func (s *countedStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if err := s.write(); err != nil {
+		return err
+	}
+	return s.Store.Set(ctx, key, value, ttl)
+}
+
+func (s *countedStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	if err := s.write(); err != nil {
+		return false, err
+	}
+	return s.Store.Add(ctx, key, value, ttl)
+}
+
+func (s *countedStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	if err := s.write(); err != nil {
+		return false, err
+	}
+	return s.Store.Swap(ctx, key, old, value, ttl)
+}
+
+// Whichever write of a login fails, there is either a whole login or none: never a session that no logout will find.
+func TestALoginThatCannotBeWrittenDownIsNoLogin(t *testing.T) {
+	for _, kind := range []string{"cookie", "server-side"} {
+		t.Run(kind, func(t *testing.T) {
+			for writes := int64(0); ; writes++ {
+				require.Less(t, writes, int64(20))
+				store := &countedStore{Store: session.NewMemoryStore()}
+				store.left.Store(writes)
+				w := newWorld(t, noPAR, modes[kind], func(c *oidcauth.Config) { c.FrontChannelLogout, c.Session.Store = true, store })
+				page := w.browser.Get(app + "/me")
+				if page.Status == http.StatusOK {
+					require.GreaterOrEqual(t, writes, int64(2), "its state and its sid at least")
+					return
+				}
+				require.Equal(t, http.StatusServiceUnavailable, page.Status)
+				require.NotEmpty(t, page.Header.Get("Retry-After"))
+				require.False(t, w.hasSession(), "after %d writes", writes)
+				requireSealedOff(t, page)
+			}
+		})
+	}
+}
+
+// One response, sent by twenty tabs at once, or to two processes, is one code.
+func TestADoubledResponseSendsOneCode(t *testing.T) {
+	w := newWorld(t, noPAR)
+	second := newAuthenticator(t, w, noPAR, func(c *oidcauth.Config) { c.Session.Store = w.auth.Sessions().Config().Store })
+	cb := w.callbackURL()
+	cookies := w.cookiesOf(w.browser)
+	var all sync.WaitGroup
+	var signedIn atomic.Int64
+	for i := range 20 {
+		all.Go(func() {
+			r := httptest.NewRequest(http.MethodGet, cb.URL, http.NoBody)
+			cookies(r)
+			rec := httptest.NewRecorder()
+			[]http.Handler{w.auth, second}[i%2].ServeHTTP(rec, r)
+			if rec.Code == http.StatusSeeOther {
+				signedIn.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, signedIn.Load())
+	require.Equal(t, 1, w.provider.Count(oidcauthtest.TokenEndpoint))
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 )
 
@@ -272,4 +273,18 @@ func TestALoginThatAThirdPartyInitiatesReadsThreeParametersOnly(t *testing.T) {
 			require.Empty(t, answer.Header.Values("Set-Cookie"))
 		})
 	}
+}
+
+// What an API asks for is passed on to a script, and no more than that.
+func TestAnAPIsChallengeCannotWriteTheHeader(t *testing.T) {
+	w := newWorld(t)
+	w.mux.HandleFunc("/step", func(rw http.ResponseWriter, r *http.Request) {
+		w.auth.StepUp(rw, r, &oidcauth.StepUpError{
+			ACRValues: []string{"gold", `x", error="invalid_token`, "a\r\nSet-Cookie: x=y", `back\slash`, "ünïcode"}, MaxAge: time.Minute,
+		})
+	})
+	answer, _ := w.ask("/step", nil)
+	require.Equal(t, http.StatusUnauthorized, answer.StatusCode)
+	require.Equal(t, `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required", acr_values="gold", max_age="60"`,
+		answer.Header.Get("WWW-Authenticate"))
 }

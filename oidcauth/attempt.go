@@ -16,46 +16,75 @@ import (
 // An attempt is one refresh: what it found, what it asked for, and what came.
 type attempt struct {
 	*tokens
-	session *session.Session
-	key     *proofKey // that the session's tokens are bound to; nil for Bearer tokens
-	name    string
-	query   tokenRequest
-	began   time.Time
 
-	record  record       // of the newest generation
-	raw     string       // the ID token at hand
-	login   *User        // as it says
-	nonce   string       // of the login
-	extra   []byte       // claims beyond the ID token's
-	spent   string       // the refresh token that was sent
-	refused error        // why the provider won't take it
-	dead    bool         // it won't take the newest one
-	answer  *tokenAnswer // the new tokens
-	idToken *idToken     // verified; nil where none came, or its keys can't be had
-	grant   grant        // of the new access token
-	token   *issuedToken // the outcome
-	slim    int          // what is not kept, because the session would be too large
+	// session is that of the request which began the flight. It is asked to lock
+	// and to end, and never written to: its request may be over.
+	session *session.Session
+
+	// name and query say which token is wanted, began since when.
+	name  string
+	query tokenRequest
+	began time.Time
+
+	// record, raw and extra are what the newest generation of the session holds:
+	// the login's record, the ID token and the claims beyond it.
+	record record
+	raw    string
+	extra  []byte
+
+	// login is the user as raw says, nonce that of the login: what a refreshed ID
+	// token is compared with.
+	login *User
+	nonce string
+
+	// spent is the refresh token that was sent.
+	spent string
+
+	// refused is why the provider won't take spent any more; dead says that spent
+	// is also the newest one.
+	refused error
+	dead    bool
+
+	// answer holds the new tokens, idToken the verified one among them: nil where
+	// none came, or where its keys can't be had.
+	answer  *tokenAnswer
+	idToken *idToken
+
+	// grant describes the new access token.
+	grant grant
+
+	// token is the outcome: the new access token, or one that somebody else got.
+	token *issuedToken
+
+	// slim says how much is not kept, because the session would be too large.
+	slim int
 }
 
-// run takes the steps of a refresh on the newest generation of the session, under its lock.
+// run takes the steps of a refresh on the newest generation of the session, under
+// its lock.
 func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 1. What somebody else has got meanwhile.
-	have, err := r.look(latest, r.name)
+	have, rec, err := r.look(latest, r.name)
 	if err != nil {
 		return err
 	}
-	if have.token.serves(&r.query, time.Now()) {
-		r.token, r.refused = have.token, nil
+	if have.serves(&r.query, time.Now()) {
+		r.token, r.refused = have, nil
 		return nil
 	}
 	// 2. A refresh token that nobody has used.
-	r.key = have.key
-	r.read(latest, have.rec)
+	r.read(latest, rec)
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}
 	// 3. One request.
-	answer, err := r.auth.endpoint.bind(r.key).token(ctx, r.form())
+	// The key is the session's, and stays the same: the refresh token is bound to
+	// it too (RFC 9449 §5).
+	key, err := r.proofKey(latest)
+	if err != nil {
+		return err
+	}
+	answer, err := r.auth.endpoint.bind(key).token(ctx, r.form())
 	if err != nil {
 		if r.isDead(err) {
 			r.refused = err
@@ -69,7 +98,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 5. From here on the old refresh token is history, whatever happens.
 	r.answer = answer
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	if r.token, err = r.grant.issued(answer.AccessToken).bound(r.key); err != nil {
+	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
 		return err
 	}
 	return r.keep(latest)
@@ -94,7 +123,8 @@ func nonceOf(idToken string) string {
 	return claims.Nonce
 }
 
-// takeRefreshToken finds the refresh token to send. One that the provider refused before is not sent again.
+// takeRefreshToken finds the refresh token to send. One that the provider refused
+// before is not sent again.
 func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session) error {
 	token, _ := latest.Token(refreshTokenName)
 	switch {
@@ -129,8 +159,9 @@ func (r *attempt) form() url.Values {
 // errOtherUser means that a refresh brought an ID token that is not of the login.
 var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this login")
 
-// verify holds Core §12.2 for the ID token of a refresh, if there is one. Without keys to verify it the new tokens are good all the
-// same, and the claims stay what they were.
+// verify holds Core §12.2 for the ID token of a refresh, if there is one. Without
+// keys to verify it the new tokens are good all the same, and the claims stay what
+// they were.
 func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 	if answer.IDToken == "" {
 		return nil

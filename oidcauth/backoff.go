@@ -26,7 +26,7 @@ func (b *backoff) wait() time.Duration { return max(0, time.Until(b.until)) }
 func (b *backoff) failed() {
 	delay := min(firstDelay<<min(b.failures, 6), maxDelay)
 	b.failures++
-	b.until = time.Now().Add(delay - rand.N(delay/4))
+	b.until = time.Now().Add(delay - rand.N(delay/4)) //nolint:gosec // spreading load needs no secrecy
 }
 
 // succeeded forgets all failures.

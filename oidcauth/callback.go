@@ -59,12 +59,14 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	// 3. to 9.
 	login, err := a.completeLogin(r, t, cb)
-	if err != nil {
-		a.refuseLogin(w, r, t, cb, err)
-		return
-	}
 	// 10. A new session.
-	if err := a.beginSession(r, t, login); err != nil {
+	if err == nil {
+		err = a.beginSession(r, t, login)
+	}
+	if err != nil {
+		if login != nil { // its tokens are good, and nobody will have them
+			a.revokeTokens(r.Context(), login.answer.RefreshToken, login.answer.AccessToken)
+		}
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
@@ -157,7 +159,7 @@ type login struct {
 	record record
 }
 
-// completeLogin takes steps 3 to 9 of a callback.
+// completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// 2b. A response JWT is the provider's own word.
@@ -336,6 +338,11 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	ctx := r.Context()
 	s := session.From(ctx)
 	previous := a.previousLogin(s, l.user)
+	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
+	// that Save then sees.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+		return err
+	}
 	if err := a.renew(ctx, s, t, previous); err != nil {
 		return err
 	}
@@ -346,9 +353,6 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 		return err
 	}
 	if err := s.Save(ctx); err != nil {
-		return err
-	}
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
 	a.endPrevious(ctx, previous)
@@ -409,6 +413,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
 		a.expireTransaction(w, a.transactionCookie(t.State))
+		a.countLogin(w, t)
 		a.redirectBack(w, t)
 		return
 	}

@@ -8,24 +8,32 @@ import (
 )
 
 const (
-	maxChallenges = 8 << 10 // bytes of WWW-Authenticate that are read
-	maxACRValues  = 20
-	maxStepUpAge  = 365 * 24 * time.Hour
+	// maxChallenges bounds the bytes of WWW-Authenticate that are read.
+	maxChallenges = 8 << 10
+
+	// maxACRValues and maxStepUpAge bound what an API can ask of a login.
+	maxACRValues = 20
+	maxStepUpAge = 365 * 24 * time.Hour
 )
 
 // A challenge is one challenge of a WWW-Authenticate header (RFC 9110 §11.6.1).
 type challenge struct {
-	scheme string            // in lower case
-	params map[string]string // by name in lower case; the first of a name counts
+	// scheme is in lower case.
+	scheme string
+
+	// params are by name in lower case; the first of a name counts.
+	params map[string]string
 }
 
-// blamesToken reports whether an API's 401 says that the token is at fault (RFC 6750 §3.1), or nothing at all.
+// blamesToken reports whether an API's 401 says that the token is at fault (RFC
+// 6750 §3.1), or nothing at all.
 func blamesToken(h http.Header) bool {
 	code := tokenChallenge(h).params["error"]
 	return code == "" || code == "invalid_token"
 }
 
-// stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil when it asks nothing.
+// stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil
+// when it asks nothing.
 func stepUpOf(h http.Header) *StepUpError {
 	c := tokenChallenge(h)
 	if c.params["error"] != "insufficient_user_authentication" {
@@ -51,7 +59,8 @@ func scopesIn(list string) (scopes []string) {
 	return scopes
 }
 
-// tokenChallenge is the first challenge for access tokens that has an error, else an empty one.
+// tokenChallenge is the first challenge for access tokens that has an error, else
+// an empty one.
 func tokenChallenge(h http.Header) challenge {
 	for _, c := range parseChallenges(h.Values("WWW-Authenticate")) {
 		if (c.scheme == "bearer" || c.scheme == "dpop") && c.params["error"] != "" {
@@ -61,9 +70,10 @@ func tokenChallenge(h http.Header) challenge {
 	return challenge{}
 }
 
-// parseChallenges reads header values that may hold several challenges each. Commas separate both challenges and their parameters,
-// so that only what follows a word tells which it is: "=" and a value make it a parameter, anything else a scheme. What
-// can't be understood ends the reading of its value.
+// parseChallenges reads header values that may hold several challenges each. Commas
+// separate both challenges and their parameters, so that only what follows a word
+// tells which it is: "=" and a value make it a parameter, anything else a scheme.
+// What can't be understood ends the reading of its value.
 func parseChallenges(values []string) (found []challenge) {
 	budget := maxChallenges
 	for _, value := range values {
@@ -74,6 +84,7 @@ func parseChallenges(values []string) (found []challenge) {
 	return found
 }
 
+// parseChallengeValue is parseChallenges for one value.
 func parseChallengeValue(value string) (found []challenge) {
 	rest := value
 	for {
@@ -98,7 +109,8 @@ func parseChallengeValue(value string) (found []challenge) {
 	}
 }
 
-// paramValue reads "=value" with optional blanks, where value is a token or a quoted string.
+// paramValue reads "=value" with optional blanks, where value is a token or a
+// quoted string.
 func paramValue(s string) (value, rest string, ok bool) {
 	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t"), "=")
 	if !ok {
@@ -129,7 +141,8 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// skipToken68 drops the credentials that some schemes have in place of parameters (RFC 9110 §11.2).
+// skipToken68 drops the credentials that some schemes have in place of parameters
+// (RFC 9110 §11.2).
 func skipToken68(s string) string {
 	trimmed := strings.TrimLeft(s, " \t")
 	end := strings.IndexAny(trimmed, " \t,")

@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"crypto"
 	"net/http"
 	"net/url"
 	"strings"
@@ -243,7 +242,7 @@ func (s *suite) judgeClient() {
 	for _, r := range s.provider.Requests(oidcauthtest.PAR, oidcauthtest.TokenEndpoint) {
 		require.Empty(s, r.Header.Get("Authorization"))
 		require.Empty(s, r.URL.RawQuery)
-		header, claims := verifyAssertion(s.T, r.Form.Get("client_assertion"), crypto.PublicKey(rsaKey().Public()))
+		header, claims := verifyAssertion(s.T, r.Form.Get("client_assertion"), rsaKey().Public())
 		require.Equal(s, "PS256", header["alg"])
 		require.Equal(s, fapiKid, header["kid"])
 		require.Equal(s, s.provider.Issuer(), claims["aud"], "one string")

@@ -13,33 +13,44 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// maxDeadGrants bounds the memory. Forgetting one early costs a request to the provider, which refuses it again.
+// maxDeadGrants bounds the memory. Forgetting one early costs a request to the
+// provider, which refuses it again.
 const maxDeadGrants = 50_000
 
-// deadGrants remembers refresh tokens that the provider refused for good, so that each is sent once, and their sessions count
-// as signed out.
+// deadGrants remembers refresh tokens that the provider refused for good, so that
+// each is sent once, and their sessions count as signed out.
 //
-// The mark is not put into the session: two processes without a common Store can't keep from refreshing at the same time,
-// and the one that lost would overwrite the cookie with which the other one's session lives on. Here the mark is bound to
-// the refused token, so that a newer one in the same session is not hit.
+// The mark is not put into the session: two processes without a common Store can't
+// keep from refreshing at the same time, and the one that lost would overwrite the
+// cookie with which the other one's session lives on. Here the mark is bound to the
+// refused token, so that a newer one in the same session is not hit.
 type deadGrants struct {
-	vault *seal.Vault // nil without a Store
+	// vault tells other processes; nil without a Store.
+	vault *seal.Vault
 
-	mu        sync.RWMutex
+	mu sync.RWMutex
+
+	// bySession holds the refused token of each session ID.
 	bySession map[string]deadGrant
 }
 
+// A deadGrant is one refused refresh token.
 type deadGrant struct {
+	// token is its hash.
 	token [sha256.Size]byte
-	until time.Time // the session's end
+
+	// until is the session's end, after which nobody asks.
+	until time.Time
 }
 
+// newDeadGrants returns an empty memory.
 func newDeadGrants(vault *seal.Vault) *deadGrants {
 	return &deadGrants{vault: vault, bySession: map[string]deadGrant{}}
 }
 
-// stops reports whether s holds a refresh token that was refused, and then keeps the response from moving the idle limit of its
-// cookie, over which another process may have set a newer one.
+// stops reports whether s holds a refresh token that was refused, and then keeps
+// the response from moving the idle limit of its cookie, over which another process
+// may have set a newer one.
 func (d *deadGrants) stops(s *session.Session) bool {
 	dead := d.known(s)
 	if dead {
@@ -48,18 +59,19 @@ func (d *deadGrants) stops(s *session.Session) bool {
 	return dead
 }
 
-// known reports whether s holds a refresh token that was refused, as far as this process knows. It does no I/O, for guards ask
-// it for every request.
+// known reports whether s holds a refresh token that was refused, as far as this
+// process knows. It does no I/O, for guards ask it for every request.
 func (d *deadGrants) known(s *session.Session) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if len(d.bySession) == 0 {
-		return false
+		return false // as nearly always
 	}
 	g, ok := d.bySession[s.ID()]
 	if !ok {
 		return false
 	}
+	// Another process may have got a newer token for the same session.
 	token, _ := s.Token(refreshTokenName)
 	sum := sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
@@ -76,6 +88,7 @@ func (d *deadGrants) add(ctx context.Context, log *slog.Logger, s *session.Sessi
 	}
 }
 
+// addLocal is add for this process alone.
 func (d *deadGrants) addLocal(s *session.Session, token string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -101,7 +114,8 @@ func (d *deadGrants) sweep() {
 	}
 }
 
-// elsewhere reports whether another process found token refused. The Store's failure is no answer: the provider will give one.
+// elsewhere reports whether another process found token refused. The Store's
+// failure is no answer: the provider will give one.
 func (d *deadGrants) elsewhere(ctx context.Context, s *session.Session, token string) bool {
 	if d.vault == nil {
 		return false
@@ -114,6 +128,7 @@ func (d *deadGrants) elsewhere(ctx context.Context, s *session.Session, token st
 	return true
 }
 
+// deadRow is the vault's row for a token of s. The token itself is hashed.
 func deadRow(s *session.Session, token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return s.ID() + "/" + base64.RawURLEncoding.EncodeToString(sum[:])

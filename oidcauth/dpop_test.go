@@ -315,6 +315,40 @@ func TestAnAPIThatRefusesForAnotherReasonIsNotCalledAgain(t *testing.T) {
 	}
 }
 
+func TestADemandForANonceIsA401(t *testing.T) {
+	for _, status := range []int{200, 400, 403, 503} {
+		op := newFakeOP(t)
+		op.handleFunc("/api", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("DPoP-Nonce", "n")
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(status)
+		})
+		res, err := op.endpoint().Nonces().Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at")
+		require.NoError(t, err)
+		require.Equal(t, status, res.StatusCode)
+		require.Equal(t, 1, op.hits("/api"))
+	}
+}
+
+func TestAnAPIThatCannotBeReachedIsAnError(t *testing.T) {
+	op := newFakeOP(t)
+	server := nonceServer(401, "fine")
+	for failing := 1; failing <= 2; failing++ {
+		calls := 0
+		send := func(r *http.Request) (*http.Response, error) {
+			if calls++; calls == failing {
+				return nil, io.ErrUnexpectedEOF
+			}
+			w := httptest.NewRecorder()
+			server(w, r)
+			return w.Result(), nil
+		}
+		_, err := op.endpoint().Nonces().Authorized(send, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at")
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Equal(t, failing, calls)
+	}
+}
+
 func TestWithoutAKeyATokenIsABearerToken(t *testing.T) {
 	op := newFakeOP(t)
 	op.handle("/api", 200, "", "")

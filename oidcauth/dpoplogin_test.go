@@ -118,7 +118,7 @@ func TestTheKeyIsInTheSealedSessionAndNowhereElse(t *testing.T) {
 	}
 	text := all.String() + w.log.String() + rows.String()
 	for _, encoded := range []string{
-		string(raw), fmt.Sprintf("%x", raw), fmt.Sprint(raw), base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
+		string(raw), fmt.Sprintf("%x", raw), fmt.Sprintf("%v", raw), base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
 	} {
 		require.NotContains(t, text, encoded)
 	}

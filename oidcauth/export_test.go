@@ -6,3 +6,6 @@ var (
 	IsNavigation = isNavigation
 	RolesOf      = rolesOf
 )
+
+// TransactionCookie names the cookie of the login with this state.
+func (a *Authenticator) TransactionCookie(state string) string { return a.transactionCookie(state) }

@@ -12,9 +12,10 @@ var (
 	StepUpOf    = stepUpOf
 )
 
-// Authorize puts a token of this type into r.
-func Authorize(r *http.Request, kind, value string) error {
-	return authorize(r, &issuedToken{kind: kind, value: value})
+// Send sends r through base with a token of this type and no key.
+func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Response, error) {
+	t := &transport{base: base, nonces: new(nonces)}
+	return t.send(r, &issuedToken{kind: kind, value: value}, new(retry))
 }
 
 // CachedTokens counts the tokens that m keeps.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/seal"
 )
 
 // serveFrontChannelLogout is loaded by the provider's page in a frame (Front-Channel Logout §2). It needs iss and sid, and works
@@ -20,7 +22,7 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
-	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSID {
+	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSessionID {
 		a.writePage(w, http.StatusOK, "signedout.html", page{})
 		return
 	}
@@ -30,9 +32,6 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	a.writePage(w, http.StatusOK, "signedout.html", page{})
 }
-
-// maxSID bounds a session identifier that a stranger may send.
-const maxSID = 256
 
 // allowFraming lets the provider's pages frame the answer.
 func (a *Authenticator) allowFraming(w http.ResponseWriter) {
@@ -53,17 +52,47 @@ func originOf(raw string) string {
 }
 
 // recordSID notes that a login has this sid and when its ID token was issued, so that front-channel logout knows a real sid
-// from a made-up one, and marks it by the provider's clock.
+// from a made-up one, and marks it by the provider's clock. Of several logins with one sid, as with single sign-on, the
+// latest counts, in whatever order they arrive.
 func (a *Authenticator) recordSID(ctx context.Context, u *User, issued time.Time) error {
 	if !a.config.FrontChannelLogout || u.SessionID == "" {
 		return nil
 	}
+	known, tag := a.sessions.Vault("known sid"), sidTag(u.Issuer, u.SessionID)
 	life := a.sessions.Config().Lifetime + 2*a.config.Skew
-	err := a.sessions.Vault("known sid").Set(ctx, sidTag(u.Issuer, u.SessionID), []byte(strconv.FormatInt(issued.Unix(), 10)), life)
-	if err != nil {
-		return unavailableStore(err)
+	for range maxSIDTries {
+		rows, err := known.Get(ctx, tag)
+		if err != nil {
+			return unavailableStore(err)
+		}
+		latest := max(issued.Unix(), issuedIn(rows[0]))
+		write := []byte(strconv.FormatInt(latest, 10))
+		var done bool
+		if rows[0].Raw == nil {
+			done, err = known.Add(ctx, tag, write, life)
+		} else {
+			done, err = known.Swap(ctx, tag, rows[0].Raw, write, life)
+		}
+		if err != nil {
+			return unavailableStore(err)
+		}
+		if done {
+			return nil
+		}
 	}
-	return nil
+	return unavailableStore(errors.New("oidcauth: row of a sid kept changing"))
+}
+
+// maxSIDTries is how often recordSID tries against logins with the same sid that keep winning.
+const maxSIDTries = 16
+
+// issuedIn returns what recordSID wrote into row, 0 where that can't be read.
+func issuedIn(row seal.Row) int64 {
+	issued, err := strconv.ParseInt(string(row.Value), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return issued
 }
 
 // endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
@@ -73,14 +102,16 @@ func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error 
 	if err != nil {
 		return err
 	}
-	if len(rows) != 1 || rows[0].Value == nil {
+	if rows[0].Raw == nil {
 		return nil
 	}
-	issued, err := strconv.ParseInt(string(rows[0].Value), 10, 64)
-	if err != nil {
-		return errors.Join(errors.New("oidcauth: row of a known sid is damaged"), err)
+	if issued := issuedIn(rows[0]); issued != 0 {
+		err = a.sessions.RevokeAt(ctx, tag, time.Unix(issued, 0))
+	} else {
+		// A login did record it, under a session key that is gone: everything until now ends.
+		err = a.sessions.Revoke(ctx, tag)
 	}
-	if err := a.sessions.RevokeAt(ctx, tag, time.Unix(issued, 0)); err != nil {
+	if err != nil {
 		return err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", a.config.Issuer), slog.String("by", "front-channel logout"), fingerprint("sid", sid))

@@ -9,12 +9,14 @@ import (
 
 // keep writes the outcome into the newest generation of the session.
 func (r *attempt) keep(s *session.Session) error {
-	rec := r.record
+	rec := r.record // a copy: when this fails, it is done again from the start
 	if r.idToken != nil {
 		if err := r.keepIDToken(s, &rec); err != nil {
 			return err
 		}
 	}
+	// An answer without a refresh token means that the old one stays good (RFC 6749
+	// §6).
 	if r.answer.RefreshToken != "" {
 		if err := s.SetToken(refreshTokenName, r.answer.RefreshToken); err != nil {
 			return err
@@ -26,18 +28,21 @@ func (r *attempt) keep(s *session.Session) error {
 	return saveRecord(s, &rec)
 }
 
-// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time and iat stay the login's: a refresh freshens
-// nothing.
+// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time
+// and iat stay the login's: a refresh freshens nothing.
 func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
+	// The nonce is in the ID token, or else has to be remembered for the next one.
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
+	// Roles that the application chose are not the provider's to change.
 	if !rec.Hooked {
 		claims, err := mergeClaims(r.idToken.Claims, r.extra)
 		if err != nil {
 			claims = r.idToken.Claims
 		}
 		rec.Roles = rolesOf(claims, r.auth.config.RolesClaim)
+		r.record.Roles = rec.Roles
 	}
 	if !r.idToken.SessionExpiry.IsZero() {
 		s.Limit(r.idToken.SessionExpiry)
@@ -45,14 +50,16 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	return s.SetToken(idTokenName, r.idToken.Raw)
 }
 
-// keepAccessToken puts the new access token in its place, and drops those that are over. A session that is too large for its
-// cookie keeps fewer of them: they can be had again, while the refresh token can't.
+// keepAccessToken puts the new access token in its place, and drops those that are
+// over. A session that is too large for its cookie keeps fewer of them: they can be
+// had again, while the refresh token can't.
 func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 	now := time.Now().UnixMilli()
 	kept := slices.DeleteFunc(slices.Clone(rec.Access), func(g grant) bool {
 		over := g.Name != "" && g.Expiry <= now
 		return g.Name == r.name || over || r.slim >= keepNewest
 	})
+	// The list is in the order in which the tokens came: the oldest go first.
 	if len(kept) >= maxGrants {
 		kept = kept[len(kept)-maxGrants+1:]
 	}
@@ -75,7 +82,9 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 
 // How much a session keeps that is too large otherwise.
 const (
-	keepAll    = iota
-	keepNewest // of the access tokens only the one that was just got
-	keepNone   // no access token
+	// keepNewest is, of the access tokens, only the one that was just got. Below it is all that has not expired.
+	keepNewest = iota + 1
+
+	// keepNone is no access token: each request that wants one refreshes.
+	keepNone
 )

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -295,6 +296,40 @@ func TestKeysThatWereNeverHadAreAnOutageNotABadToken(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
 	})
+}
+
+func TestACallerThatLeavesDoesNotCancelTheFetchOfKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		op := newFakeOP(t)
+		slow := func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(3 * time.Second)
+			op.usual(w, r)
+		}
+		op.handleFunc("/jwks", slow)
+		verifier := op.verifier()
+		hurried := func(raw string) error {
+			ctx, cancel := context.WithTimeout(background(), time.Second)
+			defer cancel()
+			_, err := verifier.Login(ctx, raw, expectation())
+			return err
+		}
+		requireUnavailable(t, hurried(signedBy(rsaKey(), "k1")))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
+		require.Equal(t, 1, op.hits("/jwks"))
+		op.publish(jwkOf(otherRSA().Public(), "k2"))
+		requireUnavailable(t, hurried(signedBy(otherRSA(), "k2")))
+		time.Sleep(3 * time.Second)
+		require.NoError(t, login(verifier, signedBy(otherRSA(), "k2")))
+		require.Equal(t, 2, op.hits("/jwks"))
+	})
+}
+
+func TestWithoutMetadataThereAreNoKeys(t *testing.T) {
+	op := newFakeOP(t)
+	op.handle(discovery, 500, "", "")
+	requireUnavailable(t, login(op.verifier(), signedBy(rsaKey(), "k1")))
+	require.Zero(t, op.hits("/jwks"))
 }
 
 func TestAMovedKeySetIsFollowed(t *testing.T) {

@@ -22,9 +22,16 @@ import (
 // Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with an error page. Use it
 // for a sign-in with options of its own; a link to LoginURL does for the rest.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
-	silent := o.Prompt == "none"
+	t := &transaction{Silent: o.Prompt == "none"}
+	if t.Silent {
+		t.Loops = a.lastLogin(r).loops
+	}
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) {
-		a.startLogin(w, r, &transaction{Silent: silent}, o)
+		if t.Loops > maxLoops {
+			a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errSilentLoop})
+			return
+		}
+		a.startLogin(w, r, t, o)
 	})
 }
 
@@ -279,6 +286,8 @@ func loginProblem(err error) *Problem {
 		return problem
 	case errors.Is(err, session.ErrUnavailable):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
+	case errors.Is(err, session.ErrNoSession): // a logout of the provider's was faster
+		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
 	case errors.Is(err, session.ErrTooLarge):
 		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
 	case errors.Is(err, errBusy), errors.Is(err, errConsumedFull):

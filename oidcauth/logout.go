@@ -2,7 +2,9 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -112,7 +114,7 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 	if err != nil {
 		return nil, nil
 	}
-	params := target.Query()
+	params := url.Values{}
 	params.Set("client_id", a.config.ClientID)
 	params.Set("post_logout_redirect_uri", a.origin+a.prefix+"signed-out")
 	params.Set("state", randomText())
@@ -123,10 +125,11 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 }
 
 // sendToProvider sends the browser on: by redirect, or by a form with a button where the URL would be too long for some
-// server on the way.
+// server on the way. The endpoint may have a query of its own, which stays in its URL.
 func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
-	get := *target
-	get.RawQuery = params.Encode()
+	get, query := *target, target.Query()
+	maps.Copy(query, params)
+	get.RawQuery = query.Encode()
 	if len(get.String()) <= maxLogoutURL || hasFetchMetadata(r) && !isTopLevel(r) {
 		a.answerLogout(w, r, get.String())
 		return
@@ -135,9 +138,8 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 	for name := range params {
 		fields[name] = params.Get(name)
 	}
-	post := *target
-	post.RawQuery = ""
-	a.writePage(w, http.StatusOK, "leave.html", page{Action: post.String(), Fields: fields})
+	w.Header().Set("Referrer-Policy", "same-origin")
+	a.writePage(w, http.StatusOK, "leave.html", page{Action: target.String(), Fields: fields})
 }
 
 // answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site.
@@ -204,7 +206,8 @@ func (a *Authenticator) waitingReturn(r *http.Request) string {
 		return ""
 	}
 	var waiting logoutReturn
-	if json.Unmarshal(plain, &waiting) != nil || waiting.State != states[0] || time.Now().Unix() > waiting.Until {
+	if json.Unmarshal(plain, &waiting) != nil || time.Now().Unix() > waiting.Until ||
+		subtle.ConstantTimeCompare([]byte(waiting.State), []byte(states[0])) == 0 {
 		return ""
 	}
 	return a.returnTo(waiting.ReturnTo)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
 )
 
 // keepCookie returns a function that puts the session cookie of now back.
@@ -132,6 +133,94 @@ func TestAScriptIsToldWhereToSignOut(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Equal(t, "application/json", answer.Header.Get("Content-Type"))
+}
+
+// A long ID token makes the URL of the provider's logout longer than some servers on the way take.
+func TestALongLogoutRequestGoesAsAForm(t *testing.T) {
+	w := newWorld(t, func(c *oidcauth.Config) { c.Session.ServerSide = true })
+	w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("groups", incompressible(6000)) })
+	// Some providers choose the user's policy by a query of the endpoint's own, which has to stay where it is.
+	w.provider.BendMetadata(func(d *oidcauthtest.Object) {
+		d.Set("end_session_endpoint", w.provider.URL(oidcauthtest.EndSession)+"?p=policy_1")
+	})
+	w.signIn()
+	w.browser.Get(app + "/auth/logout?return_to=/%3Fbye")
+	page := w.browser.Submit("/auth/logout", nil)
+	require.Equal(t, http.StatusOK, page.Status)
+	require.Equal(t, app+"/auth/logout", page.URL)
+	requireProtected(t, page.Header)
+	require.Equal(t, "same-origin", page.Header.Get("Referrer-Policy"), "pages with a form")
+	require.Nil(t, w.user(), "signed out here already")
+	require.Zero(t, w.provider.Count(oidcauthtest.EndSession))
+	page = w.browser.Submit("id_token_hint", nil)
+	require.NoError(t, page.Err, "the policy of the page lets its form go to the provider and back")
+	require.Equal(t, app+"/?bye", page.URL)
+	end := w.provider.Last(oidcauthtest.EndSession)
+	require.Equal(t, http.MethodPost, end.Method)
+	require.Equal(t, "p=policy_1", end.URL.RawQuery)
+	require.Greater(t, len(end.Form.Get("id_token_hint")), 6000)
+	require.NotEmpty(t, end.Form.Get("state"))
+	require.Empty(t, w.provider.Sessions())
+}
+
+func TestAShortLogoutRequestKeepsTheQueryOfTheEndpoint(t *testing.T) {
+	w := newWorld(t)
+	w.provider.BendMetadata(func(d *oidcauthtest.Object) {
+		d.Set("end_session_endpoint", w.provider.URL(oidcauthtest.EndSession)+"?p=policy_1")
+	})
+	w.signIn()
+	w.browser.Get(app + "/auth/logout")
+	page := w.browser.Submit("/auth/logout", nil)
+	require.Equal(t, http.StatusOK, page.Status)
+	require.Equal(t, "policy_1", w.provider.Last(oidcauthtest.EndSession).Form.Get("p"))
+}
+
+func TestLogoutTakesAllOfTheLibrarysCookies(t *testing.T) {
+	withLogouts(t, func(t *testing.T, mode func(*oidcauth.Config)) {
+		w := newWorld(t, mode)
+		w.signIn()
+		for range 3 { // logins under way in other tabs
+			tab := w.browser.NewTab()
+			tab.PauseAt(w.provider.URL(oidcauthtest.Authorize))
+			require.NotNil(t, tab.Get(app+"/auth/login").Paused)
+		}
+		require.Greater(t, len(w.browser.Cookies(app+"/auth/callback")), 3)
+		w.browser.Get(app + "/auth/logout")
+		w.browser.Submit("/auth/logout", nil)
+		require.Empty(t, w.browser.Cookies(app+"/"))
+		require.Empty(t, w.browser.Cookies(app+"/auth/callback"))
+	})
+}
+
+func TestTheBackButtonShowsNothingAfterLogout(t *testing.T) {
+	w := newWorld(t)
+	page := w.signIn()
+	require.Contains(t, page.Header.Get("Cache-Control"), "no-store")
+	w.browser.Get(app + "/auth/logout")
+	w.browser.Submit("/auth/logout", nil)
+	w.provider.Configure(func(s *oidcauthtest.Settings) { s.Nobody = true })
+	w.browser.Back()
+	page = w.browser.Back()
+	require.NotContains(t, page.Body, "alice@example.test")
+}
+
+// The browser is signed out whatever the Store says; the kept cookie is dead in this process too.
+func TestLogoutCompletesWhileTheStoreIsDown(t *testing.T) {
+	withLogouts(t, func(t *testing.T, mode func(*oidcauth.Config)) {
+		store := &moodyStore{Store: session.NewMemoryStore()}
+		w := newWorld(t, mode, func(c *oidcauth.Config) { c.Session.Store = store })
+		w.signIn()
+		old := w.cookies()
+		w.browser.Get(app + "/auth/logout")
+		store.failAfter(0)
+		page := w.browser.Submit("/auth/logout", nil)
+		require.Less(t, page.Status, 500, page.Body)
+		require.False(t, w.hasSession())
+		require.Equal(t, 1, w.provider.Count(oidcauthtest.EndSession))
+		store.failAfter(-1)
+		require.Equal(t, "null\n", w.send(old, "/").Body.String())
+		require.Contains(t, w.log.String(), "store unavailable")
+	})
 }
 
 func TestSignOutEverywhereEndsEachOfTheUsersSessions(t *testing.T) {

@@ -11,18 +11,23 @@ import (
 const (
 	loopWindow = 10 * time.Second // a guard that finds nobody this soon after a login has met a loop
 	maxLoops   = 3                // then the browser gets a page; browsers themselves give up after about 20 redirects
+
+	maxLoopCookie = 32 // bytes of its value
 )
 
 // errLoop is for the operator.
 var errLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, or another replica has other session keys")
 
+// errSilentLoop is for the developer.
+var errSilentLoop = errors.New("logins with prompt=none come back without a user, and the page asks for the next: remember that it has asked")
+
 // loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only brakes the browser that
 // sends it.
 func (a *Authenticator) loopCookie() string { return a.sessions.CookieName() + "-loop" }
 
-// countLogin notes when a login finished, and how many before it in a row did not stick.
+// countLogin notes when a login finished, how many before it in a row did not stick, and what a guard had demanded of it.
 func (a *Authenticator) countLogin(w http.ResponseWriter, t *transaction) {
-	value := strconv.Itoa(t.Loops) + "." + strconv.FormatInt(time.Now().Unix(), 10)
+	value := strconv.Itoa(t.Loops) + "." + strconv.FormatInt(time.Now().Unix(), 10) + "." + t.Demand
 	http.SetCookie(w, a.loopCookieOf(value, int(loopWindow/time.Second)))
 }
 
@@ -30,19 +35,26 @@ func (a *Authenticator) loopCookieOf(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{Name: a.loopCookie(), Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
-// loops returns how many logins in a row did not stick: a login finished moments ago, and now nobody is signed in.
-func (a *Authenticator) loops(r *http.Request) int {
+// A lastLogin is what the browser remembers of a login that finished moments ago.
+type lastLogin struct {
+	loops  int    // logins in a row that did not bring what the guard wanted, this one included
+	demand string // fingerprint of the step-up that this login was
+}
+
+// lastLogin returns the zero value when no login finished within loopWindow.
+func (a *Authenticator) lastLogin(r *http.Request) lastLogin {
 	c, err := r.Cookie(a.loopCookie())
-	if err != nil || len(c.Value) > 20 {
-		return 0
+	if err != nil || len(c.Value) > maxLoopCookie {
+		return lastLogin{}
 	}
-	count, at, _ := strings.Cut(c.Value, ".")
+	count, rest, _ := strings.Cut(c.Value, ".")
+	at, demand, _ := strings.Cut(rest, ".")
 	n, err1 := strconv.ParseUint(count, 10, 8)
 	finished, err2 := strconv.ParseInt(at, 10, 64)
 	if err1 != nil || err2 != nil || time.Since(time.Unix(finished, 0)) > loopWindow {
-		return 0
+		return lastLogin{}
 	}
-	return int(n) + 1
+	return lastLogin{int(n) + 1, demand}
 }
 
 // forgetLoops drops the count when a session ends on purpose.

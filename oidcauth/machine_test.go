@@ -295,6 +295,25 @@ func TestTenReplicasShareOneMachineToken(t *testing.T) {
 	})
 }
 
+func TestAReplicaThatFailsLetsAnotherTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Times(1, oidcauthtest.Reply(500, "text/plain", "")))
+		store := session.NewMemoryStore()
+		began := time.Now()
+		for i := range 2 {
+			machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
+				Issuer: oidcauthtest.DefaultIssuer, ClientID: "app", ClientSecret: "app-secret",
+				HTTPClient: w.network.Client(), Store: store, Keys: []string{testKey}, Logger: slog.New(slog.DiscardHandler),
+			})
+			require.NoError(t, err)
+			_, err = machine.TokenSource(t.Context()).Token()
+			require.Equal(t, i == 0, err != nil)
+		}
+		require.Less(t, time.Since(began), time.Second)
+	})
+}
+
 func TestAMachineDoesWithoutItsStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTokenWorld(t)
@@ -329,6 +348,43 @@ func TestAMachineAloneNeedsNoMetadata(t *testing.T) {
 	var refused *oidcauth.GrantError
 	_, err = machine.TokenSource(t.Context(), oidcauth.ForceRefresh()).Token()
 	require.ErrorAs(t, err, &refused)
+}
+
+func TestAMachineProvesItsDPoPKey(t *testing.T) {
+	w := newTokenWorld(t)
+	w.provider.Register(oidcauthtest.Client{ID: "app", Secret: "app-secret", RequireDPoP: true})
+	w.provider.Configure(func(s *oidcauthtest.Settings) { s.DPoPNonces = true })
+	store := session.NewMemoryStore()
+	for range 2 { // two processes, which share the token and the key that it is bound to
+		machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
+			Issuer: oidcauthtest.DefaultIssuer, ClientID: "app", ClientSecret: "app-secret", DPoP: true,
+			HTTPClient: w.network.Client(), APIs: []string{oidcauthtest.DefaultIssuer}, Store: store, Keys: []string{testKey},
+		})
+		require.NoError(t, err)
+		client := &http.Client{Transport: machine.Transport(w.network)}
+		for range 3 {
+			res, err := get(t.Context(), client, oidcauthtest.DefaultIssuer+"/api")
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, res.StatusCode)
+		}
+		sent := w.provider.Last(oidcauthtest.API).Header.Get("Authorization")
+		require.True(t, strings.HasPrefix(sent, "DPoP "), sent)
+	}
+	granted := 0
+	for _, r := range w.provider.Requests(oidcauthtest.TokenEndpoint) {
+		if r.Status == http.StatusOK {
+			granted++
+		}
+	}
+	require.Equal(t, 1, granted, "the second process takes the first one's token")
+	w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) { a.Set("token_type", "Bearer") })
+	machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
+		Issuer: oidcauthtest.DefaultIssuer, ClientID: "app", ClientSecret: "app-secret", DPoP: true,
+		HTTPClient: w.network.Client(), Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	_, err = machine.TokenSource(t.Context()).Token()
+	require.ErrorContains(t, err, "token_type")
 }
 
 func TestAnUnknownMachineSaysItsName(t *testing.T) {

@@ -12,20 +12,23 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). In Config.Machines a zero field
-// means Config's, unless it says something else; for NewMachine it means the default that Config documents.
+// MachineConfig is one of the application's own clients (client credentials, RFC
+// 6749 §4.4). In Config.Machines a zero field means Config's, unless it says
+// something else; for NewMachine it means the default that Config documents.
 type MachineConfig struct {
-	// Issuer is the provider whose metadata name the token endpoint. NewMachine needs it, or TokenURL.
+	// Issuer is the provider whose metadata name the token endpoint. NewMachine
+	// needs it, or TokenURL.
 	Issuer string
 
 	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.
 	TokenURL string
 
-	// ClientID is the client's identifier. In Config.Machines empty means Config.ClientID together with its
-	// authentication; NewMachine needs it.
+	// ClientID is the client's identifier. In Config.Machines empty means
+	// Config.ClientID together with its authentication; NewMachine needs it.
 	ClientID string
 
-	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config.
+	// ClientSecret and ClientAuth say how this ClientID authenticates, as in
+	// Config.
 	ClientSecret string
 	ClientAuth   ClientAuth
 
@@ -36,10 +39,12 @@ type MachineConfig struct {
 	// Scopes are asked for. Nil means that no scope parameter is sent.
 	Scopes []string
 
-	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means none.
+	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means
+	// none.
 	Resource []string
 
-	// Extra are further parameters, such as audience. Those that the package sets itself are refused.
+	// Extra are further parameters, such as audience. Those that the package sets
+	// itself are refused.
 	Extra url.Values
 
 	// APIs lists the origins that tokens may be sent to, as Config.APIs.
@@ -51,18 +56,22 @@ type MachineConfig struct {
 	HTTPClient    *http.Client
 	Logger        *slog.Logger
 
-	// Store shares tokens between processes, sealed with Keys (see session.NewKey), so that many replicas make one
-	// request. In Config.Machines both come from the sessions. A nil Store shares nothing.
+	// Store shares tokens between processes, sealed with Keys (see session.NewKey),
+	// so that many replicas make one request. In Config.Machines both come from the
+	// sessions. A nil Store shares nothing.
 	Store session.Store
 	Keys  []string
 }
 
-// machineParameters are set by the package in requests for machine tokens; Extra may not touch them.
+// machineParameters are set by the package in requests for machine tokens; Extra
+// may not touch them.
 var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
 
 // within returns m with zero fields taken from c.
 func (m MachineConfig) within(c *Config) MachineConfig {
 	m.Issuer = cmp.Or(m.Issuer, c.Issuer)
+	// A client and its credentials go together: never one client's secret with
+	// another's name.
 	if m.ClientID == "" && m.ClientSecret == "" {
 		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
 	}
@@ -83,6 +92,8 @@ func (m *MachineConfig) client() *Config {
 		Issuer: m.Issuer, ClientID: m.ClientID, ClientSecret: m.ClientSecret, ClientAuth: m.ClientAuth,
 		Timeout: m.Timeout, TokenLifetime: m.TokenLifetime, HTTPClient: m.HTTPClient, Logger: m.Logger,
 	}
+	// Without an issuer the one name that a client assertion can be made out to is
+	// the endpoint that the configuration names.
 	if m.Issuer == "" {
 		c.ClientAuth.Audience = cmp.Or(c.ClientAuth.Audience, m.TokenURL)
 	}
@@ -118,6 +129,7 @@ func (m *MachineConfig) validate(where string, wrong func(field, format string, 
 	auth.validate(m.ClientSecret, where+"ClientAuth", wrong)
 }
 
+// validateEndpoint is validate for what leads to the token endpoint.
 func (m *MachineConfig) validateEndpoint(where string, wrong func(field, format string, args ...any)) {
 	if m.Issuer == "" && m.TokenURL == "" {
 		wrong(where+"Issuer, TokenURL", "are both empty; one of them leads to the token endpoint")

@@ -130,7 +130,8 @@ type LoginOptions struct {
 	ReturnTo string
 
 	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want "consent" before they
-	// give offline_access.
+	// give offline_access. With "none" the browser comes back to ReturnTo signed out when the provider needs the user
+	// (Core §3.1.2.6): remember that you have asked.
 	Prompt string
 
 	// LoginHint is sent as login_hint.

@@ -7,21 +7,31 @@ import (
 )
 
 const (
-	maxPauses    = 10_000
-	longestPause = time.Minute // that one answer can impose on everybody's requests
+	// maxPauses bounds how many failing requests are remembered.
+	maxPauses = 10_000
+
+	// longestPause bounds what one answer can impose on everybody's requests.
+	longestPause = time.Minute
 )
 
-// pauses space out requests that fail: each kind of request by its own back-off and the endpoint's Retry-After (RFC 9110
-// §10.2.3); and all of them, for a while, when the endpoint says so. It is safe for concurrent use; the zero value is ready.
+// pauses space out requests that fail: each kind of request by its own back-off and
+// the endpoint's Retry-After (RFC 9110 §10.2.3); and all of them, for a while, when
+// the endpoint says so. It is safe for concurrent use; the zero value is ready.
 type pauses struct {
-	mu    sync.Mutex
+	mu sync.Mutex
+
+	// byKey holds what failed and has not worked since.
 	byKey map[string]*pause
-	all   pause
+
+	// all is what the endpoint has imposed on everybody.
+	all pause
 }
 
 // A pause is why and for how long something is not tried.
 type pause struct {
 	backoff
+
+	// err is the latest failure.
 	err error
 }
 
@@ -38,6 +48,8 @@ func (p *pauses) check(key string) error {
 	return nil
 }
 
+// check returns nil when the pause is over. A refusal is repeated as it was: it is
+// not the provider that is unavailable.
 func (p *pause) check() error {
 	wait := p.wait()
 	if wait <= 0 {
@@ -49,7 +61,8 @@ func (p *pause) check() error {
 	return &UnavailableError{RetryAfter: wait, Err: p.err}
 }
 
-// failed notes that the request called key failed with err, and returns what to tell those who wait for it.
+// failed notes that the request called key failed with err, and returns what to
+// tell those who wait for it.
 func (p *pauses) failed(key string, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,9 +74,12 @@ func (p *pauses) failed(key string, err error) error {
 	}
 	one.failed()
 	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
-		err = unavailable.Err // the wait is ours to tell
+		// the wait is ours to tell
+		err = unavailable.Err
 	}
 	one.err = err
+	// Too many requests, or maintenance: what one session is told holds for the
+	// others as well, which would only find the same.
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.RetryAfter > 0 {
 		one.until = later(one.until, refused.RetryAfter)
 		p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
@@ -71,6 +87,7 @@ func (p *pauses) failed(key string, err error) error {
 	return one.check()
 }
 
+// later returns t, or the end of wait if that is later.
 func later(t time.Time, wait time.Duration) time.Time {
 	if end := time.Now().Add(wait); end.After(t) {
 		return end

@@ -100,7 +100,7 @@ func TestMetadataAreRenewedAfterDiscoveryMaxAge(t *testing.T) {
 		m, err := provider.Metadata(background())
 		require.NoError(t, err)
 		require.Equal(t, issuer+"/token", m.TokenEndpoint)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		m, err = provider.Metadata(background())
 		require.NoError(t, err)
 		require.Equal(t, issuer+"/token2", m.TokenEndpoint)

@@ -49,7 +49,7 @@ type grant struct {
 type identity struct {
 	record record
 	user   func() *User
-	proof  func() (*proofKey, error) // the DPoP key of its tokens, nil where they are not bound
+	proof  func() (*proofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
 }
 
 // identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
@@ -77,11 +77,16 @@ func newIdentity(s *session.Session) any {
 	if err := json.Unmarshal(raw, &id.record); err != nil {
 		return (*identity)(nil)
 	}
-	idToken, _ := s.Token(idTokenName)
-	extra, _ := s.Get(extraName)
-	id.user = sync.OnceValue(func() *User { return userOf(&id.record, idToken, extra) })
-	raw, _ = s.Get(proofKeyName)
-	id.proof = sync.OnceValues(func() (*proofKey, error) { return storedProofKey(raw) })
+	// Guards without a requirement never ask for the user, and so never unpack a token.
+	id.user = sync.OnceValue(func() *User {
+		idToken, _ := s.Token(idTokenName)
+		extra, _ := s.Get(extraName)
+		return userOf(&id.record, idToken, extra)
+	})
+	id.proof = sync.OnceValues(func() (*proofKey, error) {
+		raw, _ := s.Get(proofKeyName)
+		return storedProofKey(raw)
+	})
 	return id
 }
 

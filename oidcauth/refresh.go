@@ -15,34 +15,55 @@ import (
 )
 
 const (
-	// leaseWait is how long a refresh may wait, beside its own call, for one of another process to end.
+	// leaseWait is how long a refresh may wait, beside its own call, for one of
+	// another process to end.
 	leaseWait = 10 * time.Second
 
-	// validPatience is how long a request waits for a refresh while the token at hand is still good.
+	// validPatience is how long a request waits for a refresh while the token at
+	// hand is still good.
 	validPatience = 2 * time.Second
 
-	// maxGrants bounds the access tokens that a session holds beside the login's own.
+	// maxGrants bounds the access tokens that a session holds beside the login's
+	// own.
 	maxGrants = 8
 )
 
-// errDeadGrant means that the provider refused the session's refresh token for good.
+// errDeadGrant means that the provider refused the session's refresh token for
+// good.
 var errDeadGrant = fmt.Errorf("%w: the provider no longer accepts the refresh token", ErrLoginRequired)
 
 // tokens refreshes the tokens of users.
 //
-// A rotating refresh token is good for one use; a second one makes the provider suspect a thief and revoke all that came from
-// the login (RFC 9700 §4.14.2). So requests of one session that want the same token share one flight in this process;
-// flights of one session follow each other under the session's lock, which reaches other processes through the Store;
-// and each looks again, under the lock, for a token that somebody else has got meanwhile.
+// A rotating refresh token is good for one use; a second one makes the provider
+// suspect a thief and revoke all that came from the login (RFC 9700 §4.14.2). So
+// requests of one session that want the same token share one flight in this
+// process; flights of one session follow each other under the session's lock, which
+// reaches other processes through the Store; and each looks again, under the lock,
+// for a token that somebody else has got meanwhile.
 type tokens struct {
-	auth   *Authenticator
-	apis   apis
-	base   http.RoundTripper // nil: http.DefaultTransport
+	// auth is the Authenticator whose users' tokens they are.
+	auth *Authenticator
+
+	// apis are where tokens may go.
+	apis apis
+
+	// base sends the requests to them; nil means http.DefaultTransport.
+	base http.RoundTripper
+
+	// flight joins requests for one token of one session.
 	flight singleflight.Group
+
+	// pauses space out what fails, by session and token.
 	pauses pauses
-	dead   *deadGrants
+
+	// dead are the sessions that only a new login helps.
+	dead *deadGrants
+
+	// running counts the flights, for a shutdown to wait for.
+	running tally
 }
 
+// newTokens returns what refreshes the tokens of a's users.
 func newTokens(a *Authenticator) *tokens {
 	return &tokens{
 		auth: a,
@@ -53,28 +74,15 @@ func newTokens(a *Authenticator) *tokens {
 }
 
 // renewed returns a token in place of have, which is absent, stale or rejected.
-func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have held) (*issuedToken, error) {
-	// Newer tokens that another request has published already cost no lease.
-	err := s.Sync(ctx)
-	if err == nil {
-		if have, err = t.look(s, name); err == nil && have.token.serves(&q, time.Now()) {
-			return have.token, nil
-		}
+func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+	// Without a refresh token there is nothing to take the session's lock for.
+	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
+		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired))
 	}
-	if err == nil {
-		if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-			err = fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired)
-		} else {
-			err = t.pauses.check(s.ID() + name)
-		}
-		if err == nil {
-			return t.awaited(ctx, s, name, q, have.token)
-		}
-		if have.token.bridges(&q, time.Now()) {
-			return have.token, nil
-		}
+	if err := t.pauses.check(s.ID() + name); err != nil {
+		return have.or(&q, err)
 	}
-	return nil, loginRequired(err)
+	return t.awaited(ctx, s, name, q, have)
 }
 
 // loginRequired turns the end of a session into what callers compare.
@@ -85,14 +93,16 @@ func loginRequired(err error) error {
 	return err
 }
 
-// awaited waits for the flight that gets the token, with or behind others. A caller that goes away leaves it running.
+// awaited waits for the flight that gets the token, with or behind others. A caller
+// that goes away leaves it running.
 func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
-	key := s.ID() + "\x00" + name + "\x00" + q.rejected
-	done := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
+	// Who holds a token that is still good does not wait for a slow provider: the
+	// flight goes on, and the next request gets what it brings.
 	var patience <-chan time.Time
 	if now := time.Now(); have.bridges(&q, now) {
 		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
 	}
+	done := t.board(ctx, s, name, q)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -106,14 +116,29 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 			return have, nil
 		}
 		if errors.Is(r.Err, errDeadGrant) {
+			// Another process may have set a newer cookie.
 			s.LeaveCookie()
 		}
 		return nil, r.Err
 	}
 }
 
-// adopt makes s what the refresh has published, so that the response carries the new cookie. A response that has begun can't; the
-// next one will.
+// board joins or begins the flight, which counts as running until its end, whoever
+// still waits for it.
+func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan singleflight.Result {
+	end := t.running.begin()
+	key := s.ID() + "\x00" + name + "\x00" + q.rejected
+	landed := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
+	done := make(chan singleflight.Result, 1)
+	go func() {
+		defer end()
+		done <- <-landed
+	}()
+	return done
+}
+
+// adopt makes s what the refresh has published, so that the response carries the
+// new cookie. A response that has begun can't; the next one will.
 func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 	if err := s.Sync(ctx); errors.Is(err, session.ErrNoSession) {
 		return loginRequired(err)
@@ -121,7 +146,8 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 	return nil
 }
 
-// refresh gets the token called name, and publishes what it gets to all requests of the session. It runs apart from every request.
+// refresh gets the token called name, and publishes what it gets to all requests of
+// the session. It runs apart from every request.
 func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *issuedToken, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
 	defer cancel()
@@ -132,7 +158,8 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
-		// Another process may have been faster, in spite of the lease: look once more.
+		// Another process may have been faster, in spite of the lease: look once
+		// more.
 		err = s.Exclusive(ctx, r.run)
 	}
 	if err = r.settle(ctx, err); err != nil {
@@ -141,8 +168,8 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	return r.token, nil
 }
 
-// recovered turns a panic in what the application brings (a hook, a transport, a signer) into an error: outside a
-// request nobody else would stop it.
+// recovered turns a panic in what the application brings (a hook, a transport, a
+// signer) into an error: outside a request nobody else would stop it.
 func recovered(ctx context.Context, log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("oidcauth: panic while getting a token: %v", p)

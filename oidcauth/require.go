@@ -6,9 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signet-go/signet/session"
 )
@@ -54,12 +52,12 @@ func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.H
 func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handler) http.Handler {
 	first := auths[0]
 	guard := first.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := admitted(auths, r.Context(), requirements)
+		user, err := admitted(r.Context(), auths, requirements)
 		if err == nil {
 			h.ServeHTTP(w, r)
 			return
 		}
-		denier(auths, r.Context()).deny(w, r, user, err)
+		denier(r.Context(), auths).deny(w, r, user, err)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, a := range auths {
@@ -73,7 +71,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 }
 
 // denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
-func denier(auths []*Authenticator, ctx context.Context) *Authenticator {
+func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	if id, err := identityOf(session.From(ctx)); err == nil {
 		for _, a := range auths {
 			if id.record.Provider == a.key {
@@ -84,24 +82,34 @@ func denier(auths []*Authenticator, ctx context.Context) *Authenticator {
 	return auths[0]
 }
 
-// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
-func admitted(auths []*Authenticator, ctx context.Context, requirements []Requirement) (*User, error) {
-	user, err := guardUser(auths, ctx)
+// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it. What several requirements ask of
+// the login is asked for at once, lest a login that cures one undo another.
+func admitted(ctx context.Context, auths []*Authenticator, requirements []Requirement) (*User, error) {
+	user, err := guardUser(ctx, auths)
 	if err != nil {
 		return nil, err
 	}
+	var needed *StepUpError
 	for _, require := range requirements {
 		u := user()
-		if err := require(u); err != nil {
+		err := require(u)
+		stepUp, ok := errors.AsType[*StepUpError](err)
+		switch {
+		case ok:
+			needed = stepUp.and(needed)
+		case err != nil && needed == nil:
 			return u, err
 		}
+	}
+	if needed != nil {
+		return user(), needed
 	}
 	return nil, nil
 }
 
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
 // something at their own issuer only.
-func guardUser(auths []*Authenticator, ctx context.Context) (func() *User, error) {
+func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
 	id, err := identityOf(session.From(ctx))
 	if err == nil {
 		for _, a := range auths {
@@ -140,22 +148,30 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 	var stepUp *StepUpError
 	switch {
 	case errors.Is(err, ErrLoginRequired):
-		a.challenge(w, r, err, `Bearer realm="session"`, LoginOptions{})
+		a.challenge(w, r, err, nil)
 	case errors.As(err, &stepUp):
-		a.challenge(w, r, err, stepUp.challenge(), stepUp.loginOptions())
+		a.challenge(w, r, err, stepUp)
 	default:
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
 	}
 }
 
-// challenge asks for a login: a page is sent to the provider, everything else gets 401.
-func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, header string, o LoginOptions) {
+// challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.
+func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
 	if !isNavigation(r) {
 		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), reason(err))
-		a.writeChallenge(w, err, header)
+		a.writeChallenge(w, stepUp)
 		return
 	}
-	t := &transaction{Loops: a.loops(r)}
+	last := a.lastLogin(r)
+	t, o := &transaction{Loops: last.loops}, LoginOptions{}
+	if stepUp != nil {
+		t.Demand, o = stepUp.fingerprint(), stepUp.loginOptions()
+		if t.Demand == last.demand {
+			a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})
+			return
+		}
+	}
 	if t.Loops > maxLoops {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
@@ -165,11 +181,12 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 }
 
 // writeChallenge is the 401 for everything that is not a page (RFC 9110 §15.5.2).
-func (a *Authenticator) writeChallenge(w http.ResponseWriter, err error, header string) {
+func (a *Authenticator) writeChallenge(w http.ResponseWriter, stepUp *StepUpError) {
 	a.protectAnswer(w)
+	header := `Bearer realm="session"`
 	body := map[string]string{"error": "login_required", "login_url": a.LoginURL("")}
-	if stepUp := new(StepUpError); errors.As(err, &stepUp) {
-		body["error"] = "insufficient_user_authentication"
+	if stepUp != nil {
+		header, body["error"] = stepUp.challenge(), "insufficient_user_authentication"
 	}
 	w.Header().Set("WWW-Authenticate", header)
 	w.Header().Set("Content-Type", "application/json")
@@ -183,38 +200,4 @@ func requestURI(r *http.Request) string {
 		return r.RequestURI
 	}
 	return r.URL.RequestURI()
-}
-
-// challenge is the WWW-Authenticate header for e (RFC 9470 §3).
-func (e *StepUpError) challenge() string {
-	header := `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required"`
-	if len(e.ACRValues) > 0 {
-		header += `, acr_values="` + strings.Join(e.ACRValues, " ") + `"`
-	}
-	if e.MaxAge >= 0 {
-		header += `, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`
-	}
-	return header
-}
-
-// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
-// outcome decides.
-func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR}
-	switch {
-	case e.MaxAge > 0:
-		o.MaxAge = e.MaxAge
-	case e.MaxAge == 0:
-		o.MaxAge = -1
-	}
-	if len(e.AMR) > 0 {
-		o.Prompt = "login"
-	}
-	return o
-}
-
-// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
-// Use it when an API that was called with the user's token answered with e (RFC 9470 §4).
-func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), e) })
 }

@@ -10,9 +10,11 @@ import (
 // revokeTimeout bounds how long a logout waits for tokens to be revoked.
 const revokeTimeout = 3 * time.Second
 
-// revokeTokens tells the provider that tokens are of no more use (RFC 7009), so that nobody else finds one: the refresh token
-// and the access tokens at the same time, each once, as far as they can be revoked within revokeTimeout. Failures are
-// logged, and stop nothing. It does nothing where the provider has no endpoint for it or Config.KeepTokensAtLogout is set.
+// revokeTokens tells the provider that tokens are of no more use (RFC 7009), so
+// that nobody else finds one: the refresh token and the access tokens at the same
+// time, each once, as far as they can be revoked within revokeTimeout. Failures are
+// logged, and stop nothing. It does nothing where the provider has no endpoint for
+// it or Config.KeepTokensAtLogout is set.
 func (a *Authenticator) revokeTokens(ctx context.Context, refreshToken string, accessTokens ...string) {
 	if a.config.KeepTokensAtLogout {
 		return

@@ -10,28 +10,42 @@ import (
 )
 
 const (
-	leaseSlack = 5 * time.Second // beyond the time-out of the call that a lease protects
-	firstPoll  = 20 * time.Millisecond
-	lastPoll   = 250 * time.Millisecond
+	// leaseSlack is how much longer than its call a lease lives.
+	leaseSlack = 5 * time.Second
+
+	// Those who wait for another process's token look for it after firstPoll, then
+	// at growing intervals up to lastPoll.
+	firstPoll = 20 * time.Millisecond
+	lastPoll  = 250 * time.Millisecond
 )
 
-// sharedTokens keeps machine tokens in a Store, sealed, so that of many processes one asks the endpoint and the others read. A
-// Store that fails costs requests to the endpoint, and nothing else.
+// sharedTokens keeps machine tokens in a Store, sealed, so that of many processes
+// one asks the endpoint and the others read. A Store that fails costs requests to
+// the endpoint, and nothing else.
 type sharedTokens struct {
+	// vault holds a row for each token, and one for each lease.
 	vault *seal.Vault
+
+	// lease is longer than a request to the endpoint may take, so that the lease of
+	// a living process does not end before its call.
 	lease time.Duration
 }
 
 // A tokenRow is a token as the Store keeps it.
 type tokenRow struct {
-	Value   string `json:"v"`
-	Kind    string `json:"k"`
-	Key     []byte `json:"d,omitempty"` // the DPoP key that it is bound to
-	Created int64  `json:"c"`           // Unix milliseconds
-	Expiry  int64  `json:"x"`           // Unix milliseconds
+	Value string `json:"v"`
+	Kind  string `json:"k"`
+
+	// Key is the DPoP key that it is bound to.
+	Key []byte `json:"d,omitempty"`
+
+	// Created and Expiry are in Unix milliseconds.
+	Created int64 `json:"c"`
+	Expiry  int64 `json:"x"`
 }
 
-// token returns the token in row key if it serves q. Otherwise one process at a time may request a new one.
+// token returns the token in row key if it serves q. Otherwise one process at a
+// time may request a new one.
 func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *tokenRequest, request func() (*issuedToken, error)) (*issuedToken, error) {
 	t, leased, err := s.await(ctx, key, q)
 	if err != nil {
@@ -51,7 +65,8 @@ func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, 
 	return t, nil
 }
 
-// await returns a token that serves q, or takes the lease under which one may be requested.
+// await returns a token that serves q, or takes the lease under which one may be
+// requested.
 func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (t *issuedToken, leased bool, err error) {
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
 		if t, err = s.get(ctx, key); err != nil || t.serves(q, time.Now()) {
@@ -68,9 +83,11 @@ func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (
 	}
 }
 
+// leaseRow is the row that exists while one process asks for the token in row key.
 func leaseRow(key string) string { return key + "/lease" }
 
-// release gives the lease back, unless its time is over and it may be another's by now.
+// release gives the lease back, unless its time is over and it may be another's by
+// now.
 func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string, since time.Time) {
 	if time.Since(since) > s.lease-time.Second {
 		return
@@ -88,12 +105,13 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 	}
 	var row tokenRow
 	if json.Unmarshal(rows[0].Value, &row) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // a row of another release is none
 	}
 	return row.issued(), nil
 }
 
-// issued is the token in row, nil when the key that it is bound to is missing or broken: the next one will replace it.
+// issued is the token in row, nil when the key that it is bound to is missing or
+// broken: the next one will replace it.
 func (row *tokenRow) issued() *issuedToken {
 	t := &issuedToken{value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry)}
 	key, err := storedProofKey(row.Key)
@@ -106,6 +124,7 @@ func (row *tokenRow) issued() *issuedToken {
 	return t
 }
 
+// put writes t into row key until it expires.
 func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) error {
 	life := time.Until(t.expiry)
 	if life <= 0 {

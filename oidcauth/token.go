@@ -16,33 +16,41 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A TokenOption says which access token is wanted. Without options it is the one that came with the login.
+// A TokenOption says which access token is wanted. Without options it is the one
+// that came with the login.
 type TokenOption func(*tokenRequest)
 
-// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given more than once, for all of them. Tokens of
-// different resources are kept apart, and one refresh token gets them all.
+// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given
+// more than once, for all of them. Tokens of different resources are kept apart,
+// and one refresh token gets them all.
 func Resource(uri string) TokenOption {
 	return func(q *tokenRequest) { q.resource = append(q.resource, uri) }
 }
 
-// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part of what the login was granted. Tokens of
-// different scopes are kept apart.
+// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part
+// of what the login was granted. Tokens of different scopes are kept apart.
 func Scopes(scopes ...string) TokenOption {
 	return func(q *tokenRequest) { q.scopes = append(q.scopes, scopes...) }
 }
 
-// ForceRefresh asks for a token that is newer than the one at hand, however fresh that is. Calls at the same time may share one
-// refresh. Where a refresh fails, the error is returned although the old token may still be valid.
+// ForceRefresh asks for a token that is newer than the one at hand, however fresh
+// that is. Calls at the same time may share one refresh. Where a refresh fails, the
+// error is returned although the old token may still be valid.
 func ForceRefresh() TokenOption {
 	return func(q *tokenRequest) { q.force = true }
 }
 
 // A tokenRequest is which token a caller wants.
 type tokenRequest struct {
-	resource []string
-	scopes   []string
-	force    bool
-	rejected string // an access token that won't do: an API refused it, or force means a newer one
+	// resource and scopes name the token; both empty mean the login's own.
+	resource, scopes []string
+
+	// force asks for a newer token than the one at hand, and no other will do.
+	force bool
+
+	// rejected is an access token that won't do: an API refused it, or force means
+	// a newer one.
+	rejected string
 }
 
 // newTokenRequest applies options and checks what they name.
@@ -64,11 +72,13 @@ func newTokenRequest(options []TokenOption) (tokenRequest, error) {
 	return q, nil
 }
 
-// name is under which a session keeps the token: empty for the login's own, else short and the same for the same request.
+// name is under which a session keeps the token: empty for the login's own, else
+// short and the same for the same request.
 func (q *tokenRequest) name() string {
 	if len(q.resource) == 0 && len(q.scopes) == 0 {
 		return ""
 	}
+	// Quoted and ended, so that no two requests write the same.
 	h := sha256.New()
 	for _, list := range [][]string{q.resource, q.scopes} {
 		for _, item := range slices.Sorted(slices.Values(list)) {
@@ -79,12 +89,18 @@ func (q *tokenRequest) name() string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
 }
 
-// An issuedToken is an access token and what is known about it. It never holds a refresh token: one that leaves the
-// package would be spent elsewhere, and the session with it.
+// An issuedToken is an access token and what is known about it. It never holds a
+// refresh token: one that leaves the package would be spent elsewhere, and the
+// session with it.
 type issuedToken struct {
-	value, kind     string // kind is Bearer or DPoP
+	// value is the token, kind its type: Bearer or DPoP.
+	value, kind string
+
+	// key is what a DPoP token is bound to; nil for Bearer.
+	key *proofKey
+
+	// created is when the token came, expiry when its life ends, by our clock.
 	created, expiry time.Time
-	key             *proofKey // that a DPoP token is bound to; nil for a Bearer token
 }
 
 // String keeps the token out of logs and debug dumps.
@@ -96,14 +112,17 @@ func (t *issuedToken) GoString() string { return t.String() }
 // valid reports whether the provider still accepts t.
 func (t *issuedToken) valid(now time.Time) bool { return t != nil && now.Before(t.expiry) }
 
+// A token is renewed when the smaller of maxMargin and marginPercent of its life is
+// left, so that it does not expire on its way to an API.
 const (
 	maxMargin     = time.Minute
 	marginPercent = 20
 )
 
-// fresh reports whether t lasts for a while: until the smaller of a minute and a fifth of its life is left. Up to a tenth of that
-// margin comes off, by a part of the issue time that is as good as random, so that sessions which began together, in
-// whichever process, don't come back together.
+// fresh reports whether t lasts for a while: until the smaller of a minute and a
+// fifth of its life is left. Up to a tenth of that margin comes off, by a part of
+// the issue time that is as good as random, so that sessions which began together,
+// in whichever process, don't come back together.
 func (t *issuedToken) fresh(now time.Time) bool {
 	if t == nil {
 		return false
@@ -118,9 +137,18 @@ func (t *issuedToken) serves(q *tokenRequest, now time.Time) bool {
 	return t.fresh(now) && (q.rejected == "" || t.value != q.rejected)
 }
 
-// bridges reports whether t may be handed out for q because no newer one can be had.
+// bridges reports whether t may be handed out for q because no newer one can be
+// had.
 func (t *issuedToken) bridges(q *tokenRequest, now time.Time) bool {
 	return t.valid(now) && !q.force && (q.rejected == "" || t.value != q.rejected)
+}
+
+// or returns t if it bridges, else err.
+func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
+	if t.bridges(q, time.Now()) {
+		return t, nil
+	}
+	return nil, err
 }
 
 // oauth2 is t as it leaves the package.
@@ -130,10 +158,13 @@ func (t *issuedToken) oauth2() *oauth2.Token {
 
 // A tokenSource is an oauth2.TokenSource bound to a context.
 type tokenSource struct {
+	// ctx says whose tokens, and bounds how long Token waits.
 	ctx    context.Context
 	keeper tokenKeeper
 	query  tokenRequest
-	err    error
+
+	// err is a mistake in the options, which every call returns.
+	err error
 }
 
 // Token implements oauth2.TokenSource.
@@ -148,54 +179,65 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	return t.oauth2(), nil
 }
 
-// TokenSource returns the source of access tokens of the user who is signed in in ctx. Each call of Token returns one that is
-// fresh: it lasts for another minute, or a fifth of its life where that is less. Otherwise it is refreshed first, once, however
-// many requests ask at the same time and whichever process they reach. There is no refresh token in what it returns.
+// TokenSource returns the source of access tokens of the user who is signed in in
+// ctx. Each call of Token returns one that is fresh: it lasts for another minute,
+// or a fifth of its life where that is less. Otherwise it is refreshed first, once,
+// however many requests ask at the same time and whichever process they reach.
+// There is no refresh token in what it returns.
 //
-// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or only a new login helps; an
-// *UnavailableError when the provider can't be reached and no valid token is left; session.ErrUnavailable when the session
-// store can't be. The last two say nothing about the user: answer 503, and keep the session. It is safe for concurrent
-// use. Don't wrap it in oauth2.ReuseTokenSource, whose memory knows neither logout nor margin.
+// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or
+// only a new login helps; an *UnavailableError when the provider can't be reached
+// and no valid token is left; session.ErrUnavailable when the session store can't
+// be. The last two say nothing about the user: answer 503, and keep the session. It
+// is safe for concurrent use. Don't wrap it in oauth2.ReuseTokenSource, whose
+// memory knows neither logout nor margin.
 func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
 	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
 }
 
-// held is an access token as a session holds it.
-type held struct {
-	token *issuedToken // nil: none of that name
-	rec   *record
-	key   *proofKey // that all tokens of the session are bound to; nil for Bearer tokens
-}
-
-// look reads the token called name out of s. It costs no I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (held, error) {
+// look reads the token called name out of s, nil when there is none, and the
+// record. It costs no I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, error) {
 	id, err := identityOf(s)
 	switch {
 	case errors.Is(err, session.ErrNoSession):
-		return held{}, ErrLoginRequired
+		return nil, nil, ErrLoginRequired
 	case err != nil:
-		return held{}, err
+		return nil, nil, err
 	case id.record.Provider != t.auth.key:
-		return held{}, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
 	case t.dead.stops(s):
-		return held{}, errDeadGrant
+		return nil, nil, errDeadGrant
+	}
+	rec := &id.record
+	i := slices.IndexFunc(rec.Access, func(g grant) bool { return g.Name == name })
+	if i < 0 {
+		return nil, rec, nil
+	}
+	value, ok := s.Token(accessTokenName + name)
+	if !ok {
+		return nil, rec, nil
 	}
 	key, err := t.auth.sessionKey(id)
 	if err != nil {
-		return held{}, err
+		return nil, nil, err
 	}
-	h := held{rec: &id.record, key: key}
-	i := slices.IndexFunc(id.record.Access, func(g grant) bool { return g.Name == name })
-	if i < 0 {
-		return h, nil
+	token, err := rec.Access[i].issued(value).bound(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
 	}
-	if value, ok := s.Token(accessTokenName + name); ok {
-		if h.token, err = id.record.Access[i].issued(value).bound(key); err != nil {
-			return held{}, fmt.Errorf("%w: %w", ErrLoginRequired, err)
-		}
+	return token, rec, nil
+}
+
+// proofKey returns the key that the tokens of s are bound to, nil when they are
+// Bearer tokens.
+func (t *tokens) proofKey(s *session.Session) (*proofKey, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, err
 	}
-	return h, nil
+	return t.auth.sessionKey(id)
 }
 
 // issued is the access token that g describes.
@@ -211,20 +253,21 @@ func (g *grant) issued(value string) *issuedToken {
 func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
 	s := session.From(ctx)
 	name := t.nameOf(&q)
-	have, err := t.look(s, name)
+	have, _, err := t.look(s, name)
 	if err != nil {
 		return nil, err
 	}
-	if q.force && have.token != nil {
-		q.rejected = have.token.value
+	if q.force && have != nil {
+		q.rejected = have.value
 	}
-	if have.token.serves(&q, time.Now()) {
-		return have.token, nil
+	if have.serves(&q, time.Now()) {
+		return have, nil
 	}
 	return t.renewed(ctx, s, name, q, have)
 }
 
-// nameOf is q's name. A request for exactly the resources of every login is one for the login's own token.
+// nameOf is q's name. A request for exactly the resources of every login is one for
+// the login's own token.
 func (t *tokens) nameOf(q *tokenRequest) string {
 	if len(q.scopes) == 0 && len(q.resource) > 0 && slices.Equal(q.resource, t.auth.config.Login.Resource) {
 		return ""
@@ -232,12 +275,13 @@ func (t *tokens) nameOf(q *tokenRequest) string {
 	return q.name()
 }
 
-// TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there is one. It asks nobody: not for a
-// token, and not whether the one at hand is still good.
+// TokenExpiry returns when the access token at hand of the user in ctx expires, and
+// whether there is one. It asks nobody: not for a token, and not whether the one at
+// hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
-	have, err := a.tokens.look(session.From(ctx), "")
-	if err != nil || have.token == nil {
+	have, _, err := a.tokens.look(session.From(ctx), "")
+	if err != nil || have == nil {
 		return time.Time{}, false
 	}
-	return have.token.expiry, true
+	return have.expiry, true
 }

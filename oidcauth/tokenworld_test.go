@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -119,6 +121,21 @@ func (w *world) sendAll(n int, cookies, path string) []*httptest.ResponseRecorde
 	}
 	all.Wait()
 	return answers
+}
+
+// sendAndLeave sends a request, in a synctest bubble, and goes away as soon as nothing moves any more without time.
+func (w *world) sendAndLeave(cookies, path string) {
+	ctx, cancel := context.WithCancel(w.Context())
+	r := httptest.NewRequest(http.MethodGet, app+path, nil).WithContext(ctx)
+	r.Header.Set("Cookie", cookies)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.mux.ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	synctest.Wait()
+	cancel()
+	<-done
 }
 
 // token asks the application for a token through the browser, whose cookies follow.

@@ -38,6 +38,7 @@ type transaction struct {
 	Silent  bool     `json:"q,omitempty"` // prompt=none: a refusal is an answer, not an error
 	Session string   `json:"o,omitempty"` // the id of the session that the login replaces
 	Loops   int      `json:"l,omitempty"`
+	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
 	DPoPKey []byte   `json:"d,omitempty"`
 }
 

@@ -12,74 +12,93 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// ErrOtherSession means that a request which Client was to send carries another session in its context than the client's.
+// ErrOtherSession means that a request which Client was to send carries another
+// session in its context than the client's.
 var ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
 
-// Client returns an HTTP client that sends requests with the access token of the user who is signed in in ctx, fresh as from
-// TokenSource, whose errors come back from it. It is bound to that user: a request whose context carries another session is
-// refused with ErrOtherSession. It is made for one request of the user's and is cheap to make; requests through it that have no
-// deadline or cancellation of their own end when ctx does.
+// Client returns an HTTP client that sends requests with the access token of the
+// user who is signed in in ctx, fresh as from TokenSource, whose errors come back
+// from it. It is bound to that user: a request whose context carries another
+// session is refused with ErrOtherSession. It is made for one request of the user's
+// and is cheap to make; requests through it that have no deadline or cancellation
+// of their own end when ctx does.
 //
-// Tokens go only to the origins in Config.APIs. Any other, also behind a redirect, is an error with ErrOrigin in its chain, and
-// nothing is sent there. When the API answers 401 because of the token (RFC 6750 §3.1), and the token is older than 30 seconds,
-// it is refreshed and the request sent once more, if its body can be (http.Request.GetBody). An API that wants a
-// fresher or stronger login (RFC 9470) makes the request fail with a *StepUpError. Every other answer, a second 401
+// Tokens go only to the origins in Config.APIs. Any other, also behind a redirect,
+// is an error with ErrOrigin in its chain, and nothing is sent there. When the API
+// answers 401 because of the token (RFC 6750 §3.1), and the token is older than 30
+// seconds, it is refreshed and the request sent once more, if its body can be
+// (http.Request.GetBody). An API that wants a fresher or stronger login (RFC 9470)
+// makes the request fail with a *StepUpError. Every other answer, a second 401
 // included, is the caller's.
 //
-// Tokens that are bound to a DPoP key go out with a proof (RFC 9449 §7), once more where the API asks for a nonce. Client uses
-// http.DefaultTransport, with the certificate in ClientAuth where there is one; for any other, put Transport into a client of
-// your own, which for tokens that are bound to the certificate has to present it.
+// Tokens that are bound to a DPoP key go out with a proof (RFC 9449 §7), once more
+// where the API asks for a nonce. Client uses http.DefaultTransport, with the
+// certificate in ClientAuth where there is one; for any other, put Transport into a
+// client of your own, which for tokens that are bound to the certificate has to
+// present it (RFC 8705 §3).
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
 }
 
-// apiTransport is what clients send their requests through: nil for http.DefaultTransport, or a copy of that which presents the
-// certificate that tokens are bound to (RFC 8705 §3).
+// apiTransport is what clients send their requests through: nil for
+// http.DefaultTransport, or a copy of that which presents the certificate that
+// tokens are bound to (RFC 8705 §3).
 func apiTransport(certificate *tls.Certificate) http.RoundTripper {
 	if certificate == nil {
 		return nil
 	}
-	return withCertificate(http.DefaultTransport, certificate)
+	return withCertificate(http.DefaultTransport, certificate) //nolint:forbidigo // see transport.send
 }
 
-// Transport returns a RoundTripper that does what Client does for the user whom each request's own context carries: for
-// httputil.ReverseProxy, whose outgoing requests keep the context of the incoming ones. An Authorization or DPoP header of the
-// request is replaced; its cookies are not touched. base sends the requests; nil means http.DefaultTransport.
+// Transport returns a RoundTripper that does what Client does for the user whom
+// each request's own context carries: for httputil.ReverseProxy, whose outgoing
+// requests keep the context of the incoming ones. An Authorization or DPoP header
+// of the request is replaced; its cookies are not touched. base sends the requests;
+// nil means http.DefaultTransport.
 func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: a.tokens, apis: a.tokens.apis, base: base}
+	return &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: base}
 }
 
 // A tokenKeeper gets access tokens: a user's, out of the session, or a machine's.
 type tokenKeeper interface {
+	// token returns a token for q, of whom ctx says.
 	token(ctx context.Context, q tokenRequest) (*issuedToken, error)
 
 	// replaceable reports whether a new token may be got because an API refused t.
 	replaceable(t *issuedToken) bool
-
-	// serverNonces are the latest DPoP nonces of servers, shared by all who send such tokens.
-	serverNonces() *nonces
 }
 
-// minRejectedAge is how old a user's access token must be for an API's refusal to be taken for the token's end. A younger one
-// is refused for another reason, which a refresh would not cure.
+// minRejectedAge is how old a user's access token must be for an API's refusal to
+// be taken for the token's end. A younger one is refused for another reason, which
+// a refresh would not cure.
 const minRejectedAge = 30 * time.Second
 
-func (t *tokens) serverNonces() *nonces { return t.auth.endpoint.nonces }
-
+// replaceable implements tokenKeeper.
 func (t *tokens) replaceable(token *issuedToken) bool {
 	return time.Since(token.created) >= minRejectedAge
 }
 
 // A transport adds access tokens to requests. It is safe for concurrent use.
 type transport struct {
+	// keeper gets the tokens, and apis says where they may go.
 	keeper tokenKeeper
 	apis   apis
-	base   http.RoundTripper // nil: http.DefaultTransport
-	bound  context.Context   // whose user's tokens; nil: each request's own
-	user   bool              // bound carries a user, and no other's requests are taken
-	query  tokenRequest
-	err    error // in query
+
+	// nonces are those of APIs that want DPoP proofs.
+	nonces *nonces
+
+	// base sends requests; nil means http.DefaultTransport.
+	base http.RoundTripper
+
+	// bound says whose tokens; nil means each request's own context. With user it
+	// carries a user, and requests that carry another's session are refused.
+	bound context.Context
+	user  bool
+
+	// query is the token that is wanted, err a mistake in it.
+	query tokenRequest
+	err   error
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -95,7 +114,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	again := new(retry)
-	res, err := t.send(r, token, again)
+	res, err := t.send(r, token, again) // from here on the base closes the body
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +130,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// tokenContext is the context that says whose token a request gets. It ends with the request's.
+// tokenContext is the context that says whose token a request gets. It ends with
+// the request's.
 func (t *transport) tokenContext(r *http.Request) (context.Context, context.CancelFunc, error) {
 	none := func() {}
 	if t.bound == nil {
@@ -125,6 +145,7 @@ func (t *transport) tokenContext(r *http.Request) (context.Context, context.Canc
 	return ctx, func() { stop(); cancel() }, nil
 }
 
+// sameSession reports whether a and b are one session, be it in two requests.
 func sameSession(a, b *session.Session) bool {
 	return a == b || a != nil && b != nil && a.ID() != "" && a.ID() == b.ID()
 }
@@ -134,38 +155,38 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 	if t.err != nil {
 		return nil, t.err
 	}
+	// Before the token is got: a request that may not be made refreshes nothing.
 	if err := t.apis.check(r.URL); err != nil {
 		return nil, err
 	}
 	return t.keeper.token(ctx, t.query)
 }
 
-// send sends a copy of r with token: a RoundTripper must not change its request, and the token must not stay in it. A token that
-// is bound to a key goes out with a proof, and again permits one repetition for a nonce that the API asks for.
+// send sends a copy of r with token: a RoundTripper must not change its request,
+// and the token must not stay in it. The scheme is that of the token's type and no
+// other: a token that is bound to a key is worth nothing without its proof, and
+// must not go out as if it were a Bearer token (RFC 9449 §7.1). again permits one
+// repetition for a nonce that the API asks for.
 func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*http.Response, error) {
-	out := r.Clone(t.sendContext(r))
-	out.Header.Del("DPoP")
+	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
+		closeBody(r)
+		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
+	}
 	base := t.base
 	if base == nil {
-		base = http.DefaultTransport
+		base = http.DefaultTransport //nolint:forbidigo // the caller's context bounds it, as with any http.Client{}
 	}
-	var res *http.Response
-	err := authorize(out, token)
-	switch {
-	case err != nil:
-		closeBody(r)
-	case token.key != nil:
-		res, err = t.keeper.serverNonces().authorized(base.RoundTrip, out, token.key, token.value, again)
-	default:
-		res, err = base.RoundTrip(out)
-	}
+	out := r.Clone(t.sendContext(r))
+	out.Header.Del("DPoP")
+	res, err := t.nonces.authorized(base.RoundTrip, out, token.key, token.value, again)
 	if res != nil {
-		res.Request = r
+		res.Request = r // and not the copy with the token
 	}
 	return res, err
 }
 
-// sendContext is r's, or one that ends with the user's request where r's never ends.
+// sendContext is r's, or one that ends with the user's request where r's never
+// ends.
 func (t *transport) sendContext(r *http.Request) context.Context {
 	if t.bound == nil || r.Context().Done() != nil {
 		return r.Context()
@@ -182,18 +203,8 @@ type valuesOf struct {
 // Value returns the other context's value.
 func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
-// authorize puts token into r, by the scheme of its type and no other: a token that is bound to a key is worth nothing without
-// the proof, and must not go out as if it were a Bearer token (RFC 9449 §7.1).
-func authorize(r *http.Request, token *issuedToken) error {
-	if token.kind != "Bearer" && (token.kind != "DPoP" || token.key == nil) || token.kind == "Bearer" && token.key != nil {
-		return fmt.Errorf("oidcauth: access token of type %q: %w", token.kind, errProofMismatch)
-	}
-	r.Header.Set("Authorization", token.kind+" "+token.value)
-	return nil
-}
-
-// secondChance sends r again with another token, once, when that may help. Otherwise it returns res. What once
-// permits is permitted for both together.
+// secondChance sends r again with another token, once, when that may help.
+// Otherwise it returns res. What once permits is permitted for both together.
 func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *retry) (*http.Response, error) {
 	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
@@ -203,6 +214,7 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 		return res, nil
 	}
 	q := t.query
+	// Not forced: a token that somebody else has got meanwhile will do.
 	q.force, q.rejected = false, token.value
 	next, err := t.keeper.token(ctx, q)
 	if err != nil {
@@ -238,6 +250,7 @@ func rewound(r *http.Request) (*http.Request, bool) {
 	return &again, true
 }
 
+// closeBody does what a RoundTripper owes to a request that it does not send.
 func closeBody(r *http.Request) {
 	if r.Body != nil {
 		_ = r.Body.Close() // nothing was sent

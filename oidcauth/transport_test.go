@@ -397,12 +397,16 @@ func TestTransportFitsAReverseProxy(t *testing.T) {
 }
 
 func TestATokenOfAnotherTypeIsNeverSentAsBearer(t *testing.T) {
-	r := httptest.NewRequest(http.MethodGet, api, nil)
-	require.Error(t, oidcauth.Authorize(r, "DPoP", "token"))
-	require.Error(t, oidcauth.Authorize(r, "", "token"))
-	require.Empty(t, r.Header.Get("Authorization"))
-	require.NoError(t, oidcauth.Authorize(r, "Bearer", "token"))
-	require.Equal(t, "Bearer token", r.Header.Get("Authorization"))
+	server, network := new(apiServer), oidcauthtest.NewNetwork()
+	network.Handle(api, server)
+	for _, kind := range []string{"DPoP", "", "mac", "bearer"} {
+		_, err := oidcauth.Send(network, httptest.NewRequest(http.MethodGet, api, nil), kind, "token")
+		require.ErrorContains(t, err, "key", kind)
+	}
+	require.Empty(t, server.seen)
+	_, err := oidcauth.Send(network, httptest.NewRequest(http.MethodGet, api, nil), "Bearer", "token")
+	require.NoError(t, err)
+	require.Equal(t, "Bearer token", server.seen[0].Header.Get("Authorization"))
 }
 
 func TestTheBodyOfARequestThatIsNotSentIsClosed(t *testing.T) {

@@ -111,7 +111,11 @@ func userFromClaims(claims json.RawMessage) *User {
 		u.Name = text("preferred_username")
 	}
 	_ = json.Unmarshal(members["email_verified"], &u.EmailVerified)
-	_ = json.Unmarshal(members["amr"], &u.AMR)
+	if method := text("amr"); method != "" {
+		u.AMR = []string{method} // some providers send one string
+	} else {
+		_ = json.Unmarshal(members["amr"], &u.AMR)
+	}
 	return u
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ratios count, not times: compare the rows of one run (docs/performance in the repository says how).
+// Ratios count, not times: compare the rows of one run, medians of several (-count 10).
 
 // benchmarkKeys are n keys, newest first.
 func benchmarkKeys(n int) (keys []string) {

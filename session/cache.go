@@ -5,11 +5,15 @@ import (
 	"sync"
 )
 
-// cache is the memory of decoded sessions. It holds only what was opened and decoded, is bounded in bytes, and saves nothing
-// but that work: limits, marks and newer generations are looked at on every hit, and in server mode the Store is read first.
+// cache is the memory of decoded sessions. It holds only what was opened and
+// decoded, is bounded in bytes, and saves nothing but that work: limits, marks
+// and newer generations are looked at on every hit, and in server mode the
+// Store is read first.
 //
-// Entries are found by a few bytes that differ from entry to entry, and must then equal every byte that they were decoded from.
-// There are two maps: what is used moves to the young one, and when that has half the bytes it becomes the old one.
+// Entries are found by a few bytes that differ from entry to entry, and must
+// then equal every byte that they were decoded from. There are two maps: what
+// is used moves to the young one, and when that has half the bytes it becomes
+// the old one.
 type cache struct {
 	mu         sync.RWMutex
 	max        int
@@ -27,7 +31,8 @@ type decoded struct {
 	sealed
 }
 
-// get returns the entry of key if it was decoded under the present keys from bytes that are the same.
+// get returns the entry of key if it was decoded under the present keys from
+// bytes that are the same.
 func (c *cache) get(key string, ring uint64, same func(from []string) bool) *decoded {
 	c.mu.RLock()
 	d, young := c.young[key]
@@ -44,7 +49,8 @@ func (c *cache) get(key string, ring uint64, same func(from []string) bool) *dec
 	return d
 }
 
-// newDecoded copies the texts, which are parts of a header line that must not stay in memory for their sake.
+// newDecoded copies the texts, which are parts of a header line that must not
+// stay in memory for their sake.
 func newDecoded(g *generation, key string, from ...string) *decoded {
 	d := &decoded{g: g, key: strings.Clone(key), from: make([]string, len(from)), size: entryOverhead + len(key) + g.size()}
 	for i, part := range from {
@@ -54,6 +60,7 @@ func newDecoded(g *generation, key string, from ...string) *decoded {
 	return d
 }
 
+// put remembers d. An entry that would take half the memory is not worth it.
 func (c *cache) put(d *decoded) {
 	if d.size > c.max/2 {
 		return
@@ -73,6 +80,7 @@ func (c *cache) put(d *decoded) {
 	c.size += d.size
 }
 
+// flush forgets everything: keys have changed.
 func (c *cache) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,57 +11,70 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// Config says how sessions are kept. Zero values are safe and usual; only Keys is required.
+// Config says how sessions are kept. Zero values are safe and usual; only Keys
+// is required.
 type Config struct {
-	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest first: the first seals, all open. Every replica
-	// needs the same list. To rotate, first append the new key everywhere, then move it to the front, and drop the old one
-	// when OnKeyUse names it no more. Required.
+	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest
+	// first: the first seals, all open. Every replica needs the same list. To
+	// rotate, first append the new key everywhere, then move it to the front,
+	// and drop the old one when OnKeyUse names it no more. Required.
 	Keys []string
 
-	// Store is where processes meet: it carries revocation marks, leases and recent generations, and with ServerSide the
-	// sessions. nil: there is one process; Revoke is refused, and an ended session's cookie, if somebody kept it, is dead
-	// only as long as this process remembers.
+	// Store is where processes meet: it carries revocation marks, leases and
+	// recent generations, and with ServerSide the sessions. nil: there is one
+	// process; Revoke is refused, and an ended session's cookie, if somebody
+	// kept it, is dead only as long as this process remembers.
 	Store Store
 
-	// ServerSide keeps sessions in Store; the cookie then holds a random id of 256 bits. [false: the sealed cookie is the
-	// session]
+	// ServerSide keeps sessions in Store; the cookie then holds a random id of
+	// 256 bits. [false: the sealed cookie is the session]
 	ServerSide bool
 
-	// Lifetime is the absolute limit of a session, counted from its beginning or last Renew, at most 400 days [12 h]. A
-	// shorter Lifetime applies to sessions that exist already.
+	// Lifetime is the absolute limit of a session, counted from its beginning
+	// or last Renew, at most 400 days [12 h]. A shorter Lifetime applies to
+	// sessions that exist already.
 	Lifetime time.Duration
 
-	// IdleTimeout ends a session that nobody used for so long [1 h]; negative: none.
+	// IdleTimeout ends a session that nobody used for so long [1 h]; negative:
+	// none.
 	IdleTimeout time.Duration
 
-	// CookieName is the cookie's name without prefix ["session"]. "__Host-" is put in front, unless CookieDomain, CookiePath
-	// or InsecureCookie rule it out.
+	// CookieName is the cookie's name without prefix ["session"]. "__Host-" is
+	// put in front, unless CookieDomain, CookiePath or InsecureCookie rule it
+	// out.
 	CookieName string
 
-	// CookieDomain sends the cookie to all hosts of a domain [""]: every one of them can then set it. Gives up "__Host-".
+	// CookieDomain sends the cookie to all hosts of a domain [""]: every one of
+	// them can then set it. Gives up "__Host-".
 	CookieDomain string
 
-	// CookiePath limits the cookie to a path ["/"]. It is no security boundary. Another path gives up "__Host-".
+	// CookiePath limits the cookie to a path ["/"]. It is no security boundary.
+	// Another path gives up "__Host-".
 	CookiePath string
 
-	// InsecureCookie drops Secure and "__Host-", so that the cookie also travels on plain http: only for development on
-	// loopback with a browser that refuses Secure cookies there. The caller checks that.
+	// InsecureCookie drops Secure and "__Host-", so that the cookie also
+	// travels on plain http: only for development on loopback with a browser
+	// that refuses Secure cookies there. The caller checks that.
 	InsecureCookie bool
 
-	// MaxChunks is how many cookies of at most 4,096 bytes a session may take, 1 to 9 [4]. Unused with ServerSide.
+	// MaxChunks is how many cookies of at most 4,096 bytes a session may take,
+	// 1 to 9 [4]. Unused with ServerSide.
 	MaxChunks int
 
-	// MemoryBytes bounds the memory of decoded sessions [16 MiB]; negative: none.
+	// MemoryBytes bounds the memory of decoded sessions [16 MiB]; negative:
+	// none.
 	MemoryBytes int
 
 	// StoreTimeout bounds each call of Store [3 s].
 	StoreTimeout time.Duration
 
-	// Logger receives what an operator should see [slog.Default()]: never a secret, a cookie or a value.
+	// Logger receives what an operator should see [slog.Default()]: never a
+	// secret, a cookie or a value.
 	Logger *slog.Logger
 
-	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that sealed a session, each time one is loaded. It
-	// tells when an old key can go. It must be fast and safe for concurrent use [nil].
+	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that
+	// sealed a session, each time one is loaded. It tells when an old key can
+	// go. It must be fast and safe for concurrent use [nil].
 	OnKeyUse func(keyID string)
 }
 
@@ -94,6 +107,7 @@ func (c Config) filled() Config {
 	return c
 }
 
+// or returns value, or preset for a zero value.
 func or[T comparable](value, preset T) T {
 	var zero T
 	if value == zero {
@@ -122,13 +136,15 @@ func (c Config) problems() error {
 	return errors.Join(errs...)
 }
 
-// cookieFits asks net/http, which would drop a bad attribute with no more than a log line.
+// cookieFits asks net/http, which would drop a bad attribute with no more than
+// a log line.
 func (c Config) cookieFits() bool {
 	cookie := &http.Cookie{Name: c.CookieName, Value: "x", Domain: c.CookieDomain, Path: c.CookiePath}
 	return cookie.Valid() == nil && strings.HasPrefix(c.CookiePath, "/") && len(cookie.String()) < 1024
 }
 
-// cookieName is the full name, with the prefix that makes browsers refuse the cookie from other hosts and from plain http.
+// cookieName is the full name, with the prefix that makes browsers refuse the
+// cookie from other hosts and from plain http.
 func (c Config) cookieName() string {
 	if c.InsecureCookie || c.CookieDomain != "" || c.CookiePath != "/" {
 		return c.CookieName

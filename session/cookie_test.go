@@ -221,6 +221,14 @@ func TestTooLargeIsAClearErrorAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestMoreChunksThanPermittedAreNotRead(t *testing.T) {
+	keys := []string{session.NewKey()}
+	b := large(t, newManager(t, session.Config{Keys: keys}), 8000)
+	b.m = newManager(t, session.Config{Keys: keys, MaxChunks: 2})
+	require.ErrorIs(t, b.load(), session.ErrNoSession)
+	require.Empty(t, b.cookies, "and all are expired")
+}
+
 func TestLargeCookiesAreWarnedOf(t *testing.T) {
 	var log logBook
 	m := newManager(t, session.Config{Logger: log.logger()})
@@ -337,4 +345,17 @@ func ExampleConfig_rotation() {
 	// 2 keys
 	// 2 keys
 	// 1 keys
+}
+
+func TestTooManyNamesAreAClearError(t *testing.T) {
+	everywhere(t, func(t *testing.T, c session.Config) {
+		b := newBrowser(t, newManager(t, c))
+		b.with(func(s *session.Session) {
+			for i := range 300 {
+				require.NoError(t, s.Set(fmt.Sprint(i), nil))
+			}
+			require.ErrorIs(t, s.Save(t.Context()), session.ErrTooLarge)
+		})
+		require.ErrorIs(t, b.load(), session.ErrNoSession)
+	})
 }

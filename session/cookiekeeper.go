@@ -10,14 +10,16 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// cookieKeeper keeps a session in its cookie. What the cookie can't say, that it is no longer the newest or that the session
-// has ended, this process remembers for a while, and the Store, if there is one, for all processes.
+// cookieKeeper keeps a session in its cookie. What the cookie can't say, that
+// it is no longer the newest or that the session has ended, this process
+// remembers for a while, and the Store, if there is one, for all processes.
 type cookieKeeper struct {
 	*Manager
 	sealer   *seal.Sealer
 	contexts [chunkLimit + 1]string // what the seal binds: the cookie's name and the number of chunks
 }
 
+// newCookieKeeper prepares the contexts that bind a value to its cookie.
 func newCookieKeeper(m *Manager) *cookieKeeper {
 	k := &cookieKeeper{Manager: m, sealer: m.ring.Sealer("session")}
 	for n := range k.contexts {
@@ -26,6 +28,8 @@ func newCookieKeeper(m *Manager) *cookieKeeper {
 	return k
 }
 
+// see finds the session in its cookies: decoded already, or now. No Store is
+// asked.
 func (k *cookieKeeper) see(j *jar) (sighting, error) {
 	n, ok := j.count(k.format.chunks)
 	if !ok {
@@ -44,9 +48,13 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 	return sighting{g: d.g, sealed: d.sealed}, nil
 }
 
-// cacheKey is the end of the last chunk: a part of the MAC, as good as random, and faster to look up than the whole.
+// cacheKey is the end of the last chunk: a part of the MAC, as good as random,
+// and faster to look up than the whole.
 func cacheKey(chunk string) string { return chunk[max(0, len(chunk)-32):] }
 
+// equal compares piece by piece, so that chunks need not be joined for it.
+// Timing tells nothing: whoever asks sent one side, and the other is what he
+// would have to hold already.
 func equal(a, b []string) bool {
 	if len(a) != len(b) {
 		return false
@@ -59,6 +67,8 @@ func equal(a, b []string) bool {
 	return true
 }
 
+// decode opens the chunks as one value. The MAC comes first: nothing is parsed
+// before it was verified.
 func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	text := j.text(n)
 	plain, newest, err := k.sealer.Open(k.contexts[n], text)
@@ -80,7 +90,8 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	return d, nil
 }
 
-// newest reads, with a Store, the mark of the session's id, its newest generation and the marks of its tags in one round trip.
+// newest reads, with a Store, the mark of the session's id, its newest
+// generation and the marks of its tags in one round trip.
 func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, error) {
 	now := time.Now()
 	v := version{g: g, idle: g.idle}
@@ -110,6 +121,8 @@ func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, erro
 	return k.judge(v, time.Now())
 }
 
+// endings asks for the marks of all sessions at once. What this process knows
+// by itself needs no asking: end has told watch.
 func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
 	for i, v := range all {
@@ -129,7 +142,8 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	return ended, nil
 }
 
-// opened returns the generation in a row, nil if there is none that makes sense.
+// opened returns the generation in a row, nil if there is none that makes
+// sense.
 func (k *cookieKeeper) opened(name string, raw []byte, id string) *generation {
 	row := k.vault.Open(name, raw)
 	if row.Value == nil {
@@ -150,8 +164,8 @@ func newer(a, b *generation) *generation {
 	return a
 }
 
-// publish tells the Store first, since its compare-and-swap decides between processes. The first generation needs no telling:
-// there is none before it.
+// publish tells the Store first, since its compare-and-swap decides between
+// processes. The first generation needs no telling: there is none before it.
 func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
 	if v.g.number == 0 {
 		return true, nil
@@ -169,6 +183,8 @@ func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation)
 	return k.recent.swap(v.g, next, memoryOfGeneration), nil
 }
 
+// store replaces the row of the newest generation, if it is still the one that
+// v was read from.
 func (k *cookieKeeper) store(ctx context.Context, v version, plain []byte) (bool, error) {
 	if v.raw == nil {
 		return k.vault.Add(ctx, generationRow(v.g.id), plain, memoryOfGeneration)
@@ -179,6 +195,7 @@ func (k *cookieKeeper) store(ctx context.Context, v version, plain []byte) (bool
 // touch does nothing: the new limit goes into the cookie.
 func (k *cookieKeeper) touch(context.Context, version, int64) error { return nil }
 
+// end tells this process first, which can not fail, then all others.
 func (k *cookieKeeper) end(ctx context.Context, id string) error {
 	k.recent.end(id, k.markLife())
 	k.watch.end(id)
@@ -188,11 +205,14 @@ func (k *cookieKeeper) end(ctx context.Context, id string) error {
 	return k.vault.Set(ctx, endedRow(id), []byte{1}, k.markLife())
 }
 
+// fits tries what cookie will do.
 func (k *cookieKeeper) fits(plain []byte) error {
 	_, err := k.format.split(strings.Repeat(" ", seal.SealedLen(len(plain))))
 	return err
 }
 
+// cookie seals g for its cookies. The number of chunks, which the seal binds,
+// follows from the length alone and so is known before.
 func (k *cookieKeeper) cookie(g *generation, _ string) ([]string, time.Duration, error) {
 	plain, err := pack(g)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Package session keeps sessions of web users, in one sealed cookie or in a Store.
+// Package session keeps sessions of web users, in one sealed cookie or in a
+// Store.
 //
 //	manager, err := session.New(session.Config{Keys: strings.Fields(os.Getenv("SESSION_KEYS"))})
 //	…
@@ -24,8 +25,8 @@
 // they differ in what they cost. A cookie travels with each request; a row
 // costs a read of the Store for each request.
 //
-// Config.Store is where processes meet. In cookie mode it carries no
-// sessions, only what a cookie can't say about itself:
+// Config.Store is where processes meet. In cookie mode it carries no sessions,
+// only what a cookie can't say about itself:
 //
 //	                       one process, no Store     with a Store
 //	older cookie           newest content for 60 s   the same, in all processes
@@ -41,26 +42,25 @@
 // # Generations
 //
 // Every change makes a new generation of the session: the newest one that is
-// known, with what this request changed on top, published by
-// compare-and-swap. So requests that change different names at once all
-// succeed, in both modes. An older cookie is never honoured as it is: its
-// request is given the newest generation, and its response the newest cookie.
-// A late response can neither roll a session back nor bring an ended one
-// back.
+// known, with what this request changed on top, published by compare-and-swap.
+// So requests that change different names at once all succeed, in both modes.
+// An older cookie is never honoured as it is: its request is given the newest
+// generation, and its response the newest cookie. A late response can neither
+// roll a session back nor bring an ended one back.
 //
-// In cookie mode this holds for as long as the newer generation is
-// remembered: at least 60 s in this process (more than 32 MiB of changed
-// sessions a minute excepted; that is logged), and 60 s in the Store. Without
-// a Store two processes know nothing of each other: route each browser to one
-// of them, or set a Store.
+// In cookie mode this holds for as long as the newer generation is remembered:
+// at least 60 s in this process (more than 32 MiB of changed sessions a minute
+// excepted; that is logged), and 60 s in the Store. Without a Store two
+// processes know nothing of each other: route each browser to one of them, or
+// set a Store.
 //
 // # Ending
 //
 // Session.Destroy ends this session, Manager.DestroyID one whose ID you know,
-// and Manager.Revoke all that carry a tag (a user, say). Ended means: no
-// copy of the cookie is honoured any more, wherever it was taken. Marks live
-// as long as any session they can end. No two clocks are compared: Revoke
-// counts epochs, and RevokeAt compares two times of one foreign clock.
+// and Manager.Revoke all that carry a tag (a user, say). Ended means: no copy
+// of the cookie is honoured any more, wherever it was taken. Marks live as long
+// as any session they can end. No two clocks are compared: Revoke counts
+// epochs, and RevokeAt compares two times of one foreign clock.
 //
 // A session also ends at its absolute limit, which nothing moves, and when
 // nobody used it for Config.IdleTimeout. Both limits are sealed inside.
@@ -69,9 +69,9 @@
 //
 // A Store that can't be reached is not a logout. Session.Load then returns
 // ErrUnavailable, nothing is written and no cookie is cleared; answer with
-// WriteUnavailable. A cookie that is forged, cut, mixed from two generations
-// or expired means signed out, within microseconds, and is expired. One that
-// is sealed by a key that this process does not know is left alone: another
+// WriteUnavailable. A cookie that is forged, cut, mixed from two generations or
+// expired means signed out, within microseconds, and is expired. One that is
+// sealed by a key that this process does not know is left alone: another
 // replica may know it.
 //
 // # What is not promised

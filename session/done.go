@@ -9,9 +9,11 @@ import (
 
 const watchEvery = 3 * time.Second // an end in another process shows within this and one call of the Store
 
-// Done is closed when the session in ctx ends: for WebSockets, server-sent events and other answers that outlive a look at the
-// session. It is at once for an end in this process, within 5 s for one elsewhere (a Store that fails ends nothing). Without a
-// session it is closed already. However many streams are open, one poller asks the Store, with one read for all.
+// Done is closed when the session in ctx ends: for WebSockets, server-sent
+// events and other answers that outlive a look at the session. It is at once
+// for an end in this process, within 5 s for one elsewhere (a Store that fails
+// ends nothing). Without a session it is closed already. However many streams
+// are open, one poller asks the Store, with one read for all.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
 	if s == nil || s.Load() != nil {
@@ -26,6 +28,7 @@ func Done(ctx context.Context) <-chan struct{} {
 	return s.m.watch.add(ctx, v)
 }
 
+// closed is what Done returns when there is nothing to wait for.
 var closed = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
@@ -42,12 +45,14 @@ type watch struct {
 	rouse    chan struct{} // of the running poller
 }
 
+// watched is a session with open streams.
 type watched struct {
 	v       version
 	done    chan struct{}
 	streams int
 }
 
+// add watches a session until ctx ends, and starts the poller if none runs.
 func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,6 +74,7 @@ func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 	return s.done
 }
 
+// leave forgets a stream that is over, and its session with the last one.
 func (w *watch) leave(id string, s *watched) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +85,8 @@ func (w *watch) leave(id string, s *watched) {
 	}
 }
 
-// touch notes that a session was used, so that its stream does not end for idleness.
+// touch notes that a session was used, so that its stream does not end for
+// idleness.
 func (w *watch) touch(id string, idle int64) {
 	if w.streams.Load() == 0 {
 		return
@@ -136,7 +143,8 @@ func (w *watch) poll(rouse chan struct{}) {
 	}
 }
 
-// snapshot lists the watched sessions; when there are none it retires the poller.
+// snapshot lists the watched sessions; when there are none it retires the
+// poller.
 func (w *watch) snapshot() []version {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -90,10 +91,10 @@ func ExampleSession_Load() {
 		log.Fatal(err)
 	}
 	page := func(w http.ResponseWriter, r *http.Request) {
-		switch err := session.From(r.Context()).Load(); err {
-		case nil:
+		switch err := session.From(r.Context()).Load(); {
+		case err == nil:
 			fmt.Fprint(w, "welcome back")
-		case session.ErrNoSession:
+		case errors.Is(err, session.ErrNoSession):
 			fmt.Fprint(w, "please sign in")
 		default: // an outage is not a logout
 			session.WriteUnavailable(w)

@@ -14,14 +14,19 @@ const (
 	leaseWait  = 250 * time.Millisecond // longest pause between two tries
 )
 
-// Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a lock, between processes by a
-// lease in the Store that is renewed while fn runs (fn's ctx ends if it is lost). latest is the newest generation, read under
-// the lock; what fn sets on it is published when fn returns nil: to the Store, and to this process's memory of recent
-// generations (60 s), so that requests that still carry an older cookie get it, also when the response of this request has
-// begun or ctx's request is gone. ctx should not be a request's. s itself is not changed: call Sync.
+// Exclusive runs fn while nobody else runs Exclusive for the same session: in
+// this process by a lock, between processes by a lease in the Store that is
+// renewed while fn runs (fn's ctx ends if it is lost). latest is the newest
+// generation, read under the lock; what fn sets on it is published when fn
+// returns nil: to the Store, and to this process's memory of recent generations
+// (60 s), so that requests that still carry an older cookie get it, also when
+// the response of this request has begun or ctx's request is gone. ctx should
+// not be a request's. s itself is not changed: call Sync.
 //
-// Errors: fn's own; ErrNoSession when there is no saved session or it ended, before or while fn ran: then nothing is
-// published; ErrUnavailable when the Store fails, before fn runs or after: then this process alone knows what fn set.
+// Errors: fn's own; ErrNoSession when there is no saved session or it ended,
+// before or while fn ran: then nothing is published; ErrUnavailable when the
+// Store fails, before fn runs or after: then this process alone knows what fn
+// set.
 func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
 	g := s.current()
 	if g == nil {
@@ -51,8 +56,9 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	return latest.publish(ctx)
 }
 
-// publish saves what fn has set. When the Store fails, the process keeps it: fn's effects elsewhere can't be taken back, and
-// the session's own refresh token may be spent.
+// publish saves what fn has set. When the Store fails, the process keeps it:
+// fn's effects elsewhere can't be taken back, and the session's own refresh
+// token may be spent.
 func (s *Session) publish(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +77,8 @@ func (s *Session) publish(ctx context.Context) error {
 	return err
 }
 
-// unsavedLife is how long the process offers a generation to a Store that was down when it was made.
+// unsavedLife is how long the process offers a generation to a Store that was
+// down when it was made.
 func (m *Manager) unsavedLife() time.Duration {
 	if m.config.ServerSide {
 		return 10 * time.Minute
@@ -79,8 +86,8 @@ func (m *Manager) unsavedLife() time.Duration {
 	return memoryOfGeneration
 }
 
-// lease waits for the session's lease in the Store and renews it until release. Without a Store there is one process, and the
-// lock is enough.
+// lease waits for the session's lease in the Store and renews it until release.
+// Without a Store there is one process, and the lock is enough.
 func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, release func(), err error) {
 	if m.vault == nil {
 		return ctx, func() {}, nil
@@ -110,7 +117,8 @@ func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, rele
 	return ctx, func() { cancel(); <-done; m.unlease(ctx, id, holder) }, nil
 }
 
-// renew keeps the lease until ctx ends; when it can't, it cancels ctx before the lease's time is over.
+// renew keeps the lease until ctx ends; when it can't, it cancels ctx before
+// the lease's time is over.
 func (m *Manager) renew(ctx context.Context, cancel func(), id string, holder []byte) {
 	tick := time.NewTicker(leaseLife / 3)
 	defer tick.Stop()

@@ -2,13 +2,15 @@ package session
 
 import "time"
 
-// expiring is a map whose entries end. It sweeps itself a little at every put, so that it needs no goroutine and what has ended
-// never outweighs what lives. Its owner locks it.
+// expiring is a map whose entries end. It sweeps itself a little at every put,
+// so that it needs no goroutine and what has ended never outweighs what lives.
+// Its owner locks it.
 type expiring[V any] struct {
 	entries map[string]expiringEntry[V]
 	bytes   int
 }
 
+// expiringEntry is a value, when it ends and what it takes.
 type expiringEntry[V any] struct {
 	value V
 	until time.Time // on the monotonic clock: a wall clock that jumps ends nothing
@@ -20,6 +22,7 @@ const (
 	entryOverhead = 128 // bytes of a map entry beside its key and value, roughly
 )
 
+// get returns the value of key unless its time is over.
 func (e *expiring[V]) get(key string, now time.Time) (value V, ok bool) {
 	entry, ok := e.entries[key]
 	if !ok || !now.Before(entry.until) {
@@ -40,12 +43,14 @@ func (e *expiring[V]) put(key string, value V, size int, now, until time.Time) {
 	e.bytes += size
 }
 
+// delete forgets key, if it is there.
 func (e *expiring[V]) delete(key string) {
 	e.bytes -= e.entries[key].size
 	delete(e.entries, key)
 }
 
-// sweep looks at up to n entries, in the map's random order, and drops those whose time is over.
+// sweep looks at up to n entries, in the map's random order, and drops those
+// whose time is over.
 func (e *expiring[V]) sweep(now time.Time, n int) {
 	for key, entry := range e.entries {
 		if n--; n < 0 {
@@ -57,7 +62,8 @@ func (e *expiring[V]) sweep(now time.Time, n int) {
 	}
 }
 
-// shed makes room for a cache that may forget early: of a few entries, the one that ends first goes, until bytes fit max.
+// shed makes room for a cache that may forget early: of a few entries, the one
+// that ends first goes, until bytes fit max.
 func (e *expiring[V]) shed(max int) (shed int) {
 	for ; e.bytes > max && len(e.entries) > 1; shed++ {
 		var first string

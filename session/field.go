@@ -9,18 +9,22 @@ import (
 
 var errNoHandler = errors.New("session: no session in the context: wrap the handler in Manager.Handler")
 
-// A Field is a typed value that an application keeps in the session, as JSON. Declare one constant per value:
+// A Field is a typed value that an application keeps in the session, as JSON.
+// Declare one constant per value:
 //
 //	const cart session.Field[Cart] = "cart"
 //
-// Everything of a session travels with every request unless Config.ServerSide is set, so keep it small.
+// Everything of a session travels with every request unless Config.ServerSide
+// is set, so keep it small.
 type Field[T any] string
 
-// fieldPrefix keeps the names of fields apart from those that this module uses itself.
+// fieldPrefix keeps the names of fields apart from those that this module uses
+// itself.
 const fieldPrefix = "f."
 
-// Get returns the value, and whether there is one: false without a session, when nobody has set it, when the Store can't be
-// asked, and when what was kept does not fit T any more.
+// Get returns the value, and whether there is one: false without a session,
+// when nobody has set it, when the Store can't be asked, and when what was kept
+// does not fit T any more.
 func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	s := From(ctx)
 	if s == nil {
@@ -39,8 +43,8 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	return fresh, true
 }
 
-// Set keeps v, beginning a session when there is none. It is saved before the first byte of the response. Errors: v is no JSON;
-// ErrUnavailable.
+// Set keeps v, beginning a session when there is none. It is saved before the
+// first byte of the response. Errors: v is no JSON; ErrUnavailable.
 func (f Field[T]) Set(ctx context.Context, v T) error {
 	s := From(ctx)
 	if s == nil {

@@ -10,12 +10,14 @@ import (
 	"time"
 )
 
-// generation is one version of a session. Every change makes the next one; none is ever altered, so requests share it.
+// generation is one version of a session. Every change makes the next one; none
+// is ever altered, so requests share it.
 type generation struct {
 	id     string
 	number uint64 // 0: not published yet
 
-	// Times are in Unix milliseconds. idle is when the session ends if nobody uses it; 0: never.
+	// Times are in Unix milliseconds. idle is when the session ends if nobody
+	// uses it; 0: never.
 	created, deadline, idle int64
 
 	tags   []tag
@@ -36,15 +38,17 @@ type tag struct {
 	foreign int64  // stamp of a foreign clock in ms; noStamp: none
 }
 
+// noStamp is the stamp of a tag that no foreign clock has stamped.
 const noStamp = math.MinInt64
 
+// value is what an application, or this module, keeps under a name.
 type value struct {
 	name string
 	data []byte
 }
 
-// delta is what a request changes. It is applied to the newest generation when it is saved, so that two requests that change
-// different names both succeed.
+// delta is what a request changes. It is applied to the newest generation when
+// it is saved, so that two requests that change different names both succeed.
 type delta struct {
 	values map[string][]byte // nil: delete
 	tokens map[string]string // "": delete
@@ -52,10 +56,12 @@ type delta struct {
 	limit  int64 // 0: none
 }
 
+// empty reports whether nothing was changed.
 func (d *delta) empty() bool {
 	return len(d.values) == 0 && len(d.tokens) == 0 && len(d.tags) == 0 && d.limit == 0
 }
 
+// setValue notes a value; nil deletes.
 func (d *delta) setValue(name string, data []byte) {
 	if d.values == nil {
 		d.values = map[string][]byte{}
@@ -63,6 +69,7 @@ func (d *delta) setValue(name string, data []byte) {
 	d.values[name] = data
 }
 
+// setToken notes a token; "" deletes.
 func (d *delta) setToken(name, text string) {
 	if d.tokens == nil {
 		d.tokens = map[string]string{}
@@ -78,8 +85,11 @@ func (g *generation) ends() int64 {
 	return g.deadline
 }
 
+// expired reports whether a limit has passed; the moment of the limit has.
 func (g *generation) expired(now time.Time) bool { return now.UnixMilli() >= g.ends() }
 
+// value returns what is kept under name. Sessions hold a few names, and a loop
+// beats a map.
 func (g *generation) value(name string) ([]byte, bool) {
 	for i := range g.values {
 		if g.values[i].name == name {
@@ -89,6 +99,7 @@ func (g *generation) value(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// tag returns the tag with this key, nil if there is none.
 func (g *generation) tag(key string) *tag {
 	for i := range g.tags {
 		if g.tags[i].key == key {
@@ -98,7 +109,8 @@ func (g *generation) tag(key string) *tag {
 	return nil
 }
 
-// size is roughly the memory that g takes once its tokens are unpacked and a Memo is made of it.
+// size is roughly the memory that g takes once its tokens are unpacked and a
+// Memo is made of it.
 func (g *generation) size() int {
 	size := 512
 	for _, t := range g.tags {
@@ -128,7 +140,8 @@ func (g *generation) idleAt(idle int64) *generation {
 	return next
 }
 
-// apply returns the generation after g: d's changes on top of what g holds. epochs are those of d's tags.
+// apply returns the generation after g: d's changes on top of what g holds.
+// epochs are those of d's tags.
 func (g *generation) apply(d *delta, epochs map[string]int64) *generation {
 	next := g.copy()
 	next.number++
@@ -141,6 +154,8 @@ func (g *generation) apply(d *delta, epochs map[string]int64) *generation {
 	return next
 }
 
+// applyValues returns the values after changes. Names are sorted, so that what
+// is packed does not depend on the order of a map.
 func applyValues(old []value, changes map[string][]byte) []value {
 	kept := make([]value, 0, len(old)+len(changes))
 	for _, v := range old {
@@ -156,7 +171,8 @@ func applyValues(old []value, changes map[string][]byte) []value {
 	return kept
 }
 
-// applyTags adds tags; one that is there keeps the older epoch and the older stamp, so that tagging again revives nothing.
+// applyTags adds tags; one that is there keeps the older epoch and the older
+// stamp, so that tagging again revives nothing.
 func applyTags(old, added []tag, epochs map[string]int64) []tag {
 	tags := slices.Clone(old)
 	for _, t := range added {
@@ -186,6 +202,7 @@ func (d *delta) changes(g *generation) bool {
 		})
 }
 
+// sorted returns values by name: their order means nothing.
 func sorted(values []value) []value {
 	return slices.SortedFunc(slices.Values(values), func(a, b value) int {
 		return bytes.Compare([]byte(a.name), []byte(b.name))

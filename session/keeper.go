@@ -8,15 +8,19 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// A keeper is one of the two places where a session's content can be: its cookie, or a row of the Store.
+// A keeper is one of the two places where a session's content can be: its
+// cookie, or a row of the Store.
 type keeper interface {
-	// see tells, from its cookies alone, which session a request is about. errLeaveAlone: another replica may know.
+	// see tells, from its cookies alone, which session a request is about.
+	// errLeaveAlone: another replica may know.
 	see(j *jar) (sighting, error)
 
-	// newest returns the newest generation of g's session: ErrNoSession when it has ended, ErrUnavailable when nobody knows.
+	// newest returns the newest generation of g's session: ErrNoSession when it
+	// has ended, ErrUnavailable when nobody knows.
 	newest(ctx context.Context, g *generation) (version, error)
 
-	// publish makes next the generation after v.g: false when somebody else was faster.
+	// publish makes next the generation after v.g: false when somebody else was
+	// faster.
 	publish(ctx context.Context, v version, next *generation) (bool, error)
 
 	// touch moves the idle limit of v.g.
@@ -25,8 +29,8 @@ type keeper interface {
 	// end makes sure that no generation of the session is honoured any more.
 	end(ctx context.Context, id string) error
 
-	// endings tells which of the sessions have ended, with one read of the Store. err: the Store has not answered, and the
-	// rest has been judged.
+	// endings tells which of the sessions have ended, with one read of the
+	// Store. err: the Store has not answered, and the rest has been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)
 
 	// fits reports ErrTooLarge for a packed session that has no room.
@@ -58,13 +62,16 @@ type version struct {
 	sealed           // server mode: of the row
 }
 
+// errLeaveAlone is no session for this process, and a cookie that it must not
+// expire.
 var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer format")
 
 // judge returns v if it is within its limits.
 func (m *Manager) judge(v version, now time.Time) (version, error) {
 	v.idle, v.at = max(v.idle, v.g.idle), now
 	ms, created := now.UnixMilli(), v.g.created
-	// A shorter Lifetime applies at once, and a session that was begun while the clock was ahead gains nothing.
+	// A shorter Lifetime applies at once, and a session that was begun while
+	// the clock was ahead gains nothing.
 	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
 	if ms >= deadline || v.idle != 0 && ms >= v.idle || deadline > ms+maxLifetime.Milliseconds() {
 		return version{}, ErrNoSession
@@ -72,7 +79,8 @@ func (m *Manager) judge(v version, now time.Time) (version, error) {
 	return v, nil
 }
 
-// touchDue reports whether a tenth of the idle time, at most a minute, has passed since the limit was written.
+// touchDue reports whether a tenth of the idle time, at most a minute, has
+// passed since the limit was written.
 func (m *Manager) touchDue(idle int64, now time.Time) bool {
 	timeout := m.config.IdleTimeout
 	if timeout < 0 {
@@ -90,8 +98,9 @@ func (m *Manager) idleFrom(now time.Time) int64 {
 	return now.Add(m.config.IdleTimeout).UnixMilli()
 }
 
-// rowNames are the vault's names of the rows that decide about g: first, for each of prefixes, one of its id, then its tags'
-// marks. They are computed once per generation.
+// rowNames are the vault's names of the rows that decide about g: first, for
+// each of prefixes, one of its id, then its tags' marks. They are computed once
+// per generation.
 func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []string {
 	g.names.once.Do(func() {
 		for _, row := range rows {
@@ -114,7 +123,8 @@ func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) boo
 	return false
 }
 
-// rowsOf reads, in one round trip, the rows of all sessions, and returns each one's names and raw bytes.
+// rowsOf reads, in one round trip, the rows of all sessions, and returns each
+// one's names and raw bytes.
 func (m *Manager) rowsOf(ctx context.Context, all []version, rows ...func(id string) string) (names [][]string, raws [][][]byte, err error) {
 	var flat []string
 	for _, v := range all {

@@ -5,12 +5,14 @@ import (
 	"sync"
 )
 
-// locks are locks by name, which exist while somebody holds or wants them, and can be given up waiting for.
+// locks are locks by name, which exist while somebody holds or wants them, and
+// can be given up waiting for.
 type locks struct {
 	mu sync.Mutex
 	m  map[string]*lock
 }
 
+// lock is a channel and not a mutex, so that waiting can be given up.
 type lock struct {
 	held  chan struct{} // holds one element while locked
 	users int
@@ -38,6 +40,7 @@ func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error
 	}
 }
 
+// leave forgets a lock that nobody holds or wants.
 func (l *locks) leave(name string, k *lock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,21 +13,26 @@ import (
 )
 
 var (
-	// ErrUnavailable: the Store can't be reached, so nobody can say whether the session lives. Answer 503 with Retry-After
-	// (WriteUnavailable does); never treat it as signed out, never clear the cookie.
+	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the
+	// session lives. Answer 503 with Retry-After (WriteUnavailable does); never
+	// treat it as signed out, never clear the cookie.
 	ErrUnavailable = errors.New("session: store unavailable")
 
-	// ErrNoSession: there is no session: it never began, has ended, has expired or was revoked.
+	// ErrNoSession means that there is no session: it never began, has ended, has expired
+	// or was revoked.
 	ErrNoSession = errors.New("session: no session")
 
-	// ErrTooLarge: the session does not fit the permitted cookies; the text names Config.ServerSide as the way out.
+	// ErrTooLarge means that the session does not fit the permitted cookies; the text
+	// names Config.ServerSide as the way out.
 	ErrTooLarge = errors.New("session: too large")
 
-	// ErrCommitted: the response has begun, and what was changed can't reach the browser's cookie any more.
+	// ErrCommitted means that the response has begun, and what was changed can't reach
+	// the browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
 )
 
-// A Manager keeps the sessions of one cookie. It is immutable but for SetKeys, and safe for concurrent use.
+// A Manager keeps the sessions of one cookie. It is immutable but for SetKeys,
+// and safe for concurrent use.
 type Manager struct {
 	config Config
 	log    *slog.Logger
@@ -47,7 +52,8 @@ type Manager struct {
 	}
 }
 
-// New returns a Manager for c. It does no I/O, so a Store may be down. All mistakes in c are reported in one error.
+// New returns a Manager for c. It does no I/O, so a Store may be down. All
+// mistakes in c are reported in one error.
 func New(c Config) (*Manager, error) {
 	ring, err := seal.NewKeyring(c.Keys)
 	c = c.filled()
@@ -71,7 +77,8 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// SetKeys rotates keys while serving: the first seals, all open. On error the old keys stay.
+// SetKeys rotates keys while serving: the first seals, all open. On error the
+// old keys stay.
 func (m *Manager) SetKeys(keys []string) error {
 	if err := m.ring.Set(keys); err != nil {
 		return err
@@ -80,10 +87,12 @@ func (m *Manager) SetKeys(keys []string) error {
 	return nil
 }
 
-// KeyIDs returns the ids of the present keys, newest first, as OnKeyUse reports them.
+// KeyIDs returns the ids of the present keys, newest first, as OnKeyUse reports
+// them.
 func (m *Manager) KeyIDs() []string { return m.ring.IDs() }
 
-// Ready reports whether the Store answers. Without a Store it always does. Error: ErrUnavailable.
+// Ready reports whether the Store answers. Without a Store it always does.
+// Error: ErrUnavailable.
 func (m *Manager) Ready(ctx context.Context) error {
 	if m.vault == nil {
 		return nil
@@ -95,20 +104,24 @@ func (m *Manager) Ready(ctx context.Context) error {
 // Config returns the effective configuration, defaults filled in, without Keys.
 func (m *Manager) Config() Config { return m.config }
 
-// CookieName is the session cookie's full name, with the prefix that its attributes allow.
+// CookieName is the session cookie's full name, with the prefix that its
+// attributes allow.
 func (m *Manager) CookieName() string { return m.config.cookieName() }
 
-// Companion returns what a package of this module keeps beside the manager, made by create at the first call.
+// Companion returns what a package of this module keeps beside the manager,
+// made by create at the first call.
 func (m *Manager) Companion(create func() any) any {
 	m.companion.once.Do(func() { m.companion.value = create() })
 	return m.companion.value
 }
 
-// Sealer lends the manager's keys for one purpose to the packages of this module.
+// Sealer lends the manager's keys for one purpose to the packages of this
+// module.
 func (m *Manager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }
 
-// Vault lends rows of the manager's Store for one purpose to the packages of this module; nil without a Store. Its calls are
-// bounded by Config.StoreTimeout and fail with ErrUnavailable.
+// Vault lends rows of the manager's Store for one purpose to the packages of
+// this module; nil without a Store. Its calls are bounded by
+// Config.StoreTimeout and fail with ErrUnavailable.
 func (m *Manager) Vault(purpose string) *seal.Vault {
 	if m.store == nil {
 		return nil
@@ -116,8 +129,10 @@ func (m *Manager) Vault(purpose string) *seal.Vault {
 	return m.ring.Vault(m.store, purpose)
 }
 
-// DestroyID ends the session with this ID (see Session.ID), wherever its cookie is: for the one that was current when a login
-// began, say. An empty id is none. Error: ErrUnavailable; this process then honours the session no more, others may.
+// DestroyID ends the session with this ID (see Session.ID), wherever its cookie
+// is: for the one that was current when a login began, say. An empty id is
+// none. Error: ErrUnavailable; this process then honours the session no more,
+// others may.
 func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
@@ -125,7 +140,8 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	return m.keeper.end(context.WithoutCancel(ctx), id)
 }
 
-// begin makes a session that nobody knows yet, and the secret of its cookie in server mode.
+// begin makes a session that nobody knows yet, and the secret of its cookie in
+// server mode.
 func (m *Manager) begin(now time.Time) (g *generation, secret string) {
 	g = &generation{created: now.UnixMilli(), idle: m.idleFrom(now)}
 	g.deadline = g.created + m.config.Lifetime.Milliseconds()

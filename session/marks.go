@@ -11,16 +11,31 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// A mark is the Store's row about a tag. It never moves backwards, and outlives every session that it can end.
+// A mark is the Store's row about a tag. It never moves backwards, and outlives
+// every session that it can end.
 //
-// No two clocks are compared. Revoke raises the epoch; a session remembers the epoch that it found when it was tagged, so a
-// later one ends it, whatever the clocks of the processes say. (An epoch is a time only so that it still rises after the row's
-// time was over.) RevokeAt raises foreign, which is compared with the stamp of TagAt: both come from the same foreign clock.
+// No two clocks are compared. Revoke raises the epoch; a session remembers the
+// epoch that it found when it was tagged, so a later one ends it, whatever the
+// clocks of the processes say. (An epoch is a time only so that it still rises
+// after the row's time was over.) RevokeAt raises foreign, which is compared
+// with the stamp of TagAt: both come from the same foreign clock.
 type mark struct {
 	epoch, foreign int64 // Unix milliseconds
 }
 
 const markSize = 16
+
+// foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock
+// may say anything.
+func foreignStamp(t time.Time) int64 {
+	switch {
+	case t.Year() < 1970:
+		return 0
+	case t.Year() > 9999:
+		return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMilli()
+	}
+	return t.UnixMilli()
+}
 
 // Names of rows in the session vault. The vault hashes them.
 func tagRow(key string) string       { return "tag " + key }
@@ -29,7 +44,8 @@ func generationRow(id string) string { return "generation " + id }
 func sessionRow(id string) string    { return "session " + id }
 func leaseRow(id string) string      { return "lease " + id }
 
-// tagKey is what a session keeps of a tag: enough to find its mark, and less than an issuer and a subject take.
+// tagKey is what a session keeps of a tag: enough to find its mark, and less
+// than an issuer and a subject take.
 func tagKey(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return string(sum[:tagSize])
@@ -39,19 +55,21 @@ const tagSize = 16
 
 var errNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
 
-// Revoke ends all sessions tagged tag that began before now, in O(1). It needs a Store. Sessions that begin later are not
-// affected, also those that begin in the same millisecond. Errors: ErrUnavailable; then call again.
+// Revoke ends all sessions tagged tag that began before now, in O(1). It needs
+// a Store. Sessions that begin later are not affected, also those that begin in
+// the same millisecond. Errors: ErrUnavailable; then call again.
 func (m *Manager) Revoke(ctx context.Context, tag string) error {
 	return m.raise(ctx, tag, func(old mark) mark {
 		return mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign}
 	})
 }
 
-// RevokeAt is Revoke for tags stamped by a foreign clock with TagAt: it ends sessions whose stamp is at or before at (a tie
-// ends), also such as are saved later. A mark never moves backwards.
+// RevokeAt is Revoke for tags stamped by a foreign clock with TagAt: it ends
+// sessions whose stamp is at or before at (a tie ends), also such as are saved
+// later. A mark never moves backwards.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.raise(ctx, tag, func(old mark) mark {
-		return mark{epoch: old.epoch, foreign: max(old.foreign, at.UnixMilli())}
+		return mark{epoch: old.epoch, foreign: max(old.foreign, foreignStamp(at))}
 	})
 }
 
@@ -80,6 +98,8 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 	return fmt.Errorf("%w: mark kept changing", ErrUnavailable)
 }
 
+// writeMark replaces the mark that was read as raw, or adds one where there was
+// none; false when somebody else was faster.
 func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next mark) (bool, error) {
 	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
@@ -92,8 +112,9 @@ func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next ma
 // markLife is longer than any session lives that began before the mark.
 func (m *Manager) markLife() time.Duration { return m.config.Lifetime + markSlack }
 
-// readMark returns the mark in a row. One that can't be read, since its key was retired or somebody wrote to the Store, counts
-// as a revocation of everything until now: it may have been one.
+// readMark returns the mark in a row. One that can't be read, since its key was
+// retired or somebody wrote to the Store, counts as a revocation of everything
+// until now: it may have been one.
 func readMark(row seal.Row) (m mark, unreadable bool) {
 	switch {
 	case len(row.Value) == markSize:
@@ -113,8 +134,9 @@ func (t tag) endedBy(row seal.Row) bool {
 	return unreadable || m.epoch > t.epoch || t.foreign != noStamp && m.foreign >= t.foreign
 }
 
-// epochs reads the marks of tags that are about to be added: the epoch that each has to remember. A foreign mark at or after
-// the stamp means that the session has ended before it began: ErrNoSession.
+// epochs reads the marks of tags that are about to be added: the epoch that
+// each has to remember. A foreign mark at or after the stamp means that the
+// session has ended before it began: ErrNoSession.
 func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, error) {
 	if m.vault == nil || len(tags) == 0 {
 		return nil, nil
@@ -137,8 +159,9 @@ func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, err
 	return epochs, nil
 }
 
-// epoch is the one that t has to remember given its mark. A mark that can't be read is written anew: it has ended every session
-// so far, and must not lock out those to come.
+// epoch is the one that t has to remember given its mark. A mark that can't be
+// read is written anew: it has ended every session so far, and must not lock
+// out those to come.
 func (m *Manager) epoch(ctx context.Context, t tag, row seal.Row) (int64, error) {
 	now, unreadable := readMark(row)
 	if unreadable {

@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
-// A MemoryStore is a Store for exactly one process: right for one instance and for tests, wrong behind a load balancer, and
-// empty after a restart. It drops rows when their time is over, and never before: when MaxBytes are in use, it refuses new
-// ones with an error, which the browser sees as 503. The zero value is ready to use. Safe for concurrent use.
+// A MemoryStore is a Store for exactly one process: right for one instance and
+// for tests, wrong behind a load balancer, and empty after a restart. It drops
+// rows when their time is over, and never before: when MaxBytes are in use, it
+// refuses new ones with an error, which the browser sees as 503. The zero value
+// is ready to use. Safe for concurrent use.
 type MemoryStore struct {
-	// MaxBytes bounds the memory of all rows [256 MiB]: about a million revocation marks. Set it before first use.
+	// MaxBytes bounds the memory of all rows [256 MiB]: about a million
+	// revocation marks. Set it before first use.
 	MaxBytes int
 
 	mu    sync.Mutex
@@ -95,7 +98,8 @@ func (m *MemoryStore) write(ctx context.Context, key string, value []byte, ttl t
 	return true, nil
 }
 
-// room makes sure that size more bytes fit, if need be by sweeping everything, at most once a second.
+// room makes sure that size more bytes fit, if need be by sweeping everything,
+// at most once a second.
 func (m *MemoryStore) room(size int, now time.Time) error {
 	limit := m.MaxBytes
 	if limit == 0 {
@@ -111,5 +115,6 @@ func (m *MemoryStore) room(size int, now time.Time) error {
 	return nil
 }
 
-// clone copies b; unlike bytes.Clone it makes an empty slice of nil, because a stored row is never nil.
+// clone copies b; unlike bytes.Clone it makes an empty slice of nil, because a
+// stored row is never nil.
 func clone(b []byte) []byte { return append([]byte{}, b...) }

@@ -9,10 +9,12 @@ import (
 
 const maxTries = 32 // of a compare-and-swap that other processes keep winning
 
-// merge publishes d on top of the newest generation of g's session, and returns the one that is then the newest. Requests that
-// change different names at once all succeed; of two that change the same name, the later one wins.
+// merge publishes d on top of the newest generation of g's session, and returns
+// the one that is then the newest. Requests that change different names at once
+// all succeed; of two that change the same name, the later one wins.
 func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generation, error) {
-	// Within the process they queue, so that only other processes are raced with.
+	// Within the process they queue, so that only other processes are raced
+	// with.
 	unlock, err := m.locks.lock(ctx, "merge "+g.id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -39,7 +41,8 @@ func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generati
 	return nil, fmt.Errorf("%w: session kept changing", ErrUnavailable)
 }
 
-// next is the generation after v with d's changes, as it will be read back: packed and unpacked again.
+// next is the generation after v with d's changes, as it will be read back:
+// packed and unpacked again.
 func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, error) {
 	epochs, err := m.epochs(ctx, d.tags)
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
-// The packed form of a generation, before it is sealed. All numbers are varints, times are milliseconds.
+// The packed form of a generation, before it is sealed. All numbers are
+// varints, times are milliseconds.
 //
 //	version      1 byte
 //	id           length, bytes
@@ -18,7 +20,8 @@ import (
 //	tokens       see tokens.go
 //	padding      zeros up to a multiple of 64 bytes, so that the length says little of the content
 //
-// Releases read the versions that they know. A value of a later version is no session and is left alone.
+// Releases read the versions that they know. A value of a later version is no
+// session and is left alone.
 const packVersion = 1
 
 const (
@@ -34,6 +37,9 @@ var (
 
 // pack writes g.
 func pack(g *generation) ([]byte, error) {
+	if n := max(len(g.tags), len(g.values), len(g.tokens.texts)); n > maxCount {
+		return nil, fmt.Errorf("%w: %d names, at most %d are kept", ErrTooLarge, n, maxCount)
+	}
 	id, err := base64.RawURLEncoding.DecodeString(g.id)
 	if err != nil {
 		return nil, errPacked
@@ -64,6 +70,8 @@ func pack(g *generation) ([]byte, error) {
 	return append(b, make([]byte, -len(b)&(padTo-1))...), nil
 }
 
+// append writes a tag. The foreign stamp is near created as a rule, and then
+// takes few bytes.
 func (t tag) append(b []byte, created int64) []byte {
 	b = binary.AppendVarint(append(b, t.key...), t.epoch)
 	if t.foreign == noStamp {
@@ -72,6 +80,7 @@ func (t tag) append(b []byte, created int64) []byte {
 	return binary.AppendVarint(append(b, 1), t.foreign-created)
 }
 
+// appendBytes writes a length and data.
 func appendBytes(b, data []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(data))), data...)
 }
@@ -79,7 +88,8 @@ func appendBytes(b, data []byte) []byte {
 // wellKnown names take one byte. The list is part of the format: append only.
 var wellKnown = [...]string{"id", "access", "refresh", "oidc", "oidc.info", "id_token", "access_token", "refresh_token"}
 
-// appendName writes a number below len(wellKnown), or len(wellKnown) plus the length, and the name.
+// appendName writes a number below len(wellKnown), or len(wellKnown) plus the
+// length, and the name.
 func appendName(b []byte, name string) []byte {
 	for i, known := range wellKnown {
 		if name == known {
@@ -91,8 +101,9 @@ func appendName(b []byte, name string) []byte {
 
 const nameBase = 16 // room for more well-known names
 
-// unpack reads what pack wrote. What it returns refers to plain, which must not change. Everything is bounded by plain's
-// length before memory is taken; tokens are not inflated.
+// unpack reads what pack wrote. What it returns refers to plain, which must not
+// change. Everything is bounded by plain's length before memory is taken;
+// tokens are not inflated.
 func unpack(plain []byte) (*generation, error) {
 	if len(plain) == 0 || len(plain) > maxPacked {
 		return nil, errPacked
@@ -123,23 +134,27 @@ func unpack(plain []byte) (*generation, error) {
 	return g, nil
 }
 
-// reader takes a packed form apart. After the first mistake, bad stays set and everything read is zero.
+// reader takes a packed form apart. After the first mistake, bad stays set and
+// everything read is zero.
 type reader struct {
 	b   []byte
 	bad bool
 }
 
+// uvarint reads a length or a count.
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
 	return v * r.skip(n)
 }
 
+// varint reads a time or a distance.
 func (r *reader) varint() int64 {
 	v, n := binary.Varint(r.b)
 	return v * int64(r.skip(n))
 }
 
-// skip moves past n bytes that a number took; n <= 0 is binary's way to say that there is none.
+// skip moves past n bytes that a number took; n <= 0 is binary's way to say
+// that there is none.
 func (r *reader) skip(n int) uint64 {
 	if r.bad || n <= 0 {
 		r.bad = true
@@ -170,8 +185,10 @@ func (r *reader) take(n uint64) []byte {
 	return data
 }
 
+// bytes reads what appendBytes wrote, without copying.
 func (r *reader) bytes() []byte { return r.take(r.uvarint()) }
 
+// count reads how many elements follow; maxCount bounds what is made room for.
 func (r *reader) count() int {
 	n := r.uvarint()
 	if n > maxCount {
@@ -181,6 +198,7 @@ func (r *reader) count() int {
 	return int(n)
 }
 
+// name reads what appendName wrote.
 func (r *reader) name() string {
 	n := r.uvarint()
 	switch {
@@ -193,6 +211,7 @@ func (r *reader) name() string {
 	return string(r.take(n - nameBase))
 }
 
+// tag reads a tag of a session that began at created.
 func (r *reader) tag(created int64) tag {
 	t := tag{key: string(r.take(tagSize)), epoch: r.varint(), foreign: noStamp}
 	switch flag := r.take(1); {

@@ -3,12 +3,15 @@ package session
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// recent is this process's memory of what it lately changed: newer generations, for requests that still carry an older cookie,
-// and ended sessions. A late response can thus neither roll a session back nor revive it.
+// recent is this process's memory of what it lately changed: newer generations,
+// for requests that still carry an older cookie, and ended sessions. A late
+// response can thus neither roll a session back nor revive it.
 type recent struct {
+	used        atomic.Bool // something was put: until then requests pass by without the lock
 	mu          sync.RWMutex
 	generations expiring[*generation]
 	ended       expiring[struct{}]
@@ -21,8 +24,12 @@ const (
 	endedBytes  = 32 << 20 // about 200,000 ended sessions
 )
 
-// newest returns what is remembered of the session, if anything, and whether it has ended.
+// newest returns what is remembered of the session, if anything, and whether it
+// has ended.
 func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
+	if !r.used.Load() {
+		return nil, false
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if _, ended := r.ended.get(id, now); ended {
@@ -32,7 +39,8 @@ func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
 	return g, false
 }
 
-// swap remembers next unless something newer than prev is known: the compare-and-swap of a process without a Store.
+// swap remembers next unless something newer than prev is known: the
+// compare-and-swap of a process without a Store.
 func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 	now := time.Now()
 	r.mu.Lock()
@@ -43,6 +51,7 @@ func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 	if g, known := r.generations.get(next.id, now); known && g.number > prev.number {
 		return false
 	}
+	r.used.Store(true)
 	r.generations.put(next.id, next, next.size(), now, now.Add(life))
 	if r.generations.shed(recentBytes) > 0 {
 		r.full.Do(func() {
@@ -59,11 +68,13 @@ func (r *recent) forget(id string) {
 	r.generations.delete(id)
 }
 
-// end remembers that a session has ended, for as long as a cookie of it could live.
+// end remembers that a session has ended, for as long as a cookie of it could
+// live.
 func (r *recent) end(id string, life time.Duration) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.used.Store(true)
 	r.generations.delete(id)
 	r.ended.put(id, struct{}{}, 0, now, now.Add(life))
 	r.ended.shed(endedBytes)

@@ -3,20 +3,19 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 var errDetached = errors.New("session: Renew needs the session of a response")
 
-// Renew ends the current session, if any, and begins an empty one under a new id, as every login must (OWASP session
-// fixation). keepFields carries the application's Fields over, and nothing else. The old session ends when the new one is saved;
-// if that fails, Save says so and the new one is not handed out. Error: ErrUnavailable when there may be Fields to keep and the
-// Store can't be asked.
+// Renew ends the current session, if any, and begins an empty one under a new
+// id, as every login must (OWASP session fixation). keepFields carries the
+// application's Fields over, and nothing else. The old session ends when the
+// new one is saved; if that fails, Save says so and the new one is not handed
+// out. Error: ErrUnavailable when there may be Fields to keep and the Store
+// can't be asked.
 func (s *Session) Renew(keepFields bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,12 +58,14 @@ func (s *Session) retire() {
 	s.base = nil
 }
 
-// Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked dead where a Store is set. A
-// Store's failure is returned (ErrUnavailable) after the local part is done: this process then honours the session no more.
+// Destroy ends the session: the cookie is expired, a server-side row deleted,
+// and its id marked dead where a Store is set. A Store's failure is returned
+// (ErrUnavailable) after the local part is done: this process then honours the
+// session no more.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.load()
+	_ = s.load() // whatever there is to end
 	s.retire()
 	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
 	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
@@ -75,7 +76,8 @@ func (s *Session) Destroy(ctx context.Context) error {
 	return s.endOld(ctx)
 }
 
-// endOld ends the sessions that were replaced or destroyed. What could not be ended stays on the list.
+// endOld ends the sessions that were replaced or destroyed. What could not be
+// ended stays on the list.
 func (s *Session) endOld(ctx context.Context) error {
 	for len(s.ended) > 0 {
 		if err := s.m.keeper.end(context.WithoutCancel(ctx), s.ended[0]); err != nil {
@@ -86,9 +88,11 @@ func (s *Session) endOld(ctx context.Context) error {
 	return nil
 }
 
-// Save publishes pending changes now, as Handler does before the first byte. Call it where a failure has to become another
-// answer. Errors: ErrTooLarge; ErrUnavailable; ErrNoSession when the session has ended meanwhile, so that nothing was saved;
-// ErrCommitted when the changes are published but the browser can't learn of them in this response. After any other error than
+// Save publishes pending changes now, as Handler does before the first byte.
+// Call it where a failure has to become another answer. Errors: ErrTooLarge;
+// ErrUnavailable; ErrNoSession when the session has ended meanwhile, so that
+// nothing was saved; ErrCommitted when the changes are published but the
+// browser can't learn of them in this response. After any other error than
 // ErrCommitted the changes are not tried again unless you call Save again.
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
@@ -100,7 +104,7 @@ func (s *Session) Save(ctx context.Context) error {
 		s.gaveUp = true
 		return err
 	}
-	if s.begun && s.mustWrite {
+	if s.ctx != nil && s.begun && s.mustWrite {
 		s.warn("session saved after the response began: its cookie can't be set")
 		return ErrCommitted
 	}
@@ -112,7 +116,8 @@ func (s *Session) dirty() bool {
 	return s.loaded && s.base != nil && !s.gaveUp && (s.base.number == 0 || !s.delta.empty())
 }
 
-// save publishes delta. The sessions that this one replaces end first: there is never a moment with both.
+// save publishes delta. The sessions that this one replaces end first: there is
+// never a moment with both.
 func (s *Session) save(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
 	if err := s.endOld(ctx); err != nil {
@@ -139,66 +144,8 @@ func (s *Session) drop() {
 	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
 }
 
-// commit saves what is pending and sets or expires cookies.
-func (s *Session) commit(h http.Header, shared bool) error {
-	saved := s.dirty()
-	if saved {
-		if err := s.save(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
-			return err
-		}
-	}
-	return s.emit(h, shared, saved)
-}
-
-// emit writes Set-Cookie lines into h, if there is anything to tell the browser.
-func (s *Session) emit(h http.Header, shared, saved bool) error {
-	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared) {
-		switch err := s.refresh(h, saved); {
-		case errors.Is(err, ErrNoSession):
-			s.drop()
-		case err != nil && s.mustWrite:
-			return err
-		case err != nil: // the old cookie still serves
-			s.m.log.Warn("session cookie not renewed", "error", err)
-		}
-	}
-	if s.expire && s.base == nil {
-		s.m.format.write(h, &s.jar, nil, 0)
-	}
-	return nil
-}
-
-// refresh looks once more at marks and newer generations, since the handler may have taken its time (unless saving has just
-// done so), and then moves the idle limit, in the row or in the cookie that it sets.
-func (s *Session) refresh(h http.Header, saved bool) error {
-	ctx := context.WithoutCancel(s.ctx)
-	v := version{g: s.base}
-	if !saved {
-		var err error
-		if v, err = s.m.keeper.newest(ctx, s.base); err != nil {
-			return err
-		}
-	}
-	idle := s.m.idleFrom(time.Now())
-	if s.mayWrite && !saved {
-		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
-			return err
-		}
-	}
-	if s.m.config.ServerSide && !s.mustWrite {
-		return nil
-	}
-	values, life, err := s.m.keeper.cookie(v.g.idleAt(idle), s.secret)
-	if err != nil {
-		return err
-	}
-	if size := s.m.format.write(h, &s.jar, values, life); size > warnSize {
-		s.m.log.Warn("session cookies are large", "bytes", size)
-	}
-	return nil
-}
-
-// finish deals with what was changed after the response began: it can still be published, for requests to come.
+// finish deals with what was changed after the response began: it can still be
+// published, for requests to come.
 func (s *Session) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,10 +163,11 @@ func (s *Session) finish() {
 func (s *Session) warn(message string) {
 	if !s.warned {
 		s.warned = true
-		s.m.log.Warn(message, "session", idOf(s.base))
+		s.m.log.Warn(message, "session", idOf(s.base)) //nolint:sloglint // the callers pass constants
 	}
 }
 
+// idOf is what a log line calls the session.
 func idOf(g *generation) string {
 	if g == nil {
 		return ""
@@ -227,8 +175,9 @@ func idOf(g *generation) string {
 	return g.id
 }
 
-// Sync adopts the newest published generation, on top of which this request's own changes stay; the response then carries its
-// cookie, if it has not begun. Errors: ErrNoSession, ErrUnavailable.
+// Sync adopts the newest published generation, on top of which this request's
+// own changes stay; the response then carries its cookie, if it has not begun.
+// Errors: ErrNoSession, ErrUnavailable.
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,25 +202,4 @@ func (s *Session) Sync(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// WriteUnavailable answers 503 with Retry-After, the answer to ErrUnavailable: the cookie stays, and the browser may try again.
-func WriteUnavailable(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", "5")
-	writeFailure(w, http.StatusServiceUnavailable)
-}
-
-func writeFailure(w http.ResponseWriter, status int) {
-	h := w.Header()
-	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified", "Location"} {
-		h.Del(name)
-	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	if h.Get("Content-Security-Policy") == "" {
-		h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
-	}
-	w.WriteHeader(status)
-	fmt.Fprintln(w, http.StatusText(status))
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// serverKeeper keeps a session in a row of the Store, named by a hash of the 256 random bits in the cookie. The row is created
-// once and from then on only updated, so what is gone stays gone.
+// serverKeeper keeps a session in a row of the Store, named by a hash of the
+// 256 random bits in the cookie. The row is created once and from then on only
+// updated, so what is gone stays gone.
 type serverKeeper struct{ *Manager }
 
 const secretSize = 32
@@ -25,12 +26,14 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// secretID is the session's ID: it names the row and may be logged, and leads to no cookie.
+// secretID is the session's ID: it names the row and may be logged, and leads
+// to no cookie.
 func secretID(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// see takes the cookie for an id; only the Store knows whether it is one.
 func (k *serverKeeper) see(j *jar) (sighting, error) {
 	secret := j.chunks[0]
 	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
@@ -40,8 +43,9 @@ func (k *serverKeeper) see(j *jar) (sighting, error) {
 	return sighting{g: &generation{id: secretID(secret)}, secret: secret}, nil
 }
 
-// newest reads the row and, in the same round trip, the marks of the tags that this process remembers of it. What it remembers
-// saves unsealing a row that has not changed.
+// newest reads the row and, in the same round trip, the marks of the tags that
+// this process remembers of it. What it remembers saves unsealing a row that
+// has not changed.
 func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, error) {
 	if g.number == 0 && g.created != 0 { // begun in this request
 		return k.judge(version{g: g}, time.Now())
@@ -83,6 +87,8 @@ func (k *serverKeeper) ended(ctx context.Context, v version) error {
 	return ErrNoSession
 }
 
+// decode opens a row. One that can't be read is deleted, since nobody will ever
+// read it, but for one that a key of another replica may open.
 func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
 	d := k.cache.get(id, ring, func(from []string) bool { return from[0] == string(raw) })
 	if d != nil {
@@ -106,8 +112,8 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 	return d, nil
 }
 
-// handOver prefers a generation that this process could not store when it was made, because the Store was down, and stores
-// it now.
+// handOver prefers a generation that this process could not store when it was
+// made, because the Store was down, and stores it now.
 func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
 	now := time.Now()
 	remembered, ended := k.recent.newest(v.g.id, now)
@@ -124,6 +130,8 @@ func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error)
 	return k.newest(ctx, &generation{id: v.g.id})
 }
 
+// publish writes the row: adds it for a session that has just begun, else
+// replaces it while it is the one that v was read from.
 func (k *serverKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
 	plain, err := pack(next)
 	if err != nil {
@@ -143,12 +151,14 @@ func (k *serverKeeper) publish(ctx context.Context, v version, next *generation)
 	return ok, err
 }
 
-// touch leaves a row alone that somebody else has just changed: that moved the limit too.
+// touch leaves a row alone that somebody else has just changed: that moved the
+// limit too.
 func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
 	_, err := k.publish(ctx, v, v.g.idleAt(idle))
 	return err
 }
 
+// end deletes the row. No mark is needed: without its row a session is over.
 func (k *serverKeeper) end(ctx context.Context, id string) error {
 	k.recent.end(id, k.markLife())
 	k.watch.end(id)
@@ -167,6 +177,7 @@ func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	return ended, err
 }
 
+// fits bounds a row.
 func (k *serverKeeper) fits(plain []byte) error {
 	if len(plain) > maxPacked {
 		return fmt.Errorf("%w: %d bytes packed, at most %d are kept", ErrTooLarge, len(plain), maxPacked)
@@ -174,7 +185,8 @@ func (k *serverKeeper) fits(plain []byte) error {
 	return nil
 }
 
-// cookie holds the secret until the absolute limit: the idle limit moves in the Store.
+// cookie holds the secret until the absolute limit: the idle limit moves in the
+// Store.
 func (k *serverKeeper) cookie(g *generation, secret string) ([]string, time.Duration, error) {
 	return []string{secret}, time.Until(time.UnixMilli(g.deadline)), nil
 }

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// A Session is a request's view of its browser's session. What it changes is its own until it is saved: by Handler before the
-// first byte of the response, or by Save. It is safe for concurrent use by the goroutines of one request.
+// A Session is a request's view of its browser's session. What it changes is
+// its own until it is saved: by Handler before the first byte of the response,
+// or by Save. It is safe for concurrent use by the goroutines of one request.
 type Session struct {
 	m      *Manager
 	ctx    context.Context // of the request; nil for the one that Exclusive hands out
@@ -35,10 +36,12 @@ type Session struct {
 	warned    bool
 }
 
+// contextKey is private, so that nobody else can put a session into a context.
 type contextKey struct{}
 
-// From returns the session handle that Handler put into ctx, nil without Handler. The handle exists for signed-out browsers too.
-// With several Managers it is the innermost one's.
+// From returns the session handle that Handler put into ctx, nil without
+// Handler. The handle exists for signed-out browsers too. With several Managers
+// it is the innermost one's.
 func From(ctx context.Context) *Session {
 	s, _ := ctx.Value(contextKey{}).(*Session)
 	return s
@@ -53,8 +56,9 @@ func (m *Manager) From(ctx context.Context) *Session {
 // Manager returns the manager that made s.
 func (s *Session) Manager() *Manager { return s.m }
 
-// Load decodes the session now: nil when there is a living session, ErrNoSession, or ErrUnavailable. The work is done once a
-// request; every other method does it first.
+// Load decodes the session now: nil when there is a living session,
+// ErrNoSession, or ErrUnavailable. The work is done once a request; every other
+// method does it first.
 func (s *Session) Load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,66 +110,6 @@ func (s *Session) adopt(seen sighting) error {
 	return nil
 }
 
-// ID is the session's identifier for logs, leases and hand-over: stable over generations, new with every Renew, not the
-// cookie's secret (in server mode a hash of it). Empty when there is none.
-func (s *Session) ID() string {
-	g := s.current()
-	if g == nil {
-		return ""
-	}
-	return g.id
-}
-
-// Created is when the session began; zero when there is none.
-func (s *Session) Created() time.Time {
-	g := s.current()
-	if g == nil {
-		return time.Time{}
-	}
-	return time.UnixMilli(g.created)
-}
-
-// Expires is when the session ends if nobody uses it any more: the nearer of absolute and idle limit. Zero when there is none.
-func (s *Session) Expires() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return time.Time{}
-	}
-	deadline := s.deadline()
-	if s.idle != 0 && s.idle < deadline {
-		deadline = s.idle
-	}
-	return time.UnixMilli(deadline)
-}
-
-// Deadline is the absolute limit. Zero when there is none.
-func (s *Session) Deadline() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return time.Time{}
-	}
-	return time.UnixMilli(s.deadline())
-}
-
-func (s *Session) deadline() int64 {
-	deadline := min(s.base.deadline, s.base.created+s.m.config.Lifetime.Milliseconds())
-	if s.delta.limit != 0 {
-		deadline = min(deadline, s.delta.limit)
-	}
-	return deadline
-}
-
-func (s *Session) current() *generation {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return nil
-	}
-	return s.base
-}
-
 // Get returns a copy of the value kept under name, and whether there is one.
 func (s *Session) Get(name string) ([]byte, bool) {
 	s.mu.Lock()
@@ -188,8 +132,9 @@ func (s *Session) get(name string) ([]byte, bool) {
 	return s.base.value(name)
 }
 
-// Set keeps a copy of value under name. It is never compressed, so that its length tells nothing of its content. It begins a
-// session when there is none. Error: ErrUnavailable, since nobody knows whether there is one.
+// Set keeps a copy of value under name. It is never compressed, so that its
+// length tells nothing of its content. It begins a session when there is none.
+// Error: ErrUnavailable, since nobody knows whether there is one.
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,7 +158,8 @@ func (s *Session) Delete(name string) {
 	s.changed()
 }
 
-// Token returns the token kept under name, and whether there is one. The first call unpacks the session's tokens.
+// Token returns the token kept under name, and whether there is one. The first
+// call unpacks the session's tokens.
 func (s *Session) Token(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,8 +172,10 @@ func (s *Session) Token(name string) (string, bool) {
 	return s.base.tokens.get(name)
 }
 
-// SetToken keeps a token under name in little room: the claims of a JWT are packed beside those of the session's other tokens,
-// and its text comes back byte for byte. An empty token is none. It begins a session when there is none. Error: ErrUnavailable.
+// SetToken keeps a token under name in little room: the claims of a JWT are
+// packed beside those of the session's other tokens, and its text comes back
+// byte for byte. An empty token is none. It begins a session when there is
+// none. Error: ErrUnavailable.
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,14 +187,17 @@ func (s *Session) SetToken(name, token string) error {
 	return nil
 }
 
-// Tag lets Manager.Revoke(tag) end this session. It takes effect when the session is saved, above any revocation of that tag
-// until then. Tagging twice changes nothing. Without a session it does nothing.
+// Tag lets Manager.Revoke(tag) end this session. It takes effect when the
+// session is saved, above any revocation of that tag until then. Tagging twice
+// changes nothing. Without a session it does nothing.
 func (s *Session) Tag(tag string) { s.tag(tag, noStamp) }
 
-// TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is before at, a time by a foreign clock (an ID
-// token's iat, say). Saving returns ErrNoSession when that has happened already.
-func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, at.UnixMilli()) }
+// TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is
+// before at, a time by a foreign clock (an ID token's iat, say). Saving returns
+// ErrNoSession when that has happened already.
+func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, foreignStamp(at)) }
 
+// tag notes a tag for the next save.
 func (s *Session) tag(name string, stamp int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -257,7 +208,8 @@ func (s *Session) tag(name string, stamp int64) {
 	s.changed()
 }
 
-// Limit caps the absolute deadline (a provider's session_expiry); it never extends it. Without a session it does nothing.
+// Limit caps the absolute deadline (a provider's session_expiry); it never
+// extends it. Without a session it does nothing.
 func (s *Session) Limit(t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,8 +224,10 @@ func (s *Session) Limit(t time.Time) {
 	s.changed()
 }
 
-// LeaveCookie lets this response go out without a cookie that only moves the idle limit. It is for a session that another
-// process may have changed, without this one knowing: an older cookie must not take the place of a newer one.
+// LeaveCookie lets this response go out without a cookie that only moves the
+// idle limit. It is for a session that another process may have changed,
+// without this one knowing: an older cookie must not take the place of a newer
+// one.
 func (s *Session) LeaveCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -292,6 +246,7 @@ func (s *Session) start() error {
 	return err
 }
 
+// begin replaces whatever there is by a session that has not been saved.
 func (s *Session) begin() {
 	s.base, s.secret = s.m.begin(time.Now())
 	s.idle, s.delta, s.err = s.base.idle, delta{}, nil
@@ -301,34 +256,3 @@ func (s *Session) begin() {
 
 // changed notes that delta has changed.
 func (s *Session) changed() { s.memo, s.gaveUp = nil, false }
-
-// Memo returns what build makes of the session, once per generation, for all requests that carry it: so the result must depend
-// on nothing but the session, and must not be changed. What this request has changed and not saved makes a result of its own.
-// There is one result per Manager: Memo is for the package that owns the session's content. It is nil without a session.
-func (s *Session) Memo(build func(*Session) any) any {
-	s.mu.Lock()
-	if s.load() != nil {
-		s.mu.Unlock()
-		return nil
-	}
-	shared, own := s.base, !s.delta.empty() || s.base.number == 0
-	memo := s.memo
-	if !own {
-		memo = shared.memo.Load()
-	}
-	s.mu.Unlock()
-	if memo != nil {
-		return *memo
-	}
-	result := build(s) // without the lock: it calls our methods
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.base != shared: // changed meanwhile
-	case own:
-		s.memo = &result
-	case !shared.memo.CompareAndSwap(nil, &result):
-		return *shared.memo.Load()
-	}
-	return result
-}

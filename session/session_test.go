@@ -347,3 +347,58 @@ func TestCookieAttributes(t *testing.T) {
 	require.Equal(t, "private, no-store", w.Header().Get("Cache-Control"))
 	require.Equal(t, "Cookie", w.Header().Get("Vary"))
 }
+
+func TestStampsOfAClockThatIsFarOff(t *testing.T) {
+	for name, c := range configs() {
+		if c.Store == nil {
+			continue
+		}
+		for _, stamp := range []time.Time{{}, time.Unix(0, 0), time.Unix(1<<60, 0), time.Unix(-1<<60, 0)} {
+			t.Run(fmt.Sprint(name, stamp.Unix()), func(t *testing.T) {
+				b := newBrowser(t, newManager(t, c))
+				tag := fmt.Sprint(stamp.Unix())
+				b.with(func(s *session.Session) {
+					require.NoError(t, s.Renew(false))
+					s.TagAt(tag, stamp)
+				})
+				require.NoError(t, b.load())
+				require.NoError(t, b.m.RevokeAt(t.Context(), tag, stamp))
+				require.ErrorIs(t, b.load(), session.ErrNoSession)
+			})
+		}
+	}
+}
+
+func TestTaggingAgainRevivesNothing(t *testing.T) {
+	for name, c := range configs() {
+		if c.Store == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			at := time.Unix(1_800_000_000, 0)
+			b := newBrowser(t, newManager(t, c))
+			b.with(func(s *session.Session) {
+				s.Tag("before there is a session") // does nothing
+				require.NoError(t, s.Renew(false))
+				s.Tag("t")
+				s.TagAt("t", at)
+			})
+			late := b.clone()
+			require.NoError(t, b.m.Revoke(t.Context(), "t"))
+			late.with(func(s *session.Session) {
+				s.Tag("t")
+				s.TagAt("t", at.Add(time.Hour))
+			})
+			require.ErrorIs(t, late.load(), session.ErrNoSession)
+
+			b = newBrowser(t, b.m)
+			b.with(func(s *session.Session) {
+				require.NoError(t, s.Renew(false))
+				s.TagAt("u", at)
+			})
+			b.with(func(s *session.Session) { s.TagAt("u", at.Add(time.Hour)) })
+			require.NoError(t, b.m.RevokeAt(t.Context(), "u", at))
+			require.ErrorIs(t, b.load(), session.ErrNoSession, "the older stamp stays")
+		})
+	}
+}

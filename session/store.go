@@ -8,9 +8,12 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// A Store keeps small rows for a limited time: revocation marks, recent generations, leases, and with Config.ServerSide the
-// sessions. It uses standard types only, so that a store need not import this package. Keys arrive hashed (43 characters of
-// the URL alphabet of base64) and values sealed, so a store sees neither names nor content; it must not look into them.
+// A Store keeps small rows for a limited time: revocation marks, recent
+// generations, leases, and with Config.ServerSide the sessions. It uses
+// standard types only, so that a store need not import this package. Keys
+// arrive hashed (43 characters of the URL alphabet of base64) and values
+// sealed, so a store sees neither names nor content; it must not look into
+// them.
 //
 // The rules, which package sessiontest checks:
 //
@@ -28,12 +31,15 @@ import (
 //   - All methods are safe for concurrent use, and return promptly with an error once ctx is done.
 type Store = seal.Store
 
-// timedStore bounds every call of a Store, and makes every failure an ErrUnavailable.
+// timedStore bounds every call of a Store, and makes every failure an
+// ErrUnavailable.
 type timedStore struct {
 	store   Store
 	timeout time.Duration
 }
 
+// Get checks what a Store of somebody else's returns before its elements are
+// counted on.
 func (t timedStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
@@ -44,12 +50,14 @@ func (t timedStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	return values, unavailable(err)
 }
 
+// Set implements Store.
 func (t timedStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	return unavailable(t.store.Set(ctx, key, value, max(ttl, time.Millisecond)))
 }
 
+// Add implements Store.
 func (t timedStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
@@ -57,6 +65,7 @@ func (t timedStore) Add(ctx context.Context, key string, value []byte, ttl time.
 	return ok, unavailable(err)
 }
 
+// Swap implements Store.
 func (t timedStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
@@ -64,6 +73,7 @@ func (t timedStore) Swap(ctx context.Context, key string, old, value []byte, ttl
 	return ok, unavailable(err)
 }
 
+// Delete implements Store.
 func (t timedStore) Delete(ctx context.Context, key string, old []byte) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
@@ -71,6 +81,8 @@ func (t timedStore) Delete(ctx context.Context, key string, old []byte) (bool, e
 	return ok, unavailable(err)
 }
 
+// unavailable keeps the cause for the log: a time-out, a refused connection or
+// a full store are one thing to a browser.
 func unavailable(err error) error {
 	if err == nil {
 		return nil

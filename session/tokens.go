@@ -2,27 +2,27 @@ package session
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
 
-// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the smallest form from which its text
-// comes back character by character, which is tried when it is packed; a part that fails is kept as text:
+// Tokens are packed by their shape. A token is cut at its dots, and each part
+// is kept in the smallest form from which its text comes back character by
+// character, which is tried when it is packed; a part that fails is kept as
+// text:
 //
 //	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), in one stream that all
 //	         tokens of the session share, deflated with a preset dictionary
 //	raw      the bytes behind any other base64 part: signatures, opaque tokens, encrypted tokens
 //	text     anything else
 //
-// Nothing else goes into the stream: no secret, and nothing that an application or a visitor chooses, so that the length of
-// what is sealed does not tell one from the other. The form:
+// Nothing else goes into the stream: no secret, and nothing that an application
+// or a visitor chooses, so that the length of what is sealed does not tell one
+// from the other. The form:
 //
 //	length of the rest
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
@@ -40,15 +40,18 @@ const (
 	maxClaims = 64 << 10 // of all tokens of a session, inflated and filled in
 )
 
-// tokens are the tokens of a generation: packed, and unpacked when somebody asks.
+// tokens are the tokens of a generation: packed, and unpacked when somebody
+// asks.
 type tokens struct {
 	packed *packedTokens
 	texts  []tokenText // when they were just set, and not packed yet
 }
 
+// tokenText is a token as an application knows it.
 type tokenText struct{ name, text string }
 
-// packedTokens is the form as it was read, which is written again as it is while no token changes.
+// packedTokens is the form as it was read, which is written again as it is
+// while no token changes.
 type packedTokens struct {
 	form  []byte
 	once  sync.Once
@@ -63,11 +66,13 @@ type form struct {
 	claims int // inflated length
 }
 
+// packedToken is a token as parts between dots.
 type packedToken struct {
 	name  string
 	parts []part
 }
 
+// part is one of them; size is its length in its own form.
 type part struct {
 	kind, size int
 	data       []byte // nil for claims
@@ -83,6 +88,7 @@ func (t *tokens) get(name string) (string, bool) {
 	return "", false
 }
 
+// all returns every token as text.
 func (t *tokens) all() []tokenText {
 	if t.packed == nil {
 		return t.texts
@@ -91,11 +97,13 @@ func (t *tokens) all() []tokenText {
 	return t.packed.texts
 }
 
+// equal compares tokens; the same packed form needs no unpacking.
 func (t *tokens) equal(other *tokens) bool {
 	return t.packed != nil && t.packed == other.packed || slices.Equal(t.all(), other.all())
 }
 
-// with returns the tokens after changes ("" deletes); without any, the packed form stays.
+// with returns the tokens after changes ("" deletes); without any, the packed
+// form stays.
 func (t *tokens) with(changes map[string]string) tokens {
 	if len(changes) == 0 {
 		return *t
@@ -139,6 +147,7 @@ type tokenWriter struct {
 	filled int    // what the stream's claims are long in full
 }
 
+// token writes one token, part by part.
 func (w *tokenWriter) token(text string) {
 	parts := strings.Split(text, ".")
 	jwt := len(parts) == 3
@@ -153,12 +162,13 @@ func (w *tokenWriter) token(text string) {
 		case raw != nil:
 			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
 		default:
-			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|partText), part...)
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|uint64(partText)), part...)
 		}
 	}
 }
 
-// object writes raw as claims, if it looks like a JSON object and there is room.
+// object writes raw as claims, if it looks like a JSON object and there is
+// room.
 func (w *tokenWriter) object(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
 		return false
@@ -173,7 +183,8 @@ func (w *tokenWriter) object(raw []byte) bool {
 	return true
 }
 
-// rawOf returns the bytes behind base64 text, nil unless they give back the same text.
+// rawOf returns the bytes behind base64 text, nil unless they give back the
+// same text.
 func rawOf(text string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != text {
@@ -204,6 +215,7 @@ func (r *reader) form() (f form, ok bool) {
 	return f, !r.bad && len(r.b) == 0 && f.claims <= maxClaims
 }
 
+// part reads one part's head, and its bytes unless they are in the stream.
 func (r *reader) part(f *form) part {
 	head := r.uvarint()
 	t := part{kind: int(head & 3), size: int(min(head>>2, maxClaims+1))}
@@ -218,8 +230,9 @@ func (r *reader) part(f *form) part {
 	return t
 }
 
-// unpackTokens rebuilds the texts. A form that contradicts itself, or grows beyond what was ever packed, which only a holder of
-// the keys can make, yields no tokens.
+// unpackTokens rebuilds the texts. A form that contradicts itself, or grows
+// beyond what was ever packed, which only a holder of the keys can make, yields
+// no tokens.
 func unpackTokens(packed []byte) []tokenText {
 	r := &reader{b: packed}
 	f, ok := r.form()
@@ -254,54 +267,10 @@ func unpackTokens(packed []byte) []tokenText {
 	return texts
 }
 
+// append writes the text of a part.
 func (t part) append(text, data []byte) []byte {
 	if t.kind == partText {
 		return append(text, data...)
 	}
 	return base64.RawURLEncoding.AppendEncode(text, data)
-}
-
-var errStream = errors.New("session: claims are not what their lengths say")
-
-var deflaters = sync.Pool{New: func() any {
-	w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
-	if err != nil { // only for a level that does not exist
-		panic(err)
-	}
-	return w
-}}
-
-func deflate(claims []byte) ([]byte, error) {
-	if len(claims) == 0 {
-		return nil, nil
-	}
-	var buf bytes.Buffer
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	w.Reset(&buf) // keeps the dictionary
-	if _, err := w.Write(claims); err != nil {
-		return nil, err
-	}
-	err := w.Close()
-	return buf.Bytes(), err
-}
-
-var inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
-
-// inflate reads exactly size bytes; a stream that holds more or less is an error, found without reading on.
-func inflate(stream []byte, size int) ([]byte, error) {
-	if size == 0 && len(stream) == 0 {
-		return nil, nil
-	}
-	r := inflaters.Get().(io.ReadCloser)
-	defer inflaters.Put(r)
-	if err := r.(flate.Resetter).Reset(bytes.NewReader(stream), dictionary); err != nil {
-		return nil, err
-	}
-	claims := make([]byte, size+1)
-	n, err := io.ReadFull(r, claims)
-	if err != io.ErrUnexpectedEOF && err != io.EOF || n != size {
-		return nil, errStream
-	}
-	return claims[:size], nil
 }

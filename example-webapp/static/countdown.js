@@ -4,9 +4,14 @@ for (const element of document.querySelectorAll("time[data-countdown]")) {
   const end = Date.parse(element.dateTime);
   const show = () => {
     const left = Math.max(0, Math.floor((end - Date.now()) / 1000));
-    const hours = Math.floor(left / 3600), minutes = Math.floor(left / 60) % 60, seconds = left % 60;
-    element.textContent = hours > 0 ? `${hours} h ${minutes} min` : minutes > 0 ? `${minutes} min ${seconds} s` : `${seconds} s`;
+    element.textContent = left > 0 ? inWords(left) : "Nothing left";
     if (left > 0) setTimeout(show, 1000);
   };
   show();
+}
+
+function inWords(left) {
+  const hours = Math.floor(left / 3600), minutes = Math.floor(left / 60) % 60, seconds = left % 60;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min ${seconds} s` : `${seconds} s`;
 }

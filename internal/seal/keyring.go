@@ -18,25 +18,29 @@ const (
 	idSize  = 6 // characters of a key id on the wire
 )
 
-// A Keyring is a list of 32-byte keys: the first seals, all open. Set replaces the list while serving. The zero value holds no
-// key; make one with NewKeyring. Safe for concurrent use.
+// A Keyring is a list of 32-byte keys: the first seals, all open. Set replaces
+// the list while serving. The zero value holds no key; make one with
+// NewKeyring. Safe for concurrent use.
 type Keyring struct {
 	keys atomic.Pointer[keyset]
 }
 
-// keyset is one immutable list of keys. Its address tells a Sealer whether the sub-keys that it holds are still current.
+// keyset is one immutable list of keys. Its address tells a Sealer whether the
+// sub-keys that it holds are still current.
 type keyset struct {
 	generation uint64
 	keys       []key
 }
 
+// key is one key and the id that stands in front of what it seals.
 type key struct {
 	id     string
 	secret []byte
 }
 
-// NewKeyring parses base64 keys (standard or URL alphabet, padded or not), newest first. It refuses an empty list, keys that are
-// not 32 bytes, repeated keys and keys of one repeated byte, and reports every mistake at once.
+// NewKeyring parses base64 keys (standard or URL alphabet, padded or not),
+// newest first. It refuses an empty list, keys that are not 32 bytes, repeated
+// keys and keys of one repeated byte, and reports every mistake at once.
 func NewKeyring(keys []string) (*Keyring, error) {
 	k := new(Keyring)
 	if err := k.Set(keys); err != nil {
@@ -52,7 +56,8 @@ func NewKey() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// Set replaces the keys; sealers and vaults made before use the new ones at once. On error nothing changes.
+// Set replaces the keys; sealers and vaults made before use the new ones at
+// once. On error nothing changes.
 func (k *Keyring) Set(keys []string) error {
 	parsed, err := parseKeys(keys)
 	if err != nil {
@@ -70,10 +75,12 @@ func (k *Keyring) Set(keys []string) error {
 	}
 }
 
-// Generation changes with every Set, so that a memory of opened values can be dropped.
+// Generation changes with every Set, so that a memory of opened values can be
+// dropped.
 func (k *Keyring) Generation() uint64 { return k.keys.Load().generation }
 
-// IDs returns the ids of the keys, newest first, as they stand in front of what the keys seal. An id says nothing of its key.
+// IDs returns the ids of the keys, newest first, as they stand in front of what
+// the keys seal. An id says nothing of its key.
 func (k *Keyring) IDs() []string {
 	set := k.keys.Load()
 	ids := make([]string, len(set.keys))
@@ -83,6 +90,9 @@ func (k *Keyring) IDs() []string {
 	return ids
 }
 
+// parseKeys reads a list of keys. Two keys with one id would make Open try the
+// wrong one, so they are refused as repeated; for keys that differ, the chance
+// is one in 2^36.
 func parseKeys(texts []string) ([]key, error) {
 	if len(texts) == 0 {
 		return nil, errors.New("seal: no keys: at least one base64 key of 32 bytes is needed (session.NewKey makes one)")
@@ -125,20 +135,23 @@ func parseKey(text string) ([]byte, error) {
 	return b, nil
 }
 
-// keyID derives the id that a sealed value carries. It is a hint that saves trying every key; the MAC decides.
+// keyID derives the id that a sealed value carries. It is a hint that saves
+// trying every key; the MAC decides.
 func keyID(secret []byte) string {
 	return base64.RawURLEncoding.EncodeToString(subkey(secret, "key id", idSize))[:idSize]
 }
 
-// codec returns securecookie for one key and purpose. Values are bytes already and carry their own times, so the serializer is
-// none and securecookie's age and length limits are off (what is read is bounded before it gets here).
+// codec returns securecookie for one key and purpose. Values are bytes already
+// and carry their own times, so the serializer is none and securecookie's age
+// and length limits are off (what is read is bounded before it gets here).
 func (k key) codec(purpose string) *securecookie.SecureCookie {
 	b := subkey(k.secret, "seal 1 "+purpose, 2*keySize)
 	return securecookie.New(b[:keySize], b[keySize:]).
 		SetSerializer(securecookie.NopEncoder{}).MaxAge(0).MaxLength(0)
 }
 
-// subkey is HKDF-SHA256 (RFC 5869) with the use as info, so that no two purposes share a key.
+// subkey is HKDF-SHA256 (RFC 5869) with the use as info, so that no two
+// purposes share a key.
 func subkey(secret []byte, info string, size int) []byte {
 	b, err := hkdf.Key(sha256.New, secret, nil, "signet "+info, size)
 	if err != nil { // only for sizes beyond 255 hashes

@@ -120,7 +120,7 @@ func subjectOf(compact string) string {
 // checkAssertion verifies a client assertion (RFC 7523 §3) as the FAPI 2.0
 // profile asks: aud is one string, exp is near, jti is new.
 func (p *Provider) checkAssertion(s *Settings, c *Client, compact string) *oauthError {
-	jws, err := jose.ParseSigned(compact, signatureAlgs)
+	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
 		return invalidClient("the assertion is not a JWS: " + err.Error())
 	}

@@ -29,7 +29,7 @@ func (p *Provider) checkProof(s *Settings, r *http.Request, accessToken string) 
 	default:
 		return "", invalidProof("there is more than one DPoP header")
 	}
-	jws, err := jose.ParseSigned(proofs[0], signatureAlgs)
+	jws, err := jose.ParseSignedCompact(proofs[0], signatureAlgs)
 	if err != nil || len(jws.Signatures) != 1 {
 		return "", invalidProof("it is not a JWS")
 	}

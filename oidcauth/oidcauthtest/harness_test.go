@@ -132,7 +132,7 @@ func signedIn(t *testing.T, p *oidcauthtest.Provider) map[string]any {
 // verified returns the claims of a JWT that the provider's key signed.
 func verified(t *testing.T, p *oidcauthtest.Provider, compact any) (header, claims map[string]any) {
 	t.Helper()
-	jws, err := jose.ParseSigned(compact.(string), []jose.SignatureAlgorithm{"RS256", "RS384", "PS256", "ES256", "ES384", "EdDSA"})
+	jws, err := jose.ParseSignedCompact(compact.(string), []jose.SignatureAlgorithm{"RS256", "RS384", "PS256", "ES256", "ES384", "EdDSA"})
 	require.NoError(t, err)
 	payload, err := jws.Verify(p.Key().Signer().Public())
 	require.NoError(t, err)

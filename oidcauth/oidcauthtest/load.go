@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -162,7 +163,7 @@ func redirectTarget(u *url.URL, response *http.Response) string {
 func (n *Navigation) redirected(u *url.URL, x Exchange) *Navigation {
 	next := *n
 	next.URL = x.Location
-	next.chain = append(n.chain[:len(n.chain):len(n.chain)], u)
+	next.chain = append(slices.Clone(n.chain), u)
 	next.paused = false
 	if target, err := url.Parse(next.URL); err == nil && originOf(target) != originOf(u) && n.from != nil && originOf(n.from.url) != originOf(u) {
 		next.tainted = true

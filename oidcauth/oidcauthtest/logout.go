@@ -50,7 +50,7 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 // issuedToken returns a token that one of the provider's keys, old ones
 // included, has signed, whether it has expired or not.
 func (p *Provider) issuedToken(compact string) *Token {
-	jws, err := jose.ParseSigned(compact, signatureAlgs)
+	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
 		return nil
 	}

@@ -103,7 +103,7 @@ func unpackRequestObject(s *Settings, c *Client, params url.Values) (url.Values,
 	if compact == "" || c == nil {
 		return params, nil
 	}
-	jws, err := jose.ParseSigned(compact, signatureAlgs)
+	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
 		return nil, badRequest("invalid_request_object", err.Error())
 	}

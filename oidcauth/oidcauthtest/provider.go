@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,7 +150,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.concluded(entry, rec)
 	var h http.Handler = p.handler(endpoint)
 	p.mu.Lock()
-	layers := append(p.intercepts[Any][:len(p.intercepts[Any]):len(p.intercepts[Any])], p.intercepts[endpoint]...)
+	layers := slices.Concat(p.intercepts[Any], p.intercepts[endpoint])
 	p.mu.Unlock()
 	for i := len(layers) - 1; i >= 0; i-- {
 		h = layers[i](h)

@@ -31,7 +31,7 @@ func publishedKeys(t *testing.T, p *oidcauthtest.Provider) (raw []map[string]any
 // accepted reports whether a published key verifies the token.
 func accepted(t *testing.T, p *oidcauthtest.Provider, compact any) bool {
 	t.Helper()
-	jws, err := jose.ParseSigned(compact.(string), []jose.SignatureAlgorithm{"RS256", "RS384", "PS256", "ES256", "ES384", "EdDSA"})
+	jws, err := jose.ParseSignedCompact(compact.(string), []jose.SignatureAlgorithm{"RS256", "RS384", "PS256", "ES256", "ES384", "EdDSA"})
 	if err != nil {
 		return false
 	}
@@ -125,7 +125,7 @@ func TestTokenRewrites(t *testing.T) {
 	idToken := signedIn(t, p)["id_token"].(string)
 	compact, ok := strings.CutSuffix(idToken, "=")
 	require.True(t, ok)
-	jwe, err := jose.ParseEncrypted(compact, []jose.KeyAlgorithm{jose.RSA_OAEP_256}, []jose.ContentEncryption{jose.A256GCM})
+	jwe, err := jose.ParseEncryptedCompact(compact, []jose.KeyAlgorithm{jose.RSA_OAEP_256}, []jose.ContentEncryption{jose.A256GCM})
 	require.NoError(t, err)
 	inside, err := jwe.Decrypt(key)
 	require.NoError(t, err)

@@ -1,16 +1,20 @@
-// Package redisstore keeps sessions, and what processes have to agree on about them, in Redis or anything that speaks its
-// protocol: one server, Sentinel or Cluster.
+// Package redisstore keeps sessions, and what processes have to agree on about
+// them, in Redis or anything that speaks its protocol: one server, Sentinel or
+// Cluster.
 //
 //	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: addrs, ContextTimeoutEnabled: true})
 //	manager, err := session.New(session.Config{Keys: keys, Store: redisstore.New(client)})
 //
-// Set ContextTimeoutEnabled: go-redis then ends a call when its context does. Without it the call is left running when its
-// time is over, until go-redis gives up by its own ReadTimeout.
+// Set ContextTimeoutEnabled: go-redis then ends a call when its context does.
+// Without it the call is left running when its time is over, until go-redis
+// gives up by its own ReadTimeout.
 //
-// Configure Redis with maxmemory-policy noeviction. A server that evicts rows drops revocations, and a cookie that was ended
-// works again; a full one that refuses writes is answered with 503 until there is room. FLUSHALL likewise: server-side
-// sessions are gone, and sessions in cookies that were ended within their lifetime come back to life. With replication, a
-// failover can lose the last writes; WAIT or min-replicas-to-write narrow that.
+// Configure Redis with maxmemory-policy noeviction. A server that evicts rows
+// drops revocations, and a cookie that was ended works again; a full one that
+// refuses writes is answered with 503 until there is room. FLUSHALL likewise:
+// server-side sessions are gone, and sessions in cookies that were ended within
+// their lifetime come back to life. With replication, a failover can lose the
+// last writes; WAIT or min-replicas-to-write narrow that.
 //
 // Give each application a Prefix, a database or a server of its own.
 package redisstore
@@ -26,23 +30,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultPrefix stands in front of every key unless Store.Prefix says otherwise.
+// DefaultPrefix stands in front of every key unless Store.Prefix says
+// otherwise.
 const DefaultPrefix = "signet:"
 
-// A Store is a session.Store in Redis. Safe for concurrent use once its fields are set.
+// A Store is a session.Store in Redis. Safe for concurrent use once its fields
+// are set.
 type Store struct {
-	// Prefix stands in front of every key [DefaultPrefix]. Set it before first use.
+	// Prefix stands in front of every key [DefaultPrefix]. Set it before first
+	// use.
 	Prefix string
 
 	client redis.UniversalClient
 	obeys  bool // the client ends a call when its context ends
 }
 
-// New returns a Store that uses client, which stays the caller's to close. It does no I/O.
+// New returns a Store that uses client, which stays the caller's to close. It
+// does no I/O.
 func New(client redis.UniversalClient) *Store {
 	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
 }
 
+// obeysContext asks the client for its configuration. A kind of client that is
+// not known here is taken not to look at contexts.
 func obeysContext(client redis.UniversalClient) bool {
 	switch c := client.(type) {
 	case *redis.Client:
@@ -53,7 +63,8 @@ func obeysContext(client redis.UniversalClient) bool {
 	return false
 }
 
-// Scripts touch one key each, so they run in Cluster. GET of an absent key is false in Lua, which equals no string.
+// Scripts touch one key each, so they run in Cluster. GET of an absent key is
+// false in Lua, which equals no string.
 var (
 	swap = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -64,8 +75,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 )
 
-// Get implements session.Store with one round trip (in Cluster, one to each node concerned). It tries again, once, when the
-// connection turns out to be dead: a server that was restarted leaves a pool of such.
+// Get implements session.Store with one round trip (in Cluster, one to each
+// node concerned). It tries again, once, when the connection turns out to be
+// dead: a server that was restarted leaves a pool of such.
 func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	if len(keys) == 0 {
 		return nil, ctx.Err()
@@ -77,9 +89,11 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	return values, err
 }
 
+// getOnce is Get without another try.
 func (s *Store) getOnce(ctx context.Context, keys []string) ([][]byte, error) {
 	return bounded(ctx, s.obeys, func(ctx context.Context) ([][]byte, error) {
-		// A pipeline of GETs and not MGET, whose keys Cluster wants in one slot.
+		// A pipeline of GETs and not MGET, whose keys Cluster wants in one
+		// slot.
 		pipe := s.client.Pipeline()
 		replies := make([]*redis.StringCmd, len(keys))
 		for i, key := range keys {
@@ -142,8 +156,8 @@ func (s *Store) Delete(ctx context.Context, key string, old []byte) (bool, error
 	})
 }
 
-// brokenConnection reports an error of a connection that may have died while it was idle. A time-out is none: trying again
-// would double it.
+// brokenConnection reports an error of a connection that may have died while it
+// was idle. A time-out is none: trying again would double it.
 func brokenConnection(err error) bool {
 	for _, dead := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, dead) {
@@ -153,7 +167,8 @@ func brokenConnection(err error) bool {
 	return false
 }
 
-// bounded returns when ctx is done, also with a client that does not look at ctx while it waits for an answer.
+// bounded returns when ctx is done, also with a client that does not look at
+// ctx while it waits for an answer.
 func bounded[T any](ctx context.Context, obeys bool, call func(context.Context) (T, error)) (T, error) {
 	if err := ctx.Err(); err != nil {
 		var none T

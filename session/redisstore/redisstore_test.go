@@ -113,7 +113,7 @@ func TestStalledServerIsGivenUpInTime(t *testing.T) {
 			start := time.Now()
 			_, err := store.Get(ctx, "k")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Less(t, time.Since(start), 2*time.Second)
+			require.Less(t, time.Since(start), 3*time.Second, "go-redis by itself would take longer")
 			require.NoError(t, s.cmd.Process.Signal(syscall.SIGCONT))
 			_, err = store.Get(t.Context(), "k")
 			require.NoError(t, err, "and is used again once it goes on")

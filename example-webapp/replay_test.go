@@ -1,0 +1,59 @@
+package main_test
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	main "github.com/signet-go/signet/example-webapp"
+)
+
+func TestReplayGuard(t *testing.T) {
+	t.Run("an identifier is good for once", func(t *testing.T) {
+		g := main.NewReplayGuard(time.Minute)
+		require.NoError(t, main.ConsumeID(g, t.Context(), "a"))
+		require.Error(t, main.ConsumeID(g, t.Context(), "a"))
+		require.NoError(t, main.ConsumeID(g, t.Context(), "b"))
+	})
+	t.Run("until what carries it has expired", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := main.NewReplayGuard(time.Minute)
+			require.NoError(t, main.ConsumeID(g, t.Context(), "a"))
+			time.Sleep(time.Minute - 1)
+			require.Error(t, main.ConsumeID(g, t.Context(), "a"))
+			time.Sleep(1)
+			require.NoError(t, main.ConsumeID(g, t.Context(), "a"))
+		})
+	})
+	t.Run("a full one refuses rather than forgets, and recovers with time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := main.NewReplayGuard(time.Minute)
+			for i := range main.MaxReplayIDs {
+				require.NoError(t, main.ConsumeID(g, t.Context(), strconv.Itoa(i)))
+			}
+			require.Error(t, main.ConsumeID(g, t.Context(), "one more"))
+			require.Error(t, main.ConsumeID(g, t.Context(), "0"), "the first one is still known")
+			time.Sleep(time.Minute)
+			require.NoError(t, main.ConsumeID(g, t.Context(), "one more"))
+		})
+	})
+	t.Run("of many at once, one wins", func(t *testing.T) {
+		g := main.NewReplayGuard(time.Minute)
+		var won atomic.Int32
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if main.ConsumeID(g, t.Context(), "a") == nil {
+					won.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, 1, won.Load())
+	})
+}

@@ -1,0 +1,79 @@
+package oidcauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// A GrantError is a token endpoint that refused a grant: for a resource or scope
+// that the user or client may not have, or because the client's own authentication
+// failed. Its text is for logs, not for pages.
+type GrantError struct {
+	// Code is the endpoint's error code (RFC 6749 §5.2).
+	Code string
+
+	// Description is the endpoint's error_description, cut and cleaned. It is
+	// untrusted text.
+	Description string
+
+	// Err is the cause.
+	Err error
+}
+
+// Error names code and description.
+func (e *GrantError) Error() string {
+	text := "oidcauth: token refused: " + e.Code
+	if e.Description != "" {
+		text += fmt.Sprintf(" (%q)", e.Description)
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *GrantError) Unwrap() error { return e.Err }
+
+// asRefusal turns an endpoint's error answer into a *GrantError. Other errors stay:
+// they are outages, which callers learn of as *UnavailableErrors.
+func asRefusal(err error) error {
+	refused, ok := errors.AsType[*endpointError](err)
+	if !ok || refused.Code == "" || isTransient(refused) {
+		return err
+	}
+	return &GrantError{Code: refused.Code, Description: refused.Description, Err: err}
+}
+
+// grantSurvives are error codes that say something about the client, the request or
+// the provider's state, and nothing about the refresh token.
+var grantSurvives = []string{
+	"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
+	"temporarily_unavailable", "server_error", "slow_down", "invalid_dpop_proof", "use_dpop_nonce",
+}
+
+// isDead reports whether err means that the refresh token is of no more use. That
+// is invalid_grant (RFC 6749 §5.2), but providers have other words for it, and
+// asking them again and again helps nobody. A refused extra, a resource or scope,
+// ends no session in such other words.
+func (r *attempt) isDead(err error) bool {
+	refused, ok := errors.AsType[*endpointError](err)
+	if !ok || refused.Code == "" || isTransient(refused) {
+		return false // an answer without a code is a proxy's, or a provider out of order
+	}
+	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {
+		return true
+	}
+	return r.name == "" && !slices.Contains(grantSurvives, refused.Code)
+}
+
+// isTransient reports whether e says that the same request may work later. An
+// invalid_grant beside a status of 500 is no verdict, but a provider that can't
+// read its own database.
+func isTransient(e *endpointError) bool {
+	switch e.Code {
+	case "temporarily_unavailable", "server_error", "slow_down":
+		return true
+	}
+	return e.Status == 0 || e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests ||
+		e.Status == http.StatusRequestTimeout || e.RetryAfter > 0
+}

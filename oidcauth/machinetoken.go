@@ -1,0 +1,170 @@
+package oidcauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A tokenOrder is a request for a token, as it will be sent, and a name that no
+// other request has.
+type tokenOrder struct {
+	form url.Values
+	key  string
+}
+
+// order is what q means for m. The key covers all that the endpoint sees, and the
+// endpoint: tokens of different scope, resource, audience, tenant or client must
+// never be taken for each other.
+func (m *Machine) order(q *tokenRequest) tokenOrder {
+	form := maps.Clone(m.config.Extra)
+	if form == nil {
+		form = url.Values{}
+	}
+	scopes, resource := m.config.Scopes, m.config.Resource
+	if len(q.scopes) > 0 {
+		scopes = q.scopes
+	}
+	if len(q.resource) > 0 {
+		resource = q.resource
+	}
+	form.Set("grant_type", "client_credentials")
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	if len(resource) > 0 {
+		form["resource"] = resource
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, m.config.DPoP, form.Encode()))
+	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
+}
+
+// token returns the token that q asks for.
+func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	o := m.plain
+	if len(q.scopes) > 0 || len(q.resource) > 0 {
+		o = m.order(&q)
+	}
+	have := m.cached(o.key)
+	if q.force && have != nil {
+		q.rejected = have.value
+	}
+	if have.serves(&q, time.Now()) {
+		return have, nil
+	}
+	if err := m.pauses.check(o.key); err != nil {
+		return have.or(&q, err)
+	}
+	done := m.flight.DoChan(o.key+"\x00"+q.rejected, func() (any, error) { return m.renew(ctx, o, q) })
+	if have.bridges(&q, time.Now()) {
+		return have, nil // the flight goes on, and a later caller gets what it brings
+	}
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*issuedToken), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// renew gets a token, apart from every caller.
+func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*m.config.Timeout+leaseSlack)
+	defer cancel()
+	defer recovered(ctx, m.log, &err)
+	if t := m.cached(o.key); t.serves(&q, time.Now()) {
+		return t, nil // a flight has ended since the caller looked
+	}
+	if err := m.pauses.check(o.key); err != nil {
+		return nil, err // and so has a failing one
+	}
+	if m.shared != nil {
+		t, err = m.shared.token(ctx, m.log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
+	} else {
+		t, err = m.request(ctx, o)
+	}
+	if err != nil {
+		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), reason(err))
+		return nil, m.pauses.failed(o.key, asRefusal(err))
+	}
+	m.pauses.succeeded(o.key)
+	m.keep(o.key, t)
+	return t, nil
+}
+
+// request asks the endpoint, once.
+func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
+	key, err := m.proof()
+	if err != nil {
+		return nil, err
+	}
+	endpoint := m.endpoint.bind(key)
+	var answer *tokenAnswer
+	if m.config.TokenURL != "" {
+		answer, err = endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
+	} else {
+		answer, err = endpoint.token(ctx, o.form)
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
+	if t.expiry.IsZero() {
+		t.expiry = now.Add(m.config.TokenLifetime)
+	}
+	return t.bound(key)
+}
+
+// replaceable lets an API's refusal of even a young token count, since a machine's
+// may be revoked by hand, but only now and then: an API that refuses every token
+// must not make one request to the endpoint for each of its own.
+func (m *Machine) replaceable(t *issuedToken) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if now.Sub(t.created) < minRejectedAge && now.Sub(m.replaced) < minRejectedAge {
+		return false
+	}
+	m.replaced = now
+	return true
+}
+
+// maxMachineTokens bounds the tokens that one Machine keeps.
+const maxMachineTokens = 1000
+
+// cached returns the newest token of the request called key, nil when there is none.
+func (m *Machine) cached(key string) *issuedToken {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cache[key]
+}
+
+// keep makes t the token of the request called key.
+func (m *Machine) keep(key string, t *issuedToken) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.cache[key]; !known && len(m.cache) >= maxMachineTokens {
+		now := time.Now()
+		maps.DeleteFunc(m.cache, func(_ string, t *issuedToken) bool { return !t.valid(now) })
+		for other := range m.cache {
+			if len(m.cache) < maxMachineTokens {
+				break
+			}
+			delete(m.cache, other)
+		}
+	}
+	m.cache[key] = t
+}

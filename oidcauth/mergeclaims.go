@@ -1,0 +1,102 @@
+package oidcauth
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
+// never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
+// itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
+// ID token's claims as they are.
+func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
+	if userinfo == nil && idToken != nil {
+		return idToken, nil
+	}
+	signed, err := optionalObject(idToken)
+	if err != nil {
+		return nil, err
+	}
+	told, err := optionalObject(userinfo)
+	if err != nil {
+		return nil, err
+	}
+	var merged bytes.Buffer
+	merged.WriteByte('{')
+	for _, name := range signed.names {
+		if err == nil {
+			err = writeMember(&merged, name, signed.values[name])
+		}
+	}
+	roots := dottedRoots(signed.names)
+	for _, name := range told.names {
+		if err == nil && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
+			err = writeMember(&merged, name, told.values[name])
+		}
+	}
+	merged.WriteByte('}')
+	return merged.Bytes(), err
+}
+
+// optionalObject is parseObject for claims that may be missing.
+func optionalObject(raw json.RawMessage) (object, error) {
+	if raw == nil {
+		return object{}, nil
+	}
+	return parseObject(raw)
+}
+
+// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c".
+func dottedRoots(names []string) map[string]bool {
+	roots := map[string]bool{}
+	for _, name := range names {
+		for i := range len(name) {
+			if name[i] == '.' {
+				roots[name[:i]] = true
+			}
+		}
+	}
+	return roots
+}
+
+// holdsPath reports whether o has what a dotted path leads to. A member of that very name, which is looked at first, would
+// stand before it.
+func (o object) holdsPath(path string) bool {
+	for i := range len(path) {
+		if path[i] != '.' {
+			continue
+		}
+		if value, ok := o.values[path[:i]]; ok {
+			if _, found := claimAt(value, path[i+1:]); found {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// verifiedPairs are claims that say something of each other (Core §5.1).
+var verifiedPairs = map[string]string{
+	"email": "email_verified", "email_verified": "email",
+	"phone_number": "phone_number_verified", "phone_number_verified": "phone_number",
+}
+
+// agree reports whether userinfo may add this half of a pair: not when the two sources differ in the other half. An address
+// from one and the word of the other that some other address was verified would make a lie.
+func agree(signed, told object, name string) bool {
+	other, paired := verifiedPairs[name]
+	return !paired || !signed.has(other) || !told.has(other) || bytes.Equal(signed.values[other], told.values[other])
+}
+
+func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
+	if b.Len() > 1 {
+		b.WriteByte(',')
+	}
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return err
+	}
+	b.Write(quoted)
+	b.WriteByte(':')
+	return json.Compact(b, value)
+}

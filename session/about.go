@@ -1,0 +1,68 @@
+package session
+
+import "time"
+
+// ID is the session's identifier for logs, leases and hand-over: stable over
+// generations, new with every Renew, not the cookie's secret (in server mode a
+// hash of it). Empty when there is none.
+func (s *Session) ID() string {
+	g := s.current()
+	if g == nil {
+		return ""
+	}
+	return g.id
+}
+
+// Created is when the session began; zero when there is none.
+func (s *Session) Created() time.Time {
+	g := s.current()
+	if g == nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(g.created)
+}
+
+// Expires is when the session ends if nobody uses it any more: the nearer of
+// absolute and idle limit. Zero when there is none.
+func (s *Session) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return time.Time{}
+	}
+	deadline := s.deadline()
+	if s.idle != 0 && s.idle < deadline {
+		deadline = s.idle
+	}
+	return time.UnixMilli(deadline)
+}
+
+// Deadline is the absolute limit. Zero when there is none.
+func (s *Session) Deadline() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(s.deadline())
+}
+
+// deadline is the absolute limit as it counts today: a Lifetime that was made
+// shorter, or a Limit not saved yet, applies at once.
+func (s *Session) deadline() int64 {
+	deadline := min(s.base.deadline, s.base.created+s.m.config.Lifetime.Milliseconds())
+	if s.delta.limit != 0 {
+		deadline = min(deadline, s.delta.limit)
+	}
+	return deadline
+}
+
+// current loads the session and returns what it is based on, nil without one.
+func (s *Session) current() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() != nil {
+		return nil
+	}
+	return s.base
+}
