@@ -29,6 +29,9 @@
 // sub, and, when signed, its signature, iss and aud (Core §5.3.2). Of metadata: the exact issuer, and endpoints over https. Return
 // paths stay on this site, byte for byte. All that is read from outside is bounded in size, count and time.
 //
+// [Advanced] has what banks demand: tokens that are bound to a key of the session (DPoP), encrypted tokens, signed requests and
+// responses, and the FAPI 2.0 Security Profile as one switch, which refuses whatever it forbids.
+//
 // # What is not checked
 //
 // Access tokens are passed on, never looked into: they are for the API. Claims of the user are the provider's word; an email address

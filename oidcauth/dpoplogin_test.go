@@ -427,6 +427,17 @@ func TestAProxiedRequestsOwnProofIsReplaced(t *testing.T) {
 	require.NotContains(t, server.seen[0].Header.Get("Authorization"), "theirs")
 }
 
+func TestAProofOfTheCallersDoesNotGoOutBesideABearerToken(t *testing.T) {
+	w, server, inside := newAPIWorld(t)
+	inside(func(ctx context.Context) {
+		req, _ := http.NewRequestWithContext(ctx, http.MethodGet, api, nil)
+		req.Header.Set("DPoP", "theirs")
+		_, err := w.client().Do(req)
+		require.NoError(t, err)
+	})
+	require.Empty(t, server.seen[0].Header.Values("DPoP"))
+}
+
 func TestATokenThatLeavesSaysItsType(t *testing.T) {
 	w, _, inside := newAPIWorld(t, withDPoP)
 	inside(func(ctx context.Context) {
