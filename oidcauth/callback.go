@@ -162,29 +162,17 @@ type login struct {
 // completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
-	// 2b. A response JWT is the provider's own word.
-	if cb.jwt != "" {
-		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {
-			return nil, responseProblem(err)
-		}
-	}
-	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
-	meta, err := a.provider.metadata(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.checkIss(meta, cb); err != nil {
+	// 2b. and 3. The provider's own word.
+	if err := a.checkResponse(ctx, cb); err != nil {
 		return nil, err
 	}
 	key, err := a.loginKey(t)
 	if err != nil {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
+		return nil, err
 	}
 	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
-	if first, err := a.consumed.take(ctx, t.State); err != nil {
-		return nil, unavailableStore(err)
-	} else if !first {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
+	if err := a.spend(ctx, t); err != nil {
+		return nil, err
 	}
 	// 4. An error is the provider's answer.
 	if cb.errorCode != "" {
@@ -213,6 +201,34 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	}
 	// 9. The application's word.
 	return l, a.admit(ctx, t, l)
+}
+
+// checkResponse holds what must be true of a response before anything is sent because of it.
+func (a *Authenticator) checkResponse(ctx context.Context, cb callback) error {
+	// 2b. A response JWT is the provider's own word.
+	if cb.jwt != "" {
+		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {
+			return responseProblem(err)
+		}
+	}
+	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
+	meta, err := a.provider.metadata(ctx)
+	if err != nil {
+		return err
+	}
+	return a.checkIss(meta, cb)
+}
+
+// spend takes t out of the logins that may still be completed.
+func (a *Authenticator) spend(ctx context.Context, t *transaction) error {
+	first, err := a.consumed.take(ctx, t.State)
+	switch {
+	case err != nil:
+		return unavailableStore(err)
+	case !first:
+		return &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
+	}
+	return nil
 }
 
 func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
