@@ -143,7 +143,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	}
 	key, err := a.loginKey(t)
 	if err != nil {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
+		return nil, err
 	}
 	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/signet-go/signet/session"
 )
@@ -30,17 +31,14 @@ func (t *transaction) newLoginKey() (thumbprint string, err error) {
 }
 
 // loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
-// process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody.
+// process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
 func (a *Authenticator) loginKey(t *transaction) (*proofKey, error) {
-	if t.DPoPKey == nil {
-		if a.config.Advanced.DPoP {
-			return nil, fmt.Errorf("%w: it was begun without Advanced.DPoP", ErrState)
-		}
-		return nil, nil
+	key, err := storedProofKey(t.DPoPKey)
+	if err == nil && key == nil && a.config.Advanced.DPoP {
+		err = errNoProofKey
 	}
-	key, err := parseProofKey(t.DPoPKey)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrState, err)
+		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: %w", ErrState, err)}
 	}
 	return key, nil
 }
