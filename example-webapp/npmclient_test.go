@@ -48,7 +48,22 @@ func startNPMProvider(t *testing.T, options map[string]any) *npmProvider {
 	config, err := json.Marshal(options)
 	require.NoError(t, err)
 
-	command := exec.Command(node, "provider.mjs", string(config))
+	// Node's own start-up hangs once in a great while on a busy machine, before any of our code runs to its end.
+	for range 3 {
+		if line := runNPMProvider(t, node, string(config)); line != nil {
+			p := &npmProvider{t: t}
+			require.NoError(t, json.Unmarshal(line, p))
+			return p
+		}
+	}
+	require.Fail(t, "the provider did not start")
+	return nil
+}
+
+// runNPMProvider runs the provider until the test ends, and returns the line that says where it listens: nil when none came.
+func runNPMProvider(t *testing.T, node, config string) []byte {
+	t.Helper()
+	command := exec.Command(node, "provider.mjs", config)
 	command.Dir = "e2e"
 	command.Stderr = t.Output()
 	stdin, err := command.StdinPipe()
@@ -56,16 +71,19 @@ func startNPMProvider(t *testing.T, options map[string]any) *npmProvider {
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
+	impatience := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if !impatience.Stop() || err != nil {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		return nil
+	}
 	t.Cleanup(func() {
 		// It ends when its standard input does.
 		stdin.Close()
 		command.Wait()
 	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	require.NoError(t, err, "the provider ended before it listened")
-	p := &npmProvider{t: t}
-	require.NoError(t, json.Unmarshal(line, p))
-	return p
+	return line
 }
 
 func skip(t *testing.T, reason string) {
