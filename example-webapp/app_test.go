@@ -88,9 +88,18 @@ func (a *webapp) wait() {
 	}
 }
 
+// waitFor waits until the output holds text, which the app writes without waiting for it itself, and returns the output.
+func (a *webapp) waitFor(text string) string {
+	a.t.Helper()
+	require.Eventually(a.t, func() bool { return strings.Contains(a.output.String(), text) }, 20*time.Second, 5*time.Millisecond,
+		"%q is not in the output", text)
+	return a.output.String()
+}
+
 // issuer is the embedded provider's address, as the start-up text names it.
 func (a *webapp) issuer() string {
 	a.t.Helper()
+	a.waitFor("to sign in")
 	m := regexp.MustCompile(`provider +(\S+)`).FindStringSubmatch(a.output.String())
 	require.NotNil(a.t, m, "the start-up text names no provider:\n%s", a.output)
 	return m[1]
@@ -458,7 +467,7 @@ func TestProbesMayUseAnyHostName(t *testing.T) {
 
 func TestStartUpText(t *testing.T) {
 	a := startApp(t)
-	text := a.output.String()
+	text := a.waitFor("to sign in")
 	require.Contains(t, text, a.base+"/profile")
 	require.Contains(t, text, a.issuer())
 	for name, password := range main.DevUsers() {

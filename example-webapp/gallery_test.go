@@ -13,7 +13,7 @@ func TestGallery(t *testing.T) {
 	a := startApp(t)
 	b := a.signedIn("alice")
 	cookies := b.cookies(a.base)
-	before := a.output.String()
+	before := a.waitFor("msg=login")
 	list := b.open(a.base + "/errors")
 	require.Equal(t, http.StatusOK, list.status)
 	links := regexp.MustCompile(`(?s)class="status">(\d+)<.*?href="(/errors/\w+)">([^<]+)<.*?<p>([^<]+)</p>`).FindAllStringSubmatch(list.body, -1)

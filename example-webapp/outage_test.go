@@ -133,7 +133,7 @@ func TestTheMachineWithoutItsProvider(t *testing.T) {
 			p.Intercept(oidcauthtest.TokenEndpoint, tt.layer)
 			page := newBrowser(t).fetch(http.MethodGet, a.base+"/api/machine")
 			require.Equal(t, tt.status, page.status, page.body)
-			require.Contains(t, a.output.String(), page.object(t)["reference"])
+			a.waitFor(page.object(t)["reference"].(string))
 			p.Intercept(oidcauthtest.TokenEndpoint)
 			require.Eventually(t, func() bool {
 				return newBrowser(t).fetch(http.MethodGet, a.base+"/api/machine").status == http.StatusOK

@@ -123,7 +123,7 @@ func TestAPIAnswersArePassedOn(t *testing.T) {
 			if tt.refused != 0 {
 				require.Equal(t, tt.refused, p.status, p.body)
 				require.NotEmpty(t, p.object(t)["reference"])
-				require.Contains(t, a.output.String(), p.object(t)["reference"])
+				a.waitFor(p.object(t)["reference"].(string))
 				requireProtected(t, p)
 				return
 			}
