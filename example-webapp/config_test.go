@@ -292,6 +292,7 @@ func TestConfigMistakes(t *testing.T) {
 		names []string
 	}{
 		{"a second client without a second issuer", second("OIDC2_ISSUER", "", "OIDC2_NAME", "Partner"), []string{"OIDC2_CLIENT_ID", "OIDC2_CLIENT_SECRET", "OIDC2_NAME"}},
+		{"a second secret where banks want none", second("OIDC_FAPI", "true", "OIDC_CLIENT_KEY_FILE", keys["p256"], "OIDC_SIGNING_ALG", "ES256"), []string{"OIDC2_CLIENT_SECRET"}},
 		{"a second issuer without a client", second("OIDC2_CLIENT_ID", ""), []string{"OIDC2_CLIENT_ID"}},
 		{"a second secret method without a secret", second("OIDC2_CLIENT_SECRET", ""), []string{"OIDC2_CLIENT_SECRET"}},
 		{"a plain http second issuer", second("OIDC2_ISSUER", "http://partner.example.com"), []string{"OIDC2_ISSUER"}},

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -168,4 +169,32 @@ func TestThirdPartiesMayStartALogin(t *testing.T) {
 		page := oidcauthtest.NewBrowser(nil).Post(a.base+"/auth/login", form)
 		require.Equal(t, http.StatusBadRequest, page.Status)
 	})
+}
+
+func TestTheEndWaitsForARefreshThatNobodyWaitsFor(t *testing.T) {
+	a, p := startAt(t, "OIDC_TIMEOUT", "10s")
+	expired(p)
+	b := signedInAt(t, a)
+	p.Forget()
+	p.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(time.Second))
+
+	req, err := http.NewRequest(http.MethodPost, a.base+"/api/refresh", nil)
+	require.NoError(t, err)
+	for _, c := range b.Cookies(a.base) {
+		req.AddCookie(c)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if resp, err := http.DefaultClient.Do(req.WithContext(ctx)); err == nil {
+			resp.Body.Close()
+		}
+	}()
+	require.Eventually(t, func() bool { return p.Count(oidcauthtest.TokenEndpoint) == 1 }, healing, time.Millisecond)
+	leave()
+	<-gone
+	a.stop()
+	a.wait()
+	require.Equal(t, http.StatusOK, p.Last(oidcauthtest.TokenEndpoint).Status, "the refresh token is spent, and its successor was received")
 }

@@ -33,7 +33,10 @@ func (c *config) readSecond(e *env) {
 	if o.ClientID == "" {
 		e.mistake("OIDC2_CLIENT_ID", "required with OIDC2_ISSUER")
 	}
-	if usesSecret(&o) && o.ClientSecret == "" {
+	switch {
+	case usesSecret(&o) && o.Advanced.FAPI:
+		e.mistake("OIDC2_CLIENT_SECRET", "OIDC_FAPI wants no secrets: unset it, so that the client authenticates as at the first provider")
+	case usesSecret(&o) && o.ClientSecret == "":
 		e.mistake("OIDC2_CLIENT_SECRET", "required by %s", o.ClientAuth.Method)
 	}
 	c.Second = &secondProvider{Name: e.text("OIDC2_NAME", hostOf(o.Issuer)), OIDC: o}

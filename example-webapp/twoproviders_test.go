@@ -310,3 +310,25 @@ func withoutQuery(address string) string {
 	path, _, _ := strings.Cut(address, "?")
 	return path
 }
+
+func TestOtherSitesMayPostWhereTheProtocolSaysSo(t *testing.T) {
+	a := startWithTwoProviders(t, "OIDC_RESPONSE_MODE", "form_post")
+	for prefix, p := range map[string]*oidcauthtest.Provider{"/auth": a.first, "/auth2": a.second} {
+		t.Run("the answer of the provider at "+prefix, func(t *testing.T) {
+			require.Equal(t, http.StatusOK, a.me(a.at(prefix)).Status)
+		})
+		t.Run("a third party's login at "+prefix, func(t *testing.T) {
+			b := oidcauthtest.NewBrowser(nil)
+			b.Show("https://portal.example/", "")
+			page := b.Post(a.base+prefix+"/login", url.Values{"iss": {p.Issuer()}, "target_link_uri": {a.base + "/admin"}})
+			require.NoError(t, page.Err)
+			require.Equal(t, a.base+"/admin", page.URL, page.Body)
+		})
+		t.Run("no logout at "+prefix, func(t *testing.T) {
+			b := a.at(prefix)
+			b.Show("https://evil.example/", "")
+			require.Equal(t, http.StatusForbidden, b.Post(a.base+prefix+"/logout", nil).Status)
+			require.Equal(t, http.StatusOK, a.me(b).Status)
+		})
+	}
+}

@@ -164,9 +164,15 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 	return nil
 }
 
-// isOwnRoute reports whether p leads to one of the own routes, also after cleaning.
+// isOwnRoute reports whether p leads to one of the own routes, also after cleaning, or to those of an Authenticator that shares the
+// sessions.
 func (a *Authenticator) isOwnRoute(p string) bool {
 	p = path.Clean(p)
+	return a.serves(p) || siblingsOf(a.sessions).any(func(other *Authenticator) bool { return other.serves(p) })
+}
+
+// serves reports whether a clean path is, or is below, what a serves.
+func (a *Authenticator) serves(p string) bool {
 	if a.prefix != "/" && (p+"/" == a.prefix || strings.HasPrefix(p, a.prefix)) {
 		return true
 	}

@@ -13,23 +13,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// callbackParameters are the parameters of an authentication response that the package reads (RFC 6749 §4.1.2, RFC 9207 §2).
-var callbackParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response"} // response (JARM) is the last
-
-const (
-	maxState = 512
-	maxCode  = 8 << 10
-	maxIss   = 2 << 10
-	maxShown = 200
-)
-
-// A callback is an authentication response.
-type callback struct {
-	code, state, iss, errorCode, description string
-	hasIss                                   bool
-	jwt                                      string // the whole response, where it is a JWT (JARM)
-}
-
 // serveCallback completes a login. The steps stand in one place, in the order in which they must happen: nothing is believed
 // before its check, and nothing is sent to the provider before the response is known to be this browser's.
 func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
@@ -39,11 +22,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	if a.config.ResponseMode.isPost() {
 		method = http.MethodPost
 	}
-	if a.methodNotAllowed(w, r, method) {
-		return
-	}
-	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	if a.methodNotAllowed(w, r, method) || a.aheadOfTime(w, r) {
 		return
 	}
 	cb, problem := a.readCallback(w, r)
@@ -77,57 +56,19 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	a.redirectBack(w, t)
 }
 
+// aheadOfTime turns prefetches away, and reports whether r is one.
+func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
+	if !isPrefetch(r) {
+		return false
+	}
+	a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	return true
+}
+
 // redirectBack leaves the callback's URL, with its code, for where the login was started.
 func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 	w.Header().Set("Location", a.returnTo(t.ReturnTo))
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// readCallback reads the response from the one source that the response mode names, each parameter at most once.
-func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (callback, *Problem) {
-	params, problem := formOf(w, r)
-	if problem != nil {
-		return callback{}, problem
-	}
-	bad := func(text string) (callback, *Problem) {
-		return callback{}, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errors.New(text)}
-	}
-	if r.Method == http.MethodPost && r.URL.RawQuery != "" && hasAny(r.URL.Query(), callbackParameters) {
-		return bad("response parameters in query and body")
-	}
-	for _, name := range callbackParameters {
-		if len(params[name]) > 1 {
-			return bad("parameter given more than once: " + name)
-		}
-	}
-	var wrapped string
-	if a.config.ResponseMode.isJWT() {
-		if hasAny(params, callbackParameters[:len(callbackParameters)-1]) {
-			return bad("response parameters beside the response JWT")
-		}
-		wrapped = params.Get("response")
-		var err error
-		if params, err = unwrapResponse(wrapped); err != nil {
-			return bad("response: " + err.Error())
-		}
-	}
-	cb := callback{
-		jwt: wrapped, code: params.Get("code"), state: params.Get("state"), iss: params.Get("iss"), hasIss: params.Has("iss"),
-		errorCode: params.Get("error"), description: clip(params.Get("error_description"), maxShown),
-	}
-	switch {
-	case params.Has("code") == params.Has("error"):
-		return bad("response needs either code or error")
-	case cb.state == "" || len(cb.state) > maxState:
-		return bad("state is missing or too long")
-	case len(cb.code) > maxCode || len(cb.iss) > maxIss || cb.code == "" && cb.errorCode == "":
-		return bad("code or iss is empty or too long")
-	}
-	return cb, nil
-}
-
-func hasAny(values url.Values, names []string) bool {
-	return slices.ContainsFunc(names, values.Has)
 }
 
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
@@ -150,33 +91,13 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 	return t, nil
 }
 
-// A login is what a completed authentication response established.
-type login struct {
-	answer *tokenAnswer
-	token  *idToken
-	extra  []byte // userinfo's claims beyond the ID token's
-	user   *User
-	record record
-}
-
 // completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
-	// 2b. and 3. The provider's own word.
-	if err := a.checkResponse(ctx, cb); err != nil {
-		return nil, err
-	}
-	key, err := a.loginKey(t)
+	// 3. and 4.
+	key, err := a.acceptResponse(ctx, t, cb)
 	if err != nil {
 		return nil, err
-	}
-	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
-	if err := a.spend(ctx, t); err != nil {
-		return nil, err
-	}
-	// 4. An error is the provider's answer.
-	if cb.errorCode != "" {
-		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
 	}
 	// 5. One token request.
 	release, ok := a.endpoint.acquire()
@@ -203,32 +124,38 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	return l, a.admit(ctx, t, l)
 }
 
-// checkResponse holds what must be true of a response before anything is sent because of it.
-func (a *Authenticator) checkResponse(ctx context.Context, cb callback) error {
+// acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
+// the key that the tokens are to be bound to, nil for Bearer tokens.
+func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb callback) (*proofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
 		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {
-			return responseProblem(err)
+			return nil, responseProblem(err)
 		}
 	}
 	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
 	meta, err := a.provider.metadata(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.checkIss(meta, cb)
-}
-
-// spend takes t out of the logins that may still be completed.
-func (a *Authenticator) spend(ctx context.Context, t *transaction) error {
-	first, err := a.consumed.take(ctx, t.State)
-	switch {
-	case err != nil:
-		return unavailableStore(err)
-	case !first:
-		return &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
+	if err := a.checkIss(meta, cb); err != nil {
+		return nil, err
 	}
-	return nil
+	key, err := a.loginKey(t)
+	if err != nil {
+		return nil, err
+	}
+	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
+	if first, err := a.consumed.take(ctx, t.State); err != nil {
+		return nil, unavailableStore(err)
+	} else if !first {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
+	}
+	// 4. An error is the provider's answer.
+	if cb.errorCode != "" {
+		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
+	}
+	return key, nil
 }
 
 func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
@@ -289,139 +216,6 @@ func (t *transaction) expectation(answer *tokenAnswer) loginExpectation {
 		want.MaxAge = &age
 	}
 	return want
-}
-
-// addUserInfo fetches userinfo where it is asked for, and keeps what the ID token does not say.
-func (a *Authenticator) addUserInfo(ctx context.Context, e *endpoint, l *login) error {
-	if a.config.UserInfo == UserInfoOff {
-		return nil
-	}
-	info, err := e.userinfo(ctx, l.answer, l.token.Subject)
-	if err != nil || info == nil {
-		return err
-	}
-	merged, err := mergeClaims(l.token.Claims, info)
-	if err != nil {
-		return &LoginError{Code: "invalid_userinfo", Err: err}
-	}
-	l.extra = beyond(merged, l.token.Claims)
-	return nil
-}
-
-// admit builds the user and asks Hooks.Login.
-func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) error {
-	now := time.Now()
-	claims, err := mergeClaims(l.token.Claims, l.extra)
-	if err != nil {
-		return &LoginError{Code: "invalid_userinfo", Err: err}
-	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge}
-	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
-	l.user = userOf(&l.record, l.token.Raw, l.extra)
-	if missing := missingAMR(l.user, t.AMR); missing != "" {
-		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR, MaxAge: -1}}
-	}
-	if a.config.Hooks.Login == nil {
-		return nil
-	}
-	changed := l.user.clone()
-	if err := a.config.Hooks.Login(ctx, changed); err != nil {
-		return &DeniedError{Requirement: "Hooks.Login", Err: err}
-	}
-	l.keepChanges(changed)
-	return nil
-}
-
-// keepChanges records what Hooks.Login changed.
-func (l *login) keepChanges(changed *User) {
-	if changed.Name != l.user.Name {
-		l.record.Name = &changed.Name
-	}
-	if changed.Email != l.user.Email {
-		l.record.Email = &changed.Email
-	}
-	if !slices.Equal(changed.Roles, l.user.Roles) {
-		l.record.Roles, l.record.Hooked = changed.Roles, true
-	}
-	if string(changed.Claims) != string(l.user.Claims) {
-		l.extra = beyond(changed.Claims, l.token.Claims)
-	}
-	l.user = userOf(&l.record, l.token.Raw, l.extra)
-}
-
-// beginSession ends whatever session the browser had and begins the login's (step 10).
-func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
-	ctx := r.Context()
-	s := session.From(ctx)
-	previous := a.previousLogin(s, l.user)
-	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
-	// that Save then sees.
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
-		return err
-	}
-	if err := a.renew(ctx, s, t, previous); err != nil {
-		return err
-	}
-	if err := a.fillSession(s, l); err != nil {
-		return err
-	}
-	if err := keepLoginKey(s, t); err != nil {
-		return err
-	}
-	if err := s.Save(ctx); err != nil {
-		return err
-	}
-	a.endPrevious(ctx, previous)
-	return nil
-}
-
-// fillSession writes the login into s.
-func (a *Authenticator) fillSession(s *session.Session, l *login) error {
-	now := time.Now()
-	l.record.Access = []grant{a.grantOf("", l.answer, now)}
-	if l.token.Nonce == "" {
-		l.record.Nonce = ""
-	}
-	if len(l.extra) > 0 {
-		if err := s.Set(extraName, l.extra); err != nil {
-			return err
-		}
-	}
-	for name, token := range map[string]string{
-		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,
-	} {
-		if token == "" {
-			continue
-		}
-		if err := s.SetToken(name, token); err != nil {
-			return err
-		}
-	}
-	u := l.user
-	s.Tag(u.Tag())
-	s.TagAt(subjectTag(u.Issuer, u.Subject), l.token.IssuedAt)
-	if u.SessionID != "" {
-		s.TagAt(sidTag(u.Issuer, u.SessionID), l.token.IssuedAt)
-	} else {
-		s.TagAt(withoutSIDTag(u.Issuer, u.Subject), l.token.IssuedAt)
-	}
-	if !l.token.SessionExpiry.IsZero() {
-		s.Limit(l.token.SessionExpiry)
-	}
-	return saveRecord(s, &l.record)
-}
-
-// grantOf describes the access token of answer.
-func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time) grant {
-	expiry := answer.Expiry
-	if expiry.IsZero() {
-		expiry = now.Add(a.config.TokenLifetime)
-	}
-	g := grant{Name: name, Expiry: expiry.UnixMilli(), Created: now.UnixMilli(), Scope: answer.Scope}
-	if answer.TokenType != "Bearer" {
-		g.Type = answer.TokenType
-	}
-	return g
 }
 
 // refuseLogin answers a login that failed after its transaction was found.

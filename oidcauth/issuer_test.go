@@ -175,6 +175,11 @@ func TestAJointGuardStepsUpAtTheUsersOwnProvider(t *testing.T) {
 	require.Zero(t, w.provider.Count(oidcauthtest.TokenEndpoint))
 }
 
+func TestAReturnPathLeadsToNoneOfTheProvidersRoutes(t *testing.T) {
+	w, _, _ := twoProviders(t)
+	require.Equal(t, app+"/", w.browser.Get(app+"/auth/login?return_to=/auth2/logout").URL)
+}
+
 func TestTwoProvidersNeedTwoCallbacks(t *testing.T) {
 	w, _, _ := twoProviders(t)
 	c := goodConfig()

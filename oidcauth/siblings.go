@@ -29,6 +29,18 @@ func (s *siblings) find(key string) *Authenticator {
 	return nil
 }
 
+// any reports whether one of them satisfies is.
+func (s *siblings) any(is func(*Authenticator) bool) bool {
+	if list := s.list.Load(); list != nil {
+		for _, a := range *list {
+			if is(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // join adds a. Two providers that answer at one callback can be mixed up (RFC 9700 §4.4), so that each needs its own.
 func (s *siblings) join(a *Authenticator) error {
 	s.mu.Lock()

@@ -169,11 +169,12 @@ func (a *Authenticator) transactionRoom(r *http.Request) int {
 
 // trimTransactions expires the request's transactions that are dead, or too many beside a new one of size bytes.
 func (a *Authenticator) trimTransactions(w http.ResponseWriter, r *http.Request, size int) {
-	room := maxTransactionBytes - size
+	room, expired := maxTransactionBytes-size, 0
 	for i, p := range a.pendingTransactions(r) {
 		room -= p.size
-		if p.began == 0 || i >= maxTransactions-1 || room < 0 {
+		if (p.began == 0 || i >= maxTransactions-1 || room < 0) && expired < maxTransactionScan {
 			a.expireTransaction(w, p.name)
+			expired++
 		}
 	}
 }

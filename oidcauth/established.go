@@ -1,0 +1,152 @@
+package oidcauth
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// A login is what a completed authentication response established.
+type login struct {
+	answer *tokenAnswer
+	token  *idToken
+	extra  []byte // userinfo's claims beyond the ID token's
+	user   *User
+	record record
+}
+
+// addUserInfo fetches userinfo where it is asked for, and keeps what the ID token does not say.
+func (a *Authenticator) addUserInfo(ctx context.Context, e *endpoint, l *login) error {
+	if a.config.UserInfo == UserInfoOff {
+		return nil
+	}
+	info, err := e.userinfo(ctx, l.answer, l.token.Subject)
+	if err != nil || info == nil {
+		return err
+	}
+	merged, err := mergeClaims(l.token.Claims, info)
+	if err != nil {
+		return &LoginError{Code: "invalid_userinfo", Err: err}
+	}
+	l.extra = beyond(merged, l.token.Claims)
+	return nil
+}
+
+// admit builds the user and asks Hooks.Login.
+func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) error {
+	now := time.Now()
+	claims, err := mergeClaims(l.token.Claims, l.extra)
+	if err != nil {
+		return &LoginError{Code: "invalid_userinfo", Err: err}
+	}
+	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge}
+	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
+	l.user = userOf(&l.record, l.token.Raw, l.extra)
+	if missing := missingAMR(l.user, t.AMR); missing != "" {
+		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR, MaxAge: -1}}
+	}
+	if a.config.Hooks.Login == nil {
+		return nil
+	}
+	changed := l.user.clone()
+	if err := a.config.Hooks.Login(ctx, changed); err != nil {
+		return &DeniedError{Requirement: "Hooks.Login", Err: err}
+	}
+	l.keepChanges(changed)
+	return nil
+}
+
+// keepChanges records what Hooks.Login changed.
+func (l *login) keepChanges(changed *User) {
+	if changed.Name != l.user.Name {
+		l.record.Name = &changed.Name
+	}
+	if changed.Email != l.user.Email {
+		l.record.Email = &changed.Email
+	}
+	if !slices.Equal(changed.Roles, l.user.Roles) {
+		l.record.Roles, l.record.Hooked = changed.Roles, true
+	}
+	if string(changed.Claims) != string(l.user.Claims) {
+		l.extra = beyond(changed.Claims, l.token.Claims)
+	}
+	l.user = userOf(&l.record, l.token.Raw, l.extra)
+}
+
+// beginSession ends whatever session the browser had and begins the login's (step 10).
+func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
+	ctx := r.Context()
+	s := session.From(ctx)
+	previous := a.previousLogin(s, l.user)
+	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
+	// that Save then sees.
+	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+		return err
+	}
+	if err := a.renew(ctx, s, t, previous); err != nil {
+		return err
+	}
+	if err := a.fillSession(s, l); err != nil {
+		return err
+	}
+	if err := keepLoginKey(s, t); err != nil {
+		return err
+	}
+	if err := s.Save(ctx); err != nil {
+		return err
+	}
+	a.endPrevious(ctx, previous)
+	return nil
+}
+
+// fillSession writes the login into s.
+func (a *Authenticator) fillSession(s *session.Session, l *login) error {
+	now := time.Now()
+	l.record.Access = []grant{a.grantOf("", l.answer, now)}
+	if l.token.Nonce == "" {
+		l.record.Nonce = ""
+	}
+	if len(l.extra) > 0 {
+		if err := s.Set(extraName, l.extra); err != nil {
+			return err
+		}
+	}
+	for name, token := range map[string]string{
+		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,
+	} {
+		if token == "" {
+			continue
+		}
+		if err := s.SetToken(name, token); err != nil {
+			return err
+		}
+	}
+	u := l.user
+	s.Tag(u.Tag())
+	s.TagAt(subjectTag(u.Issuer, u.Subject), l.token.IssuedAt)
+	if u.SessionID != "" {
+		s.TagAt(sidTag(u.Issuer, u.SessionID), l.token.IssuedAt)
+	} else {
+		s.TagAt(withoutSIDTag(u.Issuer, u.Subject), l.token.IssuedAt)
+	}
+	if !l.token.SessionExpiry.IsZero() {
+		s.Limit(l.token.SessionExpiry)
+	}
+	return saveRecord(s, &l.record)
+}
+
+// grantOf describes the access token of answer.
+func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time) grant {
+	expiry := answer.Expiry
+	if expiry.IsZero() {
+		expiry = now.Add(a.config.TokenLifetime)
+	}
+	g := grant{Name: name, Expiry: expiry.UnixMilli(), Created: now.UnixMilli(), Scope: answer.Scope}
+	if answer.TokenType != "Bearer" {
+		g.Type = answer.TokenType
+	}
+	return g
+}
