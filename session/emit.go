@@ -51,7 +51,7 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 		}
 	}
 	idle := s.m.idleFrom(time.Now())
-	s.m.watch.touch(v.g.id, idle)
+	s.m.watch.touch(v.g, idle)
 	if s.mayWrite && !saved {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err
