@@ -44,10 +44,6 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
-	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "login_required", Err: errPrefetch})
-		return
-	}
 	if !mayStartLogin(r) {
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: ErrLoginRequired})
 		return

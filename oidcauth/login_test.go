@@ -181,7 +181,7 @@ func TestTheLoginRouteRefusesWhatIsNoPageView(t *testing.T) {
 	frame := w.browser.NewTab().Frame(app + "/auth/login")
 	require.NotEqual(t, http.StatusSeeOther, frame.Status)
 	require.Equal(t, http.StatusUnauthorized, w.browser.NewTab().Load(app+"/auth/login", "image").Status)
-	require.Equal(t, http.StatusServiceUnavailable, w.browser.NewTab().Prefetch(app+"/auth/login").Status)
+	require.Equal(t, http.StatusUnauthorized, w.browser.NewTab().Prefetch(app+"/auth/login").Status)
 	require.Empty(t, w.provider.Requests())
 	require.Empty(t, w.browser.Cookies(app))
 }
