@@ -212,6 +212,23 @@ func TestAThirdPartyLoginForAnotherIssuerIsRefused(t *testing.T) {
 	require.Empty(t, w.provider.Requests())
 }
 
+func TestAPostThatIsNoThirdPartyLoginIsRefused(t *testing.T) {
+	w := newWorld(t)
+	ours := w.provider.Issuer()
+	for name, sent := range map[string]struct{ query, form url.Values }{
+		"without iss":                        {nil, url.Values{"return_to": {"/me"}}},
+		"with iss in the query only":         {url.Values{"iss": {ours}}, url.Values{"login_hint": {"alice"}}},
+		"with iss in the query and the form": {url.Values{"iss": {ours}}, url.Values{"iss": {ours}}},
+		"with another's iss in the query":    {url.Values{"iss": {"https://evil.example"}}, url.Values{"iss": {ours}}},
+		"with its target in the query":       {url.Values{"target_link_uri": {app + "/me"}}, url.Values{"iss": {ours}}},
+	} {
+		page := w.browser.Post(app+"/auth/login?"+sent.query.Encode(), sent.form)
+		require.Equal(t, http.StatusBadRequest, page.Status, name)
+	}
+	require.Empty(t, w.provider.Requests())
+	require.Empty(t, w.browser.Cookies(app))
+}
+
 func TestATargetLinkOfAnotherSiteBecomesTheStartPage(t *testing.T) {
 	for _, target := range []string{"https://evil.example/", app + ".evil.example/", app + "@evil.example/", "//evil.example"} {
 		w := newWorld(t)
