@@ -61,7 +61,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 	if !isPrefetch(r) {
 		return false
 	}
-	a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errPrefetch})
 	return true
 }
 
