@@ -15,7 +15,8 @@ import (
 
 // MachineConfig is one of the application's own clients (client credentials, RFC
 // 6749 §4.4). In Config.Machines a zero field means Config's, unless it says
-// something else; for NewMachine it means the default that Config documents.
+// something else; for NewMachine it means the default that Config documents. New and
+// NewMachine copy it, with its lists and maps: later changes have no effect.
 type MachineConfig struct {
 	// Issuer is the provider whose metadata name the token endpoint. NewMachine
 	// needs it, or TokenURL.
@@ -69,6 +70,13 @@ type MachineConfig struct {
 // machineParameters are set by the package in requests for machine tokens; Extra
 // may not touch them.
 var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
+
+// clone returns a copy of m that shares no list or map with it.
+func (m MachineConfig) clone() MachineConfig {
+	m.Scopes, m.Resource, m.APIs = slices.Clone(m.Scopes), slices.Clone(m.Resource), slices.Clone(m.APIs)
+	m.Extra = cloneValues(m.Extra)
+	return m
+}
 
 // within returns m with zero fields taken from c.
 func (m MachineConfig) within(c *Config) MachineConfig {
