@@ -40,7 +40,7 @@ type Authenticator struct {
 // New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched when the first login needs
 // it, or by Discover. The error joins every mistake in c.
 func New(c Config) (*Authenticator, error) {
-	c = c.withDefaults()
+	c = c.clone().withDefaults()
 	sessions, err := c.manager()
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err

@@ -101,8 +101,10 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
-		m := c.Machines[name].within(c)
-		m.validate(fmt.Sprintf("Machines[%q].", name), wrong)
+		own, where := c.Machines[name], fmt.Sprintf("Machines[%q].", name)
+		own.validateWithin(c, where, wrong)
+		m := own.within(c)
+		m.validate(where, wrong)
 	}
 	for _, api := range c.APIs {
 		if err := checkOrigin(api); err != nil {
