@@ -72,6 +72,10 @@ type ClientAuth struct {
 	// KeyID is the assertion's kid. Empty means none.
 	KeyID string
 
+	// PublishKeys are public keys, by their kid, that jwks.json has beside that of Key. During a rotation these are the next key,
+	// before any process signs with it, and the last one, while some process still does. Nil means none.
+	PublishKeys map[string]crypto.PublicKey
+
 	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers want their token URL.
 	Audience string
 

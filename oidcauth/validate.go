@@ -117,6 +117,7 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 }
 
 func (a *ClientAuth) validate(secret, field string, wrong func(field, format string, args ...any)) {
+	a.validateKeys(field, wrong)
 	switch a.Method {
 	case ClientSecretBasic, ClientSecretPost:
 		if secret == "" && a.SecretFunc == nil {
