@@ -125,6 +125,10 @@ type Advanced struct {
 	// (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a rotation there are several; jwks.json
 	// publishes the public half of each. Nil refuses encrypted tokens.
 	DecryptionKeys []crypto.PrivateKey
+
+	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source (aggregated and distributed
+	// claims, Core §5.6.2). Nil trusts none: no source is asked, and none is believed.
+	ClaimsProviders []ClaimsProvider
 }
 
 // LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back to Config.Login.

@@ -45,6 +45,7 @@ func (c *Config) validate() error {
 	c.validateLists(wrong)
 	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
 	c.validateFAPI(wrong)
+	c.validateClaimsProviders(wrong)
 	for _, key := range c.Advanced.DecryptionKeys {
 		if err := checkDecryptionKey(key); err != nil {
 			wrong("Advanced.DecryptionKeys", "%v", err)
