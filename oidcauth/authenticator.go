@@ -25,6 +25,7 @@ type Authenticator struct {
 	provider *provider
 	endpoint *endpoint
 	verifier *verifier
+	sources  *claimSources
 
 	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
 	origin    string // of RedirectURL
@@ -49,6 +50,7 @@ func New(c Config) (*Authenticator, error) {
 	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(&c, client)}
 	a.endpoint = newEndpoint(&c, a.provider, client)
 	a.verifier = newVerifier(&c, a.provider, client)
+	a.sources = newClaimSources(&c)
 	redirect, _ := url.Parse(c.RedirectURL)
 	a.origin = redirect.Scheme + "://" + redirect.Host
 	a.prefix = strings.TrimSuffix(redirect.Path, "callback")
