@@ -2,6 +2,8 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -160,6 +162,9 @@ func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended
 	// (Discovery §4.1).
 	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
+	if status, ok := errors.AsType[*statusError](err); ok && status.Got == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: is Config.Issuer right?", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func newTokens(a *Authenticator) *tokens {
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired))
+		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return have.or(&q, err)
