@@ -19,6 +19,13 @@ const (
 	maxBody        = 1 << 20 // of any answer of the provider
 	maxHeaderBytes = 64 << 10
 	connectTimeout = 3 * time.Second
+
+	// idleTimeout is how long a connection waits for its next request: less than
+	// the five seconds after which many servers close one (Node.js, Apache). A
+	// form that meets the closing is lost, and a code or a rotating refresh token
+	// with it, since nobody can tell whether it was read. A new connection costs
+	// round trips, and nothing else.
+	idleTimeout = 3 * time.Second
 )
 
 // newHTTPClient returns the client for every call to the provider: bounded in
@@ -58,7 +65,7 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           100,
 		MaxIdleConnsPerHost:    32,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }

@@ -62,6 +62,7 @@ type Machine struct {
 // The error joins every mistake in c.
 func NewMachine(c MachineConfig) (*Machine, error) {
 	var mistakes []error
+	c = c.clone()
 	c.validate("", func(field, format string, args ...any) {
 		mistakes = append(mistakes, fmt.Errorf("oidcauth: %s: %s", field, fmt.Sprintf(format, args...)))
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -51,6 +52,11 @@ type provider struct {
 	// nil when it succeeded.
 	retry   backoff
 	lastErr error
+}
+
+// believe takes m for the provider's metadata for good, so that none are fetched. It is called before the provider is shared.
+func (p *provider) believe(m *metadata) {
+	p.current, p.fetched, p.maxAge = m, time.Now(), math.MaxInt64
 }
 
 // newProvider returns a provider that has fetched nothing yet. c has its

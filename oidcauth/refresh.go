@@ -169,10 +169,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 }
 
 // recovered turns a panic in what the application brings (a hook, a transport, a
-// signer) into an error: outside a request nobody else would stop it.
+// signer) into an error: outside a request's goroutine nobody else would stop it.
 func recovered(ctx context.Context, log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("oidcauth: panic while getting a token: %v", p)
+		*err = fmt.Errorf("oidcauth: panic beside a request: %v", p)
 		log.LogAttrs(ctx, slog.LevelError, "panic recovered", reason(*err), slog.String("stack", string(debug.Stack())))
 	}
 }
