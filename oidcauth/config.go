@@ -2,14 +2,17 @@ package oidcauth
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/signet-go/signet/session"
 )
 
 // Config describes one client at one OpenID provider. Issuer, ClientID, RedirectURL and the session's keys are required; every
-// other field's zero value is safe and usual. New copies it: later changes have no effect.
+// other field's zero value is safe and usual. New copies it, with its lists and maps: later changes have no effect.
 type Config struct {
 	// Issuer is the provider's issuer identifier, exactly as its metadata publishes it, trailing slash included
 	// (OpenID Connect Discovery §4.3). It is an https URL; plain http is accepted for loopback hosts only.
@@ -135,6 +138,29 @@ const (
 	defaultTokenLifetime   = time.Hour
 	maxSkew                = 10 * time.Minute
 )
+
+// clone returns a copy of c that shares no list or map with it.
+func (c Config) clone() Config {
+	c.Tenants, c.Scopes = slices.Clone(c.Tenants), slices.Clone(c.Scopes)
+	c.APIs, c.FrameAncestors = slices.Clone(c.APIs), slices.Clone(c.FrameAncestors)
+	c.Advanced.DecryptionKeys = slices.Clone(c.Advanced.DecryptionKeys)
+	c.Login.Resource, c.Login.Claims = slices.Clone(c.Login.Resource), slices.Clone(c.Login.Claims)
+	c.Login.Extra = cloneValues(c.Login.Extra)
+	c.Machines = maps.Clone(c.Machines)
+	for name, m := range c.Machines {
+		c.Machines[name] = m.clone()
+	}
+	return c
+}
+
+// cloneValues returns a copy of v that shares no list with it.
+func cloneValues(v url.Values) url.Values {
+	v = maps.Clone(v)
+	for name, values := range v {
+		v[name] = slices.Clone(values)
+	}
+	return v
+}
 
 // withDefaults returns a copy of c in which every zero field has its documented meaning.
 func (c Config) withDefaults() Config {

@@ -87,6 +87,17 @@ func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 	return standard
 }
 
+// A statusError is an answer whose status is not 200.
+type statusError struct {
+	URL string
+	Got int
+}
+
+// Error names the URL and both statuses.
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
+}
+
 // getJSON fetches a JSON object that anybody may read: metadata and key sets.
 func getJSON(ctx context.Context, client *http.Client, url string) (object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -100,7 +111,7 @@ func getJSON(ctx context.Context, client *http.Client, url string) (object, erro
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return object{}, fmt.Errorf("%s: expected status 200, got %d", url, res.StatusCode)
+		return object{}, &statusError{URL: url, Got: res.StatusCode}
 	}
 	body, err := readBody(res.Body)
 	if err != nil {
