@@ -32,7 +32,7 @@ type LoginError struct {
 	Err error
 }
 
-// Error names code, description and cause.
+// Error names code, description and cause, and what to look at if the code tells.
 func (e *LoginError) Error() string {
 	text := "oidcauth: login failed: " + e.Code
 	if e.Description != "" {
@@ -41,7 +41,18 @@ func (e *LoginError) Error() string {
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
+	if hint := codeHints[e.Code]; hint != "" {
+		text += "; " + hint
+	}
 	return text
+}
+
+// codeHints say what to look at when a provider answers with an error code whose usual cause is the configuration.
+var codeHints = map[string]string{
+	"invalid_scope":             "compare Config.Scopes with what the provider lets this client ask for",
+	"invalid_target":            "compare Login.Resource with the resources that the provider lets this client ask for",
+	"unauthorized_client":       "does the client's registration allow the authorization code flow?",
+	"unsupported_response_type": "does the client's registration allow the authorization code flow?",
 }
 
 // Unwrap returns the cause.

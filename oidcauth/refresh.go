@@ -78,7 +78,7 @@ func newTokens(a *Authenticator) *tokens {
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired))
+		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return have.or(&q, err)
@@ -173,10 +173,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 }
 
 // recovered turns a panic in what the application brings (a hook, a transport, a
-// signer) into an error: outside a request nobody else would stop it.
+// signer) into an error: outside a request's goroutine nobody else would stop it.
 func recovered(ctx context.Context, log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("oidcauth: panic while getting a token: %v", p)
+		*err = fmt.Errorf("oidcauth: panic beside a request: %v", p)
 		log.LogAttrs(ctx, slog.LevelError, "panic recovered", reason(*err), slog.String("stack", string(debug.Stack())))
 	}
 }

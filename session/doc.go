@@ -77,7 +77,8 @@
 // # What is not promised
 //
 //   - Without a Store, a cookie that somebody copied before a logout works
-//     again after this process was restarted, until its limits.
+//     again after this process was restarted, until its limits; also when more
+//     than some 200,000 sessions were ended within a Lifetime, which is logged.
 //   - Two requests that change the same name at once: the later one wins.
 //   - Whoever holds Config.Keys can make sessions. Whoever can write to the
 //     Store can delete sessions and marks, but not read or make sessions.

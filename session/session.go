@@ -21,6 +21,7 @@ type Session struct {
 	err    error // of loading
 	jar    jar   // our cookies in the request
 
+	seen   *generation // what the cookie says; server mode: only the id
 	base   *generation // nil: no session
 	secret string      // server mode: what base's cookie holds
 	idle   int64       // the latest idle limit that was seen
@@ -78,7 +79,7 @@ func (s *Session) load() error {
 	}
 	seen, err := s.m.keeper.see(&s.jar)
 	if err == nil {
-		s.secret = seen.secret
+		s.secret, s.seen = seen.secret, seen.g
 		err = s.adopt(seen)
 	}
 	switch {
@@ -88,7 +89,7 @@ func (s *Session) load() error {
 		s.err, s.expire = ErrNoSession, true
 	case err != nil:
 		s.err = err
-		s.ended = append(s.ended, seen.g.id) // in case it is replaced or destroyed
+		s.ended = append(s.ended, s.seen.id) // in case it is replaced or destroyed
 		s.m.log.Error("store unavailable", "error", err)
 	}
 	return s.err
@@ -103,7 +104,7 @@ func (s *Session) adopt(seen sighting) error {
 	s.base, s.idle = v.g, v.idle
 	key := or(seen.sealed, v.sealed)
 	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
-	s.m.watch.touch(v.g.id, v.idle)
+	s.m.watch.touch(v.g, v.idle)
 	if s.m.config.OnKeyUse != nil {
 		s.m.config.OnKeyUse(key.keyID)
 	}
