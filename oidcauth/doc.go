@@ -48,9 +48,10 @@
 //
 // # Log events
 //
-// The messages are constants: "login", "login refused", "logout", "session revoked", "token refreshed", "token refresh failed",
-// "denied", "request refused", "claim source refused", "provider unavailable", "store unavailable". Facts are attributes: issuer, sub and sid as fingerprints, reason,
-// reference, duration. Secrets, codes, tokens and cookies are in none of them at any level.
+// The messages are constants. The main ones are "login", "login refused", "logout", "session revoked", "token refreshed", "token refresh failed",
+// "denied", "request refused", "claim source refused", "provider unavailable", "store unavailable";
+// docs/operations.md has all, with what to do. Facts are attributes: issuer, sub and sid as fingerprints, reason, reference,
+// duration. Secrets, codes, tokens and cookies are in none of them at any level.
 //
 // # Tests
 //
