@@ -62,11 +62,10 @@ func ExampleSession_Renew() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		if s.Renew(true) != nil || user.Set(r.Context(), "ada") != nil {
+		if s.Renew(true) != nil || user.Set(r.Context(), "ada") != nil || s.Tag("user ada") != nil {
 			session.WriteUnavailable(w)
 			return
 		}
-		s.Tag("user ada")
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		name, ok := user.Get(r.Context())

@@ -63,9 +63,5 @@ func (f Field[T]) Delete(ctx context.Context) error {
 	if s == nil {
 		return errNoHandler
 	}
-	if err := s.Load(); err != nil && !errors.Is(err, ErrNoSession) {
-		return err
-	}
-	s.Delete(fieldPrefix + string(f))
-	return nil
+	return s.Delete(fieldPrefix + string(f))
 }

@@ -41,8 +41,10 @@ func TestOutageIsNotALogout(t *testing.T) {
 			require.ErrorIs(t, s.SetToken("t", "x"), session.ErrUnavailable)
 			require.ErrorIs(t, s.Renew(true), session.ErrUnavailable)
 			require.ErrorIs(t, s.Sync(r.Context()), session.ErrUnavailable)
-			s.Delete("v")
-			s.Tag("t")
+			require.ErrorIs(t, s.Delete("v"), session.ErrUnavailable)
+			require.ErrorIs(t, s.Tag("t"), session.ErrUnavailable)
+			require.ErrorIs(t, s.TagAt("t", time.Now()), session.ErrUnavailable)
+			require.ErrorIs(t, s.Limit(time.Now()), session.ErrUnavailable)
 			session.WriteUnavailable(w)
 		})
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
@@ -333,7 +335,7 @@ func TestLimitCapsAndNeverExtends(t *testing.T) {
 			c.IdleTimeout = -1
 			b := newBrowser(t, newManager(t, c))
 			b.with(func(s *session.Session) {
-				s.Limit(time.Now()) // no session: nothing to limit
+				require.NoError(t, s.Limit(time.Now()), "no session: nothing to limit")
 				require.NoError(t, s.Set("v", nil))
 				require.True(t, time.Now().Equal(s.Created()))
 				s.Limit(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))

@@ -147,16 +147,28 @@ func (s *Session) Set(name string, value []byte) error {
 	return nil
 }
 
-// Delete forgets the value or token kept under name.
-func (s *Session) Delete(name string) {
+// Delete forgets the value or token kept under name. Without a session it does
+// nothing. Error: ErrUnavailable.
+func (s *Session) Delete(name string) error {
+	return s.change(func() {
+		s.delta.setValue(name, nil)
+		s.delta.setToken(name, "")
+	})
+}
+
+// change runs note, which notes a change of a session that there is.
+func (s *Session) change(note func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
+	err := s.load()
+	if errors.Is(err, ErrNoSession) {
+		return nil
 	}
-	s.delta.setValue(name, nil)
-	s.delta.setToken(name, "")
-	s.changed()
+	if err == nil {
+		note()
+		s.changed()
+	}
+	return err
 }
 
 // Token returns the token kept under name, and whether there is one. The first
@@ -190,39 +202,28 @@ func (s *Session) SetToken(name, token string) error {
 
 // Tag lets Manager.Revoke(tag) end this session. It takes effect when the
 // session is saved, above any revocation of that tag until then. Tagging twice
-// changes nothing. Without a session it does nothing.
-func (s *Session) Tag(tag string) { s.tag(tag, noStamp) }
+// changes nothing. Without a session it does nothing. Error: ErrUnavailable.
+func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
 
 // TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is
 // before at, a time by a foreign clock (an ID token's iat, say). Saving returns
-// ErrNoSession when that has happened already.
-func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, foreignStamp(at)) }
+// ErrNoSession when that has happened already. Error: ErrUnavailable.
+func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, foreignStamp(at)) }
 
 // tag notes a tag for the next save.
-func (s *Session) tag(name string, stamp int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
-	}
-	s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp})
-	s.changed()
+func (s *Session) tag(name string, stamp int64) error {
+	return s.change(func() { s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp}) })
 }
 
 // Limit caps the absolute deadline (a provider's session_expiry); it never
-// extends it. Without a session it does nothing.
-func (s *Session) Limit(t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
-	}
-	limit := max(t.UnixMilli(), 1)
-	if t.Year() > 9999 || limit >= s.deadline() {
-		return
-	}
-	s.delta.limit = limit
-	s.changed()
+// extends it. Without a session it does nothing. Error: ErrUnavailable.
+func (s *Session) Limit(t time.Time) error {
+	return s.change(func() {
+		limit := max(t.UnixMilli(), 1)
+		if t.Year() <= 9999 && limit < s.deadline() {
+			s.delta.limit = limit
+		}
+	})
 }
 
 // LeaveCookie lets this response go out without a cookie that only moves the

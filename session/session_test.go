@@ -378,7 +378,8 @@ func TestTaggingAgainRevivesNothing(t *testing.T) {
 			at := time.Unix(1_800_000_000, 0)
 			b := newBrowser(t, newManager(t, c))
 			b.with(func(s *session.Session) {
-				s.Tag("before there is a session") // does nothing
+				require.NoError(t, s.Tag("before there is a session"), "does nothing")
+				require.NoError(t, s.Delete("before there is a session"))
 				require.NoError(t, s.Renew(false))
 				s.Tag("t")
 				s.TagAt("t", at)
