@@ -29,6 +29,9 @@ var (
 	// ErrCommitted means that the response has begun, and what was changed can't reach
 	// the browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
+
+	// ErrNoStore is what Revoke and RevokeAt say without Config.Store.
+	ErrNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
 )
 
 // A Manager keeps the sessions of one cookie. It is immutable but for SetKeys,

@@ -165,7 +165,10 @@ func TestRevocationThatCantBeStoredIsAnError(t *testing.T) {
 		require.ErrorIs(t, m.Revoke(t.Context(), "t"), session.ErrUnavailable)
 		require.ErrorIs(t, m.RevokeAt(t.Context(), "t", time.Now()), session.ErrUnavailable)
 	})
-	require.ErrorContains(t, newManager(t, session.Config{}).Revoke(t.Context(), "t"), "Config.Store")
+	without := newManager(t, session.Config{})
+	require.ErrorIs(t, without.Revoke(t.Context(), "t"), session.ErrNoStore)
+	require.ErrorIs(t, without.RevokeAt(t.Context(), "t", time.Now()), session.ErrNoStore)
+	require.ErrorContains(t, without.Revoke(t.Context(), "t"), "Config.Store")
 }
 
 func TestRefreshedTokensSurviveAStoreThatFailsMeanwhile(t *testing.T) {
