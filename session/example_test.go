@@ -53,7 +53,7 @@ func Example() {
 }
 
 // A login begins a new session, so that nobody can plant one, and tags it with its user.
-func ExampleSession_Renew() {
+func ExampleSession_RenewKeepingFields() {
 	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}, Store: session.NewMemoryStore()})
 	if err != nil {
 		log.Fatal(err)
@@ -62,7 +62,7 @@ func ExampleSession_Renew() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		if s.Renew(true) != nil || user.Set(r.Context(), "ada") != nil || s.Tag("user ada") != nil {
+		if s.RenewKeepingFields() != nil || user.Set(r.Context(), "ada") != nil || s.Tag("user ada") != nil {
 			session.WriteUnavailable(w)
 			return
 		}
@@ -111,7 +111,7 @@ func ExampleDone() {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Renew(false) })
+	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Renew() })
 	mux.HandleFunc("/logout", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Destroy(r.Context()) })
 	streaming := make(chan struct{})
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {

@@ -39,7 +39,7 @@ func TestOutageIsNotALogout(t *testing.T) {
 			require.False(t, ok)
 			require.ErrorIs(t, s.Set("v", nil), session.ErrUnavailable, "no new session over one that may live")
 			require.ErrorIs(t, s.SetToken("t", "x"), session.ErrUnavailable)
-			require.ErrorIs(t, s.Renew(true), session.ErrUnavailable)
+			require.ErrorIs(t, s.RenewKeepingFields(), session.ErrUnavailable)
 			require.ErrorIs(t, s.Sync(r.Context()), session.ErrUnavailable)
 			require.ErrorIs(t, s.Delete("v"), session.ErrUnavailable)
 			require.ErrorIs(t, s.Tag("t"), session.ErrUnavailable)
@@ -150,7 +150,7 @@ func TestRenewWhileTheStoreIsDownIssuesNothing(t *testing.T) {
 		before := b.header()
 		spy.down.Store(true)
 		b.with(func(s *session.Session) {
-			require.NoError(t, s.Renew(false), "nothing to keep, nothing to ask")
+			require.NoError(t, s.Renew(), "nothing to keep, nothing to ask")
 			require.NoError(t, s.Set("v", []byte("new")))
 			require.ErrorIs(t, s.Save(t.Context()), session.ErrUnavailable)
 		})
@@ -253,7 +253,7 @@ func TestUnreadableMarkEndsOldSessionsAndLocksNobodyOut(t *testing.T) {
 		signIn := func() *browser {
 			b := newBrowser(t, m)
 			b.with(func(s *session.Session) {
-				require.NoError(t, s.Renew(false))
+				require.NoError(t, s.Renew())
 				s.Tag("t")
 			})
 			return b

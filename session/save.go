@@ -11,30 +11,45 @@ import (
 var errDetached = errors.New("session: Renew needs the session of a response")
 
 // Renew ends the current session, if any, and begins an empty one under a new
-// id, as every login must (OWASP session fixation). keepFields carries the
-// application's Fields over, and nothing else. The old session ends when the
-// new one is saved; if that fails, Save says so and the new one is not handed
-// out. Error: ErrUnavailable when there may be Fields to keep and the Store
-// can't be asked.
-func (s *Session) Renew(keepFields bool) error {
+// id, as every login must (OWASP session fixation). The old session ends when
+// the new one is saved; if that fails, Save says so and the new one is not
+// handed out. It asks no Store, and its only error is that s is not of a
+// response: the one that Exclusive hands out.
+func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil {
 		return errDetached
 	}
-	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) && keepFields {
+	_ = s.load() // whatever there is to end
+	s.renew(nil)
+	return nil
+}
+
+// RenewKeepingFields is Renew, and carries the application's Fields over,
+// nothing else: a visitor's cart, say, when he signs in. Error: ErrUnavailable
+// when there may be Fields to keep and the Store can't be asked; then nothing
+// was renewed.
+func (s *Session) RenewKeepingFields() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		return errDetached
+	}
+	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) {
 		return err
 	}
-	var kept map[string][]byte
-	if keepFields {
-		kept = s.fields()
-	}
+	s.renew(s.fields())
+	return nil
+}
+
+// renew begins a session with fields in place of the current one.
+func (s *Session) renew(fields map[string][]byte) {
 	s.retire()
 	s.begin()
-	for name, data := range kept {
+	for name, data := range fields {
 		s.delta.setValue(name, data)
 	}
-	return nil
 }
 
 // fields returns what the application keeps, with this request's changes.
