@@ -136,6 +136,19 @@ func (c Config) problems() error {
 	return errors.Join(errs...)
 }
 
+// keysError names the setting in front of each mistake.
+func keysError(err error) error {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return err
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		errs = append(errs, fmt.Errorf("session: Keys: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
 // cookieFits asks net/http, which would drop a bad attribute with no more than
 // a log line.
 func (c Config) cookieFits() bool {

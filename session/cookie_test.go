@@ -267,8 +267,10 @@ func TestBadConfigIsRefusedWithEveryMistake(t *testing.T) {
 		c    session.Config
 		says []string
 	}{
-		{"no keys", session.Config{}, []string{"no keys"}},
-		{"a short key", session.Config{Keys: []string{"c2hvcnQ="}}, []string{"5 bytes, want 32"}},
+		{"no keys", session.Config{}, []string{"session: Keys: no keys"}},
+		{"a short key", session.Config{Keys: []string{"c2hvcnQ="}}, []string{"session: Keys: key 1 of 1: 5 bytes, want 32"}},
+		{"two bad keys", session.Config{Keys: []string{"c2hvcnQ=", "?"}},
+			[]string{"session: Keys: key 1 of 2: 5 bytes, want 32", "session: Keys: key 2 of 2: not base64"}},
 		{"server side without store", session.Config{ServerSide: true}, []string{"ServerSide needs a Store"}},
 		{"lifetimes", session.Config{Lifetime: time.Millisecond, IdleTimeout: time.Millisecond},
 			[]string{"Lifetime is 1ms", "IdleTimeout is 1ms"}},

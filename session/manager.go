@@ -60,7 +60,7 @@ type Manager struct {
 func New(c Config) (*Manager, error) {
 	ring, err := seal.NewKeyring(c.Keys)
 	c = c.filled()
-	if err := errors.Join(err, c.problems()); err != nil {
+	if err := errors.Join(keysError(err), c.problems()); err != nil {
 		return nil, err
 	}
 	c.Keys = nil // the ring has them; a printed Config must not
@@ -84,7 +84,7 @@ func New(c Config) (*Manager, error) {
 // old keys stay.
 func (m *Manager) SetKeys(keys []string) error {
 	if err := m.ring.Set(keys); err != nil {
-		return err
+		return keysError(err)
 	}
 	m.cache.flush()
 	return nil
