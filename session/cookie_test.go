@@ -330,25 +330,6 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
-func ExampleConfig_rotation() {
-	oldKey, newKey := session.NewKey(), session.NewKey()
-	manager, err := session.New(session.Config{Keys: []string{oldKey}})
-	if err != nil {
-		panic(err)
-	}
-	// First every replica learns the new key, then the first place moves, then the old one goes.
-	for _, keys := range [][]string{{oldKey, newKey}, {newKey, oldKey}, {newKey}} {
-		if err := manager.SetKeys(keys); err != nil {
-			panic(err)
-		}
-		fmt.Println(len(manager.KeyIDs()), "keys")
-	}
-	// Output:
-	// 2 keys
-	// 2 keys
-	// 1 keys
-}
-
 func TestTooManyNamesAreAClearError(t *testing.T) {
 	everywhere(t, func(t *testing.T, c session.Config) {
 		b := newBrowser(t, newManager(t, c))
