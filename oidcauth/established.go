@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -126,18 +127,25 @@ func (a *Authenticator) fillSession(s *session.Session, l *login) error {
 			return err
 		}
 	}
-	u := l.user
-	s.Tag(u.Tag())
-	s.TagAt(subjectTag(u.Issuer, u.Subject), l.token.IssuedAt)
-	if u.SessionID != "" {
-		s.TagAt(sidTag(u.Issuer, u.SessionID), l.token.IssuedAt)
-	} else {
-		s.TagAt(withoutSIDTag(u.Issuer, u.Subject), l.token.IssuedAt)
+	if err := l.tag(s); err != nil {
+		return err
 	}
 	if !l.token.SessionExpiry.IsZero() {
-		s.Limit(l.token.SessionExpiry)
+		if err := s.Limit(l.token.SessionExpiry); err != nil {
+			return err
+		}
 	}
 	return saveRecord(s, &l.record)
+}
+
+// tag lets logouts by the provider, and Revoke, find s.
+func (l *login) tag(s *session.Session) error {
+	u, at := l.user, l.token.IssuedAt
+	bySID := withoutSIDTag(u.Issuer, u.Subject)
+	if u.SessionID != "" {
+		bySID = sidTag(u.Issuer, u.SessionID)
+	}
+	return errors.Join(s.Tag(u.Tag()), s.TagAt(subjectTag(u.Issuer, u.Subject), at), s.TagAt(bySID, at))
 }
 
 // grantOf describes the access token of answer.
