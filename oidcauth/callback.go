@@ -193,8 +193,8 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 		"redirect_uri":  {a.config.RedirectURL},
 		"code_verifier": {t.Verifier},
 	}
-	if resource := a.config.Login.Resource; len(resource) > 0 {
-		form["resource"] = resource
+	if len(t.Resource) > 0 {
+		form["resource"] = t.Resource
 	}
 	return e.token(ctx, form)
 }

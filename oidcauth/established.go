@@ -42,7 +42,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge}
+	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
 	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {

@@ -140,7 +140,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	t.Provider, t.Session = a.key, s.ID()
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
-	t.ACR, t.AMR = o.essentialACR, o.amr
+	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	if t.ReturnTo = a.returnTo(o.ReturnTo); t.ReturnTo == "/" {
 		t.ReturnTo = ""
 	}
