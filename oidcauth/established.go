@@ -79,7 +79,7 @@ func (l *login) keepChanges(changed *User) {
 // beginSession ends whatever session the browser had and begins the login's (step 10).
 func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	previous := a.previousLogin(s, l.user)
 	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
 	// that Save then sees.

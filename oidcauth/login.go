@@ -129,7 +129,7 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 // prepareLogin fills in t and returns the URL to send the browser to.
 func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOptions) (string, error) {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
 	}

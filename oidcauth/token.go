@@ -251,7 +251,7 @@ func (g *grant) issued(value string) *issuedToken {
 
 // token returns the access token that q asks for of the user in ctx.
 func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
-	s := session.From(ctx)
+	s := t.auth.sessions.From(ctx)
 	name := nameOf(s, &q)
 	have, _, err := t.look(s, name)
 	if err != nil {
@@ -281,7 +281,7 @@ func nameOf(s *session.Session, q *tokenRequest) string {
 // whether there is one. It asks nobody: not for a token, and not whether the one at
 // hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
-	have, _, err := a.tokens.look(session.From(ctx), "")
+	have, _, err := a.tokens.look(a.sessions.From(ctx), "")
 	if err != nil || have == nil {
 		return time.Time{}, false
 	}
