@@ -157,7 +157,7 @@ func (r *attempt) form() url.Values {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.spent}}
 	resource := r.query.resource
 	if resource == nil {
-		resource = r.auth.config.Login.Resource
+		resource = r.record.Resource
 	}
 	if len(resource) > 0 {
 		form["resource"] = resource

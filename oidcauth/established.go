@@ -45,7 +45,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge}
+	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
 	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
@@ -82,7 +82,7 @@ func (l *login) keepChanges(changed *User) {
 // beginSession ends whatever session the browser had and begins the login's (step 10).
 func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	previous := a.previousLogin(s, l.user)
 	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
 	// that Save then sees.
