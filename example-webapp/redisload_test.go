@@ -92,11 +92,11 @@ func (l *load) ask(path string) {
 		return
 	}
 	resp.Body.Close()
-	l.note(path, resp.StatusCode, fault(path, resp))
+	l.note(path, resp.StatusCode, wrongWith(path, resp))
 }
 
-// fault says what is wrong with an answer, whatever the store does.
-func fault(path string, resp *http.Response) string {
+// wrongWith says what is wrong with an answer, whatever the store does.
+func wrongWith(path string, resp *http.Response) string {
 	h := resp.Header
 	switch {
 	case path == "/" && resp.StatusCode != http.StatusOK:
