@@ -75,7 +75,7 @@ func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
-	if id, err := identityOf(session.From(r.Context())); err == nil && id != nil {
+	if id, err := identityOf(a.sessions.From(r.Context())); err == nil && id != nil {
 		p.Link, p.LinkText = "/", linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
@@ -193,8 +193,8 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 		"redirect_uri":  {a.config.RedirectURL},
 		"code_verifier": {t.Verifier},
 	}
-	if resource := a.config.Login.Resource; len(resource) > 0 {
-		form["resource"] = resource
+	if len(t.Resource) > 0 {
+		form["resource"] = t.Resource
 	}
 	return e.token(ctx, form)
 }

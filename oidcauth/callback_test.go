@@ -141,6 +141,7 @@ func TestALoginExpires(t *testing.T) {
 	cb := w.callbackURL()
 	page := w.browser.Get(cb.URL)
 	require.Equal(t, http.StatusBadRequest, page.Status)
+	require.Contains(t, page.Body, "has expired", "the page says what happened")
 	require.NotContains(t, page.Body, "alice")
 	require.Zero(t, w.provider.Count(oidcauthtest.TokenEndpoint))
 }

@@ -77,7 +77,12 @@ func (e *endpointError) Timeout() bool {
 	return ok && timeout.Timeout()
 }
 
-const maxDescription = 200
+const (
+	maxDescription = 200
+
+	// maxSearched bounds what is searched for secrets: every piece of each is looked for.
+	maxSearched = 4 << 10
+)
 
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
@@ -96,6 +101,12 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 // repeats a secret, reduced to the printable ASCII that RFC 6749 §5.2 allows,
 // and cut.
 func clean(s string, limit int, secrets []string) string {
+	if len(s) > maxSearched { // only the beginning is ever shown
+		s = s[:maxSearched]
+		if i := strings.LastIndexByte(s, '%'); i > maxSearched-3 {
+			s = s[:i] // half an escape would keep the rest from being unescaped
+		}
+	}
 	if repeats(s, secrets) {
 		return "[withheld: repeats what was sent]"
 	}

@@ -180,7 +180,7 @@ var problemTexts = map[string]problemText{
 	"cross_origin":         {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
 	"login_required":       {"You are not signed in", "Sign in to go on.", linkLogin, "request refused"},
 	"no_transaction":       {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
-	"login_expired":        {"This sign-in took too long", "Sign-ins expire after a while. Sign in again.", linkLogin, "login refused"},
+	"login_expired":        {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
 	"signed_out":           {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
 	"login_loop":           {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
 	"access_denied":        {"Sign-in was refused", "You or the sign-in service refused access. You can try again, perhaps with another account.", linkLogin, "login refused"},

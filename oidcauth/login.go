@@ -143,7 +143,7 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 // prepareLogin fills in t and returns the URL to send the browser to.
 func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOptions) (string, error) {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
 	}
@@ -154,7 +154,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	t.Provider, t.Session = a.key, s.ID()
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
-	t.ACR, t.AMR = o.essentialACR, o.amr
+	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	if t.ReturnTo = a.returnTo(o.ReturnTo); t.ReturnTo == "/" {
 		t.ReturnTo = ""
 	}

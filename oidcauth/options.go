@@ -155,7 +155,8 @@ type LoginOptions struct {
 	// checked. Zero does not ask; a negative value asks for an authentication now (max_age=0).
 	MaxAge time.Duration
 
-	// Resource are the resource indicators of the access token (RFC 8707 §2.1).
+	// Resource are the resource indicators of the login's own access token (RFC 8707 §2.1), absolute URIs without fragment: they are
+	// sent with the request, with its code and with each refresh of that token. Nil means Config.Login's, an empty list none.
 	Resource []string
 
 	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.

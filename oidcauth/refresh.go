@@ -16,8 +16,9 @@ import (
 
 const (
 	// leaseWait is how long a refresh may wait, beside its own call, for one of
-	// another process to end.
-	leaseWait = 10 * time.Second
+	// another process to end. The lease of a process that died is over before, after
+	// 15 s.
+	leaseWait = 16 * time.Second
 
 	// validPatience is how long a request waits for a refresh while the token at
 	// hand is still good.
@@ -155,7 +156,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked
 	}
-	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
+	r, err := t.attempt(s, name, q)
+	if err != nil {
+		return nil, err
+	}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
 		// Another process may have been faster, in spite of the lease: look once

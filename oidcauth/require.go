@@ -73,7 +73,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 
 // denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
 func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
-	if id, err := identityOf(session.From(ctx)); err == nil {
+	if id, err := identityOf(auths[0].sessions.From(ctx)); err == nil {
 		for _, a := range auths {
 			if id.record.Provider == a.key {
 				return a
@@ -111,10 +111,11 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
 // something at their own issuer only.
 func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
-	id, err := identityOf(session.From(ctx))
+	s := auths[0].sessions.From(ctx)
+	id, err := identityOf(s)
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider != a.key || a.tokens.dead.stops(session.From(ctx)) {
+			if id.record.Provider != a.key || a.tokens.dead.stops(s) {
 				continue
 			}
 			if _, err := a.sessionKey(id); err != nil {

@@ -40,6 +40,8 @@ type transaction struct {
 	Loops   int      `json:"l,omitempty"`
 	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
 	DPoPKey []byte   `json:"d,omitempty"`
+	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
+	Resource []string `json:"h,omitempty"`
 }
 
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }

@@ -38,7 +38,7 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // present it (RFC 8705 §3).
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, users: a.sessions, query: q, err: err}}
 }
 
 // apiTransport is what clients send their requests through: nil for
@@ -101,10 +101,10 @@ type transport struct {
 	// base sends requests; nil means http.DefaultTransport.
 	base http.RoundTripper
 
-	// bound says whose tokens; nil means each request's own context. With user it
-	// carries a user, and requests that carry another's session are refused.
+	// bound says whose tokens; nil means each request's own context. With users it
+	// carries one of theirs, and requests that carry another's session are refused.
 	bound context.Context
-	user  bool
+	users *session.Manager
 
 	// query is the token that is wanted, err a mistake in it.
 	query tokenRequest
@@ -147,8 +147,10 @@ func (t *transport) tokenContext(r *http.Request) (context.Context, context.Canc
 	if t.bound == nil {
 		return r.Context(), none, nil
 	}
-	if other := session.From(r.Context()); t.user && other != nil && !sameSession(other, session.From(t.bound)) {
-		return nil, none, ErrOtherSession
+	if t.users != nil {
+		if other := t.users.From(r.Context()); other != nil && !sameSession(other, t.users.From(t.bound)) {
+			return nil, none, ErrOtherSession
+		}
 	}
 	ctx, cancel := context.WithCancel(t.bound)
 	stop := context.AfterFunc(r.Context(), cancel)

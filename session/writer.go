@@ -14,7 +14,8 @@ import (
 // from the Store before somebody asks) and saves changes before the first byte
 // of the response. When they can't be saved, the handler's response is
 // replaced: by 503 with Retry-After when the Store is unavailable, else by 500.
-// Nesting is harmless: an inner Handler of the same Manager passes through.
+// After the first byte they can only be logged. Nesting is harmless: an inner
+// Handler of the same Manager passes through.
 //
 // A response that set or depends on the session carries "Vary: Cookie" and,
 // unless the handler says otherwise, "Cache-Control: private, no-store". A

@@ -216,7 +216,7 @@ func TestFailedSaveThatTheHandlerSawIsItsOwnToAnswer(t *testing.T) {
 	b := newBrowser(t, newManager(t, session.Config{Store: spy}))
 	w := b.get(func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		require.NoError(t, s.Renew(false))
+		require.NoError(t, s.Renew())
 		s.Tag("t")
 		spy.down.Store(true)
 		require.ErrorIs(t, s.Save(r.Context()), session.ErrUnavailable)

@@ -35,23 +35,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultPrefix stands in front of every key unless Store.Prefix says
-// otherwise.
+// DefaultPrefix stands in front of every key of a [Store] that has no other.
 const DefaultPrefix = "signet:"
 
-// A Store is a session.Store in Redis. Safe for concurrent use once its fields
-// are set.
+// A Store is a session.Store in Redis: make it with [New], since the zero value
+// has no client. Safe for concurrent use once its fields are set.
 type Store struct {
-	// Prefix stands in front of every key [DefaultPrefix]. Set it before first
-	// use.
+	// Prefix stands in front of every key. Set it before first use. New sets
+	// [DefaultPrefix]; zero means no prefix, for a database of one's own.
 	Prefix string
 
 	client redis.UniversalClient
 	obeys  bool // the client ends a call when its context ends
 }
 
-// New returns a Store that uses client, which stays the caller's to close. It
-// does no I/O.
+// New returns a [Store] that uses client, which stays the caller's to close. It
+// does no I/O: Redis may be down.
 func New(client redis.UniversalClient) *Store {
 	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
 }
