@@ -61,7 +61,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 	if !isPrefetch(r) {
 		return false
 	}
-	a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errPrefetch})
 	return true
 }
 
@@ -75,7 +75,7 @@ func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
-	if id, err := identityOf(session.From(r.Context())); err == nil && id != nil {
+	if id, err := identityOf(a.sessions.From(r.Context())); err == nil && id != nil {
 		p.Link, p.LinkText = "/", linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
@@ -116,8 +116,8 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, afterCode(err)
 	}
 	l := &login{answer: answer, token: token}
-	// 8. Userinfo.
-	if err := a.addUserInfo(ctx, endpoint, l); err != nil {
+	// 8. Userinfo, and claims of other sources.
+	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(err)
 	}
 	// 9. The application's word.
@@ -193,8 +193,8 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 		"redirect_uri":  {a.config.RedirectURL},
 		"code_verifier": {t.Verifier},
 	}
-	if resource := a.config.Login.Resource; len(resource) > 0 {
-		form["resource"] = resource
+	if len(t.Resource) > 0 {
+		form["resource"] = t.Resource
 	}
 	return e.token(ctx, form)
 }

@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/signet-go/signet/session"
 )
 
 const (
@@ -62,7 +60,7 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 // logout takes the steps of Logout.
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	p := a.previousLogin(s, nil)
 	idToken, _ := s.Token(idTokenName)
 	// 1. Here.

@@ -33,6 +33,7 @@ type record struct {
 	AuthTime int64    `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it
 	Nonce    string   `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
 	MaxAge   *int64   `json:"m,omitempty"` // the max_age that the login was verified for, seconds
+	Resource []string `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   []grant  `json:"a,omitempty"` // one for each access token
 }
 

@@ -106,7 +106,7 @@ func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, rele
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, nil, fmt.Errorf("session: another process holds its lease: %w", ctx.Err())
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 var errDetached = errors.New("session: Renew needs the session of a response")
@@ -197,7 +198,9 @@ func idOf(g *generation) string {
 // Sync adopts the newest published generation, on top of which this request's
 // own changes stay; the response then carries its cookie. After it began, the
 // session is adopted and no cookie set, which is logged. Errors:
-// [ErrNoSession], [ErrUnavailable].
+// [ErrNoSession]; [ErrUnavailable] when the Store can't be asked: s is then the
+// newest generation that this process knows, which a failed write may have kept
+// from the Store.
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,14 +208,37 @@ func (s *Session) Sync(ctx context.Context) error {
 		return err
 	}
 	v, err := s.m.keeper.newest(ctx, s.base)
+	if errors.Is(err, ErrUnavailable) {
+		v, err = s.m.unsaved(s.base, err)
+	}
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
 	}
-	if err != nil {
-		return err
+	if v.g != nil {
+		s.advance(v)
 	}
+	return err
+}
+
+// unsaved returns what this process alone knows of g's session, and down, why the
+// Store can't be asked: ErrNoSession when the session has ended here.
+func (m *Manager) unsaved(g *generation, down error) (version, error) {
+	now := time.Now()
+	remembered, ended := m.recent.newest(g.id, now)
+	if ended {
+		return version{}, ErrNoSession
+	}
+	v, err := m.judge(version{g: newer(g, remembered)}, now)
+	if err != nil {
+		return version{}, err
+	}
+	return v, down
+}
+
+// advance goes on with v, when it is newer than what s has.
+func (s *Session) advance(v version) {
 	if v.g == s.base || v.g.number == s.base.number {
-		return nil
+		return
 	}
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
 	if !s.m.config.ServerSide {
@@ -221,5 +247,4 @@ func (s *Session) Sync(ctx context.Context) error {
 			s.warn("newer session found after the response began: its cookie can't be set")
 		}
 	}
-	return nil
 }

@@ -65,6 +65,15 @@ func (m *Manager) From(ctx context.Context) *Session {
 // Manager returns the [Manager] that made s.
 func (s *Session) Manager() *Manager { return s.m }
 
+// Outer returns the handle of the next Manager whose Handler stands around that
+// of s's, nil when there is none.
+func (s *Session) Outer() *Session {
+	if s.ctx == nil {
+		return nil
+	}
+	return From(s.ctx)
+}
+
 // Load decodes the session now: nil when there is a living session,
 // [ErrNoSession], or [ErrUnavailable]. The work is done once a request, and every
 // other method does it first, so that the answer stays the same for the request

@@ -273,3 +273,30 @@ func TestPanicInTheHandlerSavesNothing(t *testing.T) {
 		})
 	})
 }
+
+// A cache that many people share would hand the cookie to all of them.
+func TestAResponseThatSetsASessionIsNeverKeptByASharedCache(t *testing.T) {
+	rows := []struct{ name, said, sent string }{
+		{"nothing was said", "", "private, no-store"},
+		{"public", "public, max-age=600", "private, no-store"},
+		{"an age alone, which shared caches may use", "max-age=60", "private, no-store"},
+		{"no-cache, which lets it be kept and asked for again", "no-cache", "private, no-store"},
+		{"private stays as the handler said it", "private, max-age=60", "private, max-age=60"},
+		{"no-store stays as the handler said it", "No-Store", "No-Store"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, c session.Config) {
+				b := newBrowser(t, newManager(t, c))
+				answer := b.send(func(w http.ResponseWriter, r *http.Request) {
+					if row.said != "" {
+						w.Header().Set("Cache-Control", row.said)
+					}
+					require.NoError(t, session.From(r.Context()).Set("v", []byte("1")))
+				})
+				require.NotEmpty(t, answer.Header().Get("Set-Cookie"))
+				require.Equal(t, []string{row.sent}, answer.Header()["Cache-Control"])
+			})
+		})
+	}
+}

@@ -126,10 +126,10 @@ func parseKey(text string) ([]byte, error) {
 	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimSpace(text)), "=")
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return nil, errors.New("not base64")
+		return nil, errors.New("not base64: make a key with openssl rand -base64 32")
 	}
 	if len(b) != keySize {
-		return nil, fmt.Errorf("%d bytes, want %d", len(b), keySize)
+		return nil, fmt.Errorf("%d bytes, want %d: make a key with openssl rand -base64 32", len(b), keySize)
 	}
 	if strings.Count(string(b), string(b[:1])) == keySize {
 		return nil, errors.New("one byte repeated, want a random key")
