@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,15 +77,25 @@ type tokenClaims struct {
 		JWKThumbprint  string `json:"jkt"`      // RFC 9449 §6.1
 		CertThumbprint string `json:"x5t#S256"` // RFC 8705 §3.1
 	} `json:"cnf"`
+	// What only ID tokens (OpenID Connect Core §2) and logout tokens (Back-Channel Logout §2.4) have.
+	Nonce  json.RawMessage `json:"nonce"`
+	Events json.RawMessage `json:"events"`
 }
+
+// token68 is the form of a token in a header (RFC 9110 §11.2).
+var token68 = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // serve answers requests with a good token, and challenges others (RFC 6750 §3).
 //
 // What exactly is wrong with a token is said in the log, not in the answer: only the issuer could do something with it.
 func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if token == "" {
+	switch {
+	case token == "":
 		d.challenge(w, http.StatusUnauthorized, "Bearer", "")
+		return
+	case len(r.Header.Values("Authorization")) > 1 || !token68.MatchString(token):
+		d.challenge(w, http.StatusBadRequest, "Bearer", "invalid_request")
 		return
 	}
 	claims, err := d.verify(r.Context(), token)
@@ -162,22 +175,34 @@ func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, er
 	if !slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return parsed.Claims(k.Key, claims) == nil }) {
 		return nil, errNoKey
 	}
-	if err := d.checkClaims(parsed.Headers[0], claims); err != nil {
+	if err := cmp.Or(d.checkType(parsed.Headers[0], claims), d.checkClaims(claims)); err != nil {
 		return nil, errors.Join(errInvalidToken, err)
 	}
 	return claims, nil
 }
 
-// checkClaims refuses tokens of others, for others, or out of their time. An ID token is not an access token: at the embedded
-// provider the header's typ tells them apart; others may omit it, but give only ID tokens a nonce.
-func (d *demoAPI) checkClaims(header jose.Header, c *tokenClaims) error {
+// checkType refuses tokens of another kind: an ID token or a logout token is no access token, though the same keys signed it (RFC
+// 8725 §3.12). At the embedded provider typ tells them apart; others may omit it, but give only ID tokens a nonce.
+func (d *demoAPI) checkType(header jose.Header, c *tokenClaims) error {
+	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
+	kind := strings.TrimPrefix(strings.ToLower(typ), "application/")
+	switch {
+	case kind == "at+jwt":
+		return nil
+	case d.audience != "" || strings.Contains(kind, "+jwt"):
+		return errors.New("want typ at+jwt")
+	case c.Nonce != nil || c.Events != nil:
+		return errors.New("want an access token, got an ID token or a logout token")
+	}
+	return nil
+}
+
+// checkClaims refuses tokens of others, for others, or out of their time.
+func (d *demoAPI) checkClaims(c *tokenClaims) error {
 	expected := jwt.Expected{Issuer: d.issuer, Time: time.Now()}
 	// Only the embedded provider's tokens are known to be made for this API (RFC 9068 §4).
 	if d.audience != "" {
 		expected.AnyAudience = jwt.Audience{d.audience}
-		if header.ExtraHeaders[jose.HeaderType] != "at+jwt" {
-			return errors.New("want typ at+jwt")
-		}
 	}
 	if c.Expiry == nil {
 		return errors.New("want exp")

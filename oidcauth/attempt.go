@@ -60,6 +60,18 @@ type attempt struct {
 	slim int
 }
 
+// attempt returns one that has not begun. It knows whose tokens they are, also when
+// it ends before it gets the session's lock.
+func (t *tokens) attempt(s *session.Session, name string, q tokenRequest) (*attempt, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, loginRequired(err)
+	}
+	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
+	r.read(s, &id.record)
+	return r, nil
+}
+
 // run takes the steps of a refresh on the newest generation of the session, under
 // its lock.
 func (r *attempt) run(ctx context.Context, latest *session.Session) error {

@@ -61,7 +61,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 	if !isPrefetch(r) {
 		return false
 	}
-	a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errPrefetch})
 	return true
 }
 
@@ -117,8 +117,8 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, afterCode(err)
 	}
 	l := &login{answer: answer, token: token}
-	// 8. Userinfo.
-	if err := a.addUserInfo(ctx, endpoint, l); err != nil {
+	// 8. Userinfo, and claims of other sources.
+	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(err)
 	}
 	// 9. The application's word.

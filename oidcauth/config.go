@@ -122,7 +122,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// HTTPClient makes the calls to the provider. It takes an instrumented transport; redirects and cookies stay off.
-	// Nil means a client with short time-outs and TLS 1.2 or newer.
+	// Its connections should be closed after less idle time than the provider allows, or a refresh token may be lost with
+	// one. Nil means a client with short time-outs and TLS 1.2 or newer, whose connections are idle for 3 seconds at most.
 	HTTPClient *http.Client
 
 	// Advanced holds what high-security deployments demand. The zero value asks for none of it.

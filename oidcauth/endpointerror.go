@@ -31,6 +31,9 @@ type endpointError struct {
 	// Err is the cause when the provider gave no code, or nil.
 	Err error
 
+	// Hint says what to try, "" when nobody knows.
+	Hint string
+
 	// nonce is the DPoP nonce that came along.
 	nonce string
 }
@@ -39,8 +42,8 @@ type endpointError struct {
 // want of a nonce, and gave one (RFC 9449 §8).
 func (e *endpointError) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
-// Error is one line: endpoint, status, code, description, cause, as far as they
-// are known.
+// Error is one line: endpoint, status, code, description, cause and hint, as far
+// as they are known.
 func (e *endpointError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
@@ -54,6 +57,9 @@ func (e *endpointError) Error() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
 	}
 	return b.String()
 }

@@ -45,7 +45,9 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		r.record.Roles = rec.Roles
 	}
 	if !r.idToken.SessionExpiry.IsZero() {
-		s.Limit(r.idToken.SessionExpiry)
+		if err := s.Limit(r.idToken.SessionExpiry); err != nil {
+			return err
+		}
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -153,8 +154,17 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 	case errors.As(err, &stepUp):
 		a.challenge(w, r, err, stepUp)
 	default:
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: a.explainDenial(user, err)})
 	}
+}
+
+// explainDenial adds, for the log, the likeliest reason why a role is missing.
+func (a *Authenticator) explainDenial(user *User, err error) error {
+	denied, ok := errors.AsType[*DeniedError](err)
+	if !ok || user == nil || len(user.Roles) > 0 || !strings.HasPrefix(denied.Requirement, rolePrefix) {
+		return err
+	}
+	return fmt.Errorf("%w: this user has no roles at all: is %q the claim that holds them (Config.RolesClaim)?", err, a.config.RolesClaim)
 }
 
 // challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.

@@ -104,7 +104,7 @@ func (a *Authenticator) openTransaction(r *http.Request, state string) (*transac
 	name := a.transactionCookie(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
-		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or under another host name, or cookies are blocked", ErrState, len(found))
+		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, or cookies are blocked", ErrState, len(found), a.origin)
 	}
 	t, err := a.decodeTransaction(name, found[0].Value)
 	if err != nil {

@@ -26,8 +26,8 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // Tokens go only to the origins in Config.APIs. Any other, also behind a redirect,
 // is an error with ErrOrigin in its chain, and nothing is sent there. When the API
 // answers 401 because of the token (RFC 6750 §3.1), and the token is older than 30
-// seconds, it is refreshed and the request sent once more, if its body can be
-// (http.Request.GetBody). An API that wants a fresher or stronger login (RFC 9470)
+// seconds or half of its life, it is refreshed and the request sent once more, if
+// its body can be (http.Request.GetBody). An API that wants a fresher or stronger login (RFC 9470)
 // makes the request fail with a *StepUpError. Every other answer, a second 401
 // included, is the caller's.
 //
@@ -76,7 +76,17 @@ const minRejectedAge = 30 * time.Second
 
 // replaceable implements tokenKeeper.
 func (t *tokens) replaceable(token *issuedToken) bool {
-	return time.Since(token.created) >= minRejectedAge
+	return time.Since(token.created) >= token.rejectedAge()
+}
+
+// rejectedAge is minRejectedAge, or half of a life that is shorter than twice that:
+// a provider that counts in whole seconds ends a token up to one second before its
+// time, which of a few seconds' life is more than the margin.
+func (t *issuedToken) rejectedAge() time.Duration {
+	if life := t.expiry.Sub(t.created); life > 0 {
+		return min(minRejectedAge, life/2)
+	}
+	return minRejectedAge
 }
 
 // A transport adds access tokens to requests. It is safe for concurrent use.

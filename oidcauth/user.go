@@ -34,7 +34,7 @@ type User struct {
 	// when the login finished here.
 	AuthTime, LoginTime time.Time
 
-	// Claims are the claims of the ID token and of userinfo, as one JSON object.
+	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one JSON object.
 	Claims json.RawMessage
 
 	maxAge *time.Duration // what the login was verified for

@@ -45,6 +45,7 @@ func (c *Config) validate() error {
 	c.validateLists(wrong)
 	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
 	c.validateFAPI(wrong)
+	c.validateClaimsProviders(wrong)
 	for _, key := range c.Advanced.DecryptionKeys {
 		if err := checkDecryptionKey(key); err != nil {
 			wrong("Advanced.DecryptionKeys", "%v", err)
@@ -119,6 +120,7 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 }
 
 func (a *ClientAuth) validate(secret, field string, wrong func(field, format string, args ...any)) {
+	a.validateKeys(field, wrong)
 	switch a.Method {
 	case ClientSecretBasic, ClientSecretPost:
 		if secret == "" && a.SecretFunc == nil {
