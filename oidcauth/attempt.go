@@ -50,6 +50,9 @@ type attempt struct {
 	answer  *tokenAnswer
 	idToken *idToken
 
+	// dropped holds new tokens that are not of this login.
+	dropped *tokenAnswer
+
 	// grant describes the new access token.
 	grant grant
 
@@ -108,12 +111,21 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return err
 	}
 	// 5. From here on the old refresh token is history, whatever happens.
-	r.answer = answer
-	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+	if err := r.accept(answer, key); err != nil {
 		return err
 	}
 	return r.keep(latest)
+}
+
+// accept makes answer the outcome. Without a token that can be used there is none.
+func (r *attempt) accept(answer *tokenAnswer, key *proofKey) (err error) {
+	r.grant = r.auth.grantOf(r.name, answer, time.Now())
+	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+		r.token = nil
+		return err
+	}
+	r.answer = answer
+	return nil
 }
 
 // read takes from the session what the answer will be compared with.
@@ -187,6 +199,7 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		return nil
 	}
 	if err != nil {
+		r.dropped = answer
 		return fmt.Errorf("%w: %w", errOtherUser, err)
 	}
 	r.idToken = t

@@ -94,17 +94,18 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 // completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
+	// A place first: a login that finds none has spent nothing, and can be tried again.
+	release, ok := a.endpoint.acquire()
+	if !ok {
+		return nil, errBusy
+	}
+	defer release()
 	// 3. and 4.
 	key, err := a.acceptResponse(ctx, t, cb)
 	if err != nil {
 		return nil, err
 	}
 	// 5. One token request.
-	release, ok := a.endpoint.acquire()
-	if !ok {
-		return nil, errBusy
-	}
-	defer release()
 	endpoint := a.endpoint.bind(key)
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
@@ -151,6 +152,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	} else if !first {
 		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
 	}
+	t.spent = true
 	// 4. An error is the provider's answer.
 	if cb.errorCode != "" {
 		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
@@ -228,7 +230,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 		return
 	}
 	p := callbackProblem(err, cb)
-	if p.Code != "invalid_request" && p.Code != "no_transaction" {
+	if t.spent { // else the response was not this login's, or may be sent again
 		a.expireTransaction(w, a.transactionCookie(t.State))
 	}
 	if p.Link == "" && p.Status != http.StatusForbidden && t.ReturnTo != "" {

@@ -30,12 +30,23 @@ func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
 	return &consumed{life: life, vault: vault, until: map[string]time.Time{}}
 }
 
-// take reports whether state is taken for the first time.
+// take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 	if first, err := c.takeLocal(state); !first || err != nil || c.vault == nil {
 		return first, err
 	}
-	return c.vault.Add(ctx, state, []byte{1}, c.life+time.Minute)
+	first, err := c.vault.Add(ctx, state, []byte{1}, c.life+time.Minute)
+	if err != nil {
+		c.forget(state)
+	}
+	return first, err
+}
+
+// forget undoes takeLocal.
+func (c *consumed) forget(state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.until, state)
 }
 
 func (c *consumed) takeLocal(state string) (bool, error) {

@@ -190,7 +190,7 @@ var problemTexts = map[string]problemText{
 	"provider_timeout":     {"The sign-in service does not answer", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
 	"provider_unavailable": {"The sign-in service can't be reached", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
 	"busy":                 {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
-	"store_unavailable":    {"Sessions can't be read just now", "You are still signed in. Try again in a moment.", linkNone, "store unavailable"},
+	"store_unavailable":    {"Sessions can't be read just now", "Nobody is signed out by this. Try again in a moment.", linkNone, "store unavailable"},
 	"session_too_large":    {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
 	"forbidden":            {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
 	"step_up_failed":       {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},

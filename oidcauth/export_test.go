@@ -9,3 +9,19 @@ var (
 
 // TransactionCookie names the cookie of the login with this state.
 func (a *Authenticator) TransactionCookie(state string) string { return a.transactionCookie(state) }
+
+// FillLogins takes every place for a login under way; release gives them back.
+func FillLogins(a *Authenticator) (release func()) {
+	var all []func()
+	for {
+		one, ok := a.endpoint.acquire()
+		if !ok {
+			return func() {
+				for _, free := range all {
+					free()
+				}
+			}
+		}
+		all = append(all, one)
+	}
+}

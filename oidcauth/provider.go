@@ -145,16 +145,24 @@ func (p *provider) fetch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	m, err := p.discover(ctx)
+	stale := p.store(m, err)
+	if err != nil { // logged without the lock, which every login waits for
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", stale)
+	}
+}
+
+// store keeps what a fetch brought. A failed one leaves the document alone; stale reports whether there is one.
+func (p *provider) store(m *metadata, err error) (stale bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lastErr = err
 	if err != nil {
 		p.retry.failed()
-		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", p.current != nil)
-		return
+		return p.current != nil
 	}
 	p.retry.succeeded()
 	p.current, p.fetched = m, time.Now()
+	return false
 }
 
 // discover gets and checks the discovery document (Discovery §4).

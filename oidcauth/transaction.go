@@ -42,6 +42,8 @@ type transaction struct {
 	DPoPKey []byte   `json:"d,omitempty"`
 	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
 	Resource []string `json:"h,omitempty"`
+
+	spent bool // its callback was accepted: no other will be
 }
 
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
