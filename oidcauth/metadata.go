@@ -100,8 +100,7 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	// These three only make messages better: a wrong type is as good as
-	// silence.
+	// These only make messages better: a wrong type is as good as silence.
 	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
 	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
