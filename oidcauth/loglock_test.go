@@ -43,7 +43,7 @@ func TestNothingIsLoggedUnderALock(t *testing.T) {
 			provider = oidcauth.NewProtocolProvider(c, client)
 			_, err := oidcauth.NewVerifier(c, provider, client).Logout(t.Context(), sign(rsaKey(), logoutHeader, logoutClaims()))
 			requireUnavailable(t, err)
-			require.Equal(t, 1, lines)
+			require.NotZero(t, lines)
 		})
 	}
 }
