@@ -114,7 +114,7 @@ func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(file, replace, 0o600))
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", file, "./snippets").CombinedOutput() //nolint:gosec // our own file
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", file, "./snippets").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 

@@ -166,7 +166,7 @@ var mistakes = []mistake{
 	{
 		name: "an API whose origin is not named",
 		make: call(nil, func(auth *oidcauth.Authenticator, r *http.Request) error {
-			_, err := auth.Client(r.Context()).Get("https://api.example.com/orders") //nolint:bodyclose // there is no answer
+			_, err := auth.Client(r.Context()).Get("https://api.example.com/orders")
 			return err
 		}),
 		hints: []string{"origin is not among the APIs: https://api.example.com; name it in Config.APIs if tokens may go there"},
