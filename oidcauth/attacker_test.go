@@ -1,0 +1,218 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
+)
+
+// Two managers in one application, same client: customers, and staff whom Hooks.Login picks.
+func TestAttackerAGuardReadsItsOwnManagersSession(t *testing.T) {
+	w := newWorld(t)
+	staff := newAuthenticator(t, w, func(c *oidcauth.Config) {
+		c.RedirectURL = app + "/staff/callback"
+		c.Session.CookieName = "staff"
+		c.Hooks.Login = func(_ context.Context, u *oidcauth.User) error {
+			return errors.New("nobody here is staff")
+		}
+	})
+	inner := http.NewServeMux()
+	inner.Handle("/auth/", w.auth)
+	inner.Handle("/staff/", staff)
+	inner.Handle("/me", w.auth.RequireLogin(http.HandlerFunc(writeUser)))
+	inner.Handle("/vault", staff.RequireLogin(http.HandlerFunc(writeUser)))
+	// The application loads both users for all of its pages.
+	both := staff.Load(w.auth.Load(inner))
+	w.network.Handle(app, both)
+	w.browser.Get(app + "/me")
+	cookies := w.cookies()
+	require.NotContains(t, cookies, "__Host-staff=")
+	r := httptest.NewRequest(http.MethodGet, app+"/vault", nil)
+	r.Header.Set("Cookie", cookies)
+	answer := httptest.NewRecorder()
+	both.ServeHTTP(answer, r)
+	require.Equal(t, http.StatusUnauthorized, answer.Code, "a customer passes the staff's guard: %s", answer.Body)
+}
+
+func TestAttackerARefreshRaisesNoACR(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		w.mux.Handle("/guarded", w.auth.Require(oidcauth.ACR("gold"))(http.HandlerFunc(writeUser)))
+		w.mux.Handle("/hwk", w.auth.Require(oidcauth.AMR("hwk"))(http.HandlerFunc(writeUser)))
+		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") })
+		w.signIn()
+		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/guarded").Code)
+		time.Sleep(10 * time.Minute)
+		// The person steps up at the provider elsewhere; whoever holds this session refreshes.
+		w.provider.BendIDToken(func(tok *oidcauthtest.Token) {
+			tok.Claims.Set("acr", "gold")
+			tok.Claims.Set("amr", []string{"hwk"})
+		})
+		w.token("?force")
+		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/guarded").Code, "acr")
+		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/hwk").Code, "amr")
+	})
+}
+
+// A new sid in a refreshed ID token, which UserFrom then shows, and by which the provider may log out.
+func TestAttackerALogoutByTheRefreshedSIDEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t, func(c *oidcauth.Config) { c.BackChannelLogout = true })
+		w.signIn()
+		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("sid", "new-sid") })
+		w.token("?force")
+		require.Equal(t, "new-sid", w.user().SessionID)
+		time.Sleep(time.Second)
+		w.postLogoutToken(w.provider.LogoutToken("app", "alice", "new-sid"))
+		require.Nil(t, w.user())
+	})
+}
+
+// 200,000 refused logins, none of which the provider ever hears of.
+func TestAttackerErrorsFillNoMemoryOfCodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip()
+	}
+	w := newWorld(t, func(c *oidcauth.Config) {
+		c.Session.Store, c.PAR, c.Logger = nil, oidcauth.PAROff, slog.New(slog.DiscardHandler)
+	})
+	began := time.Now()
+	asked := 0
+	for range 200_000 {
+		r := httptest.NewRequest(http.MethodGet, app+"/auth/login", nil)
+		login := httptest.NewRecorder()
+		w.mux.ServeHTTP(login, r)
+		at, _ := url.Parse(login.Header().Get("Location"))
+		query := url.Values{"error": {"x"}, "state": {at.Query().Get("state")}, "iss": {w.provider.Issuer()}}
+		r = httptest.NewRequest(http.MethodGet, app+"/auth/callback?"+query.Encode(), nil)
+		r.Header.Set("Cookie", strings.Split(login.Header().Get("Set-Cookie"), ";")[0])
+		answer := httptest.NewRecorder()
+		w.mux.ServeHTTP(answer, r)
+		if answer.Code == http.StatusBadRequest {
+			asked++
+		}
+	}
+	t.Log("forged error responses:", asked, "in", time.Since(began), "authorize:", w.provider.Count(oidcauthtest.Authorize), "token:", w.provider.Count(oidcauthtest.TokenEndpoint))
+	page := w.browser.Get(app + "/me")
+	require.Equal(t, http.StatusOK, page.Status, "nobody can sign in any more: %s", page.Body)
+}
+
+// A flood of forged logout tokens keeps the brake pressed; a true one, signed by a new key, must not be told that it is wrong.
+func TestAttackerABrakedLogoutTokenIsSentAgain(t *testing.T) {
+	w := newWorld(t, func(c *oidcauth.Config) { c.BackChannelLogout = true })
+	w.signIn()
+	post := func(raw string) int {
+		r := httptest.NewRequest(http.MethodPost, app+"/auth/backchannel-logout", strings.NewReader(url.Values{"logout_token": {raw}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := httptest.NewRecorder()
+		w.mux.ServeHTTP(answer, r)
+		return answer.Code
+	}
+	for i := range 6 {
+		forged := oidcauthtest.ParseToken(w.provider.LogoutToken("app", "alice", ""))
+		forged.SignWith(oidcauthtest.NewKey("RS256", "attacker-"+string(rune('a'+i))))
+		require.Equal(t, http.StatusBadRequest, post(forged.Compact()))
+	}
+	w.provider.RotateKey()
+	time.Sleep(1100 * time.Millisecond) // past the tie of the same second
+	code := post(w.provider.LogoutToken("app", "alice", ""))
+	t.Log("answer to the true logout token:", code, "session lives:", w.user() != nil)
+	require.NotEqual(t, http.StatusBadRequest, code, "the provider will not try again, and the session lives")
+}
+
+// Forged response JWTs press the brake of ID tokens too: a refresh that meets a new key must not end the session.
+func TestAttackerABrakedRefreshEndsNoSession(t *testing.T) {
+	w := newTokenWorld(t, func(c *oidcauth.Config) { c.ResponseMode, c.PAR = oidcauth.QueryJWT, oidcauth.PAROff })
+	w.signIn()
+	for i := range 6 {
+		login := httptest.NewRecorder()
+		w.mux.ServeHTTP(login, httptest.NewRequest(http.MethodGet, app+"/auth/login", nil))
+		at, _ := url.Parse(login.Header().Get("Location"))
+		forged := oidcauthtest.ParseToken(w.provider.LogoutToken("app", "alice", "x", func(tok *oidcauthtest.Token) {
+			tok.Header.Set("typ", "JWT")
+			tok.Claims.Delete("sub")
+			tok.Claims.Set("code", "x")
+			tok.Claims.Set("state", at.Query().Get("state"))
+			tok.Claims.Set("exp", time.Now().Add(time.Minute).Unix())
+		}))
+		forged.SignWith(oidcauthtest.NewKey("RS256", "attacker-"+string(rune('a'+i))))
+		r := httptest.NewRequest(http.MethodGet, app+"/auth/callback?response="+forged.Compact(), nil)
+		r.Header.Set("Cookie", strings.Split(login.Header().Get("Set-Cookie"), ";")[0])
+		answer := httptest.NewRecorder()
+		w.mux.ServeHTTP(answer, r)
+		require.Equal(t, http.StatusBadRequest, answer.Code, answer.Body)
+	}
+	w.provider.RotateKey()
+	answer := w.send(w.cookies(), "/token?force")
+	t.Log("refresh:", answer.Code, answer.Body)
+	require.NotNil(t, w.user(), "the user is signed out")
+}
+
+// One user's 429 is everybody's.
+func TestAttackerOneUsersRateLimitIsNotEverybodys(t *testing.T) {
+	w := newTokenWorld(t)
+	w.signIn()
+	mallory := w.cookies()
+	w.browser = oidcauthtest.NewBrowser(w.network)
+	w.signIn()
+	w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Times(1, oidcauthtest.SetHeader("Retry-After", "60")), oidcauthtest.Times(1, oidcauthtest.OAuthError(429, "slow_down")))
+	require.NotEqual(t, http.StatusOK, w.send(mallory, "/token?force").Code)
+	n := w.refreshes()
+	answer := w.send(w.cookies(), "/token?force")
+	t.Log("another user's refresh:", answer.Code, answer.Header(), "requests:", w.refreshes()-n)
+	require.Equal(t, http.StatusOK, answer.Code)
+}
+
+// Costs of what a provider writes.
+func TestAttackerNamesOfUserinfoAreCheap(t *testing.T) {
+	for _, n := range []int{25_000, 50_000, 100_000, 200_000} {
+		info, _ := json.Marshal(map[string]string{"sub": "a", strings.Repeat(".", n): "x"})
+		signed := map[string]string{"sub": "a"}
+		for i := range 20 { // as in any ID token
+			signed["claim"+string(rune('a'+i))] = "x"
+		}
+		idToken, _ := json.Marshal(signed)
+		began := time.Now()
+		_, err := oidcauth.MergeClaims(idToken, info)
+		require.NoError(t, err)
+		t.Log(n, "dots in userinfo:", time.Since(began))
+	}
+	for _, n := range []int{12_500, 25_000, 50_000, 100_000} { // an ID token has at most 128 KiB
+		idToken, _ := json.Marshal(map[string]string{"sub": "a", strings.Repeat(".", n): "x"})
+		began := time.Now()
+		_, err := oidcauth.MergeClaims(idToken, json.RawMessage(`{"sub":"a","name":"b"}`))
+		require.NoError(t, err)
+		t.Log(n, "dots in an ID token:", time.Since(began))
+	}
+}
+
+func TestAttackerErrorDescriptionsAreCheap(t *testing.T) {
+	for _, n := range []int{12_500, 25_000, 50_000, 100_000} {
+		w := newWorld(t)
+		body, _ := json.Marshal(map[string]string{"error": "x", "error_description": strings.Repeat("a", n)})
+		w.provider.Intercept(oidcauthtest.UserInfo, oidcauthtest.Reply(400, "application/json", string(body)))
+		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Delete("at_hash") })
+		w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) {
+			a.Set("access_token", strings.Repeat(strings.Repeat("a", 11)+"b", n/12))
+		})
+		began := time.Now()
+		w.browser.Get(app + "/me")
+		t.Log(n, "bytes:", time.Since(began))
+	}
+}
+
+var _ = session.ErrNoSession
