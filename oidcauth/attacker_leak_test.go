@@ -35,13 +35,3 @@ func TestAttackerALogoutRevokesTheNewestTokens(t *testing.T) {
 	require.Contains(t, revoked, newest, "the newest refresh token lives on at the provider")
 }
 
-// With form_post the session cookie is not there at the callback: the tokens of the user who is replaced live on.
-func TestAttackerAFormPostLoginRevokesTheReplacedUsersTokens(t *testing.T) {
-	w := newWorld(t, func(c *oidcauth.Config) { c.ResponseMode = oidcauth.FormPost })
-	w.signIn()
-	w.provider.BendAuthorization(func(a *oidcauthtest.Authorization) { a.User = &oidcauthtest.User{Subject: "bob"} })
-	page := w.browser.Get(app + "/auth/login?return_to=/me")
-	require.Equal(t, http.StatusOK, page.Status, page.Body)
-	require.Equal(t, "bob", w.user().Subject)
-	require.NotZero(t, w.provider.Count(oidcauthtest.Revocation), "alice's tokens live on at the provider")
-}

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -35,9 +36,12 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
+	if err := r.keepExtra(s, rec); err != nil {
+		return err
+	}
 	// Roles that the application chose are not the provider's to change.
 	if !rec.Hooked {
-		claims, err := mergeClaims(r.idToken.Claims, r.extra)
+		claims, err := mergeClaims(r.idToken.Claims, r.extraNow())
 		if err != nil {
 			claims = r.idToken.Claims
 		}
@@ -48,6 +52,29 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		s.Limit(r.idToken.SessionExpiry)
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
+}
+
+// keepExtra drops what userinfo said at the login and the new ID token speaks otherwise of.
+func (r *attempt) keepExtra(s *session.Session, rec *record) error {
+	rec.Moved = rec.Moved || rec.Email != nil && moved(claimsOf(r.raw), r.idToken.Claims, "email")
+	r.record.Moved = rec.Moved
+	extra := r.extraNow()
+	if len(extra) == len(r.extra) {
+		return nil
+	}
+	if len(extra) == 0 {
+		s.Delete(extraName)
+		return nil
+	}
+	return s.Set(extraName, extra)
+}
+
+// extraNow is what stays of the claims beyond the ID token beside a new one.
+func (r *attempt) extraNow() json.RawMessage {
+	if r.idToken == nil {
+		return r.extra
+	}
+	return withoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
 }
 
 // keepAccessToken puts the new access token in its place, and drops those that are

@@ -88,6 +88,37 @@ func agree(signed, told object, name string) bool {
 	return !paired || !signed.has(other) || !told.has(other) || bytes.Equal(signed.values[other], told.values[other])
 }
 
+// withoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
+// userinfo said at the login belongs to what the ID token said then: a mark of another address, or an address beside another mark.
+func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
+	kept, err := optionalObject(extra)
+	if err != nil || len(kept.names) == 0 {
+		return extra
+	}
+	for _, name := range []string{"email", "phone_number"} {
+		if moved(before, now, name) {
+			delete(kept.values, name)
+			delete(kept.values, verifiedPairs[name])
+		}
+	}
+	switch len(kept.values) {
+	case len(kept.names):
+		return extra
+	case 0:
+		return nil
+	}
+	rest, _ := json.Marshal(kept.values) // of values that were just parsed
+	return rest
+}
+
+// moved reports whether two ID tokens differ in a half of name's pair.
+func moved(before, now json.RawMessage, name string) bool {
+	old, err := optionalObject(before)
+	fresh, other := optionalObject(now)
+	return err != nil || other != nil || !bytes.Equal(old.values[name], fresh.values[name]) ||
+		!bytes.Equal(old.values[verifiedPairs[name]], fresh.values[verifiedPairs[name]])
+}
+
 func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	if b.Len() > 1 {
 		b.WriteByte(',')

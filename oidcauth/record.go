@@ -28,6 +28,7 @@ type record struct {
 	Hooked   bool     `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
 	Name     *string  `json:"n,omitempty"` // where Hooks.Login changed it
 	Email    *string  `json:"e,omitempty"` // where Hooks.Login changed it
+	Moved    bool     `json:"v,omitempty"` // the claims' address changed after that: their email_verified is not of Email
 	Login    int64    `json:"l"`           // when the login finished, Unix milliseconds of our clock
 	Issued   int64    `json:"i"`           // iat of the login's ID token, seconds of the provider's clock
 	AuthTime int64    `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it

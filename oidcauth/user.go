@@ -87,7 +87,7 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 		u.Name = *rec.Name
 	}
 	if rec.Email != nil {
-		u.Email = *rec.Email
+		u.Email, u.EmailVerified = *rec.Email, u.EmailVerified && !rec.Moved
 	}
 	if rec.MaxAge != nil {
 		age := time.Duration(*rec.MaxAge) * time.Second

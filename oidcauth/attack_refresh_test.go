@@ -1,0 +1,97 @@
+package oidcauth_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+)
+
+// What a refresh brings must not add up, with what the login knew, to something that nobody said.
+
+// told sets claims, and takes away those that are nil.
+func told(claims m) func(*oidcauthtest.Token) {
+	return func(tok *oidcauthtest.Token) {
+		for name, value := range claims {
+			if value == nil {
+				tok.Claims.Delete(name)
+			} else {
+				tok.Claims.Set(name, value)
+			}
+		}
+	}
+}
+
+// Each row has a login by which the foreign address is not verified, and a refreshed ID token that is not about it.
+func TestARefreshVerifiesNoForeignAddress(t *testing.T) {
+	const own, foreign = "mallory@evil.test", "ceo@victim.test"
+	for _, row := range []struct {
+		name                       string
+		idToken, userinfo, refresh m
+	}{
+		{"the mark is userinfo's, of the address before", m{"email": own, "email_verified": nil}, m{"email": own, "email_verified": true}, m{"email": foreign}},
+		{"the mark is userinfo's alone", m{"email": own, "email_verified": nil}, m{"email": nil, "email_verified": true}, m{"email": foreign}},
+		{"the address is userinfo's, the mark is of the next one", m{"email": nil, "email_verified": false}, m{"email": foreign, "email_verified": false}, m{"email_verified": true}},
+		{"the address is userinfo's without a mark", m{"email": nil, "email_verified": nil}, m{"email": foreign, "email_verified": nil}, m{"email_verified": true}},
+		{"the pair is userinfo's, the address comes later", m{"email": nil, "email_verified": nil}, m{"email": own, "email_verified": true}, m{"email": foreign}},
+		{"the pair is userinfo's, the mark comes later", m{"email": nil, "email_verified": nil}, m{"email": foreign, "email_verified": false}, m{"email_verified": true}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newTokenWorld(t)
+			w.provider.BendIDToken(told(row.idToken))
+			w.provider.BendUserInfo(told(row.userinfo))
+			w.signIn()
+			w.provider.BendIDToken(func(tok *oidcauthtest.Token) {
+				told(row.idToken)(tok)
+				told(row.refresh)(tok)
+			})
+			for range 2 {
+				w.token("?force")
+				u := w.user()
+				require.False(t, u.Email == foreign && u.EmailVerified, "a foreign address passes for verified: %s", u.Claims)
+			}
+		})
+	}
+}
+
+func TestARefreshVerifiesNoForeignTelephone(t *testing.T) {
+	w := newTokenWorld(t)
+	w.provider.BendIDToken(told(m{"phone_number": "+1"}))
+	w.provider.BendUserInfo(told(m{"phone_number": "+1", "phone_number_verified": true}))
+	w.signIn()
+	require.Contains(t, string(w.user().Claims), "phone_number_verified")
+	w.provider.BendIDToken(told(m{"phone_number": "+2"}))
+	w.token("?force")
+	require.NotContains(t, string(w.user().Claims), "phone_number_verified")
+}
+
+// A control: as long as the ID token says the same, userinfo's half stays.
+func TestARefreshLeavesWhatUserinfoVerified(t *testing.T) {
+	w := newTokenWorld(t)
+	w.provider.BendIDToken(told(m{"email": "a@b.test", "email_verified": nil}))
+	w.provider.BendUserInfo(told(m{"email": "a@b.test", "email_verified": true, "nickname": "al"}))
+	w.signIn()
+	w.token("?force")
+	require.True(t, w.user().EmailVerified)
+	require.Contains(t, string(w.user().Claims), `"nickname":"al"`)
+}
+
+// The address is the hook's; what a later ID token says of verification is of another.
+func TestARefreshVerifiesNoAddressOfTheHook(t *testing.T) {
+	w := newTokenWorld(t, func(c *oidcauth.Config) {
+		c.Hooks.Login = func(_ context.Context, u *oidcauth.User) error {
+			u.Email = strings.ToLower(u.Email)
+			return nil
+		}
+	})
+	w.provider.BendIDToken(told(m{"email": "CEO@victim.test", "email_verified": false}))
+	w.signIn()
+	w.provider.BendIDToken(told(m{"email": "mallory@evil.test", "email_verified": true}))
+	w.token("?force")
+	require.Equal(t, "ceo@victim.test", w.user().Email)
+	require.False(t, w.user().EmailVerified)
+}
