@@ -2,6 +2,8 @@ package oidcauth_test
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,4 +96,22 @@ func TestARefreshVerifiesNoAddressOfTheHook(t *testing.T) {
 	w.token("?force")
 	require.Equal(t, "ceo@victim.test", w.user().Email)
 	require.False(t, w.user().EmailVerified)
+}
+
+// A hook that keeps a role from everybody, and finds nothing to take away at the login.
+func TestARefreshBringsNoRoleThatTheHookKeepsBack(t *testing.T) {
+	w := newTokenWorld(t, func(c *oidcauth.Config) {
+		c.Hooks.Login = func(_ context.Context, u *oidcauth.User) error {
+			u.Roles = slices.DeleteFunc(u.Roles, func(role string) bool { return role == "admin" })
+			return nil
+		}
+	})
+	w.provider.BendIDToken(told(m{"roles": []string{"user", "clerk"}}))
+	w.signIn()
+	w.provider.BendIDToken(told(m{"roles": []string{"user", "admin"}}))
+	for range 2 {
+		w.token("?force")
+		require.Equal(t, []string{"user"}, w.user().Roles, "a role that was taken away is gone, and no other came")
+		require.Equal(t, http.StatusForbidden, w.send(w.cookies(), "/admin").Code)
+	}
 }

@@ -34,4 +34,3 @@ func TestAttackerALogoutRevokesTheNewestTokens(t *testing.T) {
 	}
 	require.Contains(t, revoked, newest, "the newest refresh token lives on at the provider")
 }
-

@@ -18,7 +18,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-
 func TestAttackerARefreshRaisesNoACR(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTokenWorld(t)
@@ -170,6 +169,5 @@ func TestAttackerNamesOfUserinfoAreCheap(t *testing.T) {
 		t.Log(n, "dots in an ID token:", time.Since(began))
 	}
 }
-
 
 var _ = session.ErrNoSession

@@ -45,13 +45,23 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		if err != nil {
 			claims = r.idToken.Claims
 		}
-		rec.Roles = rolesOf(claims, r.auth.config.RolesClaim)
+		rec.Roles = r.rolesNow(claims)
 		r.record.Roles = rec.Roles
 	}
 	if !r.idToken.SessionExpiry.IsZero() {
 		s.Limit(r.idToken.SessionExpiry)
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
+}
+
+// rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it has not let pass: it may keep
+// a role from everybody, and found none to take away at the login.
+func (r *attempt) rolesNow(claims json.RawMessage) []string {
+	roles := rolesOf(claims, r.auth.config.RolesClaim)
+	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
+		return roles
+	}
+	return slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(r.record.Roles, role) })
 }
 
 // keepExtra drops what userinfo said at the login and the new ID token speaks otherwise of.

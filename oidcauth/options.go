@@ -165,7 +165,9 @@ type LoginOptions struct {
 // concurrently, and must not keep what they are given.
 type Hooks struct {
 	// Login is called before a session begins. It may change u's Name, Email, Roles and Claims, and an error refuses the
-	// login with 403.
+	// login with 403. Refreshes do not call it again. Roles that it changed stay as they are until the next login; of roles
+	// that it left alone, a refresh takes away those that the provider has taken away, and adds none: the hook has not seen
+	// them. A changed Email counts as verified only while the provider's own says the same as at the login.
 	Login func(ctx context.Context, u *User) error
 
 	// Logout is called when a session has ended; reason is "user", "replaced" or "provider". u is nil where only the

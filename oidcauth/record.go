@@ -26,6 +26,7 @@ type record struct {
 	Provider string   `json:"p"`           // providerKey of the Authenticator that made the login
 	Roles    []string `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
 	Hooked   bool     `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
+	Vetted   bool     `json:"w,omitempty"` // Hooks.Login left the roles as they were: a refresh may take some away
 	Name     *string  `json:"n,omitempty"` // where Hooks.Login changed it
 	Email    *string  `json:"e,omitempty"` // where Hooks.Login changed it
 	Moved    bool     `json:"v,omitempty"` // the claims' address changed after that: their email_verified is not of Email
