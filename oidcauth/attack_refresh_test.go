@@ -3,9 +3,13 @@ package oidcauth_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -114,4 +118,86 @@ func TestARefreshBringsNoRoleThatTheHookKeepsBack(t *testing.T) {
 		require.Equal(t, []string{"user"}, w.user().Roles, "a role that was taken away is gone, and no other came")
 		require.Equal(t, http.StatusForbidden, w.send(w.cookies(), "/admin").Code)
 	}
+}
+
+func TestARefreshRaisesNeitherACRNorAMR(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		guards := map[string]oidcauth.Requirement{
+			"/acr": oidcauth.ACR("gold"), "/amr": oidcauth.AMR("hwk"), "/claim": oidcauth.Claim("acr", "gold"), "/list": oidcauth.Claim("amr", "hwk"),
+		}
+		for path, requirement := range guards {
+			w.mux.Handle(path, w.auth.Require(requirement)(http.HandlerFunc(writeUser)))
+		}
+		w.provider.BendIDToken(told(m{"acr": "silver"}))
+		w.signIn()
+		time.Sleep(10 * time.Minute)
+		// The person steps up at the provider elsewhere; whoever holds this session refreshes.
+		w.provider.BendIDToken(told(m{"acr": "gold", "amr": []string{"hwk"}}))
+		for range 2 {
+			w.token("?force")
+			require.Equal(t, "silver", w.user().ACR)
+			for path := range guards {
+				require.NotEqual(t, http.StatusOK, w.send(w.cookies(), path).Code, path)
+			}
+		}
+	})
+}
+
+// Many providers leave acr and amr out when they refresh.
+func TestARefreshLosesNeitherACRNorAMR(t *testing.T) {
+	w := newTokenWorld(t)
+	w.provider.BendIDToken(told(m{"acr": "gold", "amr": []string{"hwk"}}))
+	w.signIn()
+	w.provider.BendIDToken(told(m{"acr": nil, "amr": nil}))
+	w.token("?force")
+	require.Equal(t, "gold", w.user().ACR)
+	require.Equal(t, []string{"hwk"}, w.user().AMR)
+}
+
+// A new sid in a refreshed ID token, which UserFrom then shows, and by which the provider may log out.
+func TestALogoutByTheRefreshedSIDEndsTheSession(t *testing.T) {
+	channels := map[string]func(w *world){
+		"back-channel": func(w *world) { w.postLogoutToken(w.provider.LogoutToken("app", "alice", "new-sid")) },
+		"front-channel": func(w *world) {
+			w.raw(http.MethodGet, app+"/auth/frontchannel-logout?iss="+url.QueryEscape(w.provider.Issuer())+"&sid=new-sid")
+		},
+	}
+	for name, logout := range channels {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTokenWorld(t, func(c *oidcauth.Config) { c.BackChannelLogout, c.FrontChannelLogout = true, true })
+				w.signIn()
+				w.provider.BendIDToken(told(m{"sid": "new-sid"}))
+				w.token("?force")
+				require.Equal(t, "new-sid", w.user().SessionID)
+				time.Sleep(time.Second)
+				logout(w)
+				require.Nil(t, w.user())
+			})
+		})
+	}
+}
+
+// The logout by the new sid is faster than the refresh that tells it.
+func TestARefreshToASIDThatIsLoggedOutEndsTheSession(t *testing.T) {
+	w := newTokenWorld(t, func(c *oidcauth.Config) { c.BackChannelLogout = true })
+	w.signIn()
+	before := w.cookies()
+	w.provider.BendIDToken(func(tok *oidcauthtest.Token) {
+		tok.Claims.Set("sid", "new-sid")
+		w.postLogoutToken(w.provider.LogoutToken("app", "alice", "new-sid"))
+	})
+	require.Equal(t, http.StatusUnauthorized, w.send(before, "/token?force").Code)
+	require.Equal(t, http.StatusUnauthorized, w.send(before, "/me").Code)
+}
+
+func TestASessionIsKnownByFewSIDs(t *testing.T) {
+	w := newTokenWorld(t)
+	w.signIn()
+	for i := range 12 {
+		w.provider.BendIDToken(told(m{"sid": "sid-" + strconv.Itoa(i)}))
+		w.token("?force")
+	}
+	require.Equal(t, "sid-7", w.user().SessionID, "the claims stay what they were")
 }

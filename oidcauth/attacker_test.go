@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,40 +16,6 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 )
-
-func TestAttackerARefreshRaisesNoACR(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newTokenWorld(t)
-		w.mux.Handle("/guarded", w.auth.Require(oidcauth.ACR("gold"))(http.HandlerFunc(writeUser)))
-		w.mux.Handle("/hwk", w.auth.Require(oidcauth.AMR("hwk"))(http.HandlerFunc(writeUser)))
-		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") })
-		w.signIn()
-		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/guarded").Code)
-		time.Sleep(10 * time.Minute)
-		// The person steps up at the provider elsewhere; whoever holds this session refreshes.
-		w.provider.BendIDToken(func(tok *oidcauthtest.Token) {
-			tok.Claims.Set("acr", "gold")
-			tok.Claims.Set("amr", []string{"hwk"})
-		})
-		w.token("?force")
-		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/guarded").Code, "acr")
-		require.Equal(t, http.StatusUnauthorized, w.send(w.cookies(), "/hwk").Code, "amr")
-	})
-}
-
-// A new sid in a refreshed ID token, which UserFrom then shows, and by which the provider may log out.
-func TestAttackerALogoutByTheRefreshedSIDEndsTheSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newTokenWorld(t, func(c *oidcauth.Config) { c.BackChannelLogout = true })
-		w.signIn()
-		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("sid", "new-sid") })
-		w.token("?force")
-		require.Equal(t, "new-sid", w.user().SessionID)
-		time.Sleep(time.Second)
-		w.postLogoutToken(w.provider.LogoutToken("app", "alice", "new-sid"))
-		require.Nil(t, w.user())
-	})
-}
 
 // 200,000 refused logins, none of which the provider ever hears of.
 func TestAttackerErrorsFillNoMemoryOfCodes(t *testing.T) {

@@ -29,13 +29,14 @@ func (r *attempt) keep(s *session.Session) error {
 	return saveRecord(s, &rec)
 }
 
-// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time
-// and iat stay the login's: a refresh freshens nothing.
+// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time,
+// acr, amr and iat stay the login's: a refresh freshens nothing, and raises nothing.
 func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	// The nonce is in the ID token, or else has to be remembered for the next one.
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
+	r.keepContext(s, rec)
 	if err := r.keepExtra(s, rec); err != nil {
 		return err
 	}
@@ -52,6 +53,26 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		s.Limit(r.idToken.SessionExpiry)
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
+}
+
+// keepContext keeps how the user was authenticated at the login, and ties the
+// session to the sid that it has from now on.
+func (r *attempt) keepContext(s *session.Session, rec *record) {
+	now := userFromClaims(r.idToken.Claims)
+	if rec.Context == nil && (now.ACR != r.login.ACR || !slices.Equal(now.AMR, r.login.AMR)) {
+		rec.Context = &authContext{ACR: r.login.ACR, AMR: r.login.AMR}
+		r.record.Context = rec.Context
+	}
+	if r.otherSID() {
+		rec.SIDs = r.record.SIDs + 1
+		s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
+	}
+}
+
+// otherSID reports whether the refreshed ID token has another sid than the one
+// before.
+func (r *attempt) otherSID() bool {
+	return r.idToken.SID != "" && r.idToken.SID != r.login.SessionID
 }
 
 // rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it has not let pass: it may keep

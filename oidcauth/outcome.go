@@ -44,7 +44,9 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		err = r.session.Exclusive(ctx, func(_ context.Context, latest *session.Session) error { return r.keep(latest) })
 	}
 	if errors.Is(err, session.ErrNoSession) || errors.Is(err, ErrLoginRequired) {
-		// A logout came first and has revoked the old tokens; these it can't know.
+		// A logout came first and has revoked the old tokens; these it can't know,
+		// nor, if it was by the new sid, that it meant this session.
+		r.auth.destroy(ctx, r.session)
 		r.auth.revokeTokens(ctx, r.answer.RefreshToken, r.answer.AccessToken)
 		return loginRequired(err)
 	}

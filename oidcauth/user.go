@@ -80,6 +80,9 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 	if merged, err := mergeClaims(claims, extra); err == nil {
 		claims = merged
 	}
+	if rec.Context != nil {
+		claims = rec.Context.in(claims)
+	}
 	u := userFromClaims(claims)
 	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
 	u.AuthTime = fromSeconds(rec.AuthTime)
