@@ -2,7 +2,6 @@ package oidcauth_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,35 +15,6 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 )
-
-// 200,000 refused logins, none of which the provider ever hears of.
-func TestAttackerErrorsFillNoMemoryOfCodes(t *testing.T) {
-	if testing.Short() {
-		t.Skip()
-	}
-	w := newWorld(t, func(c *oidcauth.Config) {
-		c.Session.Store, c.PAR, c.Logger = nil, oidcauth.PAROff, slog.New(slog.DiscardHandler)
-	})
-	began := time.Now()
-	asked := 0
-	for range 200_000 {
-		r := httptest.NewRequest(http.MethodGet, app+"/auth/login", nil)
-		login := httptest.NewRecorder()
-		w.mux.ServeHTTP(login, r)
-		at, _ := url.Parse(login.Header().Get("Location"))
-		query := url.Values{"error": {"x"}, "state": {at.Query().Get("state")}, "iss": {w.provider.Issuer()}}
-		r = httptest.NewRequest(http.MethodGet, app+"/auth/callback?"+query.Encode(), nil)
-		r.Header.Set("Cookie", strings.Split(login.Header().Get("Set-Cookie"), ";")[0])
-		answer := httptest.NewRecorder()
-		w.mux.ServeHTTP(answer, r)
-		if answer.Code == http.StatusBadRequest {
-			asked++
-		}
-	}
-	t.Log("forged error responses:", asked, "in", time.Since(began), "authorize:", w.provider.Count(oidcauthtest.Authorize), "token:", w.provider.Count(oidcauthtest.TokenEndpoint))
-	page := w.browser.Get(app + "/me")
-	require.Equal(t, http.StatusOK, page.Status, "nobody can sign in any more: %s", page.Body)
-}
 
 // A flood of forged logout tokens keeps the brake pressed; a true one, signed by a new key, must not be told that it is wrong.
 func TestAttackerABrakedLogoutTokenIsSentAgain(t *testing.T) {

@@ -9,3 +9,6 @@ var (
 
 // TransactionCookie names the cookie of the login with this state.
 func (a *Authenticator) TransactionCookie(state string) string { return a.transactionCookie(state) }
+
+// LimitConsumed lets the memory of finished logins hold no more than limit.
+func (a *Authenticator) LimitConsumed(limit int) { a.consumed.max = limit }
