@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
@@ -30,7 +31,7 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	}
 	roots := dottedRoots(signed.names)
 	for _, name := range told.names {
-		if err == nil && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
+		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
 			err = writeMember(&merged, name, told.values[name])
 		}
 	}
@@ -46,13 +47,28 @@ func optionalObject(raw json.RawMessage) (object, error) {
 	return parseObject(raw)
 }
 
-// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c".
+// Names of claims are looked into as paths only up to here; what it takes to do so grows with the square of their length. No
+// claim of userinfo is added beyond.
+const (
+	maxPathBytes = 256
+	maxPathDots  = 8
+)
+
+// isPath reports whether name is within these bounds.
+func isPath(name string) bool {
+	return len(name) <= maxPathBytes && strings.Count(name, ".") <= maxPathDots
+}
+
+// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c". They are
+// paths themselves.
 func dottedRoots(names []string) map[string]bool {
 	roots := map[string]bool{}
 	for _, name := range names {
-		for i := range len(name) {
+		dots := 0
+		for i := 0; i < len(name) && i <= maxPathBytes && dots <= maxPathDots; i++ {
 			if name[i] == '.' {
 				roots[name[:i]] = true
+				dots++
 			}
 		}
 	}

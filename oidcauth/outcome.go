@@ -31,7 +31,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	}
 	// An outage, or a refusal of what was asked for: the session stays.
 	err = asRefusal(err)
-	return r.failed(ctx, r.pauses.failed(r.session.ID()+r.name, err))
+	return r.failed(ctx, r.pauses.failed(r.session.ID()+r.name, r.login.Subject, err))
 }
 
 // settleNew settles an attempt that brought new tokens. Those are served even when

@@ -70,6 +70,8 @@ func newTokens(a *Authenticator) *tokens {
 		apis: newAPIs("Config.APIs", a.config.APIs),
 		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(a.sessions.Vault("dead grant")),
+
+		pauses: pauses{enough: manyUsers},
 	}
 }
 
@@ -155,7 +157,7 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked
 	}
-	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
+	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now(), login: new(User)}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
 		// Another process may have been faster, in spite of the lease: look once
