@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -55,7 +56,7 @@ func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *d
 		proofs: newReplayGuard(2 * dpopProofAge), log: log,
 	}
 	if !c.Embedded || o != &c.OIDC {
-		d.intro = &introspector{config: o, client: client, keys: d.keys}
+		d.intro = &introspector{config: o, client: client, keys: d.keys, places: make(chan struct{}, maxIntrospections)}
 	}
 	return d
 }
@@ -68,8 +69,13 @@ func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLa
 // It reads no more than it needs: what else a token says is between the provider and others.
 type tokenClaims struct {
 	jwt.Claims
-	ClientID     string `json:"client_id"`
-	Scope        string `json:"scope"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	// What tells other tokens of the provider from access tokens.
+	Kind         string          `json:"typ"` // as Keycloak writes it
+	Nonce        string          `json:"nonce"`
+	TokenHash    string          `json:"at_hash"` // Core §3.1.3.6
+	Events       json.RawMessage `json:"events"`  // RFC 8417 §2.2
 	Confirmation struct {
 		JWKThumbprint  string `json:"jkt"`      // RFC 9449 §6.1
 		CertThumbprint string `json:"x5t#S256"` // RFC 8705 §3.1
@@ -103,6 +109,10 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errInvalidToken):
 		d.log.InfoContext(r.Context(), "demo API refused a token", "cause", err)
 		d.challenge(w, http.StatusUnauthorized, "Bearer", "invalid_token")
+	case errors.Is(err, errBusy):
+		d.log.WarnContext(r.Context(), "demo API is busy", "cause", err)
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "busy"})
 	default:
 		d.log.WarnContext(r.Context(), "demo API can't reach the provider", "cause", err)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "provider_unavailable"})
@@ -168,19 +178,40 @@ func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, er
 	return claims, nil
 }
 
-// checkClaims refuses tokens of others, for others, or out of their time. An ID token is not an access token: at the embedded
-// provider the header's typ tells them apart; others may omit it, but give only ID tokens a nonce.
+// checkClaims refuses tokens of others, for others, or out of their time.
 func (d *demoAPI) checkClaims(header jose.Header, c *tokenClaims) error {
 	expected := jwt.Expected{Issuer: d.issuer, Time: time.Now()}
+	kind, _ := header.ExtraHeaders[jose.HeaderType].(string)
+	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
 	// Only the embedded provider's tokens are known to be made for this API (RFC 9068 §4).
 	if d.audience != "" {
 		expected.AnyAudience = jwt.Audience{d.audience}
-		if header.ExtraHeaders[jose.HeaderType] != "at+jwt" {
+		if kind != "at+jwt" {
 			return errors.New("want typ at+jwt")
 		}
+	}
+	if err := checkKind(kind, c); err != nil {
+		return err
 	}
 	if c.Expiry == nil {
 		return errors.New("want exp")
 	}
 	return c.ValidateWithLeeway(expected, 0)
+}
+
+// checkKind refuses what the same provider signs for other ends: ID tokens, logout tokens, refresh tokens, DPoP proofs. Providers
+// of before RFC 9068 give access tokens no type of their own, so that they are known by what the others have. A nonce is an ID
+// token's, unless the token says otherwise: older releases of Keycloak write it into access tokens, too.
+func checkKind(header string, c *tokenClaims) error {
+	if !slices.Contains([]string{"", "jwt", "at+jwt"}, header) {
+		return errors.New("the header's typ is of another kind of token")
+	}
+	access := header == "at+jwt" || c.Kind == "Bearer" || c.Kind == "DPoP"
+	switch {
+	case c.Kind != "" && !access:
+		return errors.New("typ is of another kind of token")
+	case c.Events != nil, c.TokenHash != "", c.Nonce != "" && !access:
+		return errors.New("has claims of another kind of token")
+	}
+	return nil
 }
