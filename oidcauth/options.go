@@ -163,6 +163,10 @@ type LoginOptions struct {
 
 // Hooks see what happens, for metrics and audit; nil ones are skipped. They are called in the request's goroutine, some
 // concurrently, and must not keep what they are given.
+//
+// Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each accepts the sessions of the other:
+// they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
+// its own client.
 type Hooks struct {
 	// Login is called before a session begins. It may change u's Name, Email, Roles and Claims, and an error refuses the
 	// login with 403. Refreshes do not call it again. Roles that it changed stay as they are until the next login; of roles
