@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -69,26 +71,34 @@ func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLa
 // It reads no more than it needs: what else a token says is between the provider and others.
 type tokenClaims struct {
 	jwt.Claims
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope"`
-	// What tells other tokens of the provider from access tokens.
-	Kind         string          `json:"typ"` // as Keycloak writes it
-	Nonce        string          `json:"nonce"`
-	TokenHash    string          `json:"at_hash"` // Core §3.1.3.6
-	Events       json.RawMessage `json:"events"`  // RFC 8417 §2.2
+	ClientID     string `json:"client_id"`
+	Scope        string `json:"scope"`
 	Confirmation struct {
 		JWKThumbprint  string `json:"jkt"`      // RFC 9449 §6.1
 		CertThumbprint string `json:"x5t#S256"` // RFC 8705 §3.1
 	} `json:"cnf"`
+	// What only ID tokens (OpenID Connect Core §2) and logout tokens (Back-Channel Logout §2.4) have.
+	Nonce  json.RawMessage `json:"nonce"`
+	Events json.RawMessage `json:"events"`
+	// Core §3.1.3.6, in ID tokens too, and the kind as Keycloak writes it.
+	TokenHash string `json:"at_hash"`
+	Kind      string `json:"typ"`
 }
+
+// token68 is the form of a token in a header (RFC 9110 §11.2).
+var token68 = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // serve answers requests with a good token, and challenges others (RFC 6750 §3).
 //
 // What exactly is wrong with a token is said in the log, not in the answer: only the issuer could do something with it.
 func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if token == "" {
+	switch {
+	case token == "":
 		d.challenge(w, http.StatusUnauthorized, "Bearer", "")
+		return
+	case len(r.Header.Values("Authorization")) > 1 || !token68.MatchString(token):
+		d.challenge(w, http.StatusBadRequest, "Bearer", "invalid_request")
 		return
 	}
 	claims, err := d.verify(r.Context(), token)
@@ -172,46 +182,40 @@ func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, er
 	if !slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return parsed.Claims(k.Key, claims) == nil }) {
 		return nil, errNoKey
 	}
-	if err := d.checkClaims(parsed.Headers[0], claims); err != nil {
+	if err := cmp.Or(d.checkType(parsed.Headers[0], claims), d.checkClaims(claims)); err != nil {
 		return nil, errors.Join(errInvalidToken, err)
 	}
 	return claims, nil
 }
 
+// checkType refuses tokens of another kind: an ID token or a logout token is no access token, though the same keys signed it (RFC
+// 8725 §3.12). At the embedded provider typ tells them apart; others may omit it, but give only ID tokens a nonce, or say
+// what kind it is in the payload, as Keycloak does, whose older releases write the nonce into access tokens, too.
+func (d *demoAPI) checkType(header jose.Header, c *tokenClaims) error {
+	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
+	kind := strings.TrimPrefix(strings.ToLower(typ), "application/")
+	switch {
+	case kind == "at+jwt":
+		return nil
+	case d.audience != "" || strings.Contains(kind, "+jwt"):
+		return errors.New("want typ at+jwt")
+	case !slices.Contains([]string{"", "Bearer", "DPoP"}, c.Kind):
+		return errors.New("typ is of another kind of token")
+	case c.Events != nil, c.TokenHash != "", c.Nonce != nil && c.Kind == "":
+		return errors.New("want an access token, got an ID token or a logout token")
+	}
+	return nil
+}
+
 // checkClaims refuses tokens of others, for others, or out of their time.
-func (d *demoAPI) checkClaims(header jose.Header, c *tokenClaims) error {
+func (d *demoAPI) checkClaims(c *tokenClaims) error {
 	expected := jwt.Expected{Issuer: d.issuer, Time: time.Now()}
-	kind, _ := header.ExtraHeaders[jose.HeaderType].(string)
-	kind = strings.TrimPrefix(strings.ToLower(kind), "application/")
 	// Only the embedded provider's tokens are known to be made for this API (RFC 9068 §4).
 	if d.audience != "" {
 		expected.AnyAudience = jwt.Audience{d.audience}
-		if kind != "at+jwt" {
-			return errors.New("want typ at+jwt")
-		}
-	}
-	if err := checkKind(kind, c); err != nil {
-		return err
 	}
 	if c.Expiry == nil {
 		return errors.New("want exp")
 	}
 	return c.ValidateWithLeeway(expected, 0)
-}
-
-// checkKind refuses what the same provider signs for other ends: ID tokens, logout tokens, refresh tokens, DPoP proofs. Providers
-// of before RFC 9068 give access tokens no type of their own, so that they are known by what the others have. A nonce is an ID
-// token's, unless the token says otherwise: older releases of Keycloak write it into access tokens, too.
-func checkKind(header string, c *tokenClaims) error {
-	if !slices.Contains([]string{"", "jwt", "at+jwt"}, header) {
-		return errors.New("the header's typ is of another kind of token")
-	}
-	access := header == "at+jwt" || c.Kind == "Bearer" || c.Kind == "DPoP"
-	switch {
-	case c.Kind != "" && !access:
-		return errors.New("typ is of another kind of token")
-	case c.Events != nil, c.TokenHash != "", c.Nonce != "" && !access:
-		return errors.New("has claims of another kind of token")
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/luikyv/go-oidc/pkg/goidc"
 
 	"github.com/signet-go/signet/oidcauth"
@@ -218,7 +219,8 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 	if err := doJSON(i.client, req, &answer); err != nil {
 		return nil, errors.Join(errNeedsAPIURL, err)
 	}
-	if !answer.Active {
+	foreign := answer.Issuer != "" && answer.Issuer != i.config.Issuer
+	if !answer.Active || foreign || answer.Validate(jwt.Expected{Time: time.Now()}) != nil {
 		return nil, errInvalidToken
 	}
 	return &answer.tokenClaims, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,9 +46,7 @@ func newProcess(t *testing.T, pairs ...string) *process {
 	port := freePort(t)
 	p := &process{Cmd: exec.Command(os.Args[0]), base: "http://localhost:" + port}
 	p.Env = append(p.Env, asTheProgram+"=1", "ADDR=127.0.0.1:"+port, "BASE_URL="+p.base)
-	for i := 0; i < len(pairs); i += 2 {
-		p.Env = append(p.Env, pairs[i]+"="+pairs[i+1])
-	}
+	p.set(pairs...)
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	return p
 }
@@ -55,13 +54,26 @@ func newProcess(t *testing.T, pairs ...string) *process {
 func startProcess(t *testing.T, pairs ...string) *process {
 	t.Helper()
 	p := newProcess(t, pairs...)
+	p.launch(t)
+	return p
+}
+
+// launch starts p, until the test ends at the latest, and waits until it answers.
+func (p *process) launch(t *testing.T) {
+	t.Helper()
 	require.NoError(t, p.Start())
 	t.Cleanup(func() {
 		p.Process.Kill()
 		p.Wait()
 	})
 	p.awaitLife(t)
-	return p
+}
+
+// set adds to what the process will find in its environment; a later value takes the place of an earlier one.
+func (p *process) set(pairs ...string) {
+	for i := 0; i < len(pairs); i += 2 {
+		p.Env = append(p.Env, pairs[i]+"="+pairs[i+1])
+	}
 }
 
 func (p *process) awaitLife(t *testing.T) {
@@ -74,6 +86,20 @@ func (p *process) awaitLife(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 20*time.Second, 10*time.Millisecond)
+}
+
+// complain logs the first warnings of a process that has ended, if the test failed.
+func (p *process) complain(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	shown := 0
+	for line := range strings.Lines(p.stdout.String() + p.stderr.String()) {
+		if !strings.Contains(line, "level=INFO") && shown < 20 {
+			t.Log(p.base, strings.TrimSpace(line))
+			shown++
+		}
+	}
 }
 
 // end returns the exit code, once the process is over.

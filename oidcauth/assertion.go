@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -56,16 +58,30 @@ func (a *clientAuthenticator) assertion() (string, error) {
 		return "", err
 	}
 	// kid lets the provider find the key during a rotation; x5t#S256 names the
-	// certificate where it registered one.
+	// certificate where it registered one for this key.
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if a.auth.KeyID != "" {
 		options = options.WithHeader("kid", a.auth.KeyID)
 	}
-	if cert := a.auth.Certificate; cert != nil && len(cert.Certificate) > 0 {
-		sum := sha256.Sum256(cert.Certificate[0])
+	if certifies(a.auth.Certificate, a.auth.Key) {
+		sum := sha256.Sum256(a.auth.Certificate.Certificate[0])
 		options = options.WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(sum[:]))
 	}
 	return signJWT(a.auth.Key, a.auth.Alg, claims, options)
+}
+
+// certifies reports whether certificate is of key, as x5t#S256 says (RFC 7515
+// §4.1.8): that of mutual TLS may be of another one.
+func certifies(certificate *tls.Certificate, key crypto.Signer) bool {
+	if certificate == nil || len(certificate.Certificate) == 0 || key == nil {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		return false
+	}
+	public, ok := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(key.Public())
 }
 
 // signJWT signs with any crypto.Signer, such as a key that never leaves its

@@ -50,6 +50,9 @@ type attempt struct {
 	answer  *tokenAnswer
 	idToken *idToken
 
+	// dropped holds new tokens that are not of this login.
+	dropped *tokenAnswer
+
 	// grant describes the new access token.
 	grant grant
 
@@ -58,6 +61,18 @@ type attempt struct {
 
 	// slim says how much is not kept, because the session would be too large.
 	slim int
+}
+
+// attempt returns one that has not begun. It knows whose tokens they are, also when
+// it ends before it gets the session's lock.
+func (t *tokens) attempt(s *session.Session, name string, q tokenRequest) (*attempt, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, loginRequired(err)
+	}
+	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
+	r.read(s, &id.record)
+	return r, nil
 }
 
 // run takes the steps of a refresh on the newest generation of the session, under
@@ -96,12 +111,21 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return err
 	}
 	// 5. From here on the old refresh token is history, whatever happens.
-	r.answer = answer
-	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+	if err := r.accept(answer, key); err != nil {
 		return err
 	}
 	return r.keep(latest)
+}
+
+// accept makes answer the outcome. Without a token that can be used there is none.
+func (r *attempt) accept(answer *tokenAnswer, key *proofKey) (err error) {
+	r.grant = r.auth.grantOf(r.name, answer, time.Now())
+	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+		r.token = nil
+		return err
+	}
+	r.answer = answer
+	return nil
 }
 
 // read takes from the session what the answer will be compared with.
@@ -145,7 +169,7 @@ func (r *attempt) form() url.Values {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.spent}}
 	resource := r.query.resource
 	if resource == nil {
-		resource = r.auth.config.Login.Resource
+		resource = r.record.Resource
 	}
 	if len(resource) > 0 {
 		form["resource"] = resource
@@ -175,6 +199,7 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		return nil
 	}
 	if err != nil {
+		r.dropped = answer
 		return fmt.Errorf("%w: %w", errOtherUser, err)
 	}
 	r.idToken = t

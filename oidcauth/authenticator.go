@@ -25,6 +25,7 @@ type Authenticator struct {
 	provider *provider
 	endpoint *endpoint
 	verifier *verifier
+	sources  *claimSources
 
 	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
 	origin    string // of RedirectURL
@@ -40,7 +41,7 @@ type Authenticator struct {
 // New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched when the first login needs
 // it, or by Discover. The error joins every mistake in c.
 func New(c Config) (*Authenticator, error) {
-	c = c.withDefaults()
+	c = c.clone().withDefaults()
 	sessions, err := c.manager()
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err
@@ -49,6 +50,7 @@ func New(c Config) (*Authenticator, error) {
 	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(&c, client)}
 	a.endpoint = newEndpoint(&c, a.provider, client)
 	a.verifier = newVerifier(&c, a.provider, client)
+	a.sources = newClaimSources(&c)
 	redirect, _ := url.Parse(c.RedirectURL)
 	a.origin = redirect.Scheme + "://" + redirect.Host
 	a.prefix = strings.TrimSuffix(redirect.Path, "callback")
@@ -156,12 +158,18 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.sessions.Handler(h).ServeHTTP(w, r)
 }
 
+// errMounted is for the programmer.
+var errMounted = errors.New("oidcauth: the Authenticator is mounted at the wrong place")
+
 // explainPath says why a request that was sent to one of our routes is not for it.
 func (a *Authenticator) explainPath(r *http.Request) error {
-	if !strings.HasPrefix(r.URL.Path, a.prefix) && strings.HasPrefix(requestURI(r), a.prefix) {
-		return fmt.Errorf("path %s is not below %s: don't strip the prefix before the Authenticator", clip(r.URL.Path, 100), a.prefix)
+	switch {
+	case strings.HasPrefix(r.URL.Path, a.prefix):
+		return nil
+	case strings.HasPrefix(requestURI(r), a.prefix):
+		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, clip(r.URL.Path, 100), a.prefix)
 	}
-	return nil
+	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, clip(r.URL.Path, 100), a.prefix)
 }
 
 // isOwnRoute reports whether p leads to one of the own routes, also after cleaning, or to those of an Authenticator that shares the

@@ -69,5 +69,5 @@ func pushFailed(err error) error {
 	if refused, ok := errors.AsType[*endpointError](err); ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code) {
 		return &LoginError{Code: refused.Code, Description: refused.Description, Err: err}
 	}
-	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (to go without pushed requests, set Config.PAR to PAROff)", err)}
+	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (is RedirectURL registered at the provider, byte for byte? To go without pushed requests, set Config.PAR to PAROff)", err)}
 }

@@ -61,7 +61,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 	if !isPrefetch(r) {
 		return false
 	}
-	a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "invalid_request", Err: errPrefetch})
+	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errPrefetch})
 	return true
 }
 
@@ -75,7 +75,7 @@ func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
-	if id, err := identityOf(session.From(r.Context())); err == nil && id != nil {
+	if id, err := identityOf(a.sessions.From(r.Context())); err == nil && id != nil {
 		p.Link, p.LinkText = "/", linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
@@ -94,17 +94,18 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 // completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
+	// A place first: a login that finds none has spent nothing, and can be tried again.
+	release, ok := a.endpoint.acquire()
+	if !ok {
+		return nil, errBusy
+	}
+	defer release()
 	// 3. and 4.
 	key, err := a.acceptResponse(ctx, t, cb)
 	if err != nil {
 		return nil, err
 	}
 	// 5. One token request.
-	release, ok := a.endpoint.acquire()
-	if !ok {
-		return nil, errBusy
-	}
-	defer release()
 	endpoint := a.endpoint.bind(key)
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
@@ -117,8 +118,8 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, afterCode(err)
 	}
 	l := &login{answer: answer, token: token}
-	// 8. Userinfo.
-	if err := a.addUserInfo(ctx, endpoint, l); err != nil {
+	// 8. Userinfo, and claims of other sources.
+	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(err)
 	}
 	// 9. The application's word.
@@ -148,6 +149,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	}
 	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
 	if cb.errorCode != "" {
+		t.spent = true
 		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
 	}
 	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
@@ -156,6 +158,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	} else if !first {
 		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
 	}
+	t.spent = true
 	return key, nil
 }
 
@@ -194,8 +197,8 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 		"redirect_uri":  {a.config.RedirectURL},
 		"code_verifier": {t.Verifier},
 	}
-	if resource := a.config.Login.Resource; len(resource) > 0 {
-		form["resource"] = resource
+	if len(t.Resource) > 0 {
+		form["resource"] = t.Resource
 	}
 	return e.token(ctx, form)
 }
@@ -229,7 +232,7 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 		return
 	}
 	p := callbackProblem(err, cb)
-	if p.Code != "invalid_request" && p.Code != "no_transaction" {
+	if t.spent { // else the response was not this login's, or may be sent again
 		a.expireTransaction(w, a.transactionCookie(t.State))
 	}
 	if p.Link == "" && p.Status != http.StatusForbidden && t.ReturnTo != "" {

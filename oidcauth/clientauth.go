@@ -105,11 +105,11 @@ func setBasicAuth(header http.Header, user, password string) {
 	header.Set("Authorization", "Basic "+basicCredentials(user, password))
 }
 
-// explain logs what to try when the provider doesn't accept the client
+// explain logs and returns what to try when the provider doesn't accept the client
 // (invalid_client, RFC 6749 §5.2).
-func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) {
+func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) (hint string) {
 	// The likeliest mistakes first; the hint names the field to change.
-	hint := "check ClientID and the secret or key that the provider has for it"
+	hint = "check ClientID and the secret or key that the provider has for it"
 	switch {
 	case m != nil && m.lacksAuthMethod(a.method):
 		hint = "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
@@ -121,4 +121,5 @@ func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) {
 		supported = m.TokenEndpointAuthMethods
 	}
 	a.log.ErrorContext(ctx, "client authentication refused", "method", string(a.method), "supported", supported, "hint", hint)
+	return hint
 }

@@ -202,14 +202,33 @@ func TestTheAudienceOfAnAssertionNeverComesFromMetadata(t *testing.T) {
 	require.Equal(t, issuer+"/oauth2/token", claims["aud"], "one string, which configuration names")
 }
 
-func TestACertificatesThumbprintGoesIntoTheAssertion(t *testing.T) {
-	r := authenticated(t, newFakeOP(t), func(c *oidcauth.Config) {
-		c.ClientAuth = oidcauth.ClientAuth{Method: oidcauth.PrivateKeyJWT, Key: ecKey(), Certificate: &tls.Certificate{Certificate: [][]byte{[]byte("der")}}}
-	})
-	head, _ := verifyAssertion(t, r.PostForm.Get("client_assertion"), ecKey().Public())
-	sum := sha256.Sum256([]byte("der"))
-	require.Equal(t, base64.RawURLEncoding.EncodeToString(sum[:]), head["x5t#S256"])
-	require.NotContains(t, head, "kid")
+func TestAnAssertionNamesTheCertificateOfItsKey(t *testing.T) {
+	certificate := newCertificate(t, "app", nil)
+	sum := sha256.Sum256(certificate.Certificate[0])
+	for name, row := range map[string]struct {
+		key         crypto.Signer
+		certificate *tls.Certificate
+		named       bool
+	}{
+		"the key's own certificate":                {certificate.PrivateKey.(crypto.Signer), certificate, true},
+		"the key's own, behind a key service":      {kms{certificate.PrivateKey.(crypto.Signer)}, certificate, true},
+		"a certificate of mutual TLS, another key": {ecKey(), certificate, false},
+		"another kind of key":                      {rsaKey(), certificate, false},
+		"bytes that are no certificate":            {ecKey(), &tls.Certificate{Certificate: [][]byte{[]byte("der")}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := authenticated(t, newFakeOP(t), func(c *oidcauth.Config) {
+				c.ClientAuth = oidcauth.ClientAuth{Method: oidcauth.PrivateKeyJWT, Key: row.key, Certificate: row.certificate}
+			})
+			head, _ := verifyAssertion(t, r.PostForm.Get("client_assertion"), row.key.Public())
+			require.NotContains(t, head, "kid")
+			if row.named {
+				require.Equal(t, base64.RawURLEncoding.EncodeToString(sum[:]), head["x5t#S256"])
+			} else {
+				require.NotContains(t, head, "x5t#S256")
+			}
+		})
+	}
 }
 
 func TestKeysThatCannotSignAreNamed(t *testing.T) {

@@ -1,10 +1,18 @@
 package oidcauth
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -33,6 +41,9 @@ func (a *Authenticator) publicKeys() jose.JSONWebKeySet {
 	if auth.Key != nil {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: auth.Key.Public(), KeyID: auth.KeyID, Algorithm: auth.Alg, Use: "sig"})
 	}
+	for _, id := range slices.Sorted(maps.Keys(auth.PublishKeys)) {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: auth.PublishKeys[id], KeyID: id, Use: "sig"})
+	}
 	if auth.Certificate != nil && auth.Method == TLSClientAuth {
 		set.Keys = append(set.Keys, certificateKeys(auth.Certificate)...)
 	}
@@ -54,4 +65,39 @@ func certificateKeys(certificate *tls.Certificate) []jose.JSONWebKey {
 		return nil
 	}
 	return []jose.JSONWebKey{{Key: chain[0].PublicKey, Certificates: chain, Use: "sig"}}
+}
+
+// validateKeys reports what must not be published.
+func (a *ClientAuth) validateKeys(field string, wrong func(field, format string, args ...any)) {
+	if len(a.PublishKeys) > 0 && a.KeyID == "" {
+		wrong(field, "PublishKeys: needs KeyID, by which a provider tells the keys apart")
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.PublishKeys)) {
+		err := checkPublicKey(a.PublishKeys[id])
+		if id == "" || id == a.KeyID {
+			err = errors.New("expected a kid that Key does not have")
+		}
+		if err != nil {
+			wrong(field, "PublishKeys[%q]: %v", id, err)
+		}
+	}
+}
+
+// checkPublicKey accepts the public half of a key that client assertions can be made with, and nothing private.
+func checkPublicKey(key crypto.PublicKey) error {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		if key != nil && key.N.BitLen() >= minRSABits {
+			return nil
+		}
+	case *ecdsa.PublicKey:
+		if key != nil && key.Curve.Params().Name == curveOf["ES256"] {
+			return nil
+		}
+	case ed25519.PublicKey:
+		if len(key) == ed25519.PublicKeySize {
+			return nil
+		}
+	}
+	return fmt.Errorf("expected the public half of an RSA key of at least %d bits, a P-256 or an Ed25519 key, got %T", minRSABits, key)
 }

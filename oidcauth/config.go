@@ -2,14 +2,17 @@ package oidcauth
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/signet-go/signet/session"
 )
 
 // Config describes one client at one OpenID provider. Issuer, ClientID, RedirectURL and the session's keys are required; every
-// other field's zero value is safe and usual. New copies it: later changes have no effect.
+// other field's zero value is safe and usual. New copies it, with its lists and maps: later changes have no effect.
 type Config struct {
 	// Issuer is the provider's issuer identifier, exactly as its metadata publishes it, trailing slash included
 	// (OpenID Connect Discovery §4.3). It is an https URL; plain http is accepted for loopback hosts only.
@@ -119,7 +122,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// HTTPClient makes the calls to the provider. It takes an instrumented transport; redirects and cookies stay off.
-	// Nil means a client with short time-outs and TLS 1.2 or newer.
+	// Its connections should be closed after less idle time than the provider allows, or a refresh token may be lost with
+	// one. Nil means a client with short time-outs and TLS 1.2 or newer, whose connections are idle for 3 seconds at most.
 	HTTPClient *http.Client
 
 	// Advanced holds what high-security deployments demand. The zero value asks for none of it.
@@ -134,6 +138,29 @@ const (
 	defaultTokenLifetime   = time.Hour
 	maxSkew                = 10 * time.Minute
 )
+
+// clone returns a copy of c that shares no list or map with it.
+func (c Config) clone() Config {
+	c.Tenants, c.Scopes = slices.Clone(c.Tenants), slices.Clone(c.Scopes)
+	c.APIs, c.FrameAncestors = slices.Clone(c.APIs), slices.Clone(c.FrameAncestors)
+	c.Advanced.DecryptionKeys = slices.Clone(c.Advanced.DecryptionKeys)
+	c.Login.Resource, c.Login.Claims = slices.Clone(c.Login.Resource), slices.Clone(c.Login.Claims)
+	c.Login.Extra = cloneValues(c.Login.Extra)
+	c.Machines = maps.Clone(c.Machines)
+	for name, m := range c.Machines {
+		c.Machines[name] = m.clone()
+	}
+	return c
+}
+
+// cloneValues returns a copy of v that shares no list with it.
+func cloneValues(v url.Values) url.Values {
+	v = maps.Clone(v)
+	for name, values := range v {
+		v[name] = slices.Clone(values)
+	}
+	return v
+}
 
 // withDefaults returns a copy of c in which every zero field has its documented meaning.
 func (c Config) withDefaults() Config {

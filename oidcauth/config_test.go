@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 )
 
@@ -92,4 +94,41 @@ func TestTheURLsOfTheOwnRoutesFollowRedirectURL(t *testing.T) {
 	require.Equal(t, "/shop/sso/login", auth.LoginURL(""))
 	require.Equal(t, "/shop/sso/login?return_to=%2Fcart%3Fx%3D1", auth.LoginURL("/cart?x=1"))
 	require.Equal(t, "/shop/sso/login", auth.LoginURL("https://evil.example"))
+}
+
+func TestNewCopiesItsConfiguration(t *testing.T) {
+	resource, extra := []string{"https://api.example.test"}, url.Values{"audience": {"api"}}
+	claims, machine := json.RawMessage(`{"userinfo":{"email":null}}`), oidcauth.MachineConfig{
+		Scopes: []string{"read"}, Resource: []string{"https://api.example.test"}, Extra: url.Values{"audience": {"api"}},
+	}
+	machines := map[string]oidcauth.MachineConfig{"reports": machine}
+	w := newWorld(t, func(c *oidcauth.Config) {
+		c.Login.Resource, c.Login.Extra, c.Login.Claims, c.Machines = resource, extra, claims, machines
+	})
+	changed := "https://changed.example.test"
+	resource[0], extra["audience"][0], claims[0] = changed, changed, '['
+	machine.Scopes[0], machine.Resource[0], machine.Extra["audience"][0] = changed, changed, changed
+	delete(machines, "reports")
+
+	w.signIn()
+	require.NotContains(t, w.authenticationRequest().Encode(), url.QueryEscape(changed))
+	require.Equal(t, `{"userinfo":{"email":null}}`, w.authenticationRequest().Get("claims"))
+	_, err := w.auth.Machine("reports").TokenSource(t.Context()).Token()
+	require.NoError(t, err)
+	_, err = w.auth.Machine("reports").TokenSource(t.Context(), oidcauth.Scopes("write")).Token()
+	require.NoError(t, err)
+	require.NotContains(t, w.provider.Last(oidcauthtest.TokenEndpoint).Form.Encode(), url.QueryEscape(changed))
+}
+
+func TestNewMachineCopiesItsConfiguration(t *testing.T) {
+	w := newWorld(t)
+	extra := url.Values{"audience": {"api"}}
+	machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
+		Issuer: w.provider.Issuer(), ClientID: "app", ClientSecret: "app-secret", HTTPClient: w.network.Client(), Extra: extra,
+	})
+	require.NoError(t, err)
+	extra["audience"][0] = "changed"
+	_, err = machine.TokenSource(t.Context()).Token()
+	require.NoError(t, err)
+	require.Equal(t, "api", w.provider.Last(oidcauthtest.TokenEndpoint).Form.Get("audience"))
 }

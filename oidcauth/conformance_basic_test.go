@@ -125,16 +125,6 @@ func TestConformanceComprehensive(t *testing.T) {
 			t.FlipSignature()
 		}))},
 		{"oidcc-client-test-nonce-unless-code-flow", completes(asIs)}, // judge asserts a nonce in every module
-		{"oidcc-client-test-aggregated-claims", completes(claimSources(map[string]any{
-			"src1": map[string]any{"JWT": "eyJhbGciOiJub25lIn0.eyJhZGRyZXNzIjoieCJ9."},
-		}))},
-		// The suite waits for a call of the source. We make none: whoever is told an address to call may be told any.
-		{"oidcc-client-test-distributed-claims", func(s *suite) {
-			claimSources(map[string]any{
-				"src1": map[string]any{"endpoint": s.provider.Issuer() + "/claims_endpoint", "access_token": "x"},
-			})(s)
-			s.signIn()
-		}},
 	})
 	plan{
 		settings:  oidcauthtest.Settings{Alg: "ES256"},
@@ -142,14 +132,4 @@ func TestConformanceComprehensive(t *testing.T) {
 	}.run(t, []module{
 		{"oidcc-client-test-invalid-sig-es256", stops(idToken((*oidcauthtest.Token).FlipSignature))},
 	})
-}
-
-// claimSources has userinfo name another source of a claim (Core §5.6.2).
-func claimSources(sources map[string]any) func(*suite) {
-	return func(s *suite) {
-		s.provider.BendUserInfo(func(t *oidcauthtest.Token) {
-			t.Claims.Set("_claim_names", map[string]any{"address": "src1"})
-			t.Claims.Set("_claim_sources", sources)
-		})
-	}
 }

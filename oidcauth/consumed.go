@@ -33,14 +33,25 @@ func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
 	return &consumed{life: life, vault: vault, max: maxConsumed, until: map[string]time.Time{}, failed: map[string]time.Time{}}
 }
 
-// take reports whether state is taken for the first time.
+// take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 	first, err := c.takeLocal(state)
 	if c.vault == nil || !first && err == nil {
 		return first, err
 	}
 	// The Store knows all of them, also when there is no room here.
-	return c.vault.Add(ctx, state, []byte{1}, c.life+time.Minute)
+	first, err = c.vault.Add(ctx, state, []byte{1}, c.life+time.Minute)
+	if err != nil {
+		c.forget(state)
+	}
+	return first, err
+}
+
+// forget undoes takeLocal.
+func (c *consumed) forget(state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.until, state)
 }
 
 func (c *consumed) takeLocal(state string) (bool, error) {

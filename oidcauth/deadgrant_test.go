@@ -2,8 +2,10 @@ package oidcauth_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -193,6 +195,8 @@ func TestARefreshThatBringsAnotherUserEndsTheSession(t *testing.T) {
 				require.Equal(t, http.StatusUnauthorized, w.send(old, "/token").Code)
 				require.Equal(t, 1, w.refreshes())
 				require.Empty(t, told)
+				kinds := slices.Sorted(maps.Values(w.revoked()))
+				require.Equal(t, []string{"access_token", "refresh_token"}, kinds, "what was dropped is of no use to anybody")
 			})
 		})
 	}

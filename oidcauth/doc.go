@@ -30,7 +30,8 @@
 // paths stay on this site, byte for byte. All that is read from outside is bounded in size, count and time.
 //
 // [Advanced] has what banks demand: tokens that are bound to a key of the session (DPoP), encrypted tokens, signed requests and
-// responses, and the FAPI 2.0 Security Profile as one switch, which refuses whatever it forbids.
+// responses, claims of other parties than the provider, each verified, and the FAPI 2.0 Security Profile as one switch, which
+// refuses whatever it forbids.
 //
 // # What is not checked
 //
@@ -47,9 +48,10 @@
 //
 // # Log events
 //
-// The messages are constants: "login", "login refused", "logout", "session revoked", "token refreshed", "token refresh failed",
-// "denied", "request refused", "provider unavailable", "store unavailable". Facts are attributes: issuer, sub and sid as fingerprints, reason,
-// reference, duration. Secrets, codes, tokens and cookies are in none of them at any level.
+// The messages are constants. The main ones are "login", "login refused", "logout", "session revoked", "token refreshed", "token refresh failed",
+// "denied", "request refused", "claim source refused", "provider unavailable", "store unavailable";
+// docs/operations.md has all, with what to do. Facts are attributes: issuer, sub and sid as fingerprints, reason, reference,
+// duration. Secrets, codes, tokens and cookies are in none of them at any level.
 //
 // # Tests
 //

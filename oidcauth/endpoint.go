@@ -210,7 +210,7 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	}
 	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_client" {
-		e.auth.explain(ctx, e.provider.peek())
+		refused.Hint = e.auth.explain(ctx, e.provider.peek())
 	}
 	return a, err
 }

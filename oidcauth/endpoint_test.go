@@ -127,6 +127,29 @@ func TestEncodedSecretsAreWithheldToo(t *testing.T) {
 	require.Contains(t, requireEndpointError(t, err).Description, "withheld")
 }
 
+func TestOfALongDescriptionOnlyTheBeginningIsSearched(t *testing.T) {
+	const limit = 4 << 10
+	for name, row := range map[string]struct {
+		description string
+		withheld    bool
+	}{
+		"a secret at the beginning":                {"secret-of-the-shop" + strings.Repeat("d", 1<<18), true},
+		"a secret beyond what is shown":            {strings.Repeat("d", limit-50) + "secret-of-the-shop" + strings.Repeat("d", 1<<18), true},
+		"a secret beyond what is searched":         {strings.Repeat("d", 1<<19) + "secret-of-the-shop", false},
+		"an escaped secret before half an escape":  {"secret%2Dof%2Dthe%2Dshop" + strings.Repeat("%20", limit), true},
+		"an escaped secret before most of another": {"d" + "secret%2Dof%2Dthe%2Dshop" + strings.Repeat("%20", limit), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op := newFakeOP(t)
+			op.handle("/token", 400, "application/json", `{"error":"e","error_description":"`+row.description+`"}`)
+			_, err := op.endpoint().Token(background(), grant())
+			failed := requireEndpointError(t, err)
+			require.Equal(t, row.withheld, strings.Contains(failed.Description, "withheld"), failed.Description)
+			require.LessOrEqual(t, len(failed.Description), 203)
+		})
+	}
+}
+
 func TestRetryAfterIsReadAndCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for value, want := range map[string]time.Duration{

@@ -31,6 +31,9 @@ type endpointError struct {
 	// Err is the cause when the provider gave no code, or nil.
 	Err error
 
+	// Hint says what to try, "" when nobody knows.
+	Hint string
+
 	// nonce is the DPoP nonce that came along.
 	nonce string
 }
@@ -39,8 +42,8 @@ type endpointError struct {
 // want of a nonce, and gave one (RFC 9449 §8).
 func (e *endpointError) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
-// Error is one line: endpoint, status, code, description, cause, as far as they
-// are known.
+// Error is one line: endpoint, status, code, description, cause and hint, as far
+// as they are known.
 func (e *endpointError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
@@ -54,6 +57,9 @@ func (e *endpointError) Error() string {
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString("; " + e.Hint)
 	}
 	return b.String()
 }
@@ -71,7 +77,12 @@ func (e *endpointError) Timeout() bool {
 	return ok && timeout.Timeout()
 }
 
-const maxDescription = 200
+const (
+	maxDescription = 200
+
+	// maxSearched bounds what is searched for secrets: every piece of each is looked for.
+	maxSearched = 4 << 10
+)
 
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
@@ -90,6 +101,12 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 // repeats a secret, reduced to the printable ASCII that RFC 6749 §5.2 allows,
 // and cut.
 func clean(s string, limit int, secrets []string) string {
+	if len(s) > maxSearched { // only the beginning is ever shown
+		s = s[:maxSearched]
+		if i := strings.LastIndexByte(s, '%'); i > maxSearched-3 {
+			s = s[:i] // half an escape would keep the rest from being unescaped
+		}
+	}
 	if repeats(s, secrets) {
 		return "[withheld: repeats what was sent]"
 	}

@@ -32,7 +32,7 @@ type LoginError struct {
 	Err error
 }
 
-// Error names code, description and cause.
+// Error names code, description and cause, and what to look at if the code tells.
 func (e *LoginError) Error() string {
 	text := "oidcauth: login failed: " + e.Code
 	if e.Description != "" {
@@ -41,7 +41,18 @@ func (e *LoginError) Error() string {
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
+	if hint := codeHints[e.Code]; hint != "" {
+		text += "; " + hint
+	}
 	return text
+}
+
+// codeHints say what to look at when a provider answers with an error code whose usual cause is the configuration.
+var codeHints = map[string]string{
+	"invalid_scope":             "compare Config.Scopes with what the provider lets this client ask for",
+	"invalid_target":            "compare Login.Resource with the resources that the provider lets this client ask for",
+	"unauthorized_client":       "does the client's registration allow the authorization code flow?",
+	"unsupported_response_type": "does the client's registration allow the authorization code flow?",
 }
 
 // Unwrap returns the cause.
@@ -169,7 +180,7 @@ var problemTexts = map[string]problemText{
 	"cross_origin":         {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
 	"login_required":       {"You are not signed in", "Sign in to go on.", linkLogin, "request refused"},
 	"no_transaction":       {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
-	"login_expired":        {"This sign-in took too long", "Sign-ins expire after a while. Sign in again.", linkLogin, "login refused"},
+	"login_expired":        {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
 	"signed_out":           {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
 	"login_loop":           {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
 	"access_denied":        {"Sign-in was refused", "You or the sign-in service refused access. You can try again, perhaps with another account.", linkLogin, "login refused"},
@@ -179,7 +190,7 @@ var problemTexts = map[string]problemText{
 	"provider_timeout":     {"The sign-in service does not answer", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
 	"provider_unavailable": {"The sign-in service can't be reached", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
 	"busy":                 {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
-	"store_unavailable":    {"Sessions can't be read just now", "You are still signed in. Try again in a moment.", linkNone, "store unavailable"},
+	"store_unavailable":    {"Sessions can't be read just now", "Nobody is signed out by this. Try again in a moment.", linkNone, "store unavailable"},
 	"session_too_large":    {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
 	"forbidden":            {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
 	"step_up_failed":       {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},

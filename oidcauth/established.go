@@ -2,6 +2,8 @@ package oidcauth
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -13,25 +15,26 @@ import (
 type login struct {
 	answer *tokenAnswer
 	token  *idToken
-	extra  []byte // userinfo's claims beyond the ID token's
+	extra  []byte // claims of userinfo and of other sources beyond the ID token's
 	user   *User
 	record record
 }
 
-// addUserInfo fetches userinfo where it is asked for, and keeps what the ID token does not say.
-func (a *Authenticator) addUserInfo(ctx context.Context, e *endpoint, l *login) error {
-	if a.config.UserInfo == UserInfoOff {
-		return nil
+// addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
+// say.
+func (a *Authenticator) addClaims(ctx context.Context, e *endpoint, l *login) (err error) {
+	var info json.RawMessage
+	if a.config.UserInfo != UserInfoOff {
+		if info, err = e.userinfo(ctx, l.answer, l.token.Subject); err != nil {
+			return err
+		}
 	}
-	info, err := e.userinfo(ctx, l.answer, l.token.Subject)
-	if err != nil || info == nil {
-		return err
-	}
-	merged, err := mergeClaims(l.token.Claims, info)
+	claims, err := mergeClaims(l.token.Claims, info)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.extra = beyond(merged, l.token.Claims)
+	claims = a.sources.complete(ctx, l.token.Subject, claims, l.token.Claims, info)
+	l.extra = beyond(claims, l.token.Claims)
 	return nil
 }
 
@@ -42,7 +45,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge}
+	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
 	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
@@ -80,7 +83,7 @@ func (l *login) keepChanges(changed *User) {
 // beginSession ends whatever session the browser had and begins the login's (step 10).
 func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	previous := a.previousLogin(s, l.user)
 	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
 	// that Save then sees.
@@ -125,18 +128,25 @@ func (a *Authenticator) fillSession(s *session.Session, l *login) error {
 			return err
 		}
 	}
-	u := l.user
-	s.Tag(u.Tag())
-	s.TagAt(subjectTag(u.Issuer, u.Subject), l.token.IssuedAt)
-	if u.SessionID != "" {
-		s.TagAt(sidTag(u.Issuer, u.SessionID), l.token.IssuedAt)
-	} else {
-		s.TagAt(withoutSIDTag(u.Issuer, u.Subject), l.token.IssuedAt)
+	if err := l.tag(s); err != nil {
+		return err
 	}
 	if !l.token.SessionExpiry.IsZero() {
-		s.Limit(l.token.SessionExpiry)
+		if err := s.Limit(l.token.SessionExpiry); err != nil {
+			return err
+		}
 	}
 	return saveRecord(s, &l.record)
+}
+
+// tag lets logouts by the provider, and Revoke, find s.
+func (l *login) tag(s *session.Session) error {
+	u, at := l.user, l.token.IssuedAt
+	bySID := withoutSIDTag(u.Issuer, u.Subject)
+	if u.SessionID != "" {
+		bySID = sidTag(u.Issuer, u.SessionID)
+	}
+	return errors.Join(s.Tag(u.Tag()), s.TagAt(subjectTag(u.Issuer, u.Subject), at), s.TagAt(bySID, at))
 }
 
 // grantOf describes the access token of answer.

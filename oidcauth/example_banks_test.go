@@ -6,9 +6,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
@@ -144,4 +146,66 @@ func ExampleMachineConfig_dPoP() {
 	res.Body.Close()
 	fmt.Println(res.StatusCode, provider.Last(oidcauthtest.API).Header.Get("Authorization")[:len("DPoP")])
 	// Output: 200 DPoP
+}
+
+// A claims provider may speak for claims that you name, when the OpenID provider names it as their source.
+func ExampleClaimsProvider() {
+	bureau := oidcauthtest.NewProvider(oidcauthtest.Settings{Issuer: "https://bureau.example.test"})
+	auth, provider := exampleAuth(func(c *oidcauth.Config) {
+		c.Advanced.ClaimsProviders = []oidcauth.ClaimsProvider{{Issuer: "https://bureau.example.test", Claims: []string{"credit_score"}}}
+	})
+	provider.Network().Handle(bureau.Issuer(), bureau)
+	provider.BendUserInfo(func(t *oidcauthtest.Token) {
+		t.AddSource("src1", bureau.DistributedSource("app", map[string]any{"credit_score": "good"}), "credit_score")
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", auth)
+	mux.Handle("GET /loans", auth.Require(oidcauth.Claim("credit_score", "good"))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "What may it cost?")
+	})))
+
+	fmt.Println(exampleBrowser(mux, provider).Get("https://app.example.test/loans").Body)
+	// Output: What may it cost?
+}
+
+// private_key_jwt: the client signs who it is. Any crypto.Signer does, such as a key in a KMS. During a rotation /auth/jwks.json
+// publishes the next key, too.
+func ExampleClientAuth_privateKeyJWT() {
+	key, next := exampleKey(), exampleKey()
+	auth, provider := exampleAuth(func(c *oidcauth.Config) {
+		c.ClientSecret, c.ClientAuth = "", oidcauth.ClientAuth{
+			Key: key, KeyID: "2026", PublishKeys: map[string]crypto.PublicKey{"2027": next.Public()},
+		}
+	})
+	provider.Configure(func(s *oidcauthtest.Settings) { s.Clients[0].Secret, s.Clients[0].Keys = "", keySetOf(key) })
+
+	fmt.Println(signedInPage(auth, provider).Body)
+	fmt.Println(provider.Last(oidcauthtest.TokenEndpoint).Form.Get("client_assertion_type"))
+	// Output:
+	// Hello, Alice Adams
+	// urn:ietf:params:oauth:client-assertion-type:jwt-bearer
+}
+
+// A login may ask for single claims (Core §5.5) and for rich authorization (RFC 9396), here in a pushed request (RFC 9126).
+func ExampleLoginOptions() {
+	auth, provider := exampleAuth(func(c *oidcauth.Config) { c.PAR = oidcauth.PARRequire })
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", auth)
+	mux.HandleFunc("/pay", func(w http.ResponseWriter, r *http.Request) {
+		auth.Login(w, r, oidcauth.LoginOptions{
+			ReturnTo: "/",
+			Claims:   json.RawMessage(`{"userinfo":{"birthdate":{"essential":true}}}`),
+			Extra:    url.Values{"authorization_details": {`[{"type":"payment","amount":"12.50"}]`}},
+		})
+	})
+
+	exampleBrowser(mux, provider).Get("https://app.example.test/pay")
+	pushed := provider.Last(oidcauthtest.PAR).Form
+	fmt.Println(pushed.Get("claims"))
+	fmt.Println(pushed.Get("authorization_details"))
+	fmt.Println(provider.Last(oidcauthtest.Authorize).Form.Has("claims"))
+	// Output:
+	// {"userinfo":{"birthdate":{"essential":true}}}
+	// [{"type":"payment","amount":"12.50"}]
+	// false
 }

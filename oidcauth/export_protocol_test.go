@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,6 +40,7 @@ var (
 	ParseProofKey       = parseProofKey
 	CheckDecryptionKey  = checkDecryptionKey
 	EncryptionKeys      = encryptionKeys
+	MergeSourced        = mergeSourced
 )
 
 const (
@@ -47,6 +49,8 @@ const (
 	MaxLogins = maxLogins
 	MaxKeys   = maxKeys
 	MaxNonces = maxNonces
+
+	MaxClaimSources = maxClaimSources
 )
 
 func (p *provider) Metadata(ctx context.Context) (*metadata, error) { return p.metadata(ctx) }
@@ -150,4 +154,40 @@ func (n *nonces) Len() int { return len(n.byServer) }
 
 func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *proofKey, token string) (*http.Response, error) {
 	return n.authorized(send, r, key, token, new(retry))
+}
+
+// A ClaimSource is what parseClaimSources read.
+type ClaimSource struct {
+	Name                       string
+	Claims                     []string
+	JWT, Endpoint, AccessToken string
+}
+
+// ParseClaimSources reads the sources of all claims that are wanted.
+func ParseClaimSources(document []byte, wanted func(string) bool) (sources []ClaimSource, err error) {
+	found, err := parseClaimSources(document, wanted)
+	for _, s := range found {
+		sources = append(sources, ClaimSource{s.name, s.claims, s.jwt, s.endpoint, s.accessToken})
+	}
+	return sources, err
+}
+
+// Reaches reports whether what this issuer names may be at an address.
+func Reaches(issuer, address string) bool { return reachOf(issuer).check(address) == nil }
+
+// ReachingClient is the client for a claims provider with this issuer, with names resolved by resolver, if any.
+func ReachingClient(c *Config, issuer string, resolver *net.Resolver) *http.Client {
+	client := newPublicClient(c, reachOf(issuer))
+	if standard, ok := client.Transport.(*reachTransport).base.(*http.Transport); ok && resolver != nil {
+		dialer := reachOf(issuer).dialer()
+		dialer.Resolver = resolver
+		standard.DialContext = dialer.DialContext
+	}
+	return client
+}
+
+// DialsDirectly reports whether a ReachingClient uses no proxy.
+func DialsDirectly(client *http.Client) bool {
+	standard, ok := client.Transport.(*reachTransport).base.(*http.Transport)
+	return ok && standard.Proxy == nil
 }

@@ -36,3 +36,10 @@ func ReadsTokenRow(raw string) bool {
 	var row tokenRow
 	return json.Unmarshal([]byte(raw), &row) == nil && row.issued() != nil
 }
+
+// WithBase returns a transport of ours that sends through base.
+func WithBase(rt, base http.RoundTripper) http.RoundTripper {
+	t := *rt.(*transport)
+	t.base = base
+	return &t
+}

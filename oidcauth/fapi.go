@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -37,6 +38,11 @@ func (c *Config) validateFAPI(wrong func(field, format string, args ...any)) {
 	}
 	if len(c.Tenants) > 0 {
 		wrong("Tenants", "Advanced.FAPI needs one issuer, to which client assertions are addressed")
+	}
+	for i := range c.Advanced.ClaimsProviders {
+		if p := &c.Advanced.ClaimsProviders[i]; !slices.Contains(fapiAlgs, p.alg()) {
+			wrong(fmt.Sprintf("Advanced.ClaimsProviders[%d].SigningAlg", i), "Advanced.FAPI accepts %s, and not %q", strings.Join(fapiAlgs, ", "), p.alg())
+		}
 	}
 	c.ClientAuth.validateFAPI("ClientAuth", c.Issuer, wrong)
 	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {

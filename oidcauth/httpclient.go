@@ -19,6 +19,13 @@ const (
 	maxBody        = 1 << 20 // of any answer of the provider
 	maxHeaderBytes = 64 << 10
 	connectTimeout = 3 * time.Second
+
+	// idleTimeout is how long a connection waits for its next request: less than
+	// the five seconds after which many servers close one (Node.js, Apache). A
+	// form that meets the closing is lost, and a code or a rotating refresh token
+	// with it, since nobody can tell whether it was read. A new connection costs
+	// round trips, and nothing else.
+	idleTimeout = 3 * time.Second
 )
 
 // newHTTPClient returns the client for every call to the provider: bounded in
@@ -58,7 +65,7 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           100,
 		MaxIdleConnsPerHost:    32,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }
@@ -80,6 +87,17 @@ func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 	return standard
 }
 
+// A statusError is an answer whose status is not 200.
+type statusError struct {
+	URL string
+	Got int
+}
+
+// Error names the URL and both statuses.
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
+}
+
 // getJSON fetches a JSON object that anybody may read: metadata and key sets.
 func getJSON(ctx context.Context, client *http.Client, url string) (object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -93,7 +111,7 @@ func getJSON(ctx context.Context, client *http.Client, url string) (object, erro
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return object{}, fmt.Errorf("%s: expected status 200, got %d", url, res.StatusCode)
+		return object{}, &statusError{URL: url, Got: res.StatusCode}
 	}
 	body, err := readBody(res.Body)
 	if err != nil {

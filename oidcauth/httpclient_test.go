@@ -1,8 +1,10 @@
 package oidcauth_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -17,6 +19,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
@@ -167,4 +170,56 @@ func TestBodiesAreCountedAfterDecompression(t *testing.T) {
 	requireUnavailable(t, err)
 	require.ErrorContains(t, errors.Unwrap(err), "bytes")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
+}
+
+// Many servers close a connection that was idle for five seconds. A form that is on its way then is lost, and with it a code or a
+// refresh token that is good for one use: nobody can tell whether the server has read it.
+func TestAConnectionIsNotUsedOnceItsServerMayBeClosingIt(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+		dials int
+	}{
+		{"a short pause keeps it", 2 * time.Second, 1},
+		{"a pause of nearly five seconds does not", 4 * time.Second, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport, ok := oidcauth.NewHTTPClient(&oidcauth.Config{Timeout: time.Second}).Transport.(*http.Transport)
+				require.True(t, ok)
+				defer transport.CloseIdleConnections()
+				dials := 0
+				transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+					dials++
+					ours, theirs := net.Pipe()
+					go answerForms(theirs)
+					return ours, nil
+				}
+				for range 3 {
+					req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://provider.test/token", strings.NewReader("a=b"))
+					require.NoError(t, err)
+					res, err := transport.RoundTrip(req)
+					require.NoError(t, err)
+					_, _ = io.Copy(io.Discard, res.Body)
+					res.Body.Close()
+					time.Sleep(c.pause)
+				}
+				require.Equal(t, c.dials, dials)
+			})
+		})
+	}
+}
+
+// answerForms is a server of one connection, which reads short requests and answers them until the other side closes it.
+func answerForms(conn net.Conn) {
+	defer conn.Close()
+	requests := bufio.NewReader(conn)
+	for {
+		req, err := http.ReadRequest(requests)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, req.Body)
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+	}
 }

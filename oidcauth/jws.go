@@ -62,6 +62,14 @@ func decodeSegments(raw string, count int) ([][]byte, error) {
 	return segments, nil
 }
 
+// adviceOnAlg says what to do about another algorithm than the configured one. There is no advice to take one that is never accepted.
+func adviceOnAlg(got string) string {
+	if !slices.Contains(signingAlgs, got) {
+		return ""
+	}
+	return "; if the provider is meant to sign with that, set Config.SigningAlg"
+}
+
 // checkHeader accepts a header with exactly this algorithm, without extensions
 // that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
 // of token: types lists the explicit types that are welcome besides JWT (RFC
@@ -72,7 +80,7 @@ func (t *compactJWS) checkHeader(alg string, types ...string) error {
 		return err
 	}
 	if got != alg {
-		return fmt.Errorf("alg: expected exactly %s, got %s", alg, quoteShort(got))
+		return fmt.Errorf("alg: expected exactly %s, got %s%s", alg, quoteShort(got), adviceOnAlg(got))
 	}
 	for _, name := range []string{"crit", "b64", "zip", "enc"} {
 		if t.header.has(name) {

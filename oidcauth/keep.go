@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -36,8 +37,7 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
-	r.keepContext(s, rec)
-	if err := r.keepExtra(s, rec); err != nil {
+	if err := cmp.Or(r.keepContext(s, rec), r.keepExtra(s, rec)); err != nil {
 		return err
 	}
 	// Roles that the application chose are not the provider's to change.
@@ -50,23 +50,26 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		r.record.Roles = rec.Roles
 	}
 	if !r.idToken.SessionExpiry.IsZero() {
-		s.Limit(r.idToken.SessionExpiry)
+		if err := s.Limit(r.idToken.SessionExpiry); err != nil {
+			return err
+		}
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
 }
 
 // keepContext keeps how the user was authenticated at the login, and ties the
 // session to the sid that it has from now on.
-func (r *attempt) keepContext(s *session.Session, rec *record) {
+func (r *attempt) keepContext(s *session.Session, rec *record) error {
 	now := userFromClaims(r.idToken.Claims)
 	if rec.Context == nil && (now.ACR != r.login.ACR || !slices.Equal(now.AMR, r.login.AMR)) {
 		rec.Context = &authContext{ACR: r.login.ACR, AMR: r.login.AMR}
 		r.record.Context = rec.Context
 	}
-	if r.otherSID() {
-		rec.SIDs = r.record.SIDs + 1
-		s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
+	if !r.otherSID() {
+		return nil
 	}
+	rec.SIDs = r.record.SIDs + 1
+	return s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
 }
 
 // otherSID reports whether the refreshed ID token has another sid than the one

@@ -204,7 +204,10 @@ func (s *keySet) mayRefetch(seen int, why purpose) bool {
 // fetch brought is in the fields.
 func (s *keySet) fetch(ctx context.Context) error {
 	done := s.flight.DoChan("keys", func() (any, error) {
-		s.store(s.download(context.WithoutCancel(ctx)))
+		d := s.download(context.WithoutCancel(ctx))
+		if stale := s.store(d); d.err != nil { // logged without the lock, which every login waits for
+			s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", clip(d.err.Error(), maxLogged), "stale", stale)
+		}
 		return nil, nil
 	})
 	select {
@@ -242,8 +245,8 @@ func (s *keySet) download(ctx context.Context) download {
 	return download{keys: keys, uri: m.JWKSURI, err: err}
 }
 
-// store keeps what a download brought. A failed one leaves the keys alone.
-func (s *keySet) store(d download) {
+// store keeps what a download brought. A failed one leaves the keys alone; stale reports whether there are any.
+func (s *keySet) store(d download) (stale bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
@@ -251,11 +254,11 @@ func (s *keySet) store(d download) {
 	s.lastErr = d.err
 	if d.err != nil {
 		s.retry.failed()
-		s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", clip(d.err.Error(), maxLogged), "stale", s.keys != nil)
-		return
+		return s.keys != nil
 	}
 	s.retry.succeeded()
 	s.keys, s.uri, s.fetched = d.keys, d.uri, time.Now()
+	return false
 }
 
 // unavailable is called with the lock held.

@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// maxLogged bounds each piece of foreign text in a log line.
-const maxLogged = 300
+// maxLogged bounds each piece of foreign text in a log line. It leaves room for what the provider says and for what to do.
+const maxLogged = 500
 
 // reason is the attribute that carries an error's text, cut and cleaned: parts of it may come from a browser or a provider.
 func reason(err error) slog.Attr {

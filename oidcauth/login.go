@@ -44,10 +44,6 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
-	if isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "login_required", Err: errPrefetch})
-		return
-	}
 	if !mayStartLogin(r) {
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: ErrLoginRequired})
 		return
@@ -58,6 +54,9 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o, err := a.requestedLogin(params)
+	if err == nil && r.Method == http.MethodPost {
+		err = checkPostedLogin(r, params)
+	}
 	if err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err})
 		return
@@ -65,9 +64,24 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 	a.startLogin(w, r, new(transaction), o)
 }
 
+// loginParameters are the parameters of the login route: the application's, and those of Core §4.
+var loginParameters = []string{"return_to", "iss", "login_hint", "target_link_uri"}
+
+// checkPostedLogin accepts a POST that is a login of a third party's, which has an iss (Core §4), all of it in the form. Any other
+// cross-site POST has no business here.
+func checkPostedLogin(r *http.Request, form url.Values) error {
+	switch {
+	case hasAny(r.URL.Query(), loginParameters):
+		return errors.New("login parameters in the query of a POST")
+	case !form.Has("iss"):
+		return errors.New("a POST needs iss")
+	}
+	return nil
+}
+
 // requestedLogin reads the parameters of the login route.
 func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) {
-	for _, name := range []string{"return_to", "iss", "login_hint", "target_link_uri"} {
+	for _, name := range loginParameters {
 		if len(params[name]) > 1 {
 			return LoginOptions{}, errors.New("parameter given more than once: " + name)
 		}
@@ -129,7 +143,7 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 // prepareLogin fills in t and returns the URL to send the browser to.
 func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOptions) (string, error) {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
 	}
@@ -140,7 +154,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	t.Provider, t.Session = a.key, s.ID()
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
-	t.ACR, t.AMR = o.essentialACR, o.amr
+	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	if t.ReturnTo = a.returnTo(o.ReturnTo); t.ReturnTo == "/" {
 		t.ReturnTo = ""
 	}

@@ -181,7 +181,7 @@ func TestTheLoginRouteRefusesWhatIsNoPageView(t *testing.T) {
 	frame := w.browser.NewTab().Frame(app + "/auth/login")
 	require.NotEqual(t, http.StatusSeeOther, frame.Status)
 	require.Equal(t, http.StatusUnauthorized, w.browser.NewTab().Load(app+"/auth/login", "image").Status)
-	require.Equal(t, http.StatusServiceUnavailable, w.browser.NewTab().Prefetch(app+"/auth/login").Status)
+	require.Equal(t, http.StatusUnauthorized, w.browser.NewTab().Prefetch(app+"/auth/login").Status)
 	require.Empty(t, w.provider.Requests())
 	require.Empty(t, w.browser.Cookies(app))
 }
@@ -210,6 +210,23 @@ func TestAThirdPartyLoginForAnotherIssuerIsRefused(t *testing.T) {
 	page := w.browser.Get(app + "/auth/login?iss=https%3A%2F%2Fevil.example&target_link_uri=" + url.QueryEscape(app+"/me"))
 	require.Equal(t, http.StatusBadRequest, page.Status)
 	require.Empty(t, w.provider.Requests())
+}
+
+func TestAPostThatIsNoThirdPartyLoginIsRefused(t *testing.T) {
+	w := newWorld(t)
+	ours := w.provider.Issuer()
+	for name, sent := range map[string]struct{ query, form url.Values }{
+		"without iss":                        {nil, url.Values{"return_to": {"/me"}}},
+		"with iss in the query only":         {url.Values{"iss": {ours}}, url.Values{"login_hint": {"alice"}}},
+		"with iss in the query and the form": {url.Values{"iss": {ours}}, url.Values{"iss": {ours}}},
+		"with another's iss in the query":    {url.Values{"iss": {"https://evil.example"}}, url.Values{"iss": {ours}}},
+		"with its target in the query":       {url.Values{"target_link_uri": {app + "/me"}}, url.Values{"iss": {ours}}},
+	} {
+		page := w.browser.Post(app+"/auth/login?"+sent.query.Encode(), sent.form)
+		require.Equal(t, http.StatusBadRequest, page.Status, name)
+	}
+	require.Empty(t, w.provider.Requests())
+	require.Empty(t, w.browser.Cookies(app))
 }
 
 func TestATargetLinkOfAnotherSiteBecomesTheStartPage(t *testing.T) {

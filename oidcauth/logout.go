@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/signet-go/signet/session"
 )
 
 const (
@@ -62,7 +60,7 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 // logout takes the steps of Logout.
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	ctx := r.Context()
-	s := session.From(ctx)
+	s := a.sessions.From(ctx)
 	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. Where that can't be
 	// seen, the ones at hand have to do.
 	_ = s.Sync(ctx)

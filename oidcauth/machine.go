@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,6 +62,7 @@ type Machine struct {
 // The error joins every mistake in c.
 func NewMachine(c MachineConfig) (*Machine, error) {
 	var mistakes []error
+	c = c.clone()
 	c.validate("", func(field, format string, args ...any) {
 		mistakes = append(mistakes, fmt.Errorf("oidcauth: %s: %s", field, fmt.Sprintf(format, args...)))
 	})
@@ -128,7 +133,19 @@ func (a *Authenticator) Machine(name string) *Machine {
 	if m := a.machines[name]; m != nil {
 		return m
 	}
-	return &Machine{err: fmt.Errorf("oidcauth: Config.Machines has no %q", name)}
+	return &Machine{err: fmt.Errorf("oidcauth: Config.Machines has no %q, only %s", name, quotedNames(a.machines))}
+}
+
+// quotedNames lists the names of machines for an error.
+func quotedNames(machines map[string]*Machine) string {
+	if len(machines) == 0 {
+		return "an empty map"
+	}
+	names := make([]string, 0, len(machines))
+	for _, name := range slices.Sorted(maps.Keys(machines)) {
+		names = append(names, strconv.Quote(name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // TokenSource returns a source of the machine's access tokens; ctx bounds how long

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 
 // MachineConfig is one of the application's own clients (client credentials, RFC
 // 6749 §4.4). In Config.Machines a zero field means Config's, unless it says
-// something else; for NewMachine it means the default that Config documents.
+// something else; for NewMachine it means the default that Config documents. New and
+// NewMachine copy it, with its lists and maps: later changes have no effect.
 type MachineConfig struct {
 	// Issuer is the provider whose metadata name the token endpoint. NewMachine
 	// needs it, or TokenURL.
@@ -24,11 +26,13 @@ type MachineConfig struct {
 	TokenURL string
 
 	// ClientID is the client's identifier. In Config.Machines empty means
-	// Config.ClientID together with its authentication; NewMachine needs it.
+	// Config.ClientID together with its authentication; it is required there for
+	// another Issuer than Config's and for a TokenURL of another origin than that
+	// issuer, which must not see Config's credentials. NewMachine needs it.
 	ClientID string
 
 	// ClientSecret and ClientAuth say how this ClientID authenticates, as in
-	// Config.
+	// Config. Without a ClientID they are a mistake.
 	ClientSecret string
 	ClientAuth   ClientAuth
 
@@ -58,7 +62,7 @@ type MachineConfig struct {
 
 	// Store shares tokens between processes, sealed with Keys (see session.NewKey),
 	// so that many replicas make one request. In Config.Machines both come from the
-	// sessions. A nil Store shares nothing.
+	// sessions, and setting them is a mistake. A nil Store shares nothing.
 	Store session.Store
 	Keys  []string
 }
@@ -66,6 +70,13 @@ type MachineConfig struct {
 // machineParameters are set by the package in requests for machine tokens; Extra
 // may not touch them.
 var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
+
+// clone returns a copy of m that shares no list or map with it.
+func (m MachineConfig) clone() MachineConfig {
+	m.Scopes, m.Resource, m.APIs = slices.Clone(m.Scopes), slices.Clone(m.Resource), slices.Clone(m.APIs)
+	m.Extra = cloneValues(m.Extra)
+	return m
+}
 
 // within returns m with zero fields taken from c.
 func (m MachineConfig) within(c *Config) MachineConfig {
@@ -84,6 +95,35 @@ func (m MachineConfig) within(c *Config) MachineConfig {
 	m.HTTPClient = cmp.Or(m.HTTPClient, c.HTTPClient)
 	m.Logger = cmp.Or(m.Logger, c.Logger)
 	return m
+}
+
+// validateWithin reports what m may not say as one of c's Machines. It is called before m takes anything from c.
+func (m *MachineConfig) validateWithin(c *Config, where string, wrong func(field, format string, args ...any)) {
+	if m.Store != nil || m.Keys != nil {
+		wrong(where+"Store, Keys", "are for NewMachine: Machines share tokens through the sessions' Store")
+	}
+	if m.ClientID != "" {
+		return
+	}
+	if !reflect.ValueOf(m.ClientAuth).IsZero() {
+		wrong(where+"ClientAuth", "says how a client authenticates: name the ClientID, too")
+	}
+	if m.leaves(c.Issuer) {
+		wrong(where+"ClientID", "is empty, and Config's client is not for another issuer or another origin than its own: name the client that is registered there")
+	}
+}
+
+// leaves reports whether m asks for tokens elsewhere than at issuer, whose client's credentials must not go there.
+func (m *MachineConfig) leaves(issuer string) bool {
+	if m.Issuer != "" && m.Issuer != issuer {
+		return true
+	}
+	if m.TokenURL == "" {
+		return false
+	}
+	own, err1 := url.Parse(issuer)
+	target, err2 := url.Parse(m.TokenURL)
+	return err1 != nil || err2 != nil || canonicalOrigin(own) != canonicalOrigin(target)
 }
 
 // client is m as far as the protocol layer is concerned, defaults filled in.

@@ -135,7 +135,7 @@ func (m *Machine) replaceable(t *issuedToken) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if now.Sub(t.created) < minRejectedAge && now.Sub(m.replaced) < minRejectedAge {
+	if age := t.rejectedAge(); now.Sub(t.created) < age && now.Sub(m.replaced) < age {
 		return false
 	}
 	m.replaced = now

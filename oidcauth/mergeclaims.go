@@ -3,6 +3,8 @@ package oidcauth
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -146,4 +148,48 @@ func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	b.Write(quoted)
 	b.WriteByte(':')
 	return json.Compact(b, value)
+}
+
+// only returns those members of o that names has, as a JSON object. One at least must be there.
+func (o object) only(names []string) (json.RawMessage, error) {
+	var picked bytes.Buffer
+	picked.WriteByte('{')
+	for _, name := range names {
+		if !o.has(name) {
+			continue
+		}
+		if err := writeMember(&picked, name, o.values[name]); err != nil {
+			return nil, err
+		}
+	}
+	if picked.Len() == 1 {
+		return nil, fmt.Errorf("expected a claim of %q, got none", names)
+	}
+	picked.WriteByte('}')
+	return picked.Bytes(), nil
+}
+
+// mergeSourced is mergeClaims for claims of somebody else than the provider: of a pair whose one half is known the other half is
+// not taken at all, since the two parties may speak of different addresses.
+func mergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
+	known, err := parseObject(claims)
+	if err != nil {
+		return nil, err
+	}
+	told, err := parseObject(sourced)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.DeleteFunc(told.names, func(name string) bool {
+		other, paired := verifiedPairs[name]
+		return paired && known.has(other)
+	})
+	if len(names) == 0 {
+		return claims, nil
+	}
+	taken, err := told.only(names)
+	if err != nil {
+		return nil, err
+	}
+	return mergeClaims(claims, taken)
 }

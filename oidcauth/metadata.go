@@ -67,6 +67,14 @@ type metadata struct {
 	MTLSEndpointAliases map[string]string
 }
 
+// adviceOnIssuer says what to do about a published issuer that is not the configured one.
+func adviceOnIssuer(configured, published string) string {
+	if strings.TrimSuffix(configured, "/") == strings.TrimSuffix(published, "/") {
+		return ": they differ in the slash at the end; write Config.Issuer as the provider does"
+	}
+	return "; if that is your provider, write Config.Issuer as it does"
+}
+
 // parseMetadata checks a discovery document against the configured issuer,
 // which must be equal to the published one, character by character (Discovery
 // §4.3). One endpoint that we may not call refuses the whole document, because
@@ -78,7 +86,7 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 		return nil, err
 	}
 	if published != issuer {
-		return nil, fmt.Errorf("issuer: expected exactly %q, got %s", issuer, quoteShort(published))
+		return nil, fmt.Errorf("issuer: expected exactly %q, got %s%s", issuer, quoteShort(published), adviceOnIssuer(issuer, published))
 	}
 	m := &metadata{Issuer: issuer}
 	if err := m.readEndpoints(o); err != nil {

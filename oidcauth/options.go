@@ -72,6 +72,10 @@ type ClientAuth struct {
 	// KeyID is the assertion's kid. Empty means none.
 	KeyID string
 
+	// PublishKeys are public keys, by their kid, that jwks.json has beside that of Key. During a rotation these are the next key,
+	// before any process signs with it, and the last one, while some process still does. Nil means none.
+	PublishKeys map[string]crypto.PublicKey
+
 	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers want their token URL.
 	Audience string
 
@@ -121,6 +125,10 @@ type Advanced struct {
 	// (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a rotation there are several; jwks.json
 	// publishes the public half of each. Nil refuses encrypted tokens.
 	DecryptionKeys []crypto.PrivateKey
+
+	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source (aggregated and distributed
+	// claims, Core §5.6.2). Nil trusts none: no source is asked, and none is believed.
+	ClaimsProviders []ClaimsProvider
 }
 
 // LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back to Config.Login.
@@ -147,7 +155,8 @@ type LoginOptions struct {
 	// checked. Zero does not ask; a negative value asks for an authentication now (max_age=0).
 	MaxAge time.Duration
 
-	// Resource are the resource indicators of the access token (RFC 8707 §2.1).
+	// Resource are the resource indicators of the login's own access token (RFC 8707 §2.1), absolute URIs without fragment: they are
+	// sent with the request, with its code and with each refresh of that token. Nil means Config.Login's, an empty list none.
 	Resource []string
 
 	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.

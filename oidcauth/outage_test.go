@@ -218,6 +218,29 @@ func TestARefreshedTokenThatCannotBeSavedIsServedAndSavedLater(t *testing.T) {
 	}
 }
 
+func TestARequestWhoseRefreshCannotBeSavedGoesOnWithTheNewToken(t *testing.T) {
+	for name, serverSide := range map[string]bool{"cookie": false, "server-side": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &failingStore{Store: session.NewMemoryStore()}
+				w := newTokenWorld(t, func(c *oidcauth.Config) { c.Session.Store, c.Session.ServerSide = store, serverSide })
+				w.mux.Handle("/twice", w.auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					first, err := w.auth.TokenSource(r.Context()).Token()
+					require.NoError(t, err)
+					second, err := w.auth.TokenSource(r.Context()).Token()
+					require.NoError(t, err)
+					require.Equal(t, first.AccessToken, second.AccessToken)
+				})))
+				w.signIn()
+				time.Sleep(11 * time.Minute)
+				w.provider.BendTokens(func(*oidcauthtest.TokenAnswer) { store.fail(true) })
+				require.Equal(t, http.StatusOK, w.send(w.cookies(), "/twice").Code)
+				require.Equal(t, 1, w.refreshes())
+			})
+		})
+	}
+}
+
 func TestAStoreThatIsDownIsNoLogout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &failingStore{Store: session.NewMemoryStore()}

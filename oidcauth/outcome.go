@@ -21,6 +21,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 		// The new tokens are dropped, and nobody goes on as somebody else
 		// (Core §12.2).
 		r.auth.destroy(ctx, r.session)
+		r.auth.revokeTokens(ctx, r.dropped.RefreshToken, r.dropped.AccessToken)
 		return r.failed(ctx, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 	case r.answer != nil:
 		return r.settleNew(ctx, err)

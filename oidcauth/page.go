@@ -117,6 +117,7 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 		level = slog.LevelDebug
 	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case errors.Is(p.Err, errMounted): // nobody else would tell
 	case p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || errors.Is(p.Err, ErrLoginRequired):
 		level = slog.LevelDebug
 	}

@@ -50,7 +50,10 @@ func (a *Authenticator) renew(ctx context.Context, s *session.Session, t *transa
 		}
 	}
 	_, somebodys := s.Get(recordName)
-	return s.Renew(!somebodys || p != nil && p.same)
+	if somebodys && (p == nil || !p.same) {
+		return s.Renew()
+	}
+	return s.RenewKeepingFields()
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.

@@ -2,7 +2,10 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -49,6 +52,11 @@ type provider struct {
 	// nil when it succeeded.
 	retry   backoff
 	lastErr error
+}
+
+// believe takes m for the provider's metadata for good, so that none are fetched. It is called before the provider is shared.
+func (p *provider) believe(m *metadata) {
+	p.current, p.fetched, p.maxAge = m, time.Now(), math.MaxInt64
 }
 
 // newProvider returns a provider that has fetched nothing yet. c has its
@@ -137,16 +145,24 @@ func (p *provider) fetch(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
 	defer cancel()
 	m, err := p.discover(ctx)
+	stale := p.store(m, err)
+	if err != nil { // logged without the lock, which every login waits for
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", stale)
+	}
+}
+
+// store keeps what a fetch brought. A failed one leaves the document alone; stale reports whether there is one.
+func (p *provider) store(m *metadata, err error) (stale bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lastErr = err
 	if err != nil {
 		p.retry.failed()
-		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", p.current != nil)
-		return
+		return p.current != nil
 	}
 	p.retry.succeeded()
 	p.current, p.fetched = m, time.Now()
+	return false
 }
 
 // discover gets and checks the discovery document (Discovery §4).
@@ -154,6 +170,9 @@ func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended
 	// (Discovery §4.1).
 	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
+	if status, ok := errors.AsType[*statusError](err); ok && status.Got == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: is Config.Issuer right?", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type record struct {
 	SIDs     int          `json:"s,omitempty"` // how often a refresh brought another sid
 	Nonce    string       `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
 	MaxAge   *int64       `json:"m,omitempty"` // the max_age that the login was verified for, seconds
+	Resource []string     `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   []grant      `json:"a,omitempty"` // one for each access token
 }
 

@@ -16,8 +16,9 @@ import (
 
 const (
 	// leaseWait is how long a refresh may wait, beside its own call, for one of
-	// another process to end.
-	leaseWait = 10 * time.Second
+	// another process to end. The lease of a process that died is over before, after
+	// 15 s.
+	leaseWait = 16 * time.Second
 
 	// validPatience is how long a request waits for a refresh while the token at
 	// hand is still good.
@@ -79,7 +80,7 @@ func newTokens(a *Authenticator) *tokens {
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token", ErrLoginRequired))
+		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return have.or(&q, err)
@@ -157,7 +158,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	if err := t.pauses.check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked
 	}
-	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now(), login: new(User)}
+	r, err := t.attempt(s, name, q)
+	if err != nil {
+		return nil, err
+	}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
 		// Another process may have been faster, in spite of the lease: look once
@@ -171,10 +175,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 }
 
 // recovered turns a panic in what the application brings (a hook, a transport, a
-// signer) into an error: outside a request nobody else would stop it.
+// signer) into an error: outside a request's goroutine nobody else would stop it.
 func recovered(ctx context.Context, log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("oidcauth: panic while getting a token: %v", p)
+		*err = fmt.Errorf("oidcauth: panic beside a request: %v", p)
 		log.LogAttrs(ctx, slog.LevelError, "panic recovered", reason(*err), slog.String("stack", string(debug.Stack())))
 	}
 }

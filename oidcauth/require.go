@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -72,7 +73,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 
 // denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
 func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
-	if id, err := identityOf(session.From(ctx)); err == nil {
+	if id, err := identityOf(auths[0].sessions.From(ctx)); err == nil {
 		for _, a := range auths {
 			if id.record.Provider == a.key {
 				return a
@@ -110,10 +111,11 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
 // something at their own issuer only.
 func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
-	id, err := identityOf(session.From(ctx))
+	s := auths[0].sessions.From(ctx)
+	id, err := identityOf(s)
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider != a.key || a.tokens.dead.stops(session.From(ctx)) {
+			if id.record.Provider != a.key || a.tokens.dead.stops(s) {
 				continue
 			}
 			if _, err := a.sessionKey(id); err != nil {
@@ -152,8 +154,17 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 	case errors.As(err, &stepUp):
 		a.challenge(w, r, err, stepUp)
 	default:
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: err})
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: a.explainDenial(user, err)})
 	}
+}
+
+// explainDenial adds, for the log, the likeliest reason why a role is missing.
+func (a *Authenticator) explainDenial(user *User, err error) error {
+	denied, ok := errors.AsType[*DeniedError](err)
+	if !ok || user == nil || len(user.Roles) > 0 || !strings.HasPrefix(denied.Requirement, rolePrefix) {
+		return err
+	}
+	return fmt.Errorf("%w: this user has no roles at all: is %q the claim that holds them (Config.RolesClaim)?", err, a.config.RolesClaim)
 }
 
 // challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.

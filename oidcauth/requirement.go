@@ -11,13 +11,16 @@ import (
 // other error refuses with 403. Its text goes to the log only. It may be called concurrently.
 type Requirement func(*User) error
 
+// rolePrefix is how the text of a missing role begins.
+const rolePrefix = "role "
+
 // Role requires the role, exactly.
 func Role(role string) Requirement {
 	return func(u *User) error {
 		if u.HasRole(role) {
 			return nil
 		}
-		return &DeniedError{Requirement: "role " + role}
+		return &DeniedError{Requirement: rolePrefix + role}
 	}
 }
 

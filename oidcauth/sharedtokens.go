@@ -1,7 +1,9 @@
 package oidcauth
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"time"
@@ -47,15 +49,15 @@ type tokenRow struct {
 // token returns the token in row key if it serves q. Otherwise one process at a
 // time may request a new one.
 func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *tokenRequest, request func() (*issuedToken, error)) (*issuedToken, error) {
-	t, leased, err := s.await(ctx, key, q)
+	t, holder, err := s.await(ctx, key, q)
 	if err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
 		return request()
 	}
-	if !leased {
+	if holder == nil {
 		return t, nil
 	}
-	defer s.release(ctx, log, key, time.Now())
+	defer s.release(ctx, log, key, holder)
 	if t, err = request(); err != nil {
 		return nil, err
 	}
@@ -66,19 +68,25 @@ func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, 
 }
 
 // await returns a token that serves q, or takes the lease under which one may be
-// requested.
-func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (t *issuedToken, leased bool, err error) {
+// requested: holder is then what its row holds.
+func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (t *issuedToken, holder []byte, err error) {
+	name := make([]byte, 16)
+	_, _ = rand.Read(name) // never fails
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
 		if t, err = s.get(ctx, key); err != nil || t.serves(q, time.Now()) {
-			return t, false, err
+			return t, nil, err
 		}
-		if leased, err = s.vault.Add(ctx, leaseRow(key), []byte{1}, s.lease); err != nil || leased {
-			return nil, leased, err
+		leased, err := s.vault.Add(ctx, leaseRow(key), name, s.lease)
+		if err != nil {
+			return nil, nil, err
+		}
+		if leased {
+			return nil, name, nil
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, false, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
 }
@@ -86,13 +94,15 @@ func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (
 // leaseRow is the row that exists while one process asks for the token in row key.
 func leaseRow(key string) string { return key + "/lease" }
 
-// release gives the lease back, unless its time is over and it may be another's by
-// now.
-func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string, since time.Time) {
-	if time.Since(since) > s.lease-time.Second {
-		return
+// release gives the lease back if it is still holder's: its time may be over, and
+// it another's by now.
+func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string, holder []byte) {
+	ctx = context.WithoutCancel(ctx)
+	rows, err := s.vault.Get(ctx, leaseRow(key))
+	if err == nil && len(rows) == 1 && bytes.Equal(rows[0].Value, holder) {
+		_, err = s.vault.Delete(ctx, leaseRow(key), rows[0].Raw)
 	}
-	if _, err := s.vault.Delete(context.WithoutCancel(ctx), leaseRow(key), nil); err != nil {
+	if err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
 	}
 }

@@ -29,6 +29,9 @@ func (s *siblings) find(key string) *Authenticator {
 	return nil
 }
 
+// none reports whether no Authenticator uses the manager.
+func (s *siblings) none() bool { return s.list.Load() == nil }
+
 // any reports whether one of them satisfies is.
 func (s *siblings) any(is func(*Authenticator) bool) bool {
 	if list := s.list.Load(); list != nil {

@@ -251,8 +251,8 @@ func (g *grant) issued(value string) *issuedToken {
 
 // token returns the access token that q asks for of the user in ctx.
 func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
-	s := session.From(ctx)
-	name := t.nameOf(&q)
+	s := t.auth.sessions.From(ctx)
+	name := nameOf(s, &q)
 	have, _, err := t.look(s, name)
 	if err != nil {
 		return nil, err
@@ -266,10 +266,12 @@ func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error
 	return t.renewed(ctx, s, name, q, have)
 }
 
-// nameOf is q's name. A request for exactly the resources of every login is one for
-// the login's own token.
-func (t *tokens) nameOf(q *tokenRequest) string {
-	if len(q.scopes) == 0 && len(q.resource) > 0 && slices.Equal(q.resource, t.auth.config.Login.Resource) {
+// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's own token.
+func nameOf(s *session.Session, q *tokenRequest) string {
+	if len(q.scopes) > 0 || len(q.resource) == 0 {
+		return q.name()
+	}
+	if id, err := identityOf(s); err == nil && slices.Equal(q.resource, id.record.Resource) {
 		return ""
 	}
 	return q.name()
@@ -279,7 +281,7 @@ func (t *tokens) nameOf(q *tokenRequest) string {
 // whether there is one. It asks nobody: not for a token, and not whether the one at
 // hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
-	have, _, err := a.tokens.look(session.From(ctx), "")
+	have, _, err := a.tokens.look(a.sessions.From(ctx), "")
 	if err != nil || have == nil {
 		return time.Time{}, false
 	}

@@ -40,6 +40,10 @@ type transaction struct {
 	Loops   int      `json:"l,omitempty"`
 	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
 	DPoPKey []byte   `json:"d,omitempty"`
+	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
+	Resource []string `json:"h,omitempty"`
+
+	spent bool // its callback was accepted: no other will be
 }
 
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
@@ -100,7 +104,7 @@ func (a *Authenticator) openTransaction(r *http.Request, state string) (*transac
 	name := a.transactionCookie(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
-		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or under another host name, or cookies are blocked", ErrState, len(found))
+		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, or cookies are blocked", ErrState, len(found), a.origin)
 	}
 	t, err := a.decodeTransaction(name, found[0].Value)
 	if err != nil {

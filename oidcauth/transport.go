@@ -26,8 +26,8 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // Tokens go only to the origins in Config.APIs. Any other, also behind a redirect,
 // is an error with ErrOrigin in its chain, and nothing is sent there. When the API
 // answers 401 because of the token (RFC 6750 §3.1), and the token is older than 30
-// seconds, it is refreshed and the request sent once more, if its body can be
-// (http.Request.GetBody). An API that wants a fresher or stronger login (RFC 9470)
+// seconds or half of its life, it is refreshed and the request sent once more, if
+// its body can be (http.Request.GetBody). An API that wants a fresher or stronger login (RFC 9470)
 // makes the request fail with a *StepUpError. Every other answer, a second 401
 // included, is the caller's.
 //
@@ -38,7 +38,7 @@ var ErrOtherSession = errors.New("oidcauth: the request's context carries anothe
 // present it (RFC 8705 §3).
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, user: true, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, users: a.sessions, query: q, err: err}}
 }
 
 // apiTransport is what clients send their requests through: nil for
@@ -76,7 +76,17 @@ const minRejectedAge = 30 * time.Second
 
 // replaceable implements tokenKeeper.
 func (t *tokens) replaceable(token *issuedToken) bool {
-	return time.Since(token.created) >= minRejectedAge
+	return time.Since(token.created) >= token.rejectedAge()
+}
+
+// rejectedAge is minRejectedAge, or half of a life that is shorter than twice that:
+// a provider that counts in whole seconds ends a token up to one second before its
+// time, which of a few seconds' life is more than the margin.
+func (t *issuedToken) rejectedAge() time.Duration {
+	if life := t.expiry.Sub(t.created); life > 0 {
+		return min(minRejectedAge, life/2)
+	}
+	return minRejectedAge
 }
 
 // A transport adds access tokens to requests. It is safe for concurrent use.
@@ -91,10 +101,10 @@ type transport struct {
 	// base sends requests; nil means http.DefaultTransport.
 	base http.RoundTripper
 
-	// bound says whose tokens; nil means each request's own context. With user it
-	// carries a user, and requests that carry another's session are refused.
+	// bound says whose tokens; nil means each request's own context. With users it
+	// carries one of theirs, and requests that carry another's session are refused.
 	bound context.Context
-	user  bool
+	users *session.Manager
 
 	// query is the token that is wanted, err a mistake in it.
 	query tokenRequest
@@ -137,8 +147,10 @@ func (t *transport) tokenContext(r *http.Request) (context.Context, context.Canc
 	if t.bound == nil {
 		return r.Context(), none, nil
 	}
-	if other := session.From(r.Context()); t.user && other != nil && !sameSession(other, session.From(t.bound)) {
-		return nil, none, ErrOtherSession
+	if t.users != nil {
+		if other := t.users.From(r.Context()); other != nil && !sameSession(other, t.users.From(t.bound)) {
+			return nil, none, ErrOtherSession
+		}
 	}
 	ctx, cancel := context.WithCancel(t.bound)
 	stop := context.AfterFunc(r.Context(), cancel)

@@ -218,6 +218,36 @@ func TestA401LeadsToOneRefreshAndOneRetry(t *testing.T) {
 	}
 }
 
+// Providers that count in whole seconds end a token of a few seconds noticeably before its time.
+func TestA401CountsInTheLaterHalfOfAShortLife(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		age       time.Duration
+		refreshes int
+		status    int
+	}{
+		{"in the first half it is about something else", 3900 * time.Millisecond, 0, 401},
+		{"in the second half it may be the token's end", 4100 * time.Millisecond, 1, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, server, inside := newAPIWorld(t)
+				w.provider.BendTokens(func(answer *oidcauthtest.TokenAnswer) { answer.Set("expires_in", 8) })
+				require.Equal(t, http.StatusOK, w.browser.NewTab().Get(app+"/token?force").Status)
+				w.provider.Forget()
+				time.Sleep(c.age)
+				server.challenge(1, `Bearer error="invalid_token"`)
+				inside(func(ctx context.Context) {
+					res, err := get(ctx, w.client(), api)
+					require.NoError(t, err)
+					require.Equal(t, c.status, res.StatusCode)
+				})
+				require.Equal(t, c.refreshes, w.refreshes())
+			})
+		})
+	}
+}
+
 func TestA401DuringAnOutageIsTheCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, server, inside := newAPIWorld(t)

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type User struct {
 	// when the login finished here.
 	AuthTime, LoginTime time.Time
 
-	// Claims are the claims of the ID token and of userinfo, as one JSON object.
+	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one JSON object.
 	Claims json.RawMessage
 
 	maxAge *time.Duration // what the login was verified for
@@ -54,11 +55,22 @@ func WithUser(ctx context.Context, u *User) context.Context {
 	return context.WithValue(ctx, userKey{}, u.clone())
 }
 
-// UserFrom returns the user that is signed in in ctx, as Load, RequireLogin, Require or WithUser put it there, and nil when
-// nobody is. Each call returns a copy.
+// UserFrom returns the user that is signed in in ctx, as [Authenticator.Load], [Authenticator.RequireLogin],
+// [Authenticator.Require] or [WithUser] put it there, and nil when nobody is. It is nil, too, while the session's Store can't be
+// asked: [session.Session.Load] tells the two apart. Where Authenticators of several session managers stand around each other,
+// it is the innermost user. Each call returns a copy.
 func UserFrom(ctx context.Context) *User {
-	if id, err := identityOf(session.From(ctx)); err == nil {
-		return id.user().clone()
+	for s := session.From(ctx); s != nil; s = s.Outer() {
+		if siblingsOf(s.Manager()).none() {
+			continue // the application's own sessions, which know no users
+		}
+		id, err := identityOf(s)
+		if err == nil {
+			return id.user().clone()
+		}
+		if !errors.Is(err, session.ErrNoSession) {
+			break // nobody knows whose it is
+		}
 	}
 	u, _ := ctx.Value(userKey{}).(*User)
 	return u.clone()

@@ -90,15 +90,23 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 	if err := jws.checkHeader(v.alg); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
-		if jws.payload.has(name) {
-			return nil, fmt.Errorf("%s: expected userinfo, got another kind of token", name)
-		}
+	if err := checkNoOtherKind(jws.payload); err != nil {
+		return nil, err
 	}
 	if err := v.checkUserinfoScope(jws.payload); err != nil {
 		return nil, err
 	}
 	return jws, v.signedBy(ctx, jws)
+}
+
+// checkNoOtherKind refuses what marks a JWT as an ID token or a logout token, where claims alone are expected (RFC 8725 §3.12).
+func checkNoOtherKind(claims object) error {
+	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
+		if claims.has(name) {
+			return fmt.Errorf("%s: expected claims about a user, got another kind of token", name)
+		}
+	}
+	return nil
 }
 
 // checkUserinfoScope checks the claims that say for whom and when a signed

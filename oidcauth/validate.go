@@ -45,6 +45,7 @@ func (c *Config) validate() error {
 	c.validateLists(wrong)
 	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
 	c.validateFAPI(wrong)
+	c.validateClaimsProviders(wrong)
 	for _, key := range c.Advanced.DecryptionKeys {
 		if err := checkDecryptionKey(key); err != nil {
 			wrong("Advanced.DecryptionKeys", "%v", err)
@@ -101,8 +102,10 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
-		m := c.Machines[name].within(c)
-		m.validate(fmt.Sprintf("Machines[%q].", name), wrong)
+		own, where := c.Machines[name], fmt.Sprintf("Machines[%q].", name)
+		own.validateWithin(c, where, wrong)
+		m := own.within(c)
+		m.validate(where, wrong)
 	}
 	for _, api := range c.APIs {
 		if err := checkOrigin(api); err != nil {
@@ -117,6 +120,7 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 }
 
 func (a *ClientAuth) validate(secret, field string, wrong func(field, format string, args ...any)) {
+	a.validateKeys(field, wrong)
 	switch a.Method {
 	case ClientSecretBasic, ClientSecretPost:
 		if secret == "" && a.SecretFunc == nil {

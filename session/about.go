@@ -4,7 +4,7 @@ import "time"
 
 // ID is the session's identifier for logs, leases and hand-over: stable over
 // generations, new with every Renew, not the cookie's secret (in server mode a
-// hash of it). Empty when there is none.
+// hash of it). Empty when there is none, also while the Store can't be asked.
 func (s *Session) ID() string {
 	g := s.current()
 	if g == nil {
@@ -23,7 +23,8 @@ func (s *Session) Created() time.Time {
 }
 
 // Expires is when the session ends if nobody uses it any more: the nearer of
-// absolute and idle limit. Zero when there is none.
+// absolute and idle limit. This request moves the idle limit on when its
+// response begins. Zero when there is none.
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +38,8 @@ func (s *Session) Expires() time.Time {
 	return time.UnixMilli(deadline)
 }
 
-// Deadline is the absolute limit. Zero when there is none.
+// Deadline is the absolute limit, with a [Session.Limit] of this request. Zero
+// when there is none.
 func (s *Session) Deadline() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

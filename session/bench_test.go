@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -256,4 +257,55 @@ func benchmarkServer(b *testing.B, h http.Handler, cookie string) {
 	for b.Loop() {
 		exchange()
 	}
+}
+
+// BenchmarkManySessions tells what memory a process takes when very many sessions take turns, most of them not among the
+// decoded ones any more. Run it with -benchtime 1000000x.
+func BenchmarkManySessions(b *testing.B) {
+	const sessions = 100_000
+	for name, c := range map[string]session.Config{"cookie": {}, "cookie, marks in a MemoryStore": {Store: session.NewMemoryStore()}} {
+		b.Run(name, func(b *testing.B) {
+			m := newManager(b, c)
+			cookies := cookiesOf(b, m, sessions)
+			h := m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if session.From(r.Context()).Load() != nil {
+					b.Error("signed out")
+				}
+			}))
+			before, most := heapBytes(), uint64(0)
+			for i := 0; b.Loop(); i++ {
+				r := httptest.NewRequest("GET", "https://shop.example/", nil)
+				r.Header.Set("Cookie", cookies[i*7919%sessions])
+				h.ServeHTTP(discard{http.Header{}}, r)
+				if i%50_000 == 0 {
+					most = max(most, heapBytes())
+				}
+			}
+			most = max(most, heapBytes())
+			b.ReportMetric(float64(most-min(before, most))/(1<<20), "MiB-heap-growth")
+		})
+	}
+}
+
+// cookiesOf begins n sessions with tokens and returns their Cookie headers.
+func cookiesOf(b *testing.B, m *session.Manager, n int) (cookies []string) {
+	set := setS(1)
+	h := m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		set.keep(b, session.From(r.Context()))
+	}))
+	for range n {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "https://shop.example/", nil))
+		c := w.Result().Cookies()[0]
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return cookies
+}
+
+// heapBytes is what is in use after a collection.
+func heapBytes() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

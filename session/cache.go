@@ -1,9 +1,6 @@
 package session
 
-import (
-	"strings"
-	"sync"
-)
+import "sync"
 
 // cache is the memory of decoded sessions. It holds only what was opened and
 // decoded, is bounded in bytes, and saves nothing but that work: limits, marks
@@ -25,15 +22,15 @@ type cache struct {
 type decoded struct {
 	g    *generation
 	key  string
-	from []string // all the bytes
-	ring uint64   // the keyring's generation: a hit must not outlive a key
+	from string // all the bytes
+	ring uint64 // the keyring's generation: a hit must not outlive a key
 	size int
 	sealed
 }
 
 // get returns the entry of key if it was decoded under the present keys from
 // bytes that are the same.
-func (c *cache) get(key string, ring uint64, same func(from []string) bool) *decoded {
+func (c *cache) get(key string, ring uint64, same func(from string) bool) *decoded {
 	c.mu.RLock()
 	d, young := c.young[key]
 	if !young {
@@ -49,16 +46,15 @@ func (c *cache) get(key string, ring uint64, same func(from []string) bool) *dec
 	return d
 }
 
-// newDecoded copies the texts, which are parts of a header line that must not
-// stay in memory for their sake.
-func newDecoded(g *generation, key string, from ...string) *decoded {
-	d := &decoded{g: g, key: strings.Clone(key), from: make([]string, len(from)), size: entryOverhead + len(key) + g.size()}
-	for i, part := range from {
-		d.from[i] = strings.Clone(part)
-		d.size += len(part)
-	}
-	return d
+// newDecoded notes what g was decoded from. Its key is kept beside the text, or
+// is a part of it.
+func newDecoded(g *generation, key, from string) *decoded {
+	return &decoded{g: g, key: key, from: from, size: entryOverhead + len(key) + len(from) + g.size()}
 }
+
+// remembers reports whether there is any memory: without, nothing need be
+// copied for it.
+func (c *cache) remembers() bool { return c.max > 0 }
 
 // put remembers d. An entry that would take half the memory is not worth it.
 func (c *cache) put(d *decoded) {

@@ -12,7 +12,7 @@ import (
 )
 
 // Config says how sessions are kept. Zero values are safe and usual; only Keys
-// is required.
+// is required. [New] copies it.
 type Config struct {
 	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest
 	// first: the first seals, all open. Every replica needs the same list. To
@@ -21,60 +21,62 @@ type Config struct {
 	Keys []string
 
 	// Store is where processes meet: it carries revocation marks, leases and
-	// recent generations, and with ServerSide the sessions. nil: there is one
-	// process; Revoke is refused, and an ended session's cookie, if somebody
-	// kept it, is dead only as long as this process remembers.
+	// recent generations, and with ServerSide the sessions. Zero means that there
+	// is one process: Revoke is refused, and an ended session's cookie, if
+	// somebody kept it, is dead only as long as this process remembers.
 	Store Store
 
 	// ServerSide keeps sessions in Store; the cookie then holds a random id of
-	// 256 bits. [false: the sealed cookie is the session]
+	// 256 bits. Zero means that the sealed cookie is the session.
 	ServerSide bool
 
 	// Lifetime is the absolute limit of a session, counted from its beginning
-	// or last Renew, at most 400 days [12 h]. A shorter Lifetime applies to
-	// sessions that exist already.
+	// or last Renew, 1 s to 400 days. A shorter Lifetime applies to sessions that
+	// exist already. Zero means 12 hours.
 	Lifetime time.Duration
 
-	// IdleTimeout ends a session that nobody used for so long [1 h]; negative:
-	// none.
+	// IdleTimeout ends a session that nobody used for so long, at least 1 s.
+	// Zero means 1 hour; negative means never.
 	IdleTimeout time.Duration
 
-	// CookieName is the cookie's name without prefix ["session"]. "__Host-" is
-	// put in front, unless CookieDomain, CookiePath or InsecureCookie rule it
-	// out.
+	// CookieName is the cookie's name without prefix. "__Host-" is put in front,
+	// unless CookieDomain, CookiePath or InsecureCookie rule it out. Zero means
+	// "session".
 	CookieName string
 
-	// CookieDomain sends the cookie to all hosts of a domain [""]: every one of
-	// them can then set it. Gives up "__Host-".
+	// CookieDomain sends the cookie to all hosts of a domain: every one of them
+	// can then set it. Gives up "__Host-". Zero means this host alone.
 	CookieDomain string
 
-	// CookiePath limits the cookie to a path ["/"]. It is no security boundary.
-	// Another path gives up "__Host-".
+	// CookiePath limits the cookie to a path. It is no security boundary. Another
+	// path than "/" gives up "__Host-". Zero means "/".
 	CookiePath string
 
 	// InsecureCookie drops Secure and "__Host-", so that the cookie also
 	// travels on plain http: only for development on loopback with a browser
-	// that refuses Secure cookies there. The caller checks that.
+	// that refuses Secure cookies there. The caller checks that. Zero means
+	// Secure.
 	InsecureCookie bool
 
 	// MaxChunks is how many cookies of at most 4,096 bytes a session may take,
-	// 1 to 9 [4]. Unused with ServerSide.
+	// 1 to 9. Unused with ServerSide. Zero means 4.
 	MaxChunks int
 
-	// MemoryBytes bounds the memory of decoded sessions [16 MiB]; negative:
-	// none.
+	// MemoryBytes bounds the memory of decoded sessions. Zero means 16 MiB;
+	// negative means that none are remembered.
 	MemoryBytes int
 
-	// StoreTimeout bounds each call of Store [3 s].
+	// StoreTimeout bounds each call of Store. Zero means 3 s.
 	StoreTimeout time.Duration
 
-	// Logger receives what an operator should see [slog.Default()]: never a
-	// secret, a cookie or a value.
+	// Logger receives what an operator should see, never a secret, a cookie or a
+	// value: the package overview lists the lines. Zero means slog.Default().
 	Logger *slog.Logger
 
 	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that
 	// sealed a session, each time one is loaded. It tells when an old key can
-	// go. It must be fast and safe for concurrent use [nil].
+	// go. It must be fast and safe for concurrent use. Zero means that nobody
+	// counts.
 	OnKeyUse func(keyID string)
 }
 
@@ -91,7 +93,7 @@ const (
 	memoryOfGeneration = time.Minute          // how long a newer generation is remembered for late requests
 )
 
-// NewKey returns a fresh random key for Config.Keys.
+// NewKey returns a fresh random key for [Config].Keys.
 func NewKey() string { return seal.NewKey() }
 
 // filled returns c with defaults in place of zero values.
@@ -140,6 +142,19 @@ func (c Config) problems() error {
 
 // isChunk reports whether ending is what the names of later chunks end in.
 func isChunk(ending string) bool { return ending[0] == '.' && ending[1] >= '0' && ending[1] <= '9' }
+
+// keysError names the setting in front of each mistake.
+func keysError(err error) error {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return err
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		errs = append(errs, fmt.Errorf("session: Keys: %w", err))
+	}
+	return errors.Join(errs...)
+}
 
 // cookieFits asks net/http, which would drop a bad attribute with no more than
 // a log line.

@@ -85,13 +85,13 @@ func (j *jar) count(most int) (n int, ok bool) {
 	return n, true
 }
 
-// text joins the n chunks without the count. Chunks beyond n are a stale tail,
-// which does not matter.
+// text joins the n chunks. Chunks beyond n are a stale tail, which does not
+// matter.
 func (j *jar) text(n int) string {
 	if n == 1 {
-		return j.chunks[0][1:]
+		return j.chunks[0]
 	}
-	return strings.Join(j.chunks[:n], "")[1:]
+	return strings.Join(j.chunks[:n], "")
 }
 
 // format is how sessions stand in cookies: names, attributes and sizes.

@@ -82,13 +82,10 @@ func TestForgedCookiesMeanSignedOutAndAreExpired(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			b := &browser{t: t, m: m, cookies: row.cookies}
-			fastest := time.Hour
-			for range 10 { // others use this machine too
-				start := time.Now()
+			_, bytes := spent(func() {
 				b.send(func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Load() })
-				fastest = min(fastest, time.Since(start))
-			}
-			require.Less(t, fastest, 5*time.Millisecond)
+			})
+			require.Less(t, bytes, 30_000+6*len(b.header()), "a lie costs no more than the cookie that tells it")
 			var err error
 			w := b.with(func(s *session.Session) { err = s.Load() })
 			require.ErrorIs(t, err, session.ErrNoSession)
@@ -267,8 +264,10 @@ func TestBadConfigIsRefusedWithEveryMistake(t *testing.T) {
 		c    session.Config
 		says []string
 	}{
-		{"no keys", session.Config{}, []string{"no keys"}},
-		{"a short key", session.Config{Keys: []string{"c2hvcnQ="}}, []string{"5 bytes, want 32"}},
+		{"no keys", session.Config{}, []string{"session: Keys: no keys"}},
+		{"a short key", session.Config{Keys: []string{"c2hvcnQ="}}, []string{"session: Keys: key 1 of 1: 5 bytes, want 32"}},
+		{"two bad keys", session.Config{Keys: []string{"c2hvcnQ=", "?"}},
+			[]string{"session: Keys: key 1 of 2: 5 bytes, want 32", "session: Keys: key 2 of 2: not base64"}},
 		{"server side without store", session.Config{ServerSide: true}, []string{"ServerSide needs a Store"}},
 		{"lifetimes", session.Config{Lifetime: time.Millisecond, IdleTimeout: time.Millisecond},
 			[]string{"Lifetime is 1ms", "IdleTimeout is 1ms"}},
@@ -327,25 +326,6 @@ func FuzzCookieHeader(f *testing.F) {
 		require.Equal(t, 200, w.Code)
 		require.LessOrEqual(t, len(setCookies(w)), 9)
 	})
-}
-
-func ExampleConfig_rotation() {
-	oldKey, newKey := session.NewKey(), session.NewKey()
-	manager, err := session.New(session.Config{Keys: []string{oldKey}})
-	if err != nil {
-		panic(err)
-	}
-	// First every replica learns the new key, then the first place moves, then the old one goes.
-	for _, keys := range [][]string{{oldKey, newKey}, {newKey, oldKey}, {newKey}} {
-		if err := manager.SetKeys(keys); err != nil {
-			panic(err)
-		}
-		fmt.Println(len(manager.KeyIDs()), "keys")
-	}
-	// Output:
-	// 2 keys
-	// 2 keys
-	// 1 keys
 }
 
 func TestTooManyNamesAreAClearError(t *testing.T) {

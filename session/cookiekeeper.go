@@ -36,7 +36,7 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 		return sighting{}, ErrNoSession
 	}
 	ring := k.ring.Generation()
-	d := k.cache.get(cacheKey(j.chunks[n-1]), ring, func(from []string) bool { return equal(from, j.chunks[:n]) })
+	d := k.cache.get(cacheKey(j.chunks[n-1]), ring, func(from string) bool { return joins(from, j.chunks[:n]) })
 	if d == nil {
 		var err error
 		if d, err = k.decode(j, n); err != nil {
@@ -52,26 +52,26 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 // and faster to look up than the whole.
 func cacheKey(chunk string) string { return chunk[max(0, len(chunk)-32):] }
 
-// equal compares piece by piece, so that chunks need not be joined for it.
-// Timing tells nothing: whoever asks sent one side, and the other is what he
-// would have to hold already.
-func equal(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
+// joins compares piece by piece, so that chunks need not be joined for it.
+// Where they were cut does not matter: the seal knows only the whole, and its
+// count in front. Timing tells nothing: whoever asks sent one side, and the
+// other is what he would have to hold already.
+func joins(whole string, chunks []string) bool {
+	for _, chunk := range chunks {
+		rest, ok := strings.CutPrefix(whole, chunk)
+		if !ok {
 			return false
 		}
+		whole = rest
 	}
-	return true
+	return whole == ""
 }
 
 // decode opens the chunks as one value. The MAC comes first: nothing is parsed
 // before it was verified.
 func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	text := j.text(n)
-	plain, newest, err := k.sealer.Open(k.contexts[n], text)
+	plain, newest, err := k.sealer.Open(k.contexts[n], text[1:])
 	if errors.Is(err, seal.ErrUnknownKey) {
 		return nil, errLeaveAlone
 	}
@@ -85,8 +85,11 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	if err != nil {
 		return nil, ErrNoSession
 	}
-	d := newDecoded(g, cacheKey(j.chunks[n-1]), j.chunks[:n]...)
-	d.sealed = sealed{older: !newest, keyID: strings.Clone(seal.KeyID(text))}
+	if k.cache.remembers() && n == 1 {
+		text = strings.Clone(text) // a part of a header line, which must not stay in memory for its sake
+	}
+	d := newDecoded(g, cacheKey(text), text)
+	d.sealed = sealed{older: !newest, keyID: seal.KeyID(text[1:])}
 	return d, nil
 }
 

@@ -20,12 +20,12 @@
 //
 // By default the cookie is the session: encrypted and authenticated, with its
 // limits inside, and small. Three tokens of a common provider fit one cookie.
-// With Config.ServerSide the cookie holds 256 random bits and the session is a
+// With [Config].ServerSide the cookie holds 256 random bits and the session is a
 // row of Config.Store, under a hash of them. Both modes keep every rule below;
 // they differ in what they cost. A cookie travels with each request; a row
 // costs a read of the Store for each request.
 //
-// Config.Store is where processes meet. In cookie mode it carries no sessions,
+// [Config].Store is where processes meet. In cookie mode it carries no sessions,
 // only what a cookie can't say about itself:
 //
 //	                       one process, no Store     with a Store
@@ -36,7 +36,7 @@
 //	Done                   within the process        within 5 s elsewhere
 //	Store out of reach     –                         503, cookie kept
 //
-// NewMemoryStore is a Store for one process; package redisstore is one for
+// [NewMemoryStore] is a [Store] for one process; package redisstore is one for
 // many. A Store of your own passes package sessiontest.
 //
 // # Generations
@@ -56,30 +56,53 @@
 //
 // # Ending
 //
-// Session.Destroy ends this session, Manager.DestroyID one whose ID you know,
-// and Manager.Revoke all that carry a tag (a user, say). Ended means: no copy
-// of the cookie is honoured any more, wherever it was taken. Marks live as long
-// as any session they can end. No two clocks are compared: Revoke counts
-// epochs, and RevokeAt compares two times of one foreign clock.
+// [Session.Destroy] ends this session, [Manager.DestroyID] one whose ID you
+// know, and [Manager.Revoke] all that carry a tag (a user, say). Ended means: no
+// copy of the cookie is honoured any more, wherever it was taken. Marks live as
+// long as any session they can end. No two clocks are compared: Revoke counts
+// epochs, and [Manager.RevokeAt] compares two times of one foreign clock.
 //
 // A session also ends at its absolute limit, which nothing moves, and when
-// nobody used it for Config.IdleTimeout. Both limits are sealed inside.
+// nobody used it for [Config].IdleTimeout. Both limits are sealed inside.
 //
 // # Failing
 //
-// A Store that can't be reached is not a logout. Session.Load then returns
-// ErrUnavailable, nothing is written and no cookie is cleared; answer with
-// WriteUnavailable. A cookie that is forged, cut, mixed from two generations or
+// A Store that can't be reached is not a logout. [Session.Load] then returns
+// [ErrUnavailable], nothing is written and no cookie is cleared; answer with
+// [WriteUnavailable]. A cookie that is forged, cut, mixed from two generations or
 // expired means signed out, within microseconds, and is expired. One that is
 // sealed by a key that this process does not know is left alone: another
 // replica may know it.
 //
+// # Log lines
+//
+// [Config].Logger gets these messages. Their attributes are IDs, sizes and
+// causes: never a key, a cookie, a value or a token.
+//
+//	store unavailable                                            error: a session could not be read
+//	session not saved                                            error: 503 or 500 took the place of the response
+//	session changed and not stored                               error: after Exclusive, this process alone knows
+//	session changed after the response began, and not saved      error: what a handler changed late is lost
+//	session changed after the response began: …                  warn: saved; this response can't set the cookie
+//	session saved after the response began: …                    warn: the same, by Save
+//	session ended after the response began: …                    warn: the browser keeps a dead cookie
+//	newer session found after the response began: …              warn: Sync came too late for the cookie
+//	session cookie not renewed                                   warn: the idle limit was not moved; the old cookie serves
+//	session cookies are large                                    warn: more than 8 KiB
+//	session lease not returned                                   warn: the next Exclusive waits up to 15 s
+//	session memory full: late responses may roll back sessions   warn: once; more than 32 MiB changed within a minute
+//	memory of ended sessions full: …                             warn: once; see below
+//	streams not checked                                          warn: Done could not ask the Store
+//	unreadable session deleted from store                        warn: a row that no key opens
+//	unreadable revocation mark replaced                          warn: the same; it has ended all sessions before
+//
 // # What is not promised
 //
 //   - Without a Store, a cookie that somebody copied before a logout works
-//     again after this process was restarted, until its limits.
+//     again after this process was restarted, until its limits; also when more
+//     than some 200,000 sessions were ended within a Lifetime, which is logged.
 //   - Two requests that change the same name at once: the later one wins.
-//   - Whoever holds Config.Keys can make sessions. Whoever can write to the
+//   - Whoever holds [Config].Keys can make sessions. Whoever can write to the
 //     Store can delete sessions and marks, but not read or make sessions.
 //   - The cookie's length, in steps of 64 bytes, is not a secret.
 //   - CSRF: SameSite=Lax is a net, not a fence. Use http.CrossOriginProtection.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,21 +12,44 @@ const watchEvery = 3 * time.Second // an end in another process shows within thi
 
 // Done is closed when the session in ctx ends: for WebSockets, server-sent
 // events and other answers that outlive a look at the session. It is at once
-// for an end in this process, within 5 s for one elsewhere (a Store that fails
-// ends nothing). Without a session it is closed already. However many streams
-// are open, one poller asks the Store, with one read for all.
+// for an end in this process, within 5 s for one elsewhere. A [Store] that fails
+// ends nothing: when it can't be asked now, Done waits for its answer. Without a
+// session it is closed already. Calling Done again with the same ctx, in a loop
+// around select, costs a look at a map. However many streams are open, one
+// poller asks the Store, with one read for all. The session is watched until
+// ctx or the session ends, also after the response began and after a handler
+// has returned.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
-	if s == nil || s.Load() != nil {
+	if s == nil {
 		return closed
 	}
+	v, ok := s.watchable()
+	if !ok {
+		return closed
+	}
+	done := s.m.watch.add(ctx, v)
+	// end tells recent before watch, so an end that add came too late for shows
+	// here.
+	if _, ended := s.m.recent.newest(v.g.id, time.Now()); ended {
+		s.m.watch.end(v.g.id)
+		return closed
+	}
+	return done
+}
+
+// watchable is what Done watches: the session, or what the cookie says of it
+// while the Store can't be asked. false: there is none.
+func (s *Session) watchable() (version, bool) {
 	s.mu.Lock()
-	v := version{g: s.base, idle: s.idle}
-	s.mu.Unlock()
-	if v.g == nil {
-		return closed
+	defer s.mu.Unlock()
+	switch err := s.load(); {
+	case err == nil:
+		return version{g: s.base, idle: s.idle}, true
+	case errors.Is(err, ErrUnavailable) && s.seen != nil:
+		return version{g: s.seen, idle: s.seen.idle}, true
 	}
-	return s.m.watch.add(ctx, v)
+	return version{}, false
 }
 
 // closed is what Done returns when there is nothing to wait for.
@@ -39,7 +63,7 @@ var closed = func() chan struct{} {
 type watch struct {
 	ended func(context.Context, []version) (ids []string) // asks for all at once
 
-	streams  atomic.Int64 // lets requests pass by without the lock while there are none
+	watching atomic.Int64 // len(sessions): lets requests pass by without the lock while there are none
 	mu       sync.Mutex
 	sessions map[string]*watched
 	rouse    chan struct{} // of the running poller
@@ -49,24 +73,28 @@ type watch struct {
 type watched struct {
 	v       version
 	done    chan struct{}
-	streams int
+	streams map[<-chan struct{}]struct{} // their contexts, by Done
 }
 
-// add watches a session until ctx ends, and starts the poller if none runs.
+// add watches a session until ctx ends, and starts the poller if none runs. A
+// ctx that is known already adds nothing.
 func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.sessions[v.g.id]
 	if s == nil {
-		s = &watched{v: v, done: make(chan struct{})}
+		s = &watched{v: v, done: make(chan struct{}), streams: map[<-chan struct{}]struct{}{}}
 		if w.sessions == nil {
 			w.sessions = map[string]*watched{}
 		}
 		w.sessions[v.g.id] = s
+		w.watching.Store(int64(len(w.sessions)))
 	}
-	s.streams++
-	w.streams.Add(1)
-	context.AfterFunc(ctx, func() { w.leave(v.g.id, s) })
+	s.saw(v.g, v.idle)
+	if _, known := s.streams[ctx.Done()]; !known {
+		s.streams[ctx.Done()] = struct{}{}
+		context.AfterFunc(ctx, func() { w.leave(ctx.Done(), s) })
+	}
 	if w.rouse == nil {
 		w.rouse = make(chan struct{}, 1)
 		go w.poll(w.rouse)
@@ -75,27 +103,38 @@ func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 }
 
 // leave forgets a stream that is over, and its session with the last one.
-func (w *watch) leave(id string, s *watched) {
+func (w *watch) leave(stream <-chan struct{}, s *watched) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.streams.Add(-1)
-	if s.streams--; s.streams == 0 && w.sessions[id] == s {
-		delete(w.sessions, id)
+	delete(s.streams, stream)
+	if len(s.streams) == 0 && w.sessions[s.v.g.id] == s {
+		w.forget(s)
 		w.nudge()
 	}
 }
 
+// forget needs w.mu.
+func (w *watch) forget(s *watched) {
+	delete(w.sessions, s.v.g.id)
+	w.watching.Store(int64(len(w.sessions)))
+}
+
 // touch notes that a session was used, so that its stream does not end for
-// idleness.
-func (w *watch) touch(id string, idle int64) {
-	if w.streams.Load() == 0 {
+// idleness, and what it is by now: it may have another tag.
+func (w *watch) touch(g *generation, idle int64) {
+	if w.watching.Load() == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.sessions[id]; s != nil {
-		s.v.idle = max(s.v.idle, idle)
+	if s := w.sessions[g.id]; s != nil {
+		s.saw(g, idle)
 	}
+}
+
+// saw keeps the newest of what is known.
+func (s *watched) saw(g *generation, idle int64) {
+	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
 }
 
 // end closes the streams of a session.
@@ -104,7 +143,7 @@ func (w *watch) end(id string) {
 	defer w.mu.Unlock()
 	if s := w.sessions[id]; s != nil {
 		close(s.done)
-		delete(w.sessions, id)
+		w.forget(s)
 	}
 	w.nudge()
 }
@@ -161,8 +200,9 @@ func (w *watch) snapshot() []version {
 
 // endedNow returns the ids of those sessions that have ended.
 func (m *Manager) endedNow(ctx context.Context, all []version) (ids []string) {
-	ended, err := m.keeper.endings(ctx, all)
-	if err != nil {
+	all, ids, err := m.resolve(ctx, all)
+	ended, err2 := m.keeper.endings(ctx, all)
+	if err = errors.Join(err, err2); err != nil {
 		m.log.Warn("streams not checked", "streams", len(all), "error", err)
 	}
 	for i, v := range all {
@@ -171,4 +211,27 @@ func (m *Manager) endedNow(ctx context.Context, all []version) (ids []string) {
 		}
 	}
 	return ids
+}
+
+// resolve returns those of all of which more is known than an id. The others
+// were opened while the Store was out of reach: it is asked for each, until the
+// first time that it does not answer.
+func (m *Manager) resolve(ctx context.Context, all []version) (known []version, ended []string, err error) {
+	for _, v := range all {
+		switch {
+		case v.g.created != 0:
+			known = append(known, v)
+		case err == nil:
+			var now version
+			switch now, err = m.keeper.newest(ctx, v.g); {
+			case err == nil:
+				m.watch.touch(now.g, now.idle)
+			case errors.Is(err, ErrNoSession):
+				ended, err = append(ended, v.g.id), nil
+			case errors.Is(err, errLeaveAlone):
+				err = nil
+			}
+		}
+	}
+	return known, ended, err
 }

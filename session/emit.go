@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 		}
 	}
 	idle := s.m.idleFrom(time.Now())
-	s.m.watch.touch(v.g.id, idle)
+	s.m.watch.touch(v.g, idle)
 	if s.mayWrite && !saved {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err
@@ -63,8 +64,19 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	if err != nil {
 		return err
 	}
+	h.Set("Cache-Control", ownCache(h))
 	if size := s.m.format.write(h, &s.jar, values, life); size > warnSize {
 		s.m.log.Warn("session cookies are large", "bytes", size)
 	}
 	return nil
+}
+
+// ownCache is the Cache-Control of a response that hands out a session: what
+// the handler says, unless a cache for many people might keep the cookie with
+// it and hand it to somebody else (RFC 9111 §7.3).
+func ownCache(h http.Header) string {
+	if control := h["Cache-Control"]; !sharedCache(control) {
+		return strings.Join(control, ", ")
+	}
+	return privateResponse
 }

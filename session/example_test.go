@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"time"
 
 	"github.com/signet-go/signet/session"
 )
@@ -53,7 +52,7 @@ func Example() {
 }
 
 // A login begins a new session, so that nobody can plant one, and tags it with its user.
-func ExampleSession_Renew() {
+func ExampleSession_RenewKeepingFields() {
 	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}, Store: session.NewMemoryStore()})
 	if err != nil {
 		log.Fatal(err)
@@ -62,11 +61,10 @@ func ExampleSession_Renew() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		if s.Renew(true) != nil || user.Set(r.Context(), "ada") != nil {
+		if s.RenewKeepingFields() != nil || user.Set(r.Context(), "ada") != nil || s.Tag("user ada") != nil {
 			session.WriteUnavailable(w)
 			return
 		}
-		s.Tag("user ada")
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		name, ok := user.Get(r.Context())
@@ -106,24 +104,29 @@ func ExampleSession_Load() {
 	// Output: please sign in
 }
 
+// A stream of server-sent events that ends with its session: by a logout here, or on another replica within 5 s.
 func ExampleDone() {
 	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
 	if err != nil {
 		log.Fatal(err)
 	}
+	news := make(chan string)
 	mux := http.NewServeMux()
-	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Renew(false) })
+	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Renew() })
 	mux.HandleFunc("/logout", func(_ http.ResponseWriter, r *http.Request) { session.From(r.Context()).Destroy(r.Context()) })
-	streaming := make(chan struct{})
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
-		ended := session.Done(r.Context())
-		http.NewResponseController(w).Flush()
-		close(streaming)
-		select {
-		case <-ended:
-			fmt.Fprint(w, "signed out")
-		case <-time.After(10 * time.Second):
-			fmt.Fprint(w, "still here")
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			select {
+			case text := <-news:
+				fmt.Fprintf(w, "data: %s\n\n", text)
+				http.NewResponseController(w).Flush()
+			case <-session.Done(r.Context()):
+				fmt.Fprint(w, "event: signed-out\ndata:\n\n")
+				return
+			case <-r.Context().Done(): // the browser has gone
+				return
+			}
 		}
 	})
 	get, stop := serve(manager, mux)
@@ -131,10 +134,116 @@ func ExampleDone() {
 	get("/login")
 	events := make(chan string)
 	go func() { events <- get("/events") }()
-	<-streaming
+	news <- "tea is ready"
 	get("/logout")
-	fmt.Println(<-events)
-	// Output: signed out
+	fmt.Print(<-events)
+	// Output:
+	// data: tea is ready
+	//
+	// event: signed-out
+	// data:
+}
+
+// A field is a constant, with the type of what it keeps.
+func ExampleField() {
+	type Cart struct{ Items []string }
+	const cart session.Field[Cart] = "cart"
+
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	get, stop := serve(manager, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := cart.Get(r.Context()) // an empty cart when there is none
+		var err error
+		switch r.URL.Path {
+		case "/add":
+			c.Items = append(c.Items, r.FormValue("item"))
+			err = cart.Set(r.Context(), c)
+		case "/pay":
+			err = cart.Delete(r.Context())
+		}
+		if err != nil {
+			session.WriteUnavailable(w)
+			return
+		}
+		fmt.Fprint(w, c.Items)
+	}))
+	defer stop()
+	get("/add?item=tea")
+	get("/add?item=cups")
+	fmt.Println(get("/"))
+	get("/pay")
+	fmt.Println(get("/"))
+	// Output:
+	// [tea cups]
+	// []
+}
+
+// Keys rotate in three steps, each at every replica before the next: first all learn the new key, then it moves to the front, and
+// last the old one goes, when Config.OnKeyUse names it no more.
+func ExampleManager_SetKeys() {
+	oldKey, newKey := session.NewKey(), session.NewKey()
+	manager, err := session.New(session.Config{Keys: []string{oldKey}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, keys := range [][]string{{oldKey, newKey}, {newKey, oldKey}, {newKey}} {
+		if err := manager.SetKeys(keys); err != nil {
+			log.Fatal(err) // nothing has changed
+		}
+		fmt.Println(len(manager.KeyIDs()), "keys")
+	}
+	// Output:
+	// 2 keys
+	// 2 keys
+	// 1 keys
+}
+
+// An administrator signs somebody out on all devices.
+func ExampleManager_Revoke() {
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}, Store: session.NewMemoryStore()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		if s.Renew() != nil || s.Tag("user ada") != nil {
+			session.WriteUnavailable(w)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "signed in: ", session.From(r.Context()).Load() == nil)
+	})
+	phone, stopPhone := serve(manager, mux)
+	defer stopPhone()
+	laptop, stopLaptop := serve(manager, mux)
+	defer stopLaptop()
+	phone("/login")
+	laptop("/login")
+	if err := manager.Revoke(context.Background(), "user ada"); err != nil {
+		log.Fatal(err) // ErrUnavailable: nobody knows whether it was done; call again
+	}
+	fmt.Println(phone("/"))
+	fmt.Println(laptop("/"))
+	phone("/login") // a new login is not affected
+	fmt.Println(phone("/"))
+	// Output:
+	// signed in: false
+	// signed in: false
+	// signed in: true
+}
+
+// One process can keep its sessions in memory: the cookie then holds nothing but a random id, and Revoke works.
+func ExampleMemoryStore() {
+	manager, err := session.New(session.Config{
+		Keys:       []string{session.NewKey()},
+		Store:      &session.MemoryStore{MaxBytes: 64 << 20},
+		ServerSide: true,
+	})
+	fmt.Println(manager != nil, err)
+	// Output: true <nil>
 }
 
 func ExampleSession_Exclusive() {

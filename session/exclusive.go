@@ -21,12 +21,13 @@ const (
 // returns nil: to the Store, and to this process's memory of recent generations
 // (60 s), so that requests that still carry an older cookie get it, also when
 // the response of this request has begun or ctx's request is gone. ctx should
-// not be a request's. s itself is not changed: call Sync.
+// not be a request's. s itself is not changed: call [Session.Sync].
 //
-// Errors: fn's own; ErrNoSession when there is no saved session or it ended,
-// before or while fn ran: then nothing is published; ErrUnavailable when the
-// Store fails, before fn runs or after: then this process alone knows what fn
-// set.
+// Errors: fn's own; ctx's when it ends while waiting for the lock or the lease;
+// [ErrNoSession] when there is no saved session or it ended, before or while fn
+// ran: then nothing is published; [ErrTooLarge] when what fn set has no room;
+// [ErrUnavailable] when the Store fails, before fn runs or after: then this
+// process alone knows what fn set.
 func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
 	g := s.current()
 	if g == nil {
@@ -105,7 +106,7 @@ func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, rele
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, nil, fmt.Errorf("session: another process holds its lease: %w", ctx.Err())
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)

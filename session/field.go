@@ -22,7 +22,8 @@ type Field[T any] string
 // itself.
 const fieldPrefix = "f."
 
-// Get returns the value, and whether there is one: false without a session,
+// Get returns the value, with this request's changes, and whether there is one:
+// false without a [Manager.Handler], without a session,
 // when nobody has set it, when the Store can't be asked, and when what was kept
 // does not fit T any more.
 func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
@@ -44,7 +45,8 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 }
 
 // Set keeps v, beginning a session when there is none. It is saved before the
-// first byte of the response. Errors: v is no JSON; ErrUnavailable.
+// first byte of the response; after it, as [Session] says. Errors: there is no
+// [Manager.Handler]; v is no JSON; [ErrUnavailable].
 func (f Field[T]) Set(ctx context.Context, v T) error {
 	s := From(ctx)
 	if s == nil {
@@ -57,15 +59,12 @@ func (f Field[T]) Set(ctx context.Context, v T) error {
 	return s.Set(fieldPrefix+string(f), data)
 }
 
-// Delete forgets the value. Error: ErrUnavailable.
+// Delete forgets the value. Without a session it does nothing. Errors: there is
+// no [Manager.Handler]; [ErrUnavailable].
 func (f Field[T]) Delete(ctx context.Context) error {
 	s := From(ctx)
 	if s == nil {
 		return errNoHandler
 	}
-	if err := s.Load(); err != nil && !errors.Is(err, ErrNoSession) {
-		return err
-	}
-	s.Delete(fieldPrefix + string(f))
-	return nil
+	return s.Delete(fieldPrefix + string(f))
 }

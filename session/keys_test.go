@@ -21,7 +21,7 @@ func TestKeyRotationSignsNobodyOut(t *testing.T) {
 		firstID := m.KeyIDs()[0]
 		require.Equal(t, map[string]int{firstID: 1}, uses)
 
-		require.Error(t, m.SetKeys([]string{"bad"}))
+		require.ErrorContains(t, m.SetKeys([]string{"bad"}), "session: Keys: key 1 of 1")
 		require.NoError(t, b.load(), "on error the old keys stay")
 
 		require.NoError(t, m.SetKeys([]string{second, first}))

@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the
-	// session lives. Answer 503 with Retry-After (WriteUnavailable does); never
+	// session lives. Answer 503 with Retry-After ([WriteUnavailable] does); never
 	// treat it as signed out, never clear the cookie.
 	ErrUnavailable = errors.New("session: store unavailable")
 
@@ -22,17 +22,21 @@ var (
 	// or was revoked.
 	ErrNoSession = errors.New("session: no session")
 
-	// ErrTooLarge means that the session does not fit the permitted cookies; the text
-	// names Config.ServerSide as the way out.
+	// ErrTooLarge means that the session does not fit the permitted cookies (the text
+	// names Config.ServerSide as the way out), or has more than 256 names.
 	ErrTooLarge = errors.New("session: too large")
 
 	// ErrCommitted means that the response has begun, and what was changed can't reach
 	// the browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
+
+	// ErrNoStore is what [Manager.Revoke] and [Manager.RevokeAt] say without
+	// Config.Store.
+	ErrNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
 )
 
-// A Manager keeps the sessions of one cookie. It is immutable but for SetKeys,
-// and safe for concurrent use.
+// A Manager keeps the sessions of one cookie. Make it with [New]. It is
+// immutable but for [Manager.SetKeys], and safe for concurrent use.
 type Manager struct {
 	config Config
 	log    *slog.Logger
@@ -52,12 +56,12 @@ type Manager struct {
 	}
 }
 
-// New returns a Manager for c. It does no I/O, so a Store may be down. All
+// New returns a [Manager] for c. It does no I/O, so a Store may be down. All
 // mistakes in c are reported in one error.
 func New(c Config) (*Manager, error) {
 	ring, err := seal.NewKeyring(c.Keys)
 	c = c.filled()
-	if err := errors.Join(err, c.problems()); err != nil {
+	if err := errors.Join(keysError(err), c.problems()); err != nil {
 		return nil, err
 	}
 	c.Keys = nil // the ring has them; a printed Config must not
@@ -77,22 +81,24 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// SetKeys rotates keys while serving: the first seals, all open. On error the
-// old keys stay.
+// SetKeys rotates keys while serving: the first seals, all open. It is for this
+// process: every other replica needs the same call, and [Config].Keys says in
+// which order. Error: every mistake in keys, as [New] reports them; the old keys
+// stay then.
 func (m *Manager) SetKeys(keys []string) error {
 	if err := m.ring.Set(keys); err != nil {
-		return err
+		return keysError(err)
 	}
 	m.cache.flush()
 	return nil
 }
 
-// KeyIDs returns the ids of the present keys, newest first, as OnKeyUse reports
-// them.
+// KeyIDs returns the ids of the present keys, newest first, as [Config].OnKeyUse
+// reports them.
 func (m *Manager) KeyIDs() []string { return m.ring.IDs() }
 
 // Ready reports whether the Store answers. Without a Store it always does.
-// Error: ErrUnavailable.
+// Error: [ErrUnavailable].
 func (m *Manager) Ready(ctx context.Context) error {
 	if m.vault == nil {
 		return nil
@@ -108,20 +114,20 @@ func (m *Manager) Config() Config { return m.config }
 // attributes allow.
 func (m *Manager) CookieName() string { return m.config.cookieName() }
 
-// Companion returns what a package of this module keeps beside the manager,
-// made by create at the first call.
+// Companion is for the packages of this module. It returns what one of them
+// keeps beside the manager, made by create at the first call.
 func (m *Manager) Companion(create func() any) any {
 	m.companion.once.Do(func() { m.companion.value = create() })
 	return m.companion.value
 }
 
-// Sealer lends the manager's keys for one purpose to the packages of this
-// module.
+// Sealer is for the packages of this module. It lends them the manager's keys
+// for one purpose.
 func (m *Manager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }
 
-// Vault lends rows of the manager's Store for one purpose to the packages of
-// this module; nil without a Store. Its calls are bounded by
-// Config.StoreTimeout and fail with ErrUnavailable.
+// Vault is for the packages of this module. It lends them rows of the manager's
+// Store for one purpose; nil without a Store. Its calls are bounded by
+// Config.StoreTimeout and fail with [ErrUnavailable].
 func (m *Manager) Vault(purpose string) *seal.Vault {
 	if m.store == nil {
 		return nil
@@ -129,10 +135,10 @@ func (m *Manager) Vault(purpose string) *seal.Vault {
 	return m.ring.Vault(m.store, purpose)
 }
 
-// DestroyID ends the session with this ID (see Session.ID), wherever its cookie
-// is: for the one that was current when a login began, say. An empty id is
-// none. Error: ErrUnavailable; this process then honours the session no more,
-// others may.
+// DestroyID ends the session with this [Session.ID], wherever its cookie is: for
+// the one that was current when a login began, say. An empty id is none, and an
+// unknown one no error. Error: [ErrUnavailable]; this process then honours the
+// session no more, others may.
 func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil

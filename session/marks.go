@@ -53,20 +53,22 @@ func tagKey(name string) string {
 
 const tagSize = 16
 
-var errNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
-
-// Revoke ends all sessions tagged tag that began before now, in O(1). It needs
-// a Store. Sessions that begin later are not affected, also those that begin in
-// the same millisecond. Errors: ErrUnavailable; then call again.
+// Revoke ends all sessions with this [Session.Tag] that began before now, in
+// O(1). It needs a Store. Sessions that begin later are not affected, also those
+// that begin in the same millisecond. Requests that have looked at their session
+// go on with it, but their responses carry no cookie of it; streams that wait
+// for [Done] end. Errors: [ErrNoStore]; [ErrUnavailable], when nobody knows
+// whether it was done: then call again.
 func (m *Manager) Revoke(ctx context.Context, tag string) error {
 	return m.raise(ctx, tag, func(old mark) mark {
 		return mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign}
 	})
 }
 
-// RevokeAt is Revoke for tags stamped by a foreign clock with TagAt: it ends
+// RevokeAt is [Manager.Revoke] for tags stamped by a foreign clock with
+// [Session.TagAt]: it ends
 // sessions whose stamp is at or before at (a tie ends), also such as are saved
-// later. A mark never moves backwards.
+// later. A mark never moves backwards. Errors: as of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.raise(ctx, tag, func(old mark) mark {
 		return mark{epoch: old.epoch, foreign: max(old.foreign, foreignStamp(at))}
@@ -76,7 +78,7 @@ func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error 
 // raise replaces the mark of tag by what up makes of it.
 func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) error {
 	if m.vault == nil {
-		return errNoStore
+		return ErrNoStore
 	}
 	ctx = context.WithoutCancel(ctx) // half a revocation helps nobody
 	key := tagKey(tag)

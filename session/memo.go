@@ -1,6 +1,7 @@
 package session
 
-// Memo returns what build makes of the session, once per generation, for all
+// Memo is for the packages of this module. It returns what build makes of the
+// session, once per generation, for all
 // requests that carry it: so the result must depend on nothing but the session,
 // and must not be changed. What this request has changed and not saved makes a
 // result of its own. What build gets is a view of that generation alone, which

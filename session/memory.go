@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// A MemoryStore is a Store for exactly one process: right for one instance and
+// A MemoryStore is a [Store] for exactly one process: right for one instance and
 // for tests, wrong behind a load balancer, and empty after a restart. It drops
 // rows when their time is over, and never before: when MaxBytes are in use, it
-// refuses new ones with an error, which the browser sees as 503. The zero value
-// is ready to use. Safe for concurrent use.
+// refuses new ones with an error, which the browser sees as 503; rows that are
+// there can still be replaced, by such as take no more room. The zero value is
+// ready to use. Safe for concurrent use.
 type MemoryStore struct {
-	// MaxBytes bounds the memory of all rows [256 MiB]: about a million
-	// revocation marks. Set it before first use.
+	// MaxBytes bounds the memory of all rows: with the default, about a million
+	// revocation marks. Set it before first use. Zero means 256 MiB; a negative
+	// one refuses every row.
 	MaxBytes int
 
 	mu    sync.Mutex
@@ -91,25 +93,26 @@ func (m *MemoryStore) write(ctx context.Context, key string, value []byte, ttl t
 	if !may(held, present) {
 		return false, nil
 	}
-	if err := m.room(len(key)+len(value)+entryOverhead, now); err != nil {
+	if err := m.room(key, len(key)+len(value)+entryOverhead, now); err != nil {
 		return false, err
 	}
 	m.rows.put(key, clone(value), len(value), now, now.Add(ttl))
 	return true, nil
 }
 
-// room makes sure that size more bytes fit, if need be by sweeping everything,
-// at most once a second.
-func (m *MemoryStore) room(size int, now time.Time) error {
+// room makes sure that a row of size bytes fits, in the place of what key holds,
+// if need be by sweeping everything, at most once a second.
+func (m *MemoryStore) room(key string, size int, now time.Time) error {
 	limit := m.MaxBytes
 	if limit == 0 {
 		limit = defaultStoreBytes
 	}
-	if m.rows.bytes+size > limit && now.Sub(m.swept) >= time.Second {
+	full := func() bool { return m.rows.bytes-m.rows.entries[key].size+size > limit }
+	if full() && now.Sub(m.swept) >= time.Second {
 		m.rows.sweep(now, len(m.rows.entries))
 		m.swept = now
 	}
-	if m.rows.bytes+size > limit {
+	if full() {
 		return fmt.Errorf("session: MemoryStore is full: %d of %d bytes in use", m.rows.bytes, limit)
 	}
 	return nil

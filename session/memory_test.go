@@ -46,3 +46,30 @@ func TestMemoryStoreForgetsWhatHasEnded(t *testing.T) {
 		}
 	})
 }
+
+func TestFullMemoryStoreStillReplacesRows(t *testing.T) {
+	store := &session.MemoryStore{MaxBytes: 10_000}
+	row := make([]byte, 100)
+	n := 0
+	for store.Set(t.Context(), fmt.Sprint(n), row, time.Minute) == nil {
+		n++
+	}
+	rows := []struct {
+		name  string
+		write func(value []byte) (bool, error)
+	}{
+		{"Set", func(value []byte) (bool, error) { return true, store.Set(t.Context(), "0", value, time.Minute) }},
+		{"Swap", func(value []byte) (bool, error) { return store.Swap(t.Context(), "1", row, value, time.Minute) }},
+	}
+	for _, write := range rows {
+		t.Run(write.name, func(t *testing.T) {
+			ok, err := write.write(make([]byte, 9_000))
+			require.ErrorContains(t, err, "full", "a row that grows beyond the bound")
+			require.False(t, err == nil && ok)
+			ok, err = write.write(row)
+			require.NoError(t, err, "a row of the same size takes no room")
+			require.True(t, ok)
+		})
+	}
+	require.Error(t, store.Set(t.Context(), "new", row, time.Minute), "and there is none for a new row")
+}

@@ -39,10 +39,12 @@ func TestOutageIsNotALogout(t *testing.T) {
 			require.False(t, ok)
 			require.ErrorIs(t, s.Set("v", nil), session.ErrUnavailable, "no new session over one that may live")
 			require.ErrorIs(t, s.SetToken("t", "x"), session.ErrUnavailable)
-			require.ErrorIs(t, s.Renew(true), session.ErrUnavailable)
+			require.ErrorIs(t, s.RenewKeepingFields(), session.ErrUnavailable)
 			require.ErrorIs(t, s.Sync(r.Context()), session.ErrUnavailable)
-			s.Delete("v")
-			s.Tag("t")
+			require.ErrorIs(t, s.Delete("v"), session.ErrUnavailable)
+			require.ErrorIs(t, s.Tag("t"), session.ErrUnavailable)
+			require.ErrorIs(t, s.TagAt("t", time.Now()), session.ErrUnavailable)
+			require.ErrorIs(t, s.Limit(time.Now()), session.ErrUnavailable)
 			session.WriteUnavailable(w)
 		})
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
@@ -148,7 +150,7 @@ func TestRenewWhileTheStoreIsDownIssuesNothing(t *testing.T) {
 		before := b.header()
 		spy.down.Store(true)
 		b.with(func(s *session.Session) {
-			require.NoError(t, s.Renew(false), "nothing to keep, nothing to ask")
+			require.NoError(t, s.Renew(), "nothing to keep, nothing to ask")
 			require.NoError(t, s.Set("v", []byte("new")))
 			require.ErrorIs(t, s.Save(t.Context()), session.ErrUnavailable)
 		})
@@ -163,7 +165,10 @@ func TestRevocationThatCantBeStoredIsAnError(t *testing.T) {
 		require.ErrorIs(t, m.Revoke(t.Context(), "t"), session.ErrUnavailable)
 		require.ErrorIs(t, m.RevokeAt(t.Context(), "t", time.Now()), session.ErrUnavailable)
 	})
-	require.ErrorContains(t, newManager(t, session.Config{}).Revoke(t.Context(), "t"), "Config.Store")
+	without := newManager(t, session.Config{})
+	require.ErrorIs(t, without.Revoke(t.Context(), "t"), session.ErrNoStore)
+	require.ErrorIs(t, without.RevokeAt(t.Context(), "t", time.Now()), session.ErrNoStore)
+	require.ErrorContains(t, without.Revoke(t.Context(), "t"), "Config.Store")
 }
 
 func TestRefreshedTokensSurviveAStoreThatFailsMeanwhile(t *testing.T) {
@@ -248,7 +253,7 @@ func TestUnreadableMarkEndsOldSessionsAndLocksNobodyOut(t *testing.T) {
 		signIn := func() *browser {
 			b := newBrowser(t, m)
 			b.with(func(s *session.Session) {
-				require.NoError(t, s.Renew(false))
+				require.NoError(t, s.Renew())
 				s.Tag("t")
 			})
 			return b
@@ -333,7 +338,7 @@ func TestLimitCapsAndNeverExtends(t *testing.T) {
 			c.IdleTimeout = -1
 			b := newBrowser(t, newManager(t, c))
 			b.with(func(s *session.Session) {
-				s.Limit(time.Now()) // no session: nothing to limit
+				require.NoError(t, s.Limit(time.Now()), "no session: nothing to limit")
 				require.NoError(t, s.Set("v", nil))
 				require.True(t, time.Now().Equal(s.Created()))
 				s.Limit(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))

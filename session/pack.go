@@ -112,7 +112,9 @@ func unpack(plain []byte) (*generation, error) {
 		return nil, errPackedNewer
 	}
 	r := &reader{b: plain[1:], bad: plain[0] != packVersion}
-	g := &generation{id: base64.RawURLEncoding.EncodeToString(r.bytes()), number: r.uvarint(), created: r.varint()}
+	var room [64]byte // spares an allocation
+	id := base64.RawURLEncoding.AppendEncode(room[:0], r.bytes())
+	g := &generation{id: string(id), number: r.uvarint(), created: r.varint()}
 	g.deadline = r.after(g.created)
 	g.idle = r.after(g.created)
 	if g.idle == g.created {

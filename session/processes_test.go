@@ -222,7 +222,7 @@ func TestExclusiveWaitsNoLongerThanItsContext(t *testing.T) {
 		})
 		b.with(func(s *session.Session) {
 			require.NoError(t, s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
-				require.Error(t, latest.Renew(false), "there is no response to give a cookie to")
+				require.Error(t, latest.Renew(), "there is no response to give a cookie to")
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel()
 				require.ErrorIs(t, s.Exclusive(ctx, nil), context.Canceled)
@@ -417,7 +417,7 @@ func TestFields(t *testing.T) {
 			require.NoError(t, field.Delete(r.Context()))
 			require.NoError(t, field.Set(r.Context(), cart{[]string{"tea"}}))
 		})
-		b.with(func(s *session.Session) { require.NoError(t, s.Renew(true)) })
+		b.with(func(s *session.Session) { require.NoError(t, s.RenewKeepingFields()) })
 		b.get(func(_ http.ResponseWriter, r *http.Request) {
 			v, ok := field.Get(r.Context())
 			require.True(t, ok)

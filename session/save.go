@@ -6,35 +6,51 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 var errDetached = errors.New("session: Renew needs the session of a response")
 
 // Renew ends the current session, if any, and begins an empty one under a new
-// id, as every login must (OWASP session fixation). keepFields carries the
-// application's Fields over, and nothing else. The old session ends when the
-// new one is saved; if that fails, Save says so and the new one is not handed
-// out. Error: ErrUnavailable when there may be Fields to keep and the Store
-// can't be asked.
-func (s *Session) Renew(keepFields bool) error {
+// id, as every login must (OWASP session fixation). The old session ends when
+// the new one is saved; if that fails, [Session.Save] says so and the new one is
+// not handed out. It succeeds while the Store is down, and its only error is
+// that s is not a response's, but the one that [Session.Exclusive] hands out.
+func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil {
 		return errDetached
 	}
-	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) && keepFields {
+	_ = s.load() // whatever there is to end
+	s.renew(nil)
+	return nil
+}
+
+// RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps
+// over, nothing else: a visitor's cart, say, when he signs in. Error:
+// [ErrUnavailable] when there may be something to keep and the Store can't be
+// asked; then nothing was renewed.
+func (s *Session) RenewKeepingFields() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		return errDetached
+	}
+	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) {
 		return err
 	}
-	var kept map[string][]byte
-	if keepFields {
-		kept = s.fields()
-	}
+	s.renew(s.fields())
+	return nil
+}
+
+// renew begins a session with fields in place of the current one.
+func (s *Session) renew(fields map[string][]byte) {
 	s.retire()
 	s.begin()
-	for name, data := range kept {
+	for name, data := range fields {
 		s.delta.setValue(name, data)
 	}
-	return nil
 }
 
 // fields returns what the application keeps, with this request's changes.
@@ -60,8 +76,9 @@ func (s *Session) retire() {
 
 // Destroy ends the session: the cookie is expired, a server-side row deleted,
 // and its id marked dead where a Store is set. A Store's failure is returned
-// (ErrUnavailable) after the local part is done: this process then honours the
-// session no more.
+// ([ErrUnavailable]) after the local part is done: this process then honours the
+// session no more. Streams that wait for [Done] end. After the response began
+// the browser keeps its cookie, which is dead.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,12 +105,15 @@ func (s *Session) endOld(ctx context.Context) error {
 	return nil
 }
 
-// Save publishes pending changes now, as Handler does before the first byte.
-// Call it where a failure has to become another answer. Errors: ErrTooLarge;
-// ErrUnavailable; ErrNoSession when the session has ended meanwhile, so that
-// nothing was saved; ErrCommitted when the changes are published but the
+// Save publishes pending changes now, as [Manager.Handler] does before the first
+// byte; the cookie still leaves with the first byte. Call it where a failure has
+// to become another answer. ctx gives values, not an end: a browser that goes
+// away loses no change. Errors: [ErrTooLarge]; [ErrUnavailable]; [ErrNoSession]
+// when the session has ended meanwhile, so that nothing was saved;
+// [ErrCommitted] when the response has begun: the changes are published but the
 // browser can't learn of them in this response. After any other error than
-// ErrCommitted the changes are not tried again unless you call Save again.
+// ErrCommitted the changes are not tried again unless you call Save again, or
+// change more.
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,8 +196,11 @@ func idOf(g *generation) string {
 }
 
 // Sync adopts the newest published generation, on top of which this request's
-// own changes stay; the response then carries its cookie, if it has not begun.
-// Errors: ErrNoSession, ErrUnavailable.
+// own changes stay; the response then carries its cookie. After it began, the
+// session is adopted and no cookie set, which is logged. Errors:
+// [ErrNoSession]; [ErrUnavailable] when the Store can't be asked: s is then the
+// newest generation that this process knows, which a failed write may have kept
+// from the Store.
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,14 +208,37 @@ func (s *Session) Sync(ctx context.Context) error {
 		return err
 	}
 	v, err := s.m.keeper.newest(ctx, s.base)
+	if errors.Is(err, ErrUnavailable) {
+		v, err = s.m.unsaved(s.base, err)
+	}
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
 	}
-	if err != nil {
-		return err
+	if v.g != nil {
+		s.advance(v)
 	}
+	return err
+}
+
+// unsaved returns what this process alone knows of g's session, and down, why the
+// Store can't be asked: ErrNoSession when the session has ended here.
+func (m *Manager) unsaved(g *generation, down error) (version, error) {
+	now := time.Now()
+	remembered, ended := m.recent.newest(g.id, now)
+	if ended {
+		return version{}, ErrNoSession
+	}
+	v, err := m.judge(version{g: newer(g, remembered)}, now)
+	if err != nil {
+		return version{}, err
+	}
+	return v, down
+}
+
+// advance goes on with v, when it is newer than what s has.
+func (s *Session) advance(v version) {
 	if v.g == s.base || v.g.number == s.base.number {
-		return nil
+		return
 	}
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
 	if !s.m.config.ServerSide {
@@ -201,5 +247,4 @@ func (s *Session) Sync(ctx context.Context) error {
 			s.warn("newer session found after the response began: its cookie can't be set")
 		}
 	}
-	return nil
 }

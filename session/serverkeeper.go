@@ -52,7 +52,7 @@ func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, erro
 	}
 	ring := k.ring.Generation()
 	known := g
-	if d := k.cache.get(g.id, ring, func([]string) bool { return true }); d != nil {
+	if d := k.cache.get(g.id, ring, func(string) bool { return true }); d != nil {
 		known = d.g
 	}
 	names := known.rowNames(k.vault, sessionRow)
@@ -90,7 +90,7 @@ func (k *serverKeeper) ended(ctx context.Context, v version) error {
 // decode opens a row. One that can't be read is deleted, since nobody will ever
 // read it, but for one that a key of another replica may open.
 func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
-	d := k.cache.get(id, ring, func(from []string) bool { return from[0] == string(raw) })
+	d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) })
 	if d != nil {
 		return d, nil
 	}
@@ -106,8 +106,9 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 		}
 		return nil, ErrNoSession
 	}
-	d = newDecoded(g, id, string(raw))
-	d.ring, d.sealed = ring, sealed{older: !row.Newest, keyID: seal.KeyID(string(raw))}
+	text := string(raw)
+	d = newDecoded(g, id, text)
+	d.ring, d.sealed = ring, sealed{older: !row.Newest, keyID: seal.KeyID(text)}
 	k.cache.put(d)
 	return d, nil
 }

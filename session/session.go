@@ -9,8 +9,16 @@ import (
 )
 
 // A Session is a request's view of its browser's session. What it changes is
-// its own until it is saved: by Handler before the first byte of the response,
-// or by Save. It is safe for concurrent use by the goroutines of one request.
+// its own until it is saved: by [Manager.Handler] before the first byte of the
+// response, or by [Session.Save]. It is safe for concurrent use by the
+// goroutines of one request.
+//
+// After the response began no cookie can be set any more, which is logged once.
+// What Set, SetToken, Delete, Tag, TagAt and Limit change then is published when
+// the handler returns, or by Save, which says ErrCommitted; requests to come get
+// it as long as it is remembered (see Generations). Renew and Destroy end the old
+// session all the same, and the browser keeps a cookie that is dead. With
+// Config.ServerSide only a session that is begun then is lost to the browser.
 type Session struct {
 	m      *Manager
 	ctx    context.Context // of the request; nil for the one that Exclusive hands out
@@ -21,6 +29,7 @@ type Session struct {
 	err    error // of loading
 	jar    jar   // our cookies in the request
 
+	seen   *generation // what the cookie says; server mode: only the id
 	base   *generation // nil: no session
 	secret string      // server mode: what base's cookie holds
 	idle   int64       // the latest idle limit that was seen
@@ -39,26 +48,36 @@ type Session struct {
 // contextKey is private, so that nobody else can put a session into a context.
 type contextKey struct{}
 
-// From returns the session handle that Handler put into ctx, nil without
-// Handler. The handle exists for signed-out browsers too. With several Managers
-// it is the innermost one's.
+// From returns the session handle that [Manager.Handler] put into ctx, nil
+// without one. The handle exists for signed-out browsers too. With several
+// Managers it is the innermost one's; [Manager.From] asks for one's own.
 func From(ctx context.Context) *Session {
 	s, _ := ctx.Value(contextKey{}).(*Session)
 	return s
 }
 
-// From returns m's handle in ctx, nil without m's Handler.
+// From returns m's handle in ctx, nil without m's [Manager.Handler].
 func (m *Manager) From(ctx context.Context) *Session {
 	s, _ := ctx.Value(m).(*Session)
 	return s
 }
 
-// Manager returns the manager that made s.
+// Manager returns the [Manager] that made s.
 func (s *Session) Manager() *Manager { return s.m }
 
+// Outer returns the handle of the next Manager whose Handler stands around that
+// of s's, nil when there is none.
+func (s *Session) Outer() *Session {
+	if s.ctx == nil {
+		return nil
+	}
+	return From(s.ctx)
+}
+
 // Load decodes the session now: nil when there is a living session,
-// ErrNoSession, or ErrUnavailable. The work is done once a request; every other
-// method does it first.
+// [ErrNoSession], or [ErrUnavailable]. The work is done once a request, and every
+// other method does it first, so that the answer stays the same for the request
+// until one of its own methods changes it.
 func (s *Session) Load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +97,7 @@ func (s *Session) load() error {
 	}
 	seen, err := s.m.keeper.see(&s.jar)
 	if err == nil {
-		s.secret = seen.secret
+		s.secret, s.seen = seen.secret, seen.g
 		err = s.adopt(seen)
 	}
 	switch {
@@ -88,7 +107,7 @@ func (s *Session) load() error {
 		s.err, s.expire = ErrNoSession, true
 	case err != nil:
 		s.err = err
-		s.ended = append(s.ended, seen.g.id) // in case it is replaced or destroyed
+		s.ended = append(s.ended, s.seen.id) // in case it is replaced or destroyed
 		s.m.log.Error("store unavailable", "error", err)
 	}
 	return s.err
@@ -103,14 +122,16 @@ func (s *Session) adopt(seen sighting) error {
 	s.base, s.idle = v.g, v.idle
 	key := or(seen.sealed, v.sealed)
 	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
-	s.m.watch.touch(v.g.id, v.idle)
+	s.m.watch.touch(v.g, v.idle)
 	if s.m.config.OnKeyUse != nil {
 		s.m.config.OnKeyUse(key.keyID)
 	}
 	return nil
 }
 
-// Get returns a copy of the value kept under name, and whether there is one.
+// Get returns a copy of the value kept under name, with this request's changes,
+// and whether there is one: false too while the Store can't be asked. Names that
+// begin with "f." are those of a [Field], and "oidc." is package oidcauth's.
 func (s *Session) Get(name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +155,7 @@ func (s *Session) get(name string) ([]byte, bool) {
 
 // Set keeps a copy of value under name. It is never compressed, so that its
 // length tells nothing of its content. It begins a session when there is none.
-// Error: ErrUnavailable, since nobody knows whether there is one.
+// Error: [ErrUnavailable], since nobody knows whether there is one.
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,20 +167,33 @@ func (s *Session) Set(name string, value []byte) error {
 	return nil
 }
 
-// Delete forgets the value or token kept under name.
-func (s *Session) Delete(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
-	}
-	s.delta.setValue(name, nil)
-	s.delta.setToken(name, "")
-	s.changed()
+// Delete forgets the value or token kept under name. Without a session it does
+// nothing. Error: [ErrUnavailable].
+func (s *Session) Delete(name string) error {
+	return s.change(func() {
+		s.delta.setValue(name, nil)
+		s.delta.setToken(name, "")
+	})
 }
 
-// Token returns the token kept under name, and whether there is one. The first
-// call unpacks the session's tokens.
+// change runs note, which notes a change of a session that there is.
+func (s *Session) change(note func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.load()
+	if errors.Is(err, ErrNoSession) {
+		return nil
+	}
+	if err == nil {
+		note()
+		s.changed()
+	}
+	return err
+}
+
+// Token returns the token kept under name, with this request's changes, and
+// whether there is one: false too while the Store can't be asked. The first call
+// unpacks the session's tokens.
 func (s *Session) Token(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +209,7 @@ func (s *Session) Token(name string) (string, bool) {
 // SetToken keeps a token under name in little room: the claims of a JWT are
 // packed beside those of the session's other tokens, and its text comes back
 // byte for byte. An empty token is none. It begins a session when there is
-// none. Error: ErrUnavailable.
+// none. Error: [ErrUnavailable].
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,47 +221,38 @@ func (s *Session) SetToken(name, token string) error {
 	return nil
 }
 
-// Tag lets Manager.Revoke(tag) end this session. It takes effect when the
+// Tag lets [Manager.Revoke] of tag end this session. It takes effect when the
 // session is saved, above any revocation of that tag until then. Tagging twice
-// changes nothing. Without a session it does nothing.
-func (s *Session) Tag(tag string) { s.tag(tag, noStamp) }
+// changes nothing. Without a session it does nothing. Error: [ErrUnavailable].
+func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
 
-// TagAt is Tag, and lets Manager.RevokeAt(tag, t) end this session unless t is
-// before at, a time by a foreign clock (an ID token's iat, say). Saving returns
-// ErrNoSession when that has happened already.
-func (s *Session) TagAt(tag string, at time.Time) { s.tag(tag, foreignStamp(at)) }
+// TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this
+// session unless t is before at, a time by a foreign clock (an ID token's iat,
+// say). Of two stamps for one tag the older counts. Saving returns
+// [ErrNoSession] when that has happened already. Error: [ErrUnavailable].
+func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, foreignStamp(at)) }
 
 // tag notes a tag for the next save.
-func (s *Session) tag(name string, stamp int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
-	}
-	s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp})
-	s.changed()
+func (s *Session) tag(name string, stamp int64) error {
+	return s.change(func() { s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp}) })
 }
 
 // Limit caps the absolute deadline (a provider's session_expiry); it never
-// extends it. Without a session it does nothing.
-func (s *Session) Limit(t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() != nil {
-		return
-	}
-	limit := max(t.UnixMilli(), 1)
-	if t.Year() > 9999 || limit >= s.deadline() {
-		return
-	}
-	s.delta.limit = limit
-	s.changed()
+// extends it. A time in the past ends the session when it is saved. Without a
+// session it does nothing. Error: [ErrUnavailable].
+func (s *Session) Limit(t time.Time) error {
+	return s.change(func() {
+		limit := max(t.UnixMilli(), 1)
+		if t.Year() <= 9999 && limit < s.deadline() {
+			s.delta.limit = limit
+		}
+	})
 }
 
-// LeaveCookie lets this response go out without a cookie that only moves the
-// idle limit. It is for a session that another process may have changed,
-// without this one knowing: an older cookie must not take the place of a newer
-// one.
+// LeaveCookie is for the packages of this module. It lets this response go out
+// without a cookie that only moves the idle limit: for a session that another
+// process may have changed, without this one knowing, an older cookie must not
+// take the place of a newer one. After the response began it does nothing.
 func (s *Session) LeaveCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

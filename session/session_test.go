@@ -68,7 +68,7 @@ func TestRenewBeginsAnEmptySessionAndEndsTheOld(t *testing.T) {
 		b.set("a", "1")
 		b.set("b", "2")
 		old, oldID := b.clone(), b.id()
-		b.with(func(s *session.Session) { require.NoError(t, s.Renew(false)) })
+		b.with(func(s *session.Session) { require.NoError(t, s.Renew()) })
 		require.NotEqual(t, oldID, b.id())
 		require.Equal(t, "", b.value("a"))
 		require.Equal(t, "", b.value("b"))
@@ -174,7 +174,7 @@ func TestRevokeEndsOlderSessionsOnly(t *testing.T) {
 			signIn := func() *browser {
 				b := newBrowser(t, m)
 				b.with(func(s *session.Session) {
-					require.NoError(t, s.Renew(false))
+					require.NoError(t, s.Renew())
 					s.Tag("user 7")
 				})
 				require.NoError(t, b.load())
@@ -216,7 +216,7 @@ func TestRevokeAtComparesTheForeignClockOnly(t *testing.T) {
 				tag := "sid " + row.name
 				b := newBrowser(t, newManager(t, c))
 				b.with(func(s *session.Session) {
-					require.NoError(t, s.Renew(false))
+					require.NoError(t, s.Renew())
 					s.TagAt(tag, row.stamp)
 				})
 				require.NoError(t, b.load())
@@ -226,7 +226,7 @@ func TestRevokeAtComparesTheForeignClockOnly(t *testing.T) {
 
 				late := newBrowser(t, b.m) // a login that finds the mark
 				late.with(func(s *session.Session) {
-					require.NoError(t, s.Renew(false))
+					require.NoError(t, s.Renew())
 					s.TagAt(tag, row.stamp)
 					err := s.Save(t.Context())
 					if row.ends {
@@ -358,7 +358,7 @@ func TestStampsOfAClockThatIsFarOff(t *testing.T) {
 				b := newBrowser(t, newManager(t, c))
 				tag := fmt.Sprint(stamp.Unix())
 				b.with(func(s *session.Session) {
-					require.NoError(t, s.Renew(false))
+					require.NoError(t, s.Renew())
 					s.TagAt(tag, stamp)
 				})
 				require.NoError(t, b.load())
@@ -378,8 +378,9 @@ func TestTaggingAgainRevivesNothing(t *testing.T) {
 			at := time.Unix(1_800_000_000, 0)
 			b := newBrowser(t, newManager(t, c))
 			b.with(func(s *session.Session) {
-				s.Tag("before there is a session") // does nothing
-				require.NoError(t, s.Renew(false))
+				require.NoError(t, s.Tag("before there is a session"), "does nothing")
+				require.NoError(t, s.Delete("before there is a session"))
+				require.NoError(t, s.Renew())
 				s.Tag("t")
 				s.TagAt("t", at)
 			})
@@ -393,7 +394,7 @@ func TestTaggingAgainRevivesNothing(t *testing.T) {
 
 			b = newBrowser(t, b.m)
 			b.with(func(s *session.Session) {
-				require.NoError(t, s.Renew(false))
+				require.NoError(t, s.Renew())
 				s.TagAt("u", at)
 			})
 			b.with(func(s *session.Session) { s.TagAt("u", at.Add(time.Hour)) })

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/signet-go/signet/internal/seal"
 )
 
 // A Store keeps small rows for a limited time: revocation marks, recent
@@ -15,21 +13,37 @@ import (
 // sealed, so a store sees neither names nor content; it must not look into
 // them.
 //
-// The rules, which package sessiontest checks:
+// Rules of all methods, which package sessiontest checks with those of each:
 //
-//   - Get returns one element per key, in the order of the keys: nil for a row that is absent or whose time is over. An absent
-//     row is not an error.
-//   - Set writes a row, whatever it held, and starts its time anew.
-//   - Add writes a row only when it is absent, and reports whether it did.
-//   - Swap replaces a row only while it holds old, byte for byte, and reports whether it did: false when the row is absent,
-//     also for an empty old. It never creates a row.
-//   - Delete removes a row that holds old, or with a nil old whatever it holds, and reports whether it removed one.
-//   - Add, Swap and Delete decide and act in one atomic step: of many callers at once, one wins.
+//   - Add, Swap and Delete decide and act in one atomic step: of many callers at once, one wins. A store that does not know
+//     whether it has acted returns an error.
 //   - A row is never dropped before its ttl is over: a store that is full returns an error. A ttl is at least a millisecond.
 //   - What one call has written, every later call sees, through any client of the same store.
 //   - The bytes passed in are the caller's again after the call, and the bytes returned are the caller's to keep and change.
 //   - All methods are safe for concurrent use, and return promptly with an error once ctx is done.
-type Store = seal.Store
+type Store interface {
+	// Get returns one element per key, in the order of the keys: nil for a row
+	// that is absent or whose time is over, and never nil for one that is there,
+	// also when it is empty. An absent row is not an error, and neither are no
+	// keys.
+	Get(ctx context.Context, keys ...string) ([][]byte, error)
+
+	// Set writes a row, whatever it held, and starts its time anew.
+	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
+
+	// Add writes a row only when it is absent or its time is over, and reports
+	// whether it did: false also when the row holds the same value.
+	Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
+
+	// Swap replaces a row only while it holds old, byte for byte, starts its time
+	// anew, and reports whether it did: false when the row is absent, also for an
+	// empty old. It never creates a row.
+	Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error)
+
+	// Delete removes a row that holds old, or with a nil old whatever it holds,
+	// and reports whether it removed one.
+	Delete(ctx context.Context, key string, old []byte) (bool, error)
+}
 
 // timedStore bounds every call of a Store, and makes every failure an
 // ErrUnavailable.

@@ -14,10 +14,14 @@ import (
 // from the Store before somebody asks) and saves changes before the first byte
 // of the response. When they can't be saved, the handler's response is
 // replaced: by 503 with Retry-After when the Store is unavailable, else by 500.
-// Nesting is harmless: an inner Handler of the same Manager passes through.
+// After the first byte they can only be logged. Nesting is harmless: an inner
+// Handler of the same Manager passes through.
 //
 // A response that set or depends on the session carries "Vary: Cookie" and,
-// unless the handler says otherwise, "Cache-Control: private, no-store".
+// unless the handler says otherwise, "Cache-Control: private, no-store". A
+// handler that lets shared caches keep the response is believed only while no
+// cookie has to be set: the idle limit then waits for another response, and a
+// session that is new or has changed overrides it.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.From(r.Context()) != nil {
@@ -180,10 +184,19 @@ func (x *exchange) describe(h http.Header) (shared bool) {
 	}
 	control := h["Cache-Control"]
 	if control == nil {
-		x.control[0] = "private, no-store"
+		x.control[0] = privateResponse
 		h["Cache-Control"] = x.control[:]
 		return false
 	}
+	return sharedCache(control)
+}
+
+// privateResponse keeps a response out of every cache (RFC 9111 §5.2.2).
+const privateResponse = "private, no-store"
+
+// sharedCache reports whether a Cache-Control lets caches keep a response for
+// others than the one who asked.
+func sharedCache(control []string) bool {
 	rules := strings.ToLower(strings.Join(control, ","))
 	return !strings.Contains(rules, "private") && !strings.Contains(rules, "no-store")
 }

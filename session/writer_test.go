@@ -216,7 +216,7 @@ func TestFailedSaveThatTheHandlerSawIsItsOwnToAnswer(t *testing.T) {
 	b := newBrowser(t, newManager(t, session.Config{Store: spy}))
 	w := b.get(func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		require.NoError(t, s.Renew(false))
+		require.NoError(t, s.Renew())
 		s.Tag("t")
 		spy.down.Store(true)
 		require.ErrorIs(t, s.Save(r.Context()), session.ErrUnavailable)
@@ -272,4 +272,31 @@ func TestPanicInTheHandlerSavesNothing(t *testing.T) {
 			panic(errors.New("oops"))
 		})
 	})
+}
+
+// A cache that many people share would hand the cookie to all of them.
+func TestAResponseThatSetsASessionIsNeverKeptByASharedCache(t *testing.T) {
+	rows := []struct{ name, said, sent string }{
+		{"nothing was said", "", "private, no-store"},
+		{"public", "public, max-age=600", "private, no-store"},
+		{"an age alone, which shared caches may use", "max-age=60", "private, no-store"},
+		{"no-cache, which lets it be kept and asked for again", "no-cache", "private, no-store"},
+		{"private stays as the handler said it", "private, max-age=60", "private, max-age=60"},
+		{"no-store stays as the handler said it", "No-Store", "No-Store"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, c session.Config) {
+				b := newBrowser(t, newManager(t, c))
+				answer := b.send(func(w http.ResponseWriter, r *http.Request) {
+					if row.said != "" {
+						w.Header().Set("Cache-Control", row.said)
+					}
+					require.NoError(t, session.From(r.Context()).Set("v", []byte("1")))
+				})
+				require.NotEmpty(t, answer.Header().Get("Set-Cookie"))
+				require.Equal(t, []string{row.sent}, answer.Header()["Cache-Control"])
+			})
+		})
+	}
 }

@@ -139,12 +139,13 @@ export class Visitor {
         // Colours change gradually: pictures and contrast are of the result.
         await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
         await page.screenshot({ path: path.join(screenshots, `${name}-${device}-${colorScheme}.png`), fullPage: true });
-        await this.#scan(`${name} (${device}, ${colorScheme})`, page);
+        await this.scan(`${name} (${device}, ${colorScheme})`, page);
       }
     }
   }
 
-  async #scan(name, page) {
+  // scan looks for what keeps people out of the page, as it is shown now.
+  async scan(name, page = this.page) {
     await page.evaluate(axe.source);
     const { violations } = await page.evaluate(() => window.axe.run(document, { preload: false }));
     for (const { id, help, nodes } of violations) {

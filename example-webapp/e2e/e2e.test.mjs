@@ -3,5 +3,6 @@ import { after } from 'node:test';
 import { closeBrowser } from './browser.mjs';
 import './suites/embedded.mjs';
 import './suites/oidc-provider.mjs';
+import './suites/people.mjs';
 
 after(closeBrowser);

@@ -40,7 +40,8 @@ type key struct {
 
 // NewKeyring parses base64 keys (standard or URL alphabet, padded or not),
 // newest first. It refuses an empty list, keys that are not 32 bytes, repeated
-// keys and keys of one repeated byte, and reports every mistake at once.
+// keys and keys of one repeated byte, and reports every mistake at once, in
+// words that follow the name of the setting.
 func NewKeyring(keys []string) (*Keyring, error) {
 	k := new(Keyring)
 	if err := k.Set(keys); err != nil {
@@ -95,7 +96,8 @@ func (k *Keyring) IDs() []string {
 // is one in 2^36.
 func parseKeys(texts []string) ([]key, error) {
 	if len(texts) == 0 {
-		return nil, errors.New("seal: no keys: at least one base64 key of 32 bytes is needed (session.NewKey makes one)")
+		none := errors.New("no keys: at least one base64 key of 32 bytes is needed (session.NewKey makes one)")
+		return nil, errors.Join(none) // one list of mistakes, as below
 	}
 	var (
 		keys []key
@@ -105,12 +107,12 @@ func parseKeys(texts []string) ([]key, error) {
 	for i, text := range texts {
 		secret, err := parseKey(text)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("seal: key %d of %d: %w", i+1, len(texts), err))
+			errs = append(errs, fmt.Errorf("key %d of %d: %w", i+1, len(texts), err))
 			continue
 		}
 		id := keyID(secret)
 		if first, dup := seen[id]; dup {
-			errs = append(errs, fmt.Errorf("seal: key %d of %d repeats key %d", i+1, len(texts), first))
+			errs = append(errs, fmt.Errorf("key %d of %d repeats key %d", i+1, len(texts), first))
 			continue
 		}
 		seen[id] = i + 1
@@ -124,10 +126,10 @@ func parseKey(text string) ([]byte, error) {
 	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimSpace(text)), "=")
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
-		return nil, errors.New("not base64")
+		return nil, errors.New("not base64: make a key with openssl rand -base64 32")
 	}
 	if len(b) != keySize {
-		return nil, fmt.Errorf("%d bytes, want %d", len(b), keySize)
+		return nil, fmt.Errorf("%d bytes, want %d: make a key with openssl rand -base64 32", len(b), keySize)
 	}
 	if strings.Count(string(b), string(b[:1])) == keySize {
 		return nil, errors.New("one byte repeated, want a random key")

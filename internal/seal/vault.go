@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A Store is session.Store; repeated here so that seal imports nothing of ours.
+// A Store has the methods of session.Store, which says what they promise;
+// repeated here so that seal imports nothing of ours.
 type Store interface {
 	Get(ctx context.Context, keys ...string) ([][]byte, error)
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error

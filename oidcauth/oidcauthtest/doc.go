@@ -37,6 +37,9 @@
 //     [Hang], [Endless], [Rewrite], [Times] and more, or a function of your own.
 //   - [Provider.Configure] changes the settings while it runs.
 //
+// A second one may be a claims provider, whose word is passed on in the first
+// one's tokens ([Token.AddSource]).
+//
 // What it received is in [Provider.Requests].
 //
 // In memory there are no sockets, so that time in a testing/synctest bubble

@@ -33,6 +33,9 @@ const (
 	// API is a protected resource for tests of clients that call one: it answers
 	// any method at and below its path, to holders of an access token of the provider's.
 	API Endpoint = "api"
+	// Claims tells distributed claims to whoever has their access token (OpenID
+	// Connect Core §5.6.2). See [Provider.DistributedSource].
+	Claims Endpoint = "claims"
 
 	// Unknown stands for all other paths in the record. They are answered 404.
 	Unknown Endpoint = "unknown"
@@ -69,7 +72,7 @@ func (p *Provider) endpointOf(path string) Endpoint {
 	case rest == wellKnown:
 		return Discovery
 	case e == JWKS, e == Authorize, e == PAR, e == TokenEndpoint, e == UserInfo,
-		e == Revocation, e == Introspection, e == EndSession, e == API:
+		e == Revocation, e == Introspection, e == EndSession, e == API, e == Claims:
 		return e
 	case strings.HasPrefix(rest, "/api/"):
 		return API
@@ -100,6 +103,8 @@ func (p *Provider) handler(e Endpoint) http.HandlerFunc {
 		return p.serveEndSession
 	case API:
 		return p.serveAPI
+	case Claims:
+		return p.serveClaims
 	}
 	return http.NotFound
 }

@@ -21,21 +21,22 @@ import (
 type Provider struct {
 	network *Network
 
-	mu         sync.Mutex
-	settings   Settings
-	owner      string // of its keys
-	generation int    // of its keys
-	hooks      hooks
-	intercepts map[Endpoint][]Middleware
-	record     []*Request
-	sessions   map[string]*Session       // by the value of the provider's own cookie
-	signIns    int                       // sessions started so far
-	pushed     map[string]*pushedRequest // by request_uri
-	codes      map[string]*code
-	refreshes  map[string]*refreshToken
-	accesses   map[string]*accessToken
-	seen       map[string]time.Time // jti of assertions and proofs
-	nonces     map[string]bool      // DPoP nonces in force
+	mu          sync.Mutex
+	settings    Settings
+	owner       string // of its keys
+	generation  int    // of its keys
+	hooks       hooks
+	intercepts  map[Endpoint][]Middleware
+	record      []*Request
+	sessions    map[string]*Session       // by the value of the provider's own cookie
+	signIns     int                       // sessions started so far
+	pushed      map[string]*pushedRequest // by request_uri
+	codes       map[string]*code
+	refreshes   map[string]*refreshToken
+	accesses    map[string]*accessToken
+	distributed map[string]func() string // what a source answers, by its access token
+	seen        map[string]time.Time     // jti of assertions and proofs
+	nonces      map[string]bool          // DPoP nonces in force
 }
 
 // NewProvider returns a provider that answers in memory, through [Provider.RoundTrip],
@@ -43,15 +44,16 @@ type Provider struct {
 // that outlives a request, so it works inside a testing/synctest bubble.
 func NewProvider(s Settings) *Provider {
 	p := &Provider{
-		settings:   s.withDefaults(),
-		intercepts: map[Endpoint][]Middleware{},
-		sessions:   map[string]*Session{},
-		pushed:     map[string]*pushedRequest{},
-		codes:      map[string]*code{},
-		refreshes:  map[string]*refreshToken{},
-		accesses:   map[string]*accessToken{},
-		seen:       map[string]time.Time{},
-		nonces:     map[string]bool{},
+		settings:    s.withDefaults(),
+		intercepts:  map[Endpoint][]Middleware{},
+		sessions:    map[string]*Session{},
+		pushed:      map[string]*pushedRequest{},
+		codes:       map[string]*code{},
+		refreshes:   map[string]*refreshToken{},
+		accesses:    map[string]*accessToken{},
+		distributed: map[string]func() string{},
+		seen:        map[string]time.Time{},
+		nonces:      map[string]bool{},
 	}
 	p.owner = p.settings.Issuer
 	p.network = NewNetwork()

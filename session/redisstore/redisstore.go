@@ -16,6 +16,11 @@
 // their lifetime come back to life. With replication, a failover can lose the
 // last writes; WAIT or min-replicas-to-write narrow that.
 //
+// go-redis makes a command again, up to Options.MaxRetries times, when its
+// connection breaks. Reads and Set are; Add, Swap and Delete are not, whatever
+// MaxRetries says, because their second try would misreport what the first has
+// done: they return an error, and what they did is seen by the next read.
+//
 // Give each application a Prefix, a database or a server of its own.
 package redisstore
 
@@ -30,23 +35,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultPrefix stands in front of every key unless Store.Prefix says
-// otherwise.
+// DefaultPrefix stands in front of every key of a [Store] that has no other.
 const DefaultPrefix = "signet:"
 
-// A Store is a session.Store in Redis. Safe for concurrent use once its fields
-// are set.
+// A Store is a session.Store in Redis: make it with [New], since the zero value
+// has no client. Safe for concurrent use once its fields are set.
 type Store struct {
-	// Prefix stands in front of every key [DefaultPrefix]. Set it before first
-	// use.
+	// Prefix stands in front of every key. Set it before first use. New sets
+	// [DefaultPrefix]; zero means no prefix, for a database of one's own.
 	Prefix string
 
 	client redis.UniversalClient
 	obeys  bool // the client ends a call when its context ends
 }
 
-// New returns a Store that uses client, which stays the caller's to close. It
-// does no I/O.
+// New returns a [Store] that uses client, which stays the caller's to close. It
+// does no I/O: Redis may be down.
 func New(client redis.UniversalClient) *Store {
 	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
 }
@@ -63,17 +67,50 @@ func obeysContext(client redis.UniversalClient) bool {
 	return false
 }
 
-// Scripts touch one key each, so they run in Cluster. GET of an absent key is
-// false in Lua, which equals no string.
+// script is Lua that touches one key, so that it runs in Cluster.
+type script struct{ source, hash string }
+
+func newScript(source string) script { return script{source, redis.NewScript(source).Hash()} }
+
+// GET of an absent key is false in Lua, which equals no string.
 var (
-	swap = redis.NewScript(`
+	swap = newScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`)
-	deleteIf = redis.NewScript(`
+	deleteIf = newScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 )
+
+// once is a command that go-redis must not make again by itself, as it does
+// when a connection breaks: what was done already would be found undone, or
+// done by somebody else.
+type once struct{ *redis.Cmd }
+
+// NoRetry implements redis.Cmder.
+func (once) NoRetry() bool { return true }
+
+// do makes a command once. An error means that it was done or was not.
+func (s *Store) do(ctx context.Context, args ...any) *redis.Cmd {
+	cmd := once{redis.NewCmd(ctx, args...)}
+	if args[0] == "eval" || args[0] == "evalsha" {
+		cmd.SetFirstKeyPos(3) // Cluster goes to the key's node
+	}
+	_ = s.client.Process(ctx, cmd) // cmd has the error
+	return cmd.Cmd
+}
+
+// run runs a script, by its hash if the server knows it.
+func (s *Store) run(ctx context.Context, script script, key string, args ...any) (bool, error) {
+	rest := append([]any{1, s.Prefix + key}, args...)
+	cmd := s.do(ctx, append([]any{"evalsha", script.hash}, rest...)...)
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		cmd = s.do(ctx, append([]any{"eval", script.source}, rest...)...)
+	}
+	n, err := cmd.Int()
+	return n == 1, err
+}
 
 // Get implements session.Store with one round trip (in Cluster, one to each
 // node concerned). It tries again, once, when the connection turns out to be
@@ -128,7 +165,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 // Add implements session.Store.
 func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
-		err := s.client.SetArgs(ctx, s.Prefix+key, value, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+		err := s.do(ctx, "set", s.Prefix+key, value, "px", ttl.Milliseconds(), "nx").Err()
 		if errors.Is(err, redis.Nil) {
 			return false, nil
 		}
@@ -139,19 +176,17 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 // Swap implements session.Store.
 func (s *Store) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
 	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
-		n, err := swap.Run(ctx, s.client, []string{s.Prefix + key}, old, value, ttl.Milliseconds()).Int()
-		return n == 1, err
+		return s.run(ctx, swap, key, old, value, ttl.Milliseconds())
 	})
 }
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, key string, old []byte) (bool, error) {
 	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
-		if old == nil {
-			n, err := s.client.Del(ctx, s.Prefix+key).Result()
-			return n == 1, err
+		if old != nil {
+			return s.run(ctx, deleteIf, key, old)
 		}
-		n, err := deleteIf.Run(ctx, s.client, []string{s.Prefix + key}, old).Int()
+		n, err := s.do(ctx, "del", s.Prefix+key).Int()
 		return n == 1, err
 	})
 }

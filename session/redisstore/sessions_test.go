@@ -63,7 +63,7 @@ func load(m *session.Manager, cookie string) (after string, err error) {
 
 func signIn(t *testing.T, m *session.Manager) (cookie string) {
 	return request(m, "", func(s *session.Session) {
-		require.NoError(t, s.Renew(false))
+		require.NoError(t, s.Renew())
 		require.NoError(t, s.SetToken("t", "0"))
 		s.Tag("user")
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 )
 
+// checkGet asks for rows in another order, one of them absent, one twice.
 func checkGet(c *checker) {
 	c.set(c.key("a"), "1", long)
 	c.set(c.key("c"), "3", long)
@@ -18,8 +19,10 @@ func checkGet(c *checker) {
 	}
 }
 
+// checkGetNothing asks for no row.
 func checkGetNothing(c *checker) { c.get() }
 
+// checkExpiry lets rows end, and then makes every call on one of them.
 func checkExpiry(c *checker) {
 	for _, name := range []string{"add", "swap", "delete", "get"} {
 		c.set(c.key(name), "1", short)
@@ -42,6 +45,7 @@ func (c *checker) waitUntilAbsent(key string) {
 	c.broken("a row with a ttl of %v is there after %v", short, 10*short)
 }
 
+// checkKept writes more rows than a small cache would keep.
 func checkKept(c *checker) {
 	const rows = 500
 	for i := range rows {
@@ -52,6 +56,7 @@ func checkKept(c *checker) {
 	}
 }
 
+// checkSet writes over a row, and waits until the time of the first value is over.
 func checkSet(c *checker) {
 	c.set(c.key("a"), "1", short)
 	c.set(c.key("a"), "2", long)
@@ -60,6 +65,7 @@ func checkSet(c *checker) {
 	c.holds(c.key("a"), []byte("2"))
 }
 
+// checkAdd adds to an absent row, to one that is there, and to one that was deleted.
 func checkAdd(c *checker) {
 	c.add(c.key("a"), "1", true)
 	c.add(c.key("a"), "2", false)
@@ -69,6 +75,7 @@ func checkAdd(c *checker) {
 	c.add(c.key("a"), "3", true)
 }
 
+// checkSwap swaps wrong and right old values, and waits until the time of the first is over.
 func checkSwap(c *checker) {
 	c.set(c.key("a"), "1", short)
 	c.swap(c.key("a"), []byte("0"), "2", false)
@@ -80,6 +87,7 @@ func checkSwap(c *checker) {
 	c.holds(c.key("a"), []byte("2"))
 }
 
+// checkSwapAbsent swaps a row that is not there.
 func checkSwapAbsent(c *checker) {
 	c.swap(c.key("a"), []byte("1"), "2", false)
 	c.swap(c.key("a"), []byte{}, "2", false)
@@ -87,6 +95,7 @@ func checkSwapAbsent(c *checker) {
 	c.holds(c.key("a"), nil)
 }
 
+// checkDelete deletes absent rows, wrong values, right values and anything.
 func checkDelete(c *checker) {
 	c.delete(c.key("a"), nil, false)
 	c.delete(c.key("a"), []byte("1"), false)
@@ -101,6 +110,7 @@ func checkDelete(c *checker) {
 	c.holds(c.key("a"), nil)
 }
 
+// checkBytes writes an empty value, every byte and a long value.
 func checkBytes(c *checker) {
 	all := make([]byte, 256)
 	for i := range all {
@@ -114,6 +124,7 @@ func checkBytes(c *checker) {
 	}
 }
 
+// checkCopies changes the bytes that it passed in, and those that it got.
 func checkCopies(c *checker) {
 	value := []byte("1")
 	if err := c.Set(c.Context(), c.key("a"), value, long); err != nil {
@@ -156,10 +167,12 @@ func (c *checker) race(call func(i int) (bool, error)) {
 	}
 }
 
+// checkAddRace adds one row from many goroutines.
 func checkAddRace(c *checker) {
 	c.race(func(i int) (bool, error) { return c.Add(c.Context(), c.key("a"), []byte{byte(i)}, long) })
 }
 
+// checkSwapRace swaps one value from many goroutines.
 func checkSwapRace(c *checker) {
 	c.set(c.key("a"), "old", long)
 	c.race(func(i int) (bool, error) {
@@ -167,11 +180,13 @@ func checkSwapRace(c *checker) {
 	})
 }
 
+// checkDeleteRace deletes one row from many goroutines.
 func checkDeleteRace(c *checker) {
 	c.set(c.key("a"), "old", long)
 	c.race(func(int) (bool, error) { return c.Delete(c.Context(), c.key("a"), []byte("old")) })
 }
 
+// checkContext makes every call with a context that is done.
 func checkContext(c *checker) {
 	c.set(c.key("a"), "1", long)
 	ctx, cancel := context.WithCancel(c.Context())

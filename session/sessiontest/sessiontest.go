@@ -1,4 +1,4 @@
-// Package sessiontest checks implementations of session.Store. Each failure
+// Package sessiontest checks implementations of [session.Store]. Each failure
 // quotes the rule that was broken:
 //
 //	func TestStore(t *testing.T) {
@@ -22,10 +22,11 @@ const (
 	short = 300 * time.Millisecond // ends within one
 )
 
-// Run checks the rules of session.Store against stores that open returns, one
+// Run checks the rules of [session.Store] against stores that open returns, one
 // for each rule. The stores may share their rows: every rule uses keys of its
 // own. It takes about a second, because some rules are about time. It needs a
-// clock that moves, so don't call it inside testing/synctest.
+// clock that moves, so don't call it inside testing/synctest. What only shows
+// over hours, or when a server is full or fails, it does not check.
 func Run(t *testing.T, open func(t *testing.T) session.Store) {
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
@@ -41,6 +42,7 @@ type rule struct {
 	check      func(c *checker)
 }
 
+// rules are all that Run checks.
 var rules = []rule{
 	{"Get", "Get returns one element per key, in the order of the keys: nil for a row that is absent.", checkGet},
 	{"GetNothing", "Get of no keys is no error.", checkGetNothing},
@@ -78,12 +80,14 @@ func (c *checker) broken(format string, args ...any) {
 // key returns a key as a Manager would make it, of its own for each name.
 func (c *checker) key(name string) string { return c.prefix + name }
 
+// random is a key's worth of the alphabet of keys.
 func random() string {
 	b := make([]byte, 24)
 	rand.Read(b)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// get is Get without an error, and with one element per key.
 func (c *checker) get(keys ...string) [][]byte {
 	c.Helper()
 	values, err := c.Get(c.Context(), keys...)
@@ -105,6 +109,7 @@ func (c *checker) holds(key string, want []byte) {
 	}
 }
 
+// show tells an absent row from an empty one.
 func show(b []byte) string {
 	if b == nil {
 		return "nothing"
@@ -112,6 +117,7 @@ func show(b []byte) string {
 	return fmt.Sprintf("%q", b)
 }
 
+// set is Set without an error.
 func (c *checker) set(key, value string, ttl time.Duration) {
 	c.Helper()
 	if err := c.Set(c.Context(), key, []byte(value), ttl); err != nil {
@@ -130,18 +136,21 @@ func (c *checker) says(call string, got bool, err error, want bool) {
 	}
 }
 
+// add fails unless Add reports want.
 func (c *checker) add(key, value string, want bool) {
 	c.Helper()
 	ok, err := c.Add(c.Context(), key, []byte(value), long)
 	c.says("Add", ok, err, want)
 }
 
+// swap fails unless Swap reports want.
 func (c *checker) swap(key string, old []byte, value string, want bool) {
 	c.Helper()
 	ok, err := c.Swap(c.Context(), key, old, []byte(value), long)
 	c.says("Swap", ok, err, want)
 }
 
+// delete fails unless Delete reports want.
 func (c *checker) delete(key string, old []byte, want bool) {
 	c.Helper()
 	ok, err := c.Delete(c.Context(), key, old)

@@ -103,3 +103,7 @@ func TestBrokenStoresFailTheirRule(t *testing.T) {
 func TestGoodStorePasses(t *testing.T) {
 	sessiontest.Run(t, func(*testing.T) session.Store { return session.NewMemoryStore() })
 }
+
+func TestStoreOfTheExamplePasses(t *testing.T) {
+	sessiontest.Run(t, func(*testing.T) session.Store { return newShelf() })
+}

@@ -2,19 +2,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 // Control is how a test looks into the provider and breaks it:
 //
-//	GET    /control/requests           {"requests":[{route, method, status, grant_type, error, auth, dpop}], "counts":{"token:refresh_token":1, …}}
+//	GET    /control/requests           {"requests":[{route, method, status, grant_type, sub, at, error, auth, dpop}], "counts":{"token:refresh_token":1, …}}
 //	DELETE /control/requests           forgets them
 //	PUT    /control/faults             replaces the list of faults, [] heals: see fault below
+//	GET    /control/faults             the list, each with its hits: how many requests have met it
 //	POST   /control/rotate-keys        new signing keys; {"keep":true} goes on publishing the old ones
 //	POST   /control/backchannel-logout {"client_id","sub","sid"}: sends a logout token, 200 or 502 by the client's answer
 //
-// A fault is {path, status, headers, body, delay, drop, times}: requests to path ("*" is every
-// one) wait delay milliseconds, then get status with body. With drop "before"
-// the connection ends without an answer; with drop "after" the request is
-// carried out and its answer lost. It holds for so many times, else for ever.
+// A fault is {path, status, headers, body, delay, hold, drop, times}: requests to path ("*" is every
+// one) wait delay milliseconds, or with hold until the list is replaced, then get
+// status with body. With drop "before" the connection ends without an answer; with
+// drop "after" the request is carried out and its answer lost. It holds for so many
+// times, else for ever.
+//
+// In a request, sub is whose tokens were asked for and at is when the answer was
+// made, in milliseconds.
 export class Control {
   requests = [];
   faults = [];
+  #release = () => {};
+  #released = Promise.resolve();
 
   // recorder is koa middleware: it writes down what oidc-provider made of a request.
   recorder() {
@@ -22,12 +29,14 @@ export class Control {
       try {
         await next();
       } finally {
-        const { route, params, body } = ctx.oidc ?? {};
+        const { route, params, body, entities } = ctx.oidc ?? {};
         this.requests.push({
           route: route ?? ctx.path,
           method: ctx.method,
           status: ctx.status,
           grant_type: params?.grant_type ?? body?.grant_type,
+          sub: entities?.Account?.accountId,
+          at: Date.now(),
           error: ctx.body?.error,
           auth: authentication(ctx, body ?? {}),
           dpop: Boolean(ctx.get('dpop')),
@@ -44,7 +53,8 @@ export class Control {
   #routes = {
     'GET /control/requests': () => ({ requests: this.requests, counts: this.#counts() }),
     'DELETE /control/requests': () => { this.requests = []; },
-    'PUT /control/faults': (body) => { this.faults = body; },
+    'PUT /control/faults': (body) => this.#setFaults(body),
+    'GET /control/faults': () => this.faults,
     'POST /control/rotate-keys': (body) => this.rotateKeys(body.keep ?? false),
     'POST /control/backchannel-logout': async (body) => {
       const client = await this.provider.Client.find(body.client_id);
@@ -64,6 +74,12 @@ export class Control {
     res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}));
   }
 
+  #setFaults(faults) {
+    this.#release();
+    this.faults = faults.map((fault) => ({ hits: 0, ...fault }));
+    this.#released = new Promise((resolve) => { this.#release = resolve; });
+  }
+
   #counts() {
     const counts = {};
     for (const { route, grant_type: grant } of this.requests) {
@@ -79,6 +95,8 @@ export class Control {
     const fault = this.faults.find((f) => (f.path === '*' || f.path === pathname) && f.times !== 0);
     if (!fault) return serve();
     if (fault.times) fault.times -= 1;
+    fault.hits += 1;
+    if (fault.hold) await this.#released;
     if (fault.delay) await sleep(fault.delay);
     if (fault.drop === 'before') return req.socket.destroy();
     if (fault.drop === 'after') {

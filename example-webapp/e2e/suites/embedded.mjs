@@ -60,22 +60,6 @@ describe('at the embedded provider', () => {
     }
   });
 
-  walkHere('the keyboard is enough to sign in and out', async ({ page }) => {
-    await page.goto('/');
-    await tabTo(page, 'Sign in');
-    await page.keyboard.press('Enter');
-    await atForm(page);
-    await tabTo(page, 'Username');
-    await page.keyboard.type('alice');
-    await page.keyboard.press('Tab');
-    await page.keyboard.type('wonderland');
-    await page.keyboard.press('Enter');
-    await page.waitForURL(`${app.url}/`);
-    await tabTo(page, 'Sign out');
-    await page.keyboard.press('Enter');
-    await page.waitForURL((url) => url.origin !== app.url || url.pathname === '/auth/signed-out');
-  });
-
   walkHere('it works without JavaScript', async (visitor) => {
     const { page } = visitor;
     await page.goto('/profile?tab=keys');
@@ -163,16 +147,3 @@ describe('at the embedded provider', () => {
     await visitor.look('signed-out');
   });
 });
-
-// tabTo presses Tab until what has the focus carries the name.
-async function tabTo(page, name) {
-  for (let i = 0; i < 30; i++) {
-    await page.keyboard.press('Tab');
-    const focused = await page.evaluate(() => {
-      const { activeElement: element } = document;
-      return element.labels?.[0]?.textContent ?? element.textContent;
-    });
-    if (focused.trim() === name) return;
-  }
-  throw new Error(`Tab does not reach "${name}"`);
-}

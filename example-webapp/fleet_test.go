@@ -1,0 +1,154 @@
+package main_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	// fleetAPI is the resource that the access tokens of a fleet are for, so that they are JWTs which the demo API verifies
+	// by itself and whose subject it tells.
+	fleetAPI = "urn:example:fleet"
+
+	// shortLife is how long those tokens live, by the provider's clock.
+	shortLife = 5 * time.Second
+
+	// leastGap is the shortest time between two refreshes for one user that are of two expiries: a fifth of the life is the
+	// margin before the end in which a token is renewed.
+	leastGap = shortLife * 4 / 5
+)
+
+// A fleet is the example in several processes behind one name, at npm's oidc-provider with rotating refresh tokens, where the
+// second use of one ends all that came from the login.
+type fleet struct {
+	*npmProvider
+	processes []*process
+	transport *http.Transport
+}
+
+// startFleet starts so many processes. life is the access tokens', of users and machines; pairs are the environment beyond what
+// the provider needs.
+func startFleet(t *testing.T, size int, life time.Duration, pairs ...string) *fleet {
+	t.Helper()
+	f := &fleet{transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	t.Cleanup(f.transport.CloseIdleConnections)
+	for range size {
+		f.processes = append(f.processes, newProcess(t))
+	}
+	front := f.processes[0].base
+	f.npmProvider = startNPMProvider(t, map[string]any{
+		"host": "127.0.0.1", "accounts": fleetAccounts(), "refreshAlways": true, "defaultResource": fleetAPI,
+		"resources": map[string]any{fleetAPI: map[string]any{"scope": "read"}},
+		"ttl":       map[string]any{"AccessToken": life.Seconds(), "ClientCredentials": life.Seconds()},
+		"clients": []any{map[string]any{
+			"client_id": "app", "client_secret": "a secret of the fleet", "redirect_uris": []string{front + "/auth/callback"},
+		}},
+	})
+	for _, p := range f.processes {
+		// Each has its own demo API, so that the first one does not work for all.
+		p.set("BASE_URL", front, "API_URL", p.base+"/demo/api", "OIDC_ISSUER", f.Issuer, "OIDC_CLIENT_ID", "app",
+			"OIDC_CLIENT_SECRET", "a secret of the fleet", "OIDC_RESOURCE", fleetAPI, "OIDC_USERINFO", "false", "OIDC_PAR", "off",
+			"OIDC_TIMEOUT", "30s", "REDIS_TIMEOUT", "10s", // the machine may be busy
+			"SESSION_KEYS", "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=")
+		p.set(pairs...)
+		t.Cleanup(func() { p.complain(t) }) // when it has ended: what launch registers comes first
+		p.launch(t)
+	}
+	return f
+}
+
+// fleetAccounts are the people that the fleet's provider knows: user-0, user-1 and so on.
+func fleetAccounts() map[string]any {
+	accounts := map[string]any{}
+	for i := range 50 {
+		accounts[userName(i)] = map[string]any{"name": fmt.Sprintf("User %d", i)}
+	}
+	return accounts
+}
+
+func userName(i int) string { return fmt.Sprintf("user-%d", i) }
+
+// base is the address of the process that the i-th request goes to.
+func (f *fleet) base(i int) string { return f.processes[i%len(f.processes)].base }
+
+// A tokenCall is what the provider wrote down about one request to its token endpoint.
+type tokenCall struct {
+	Route string `json:"route"`
+	Grant string `json:"grant_type"`
+	User  string `json:"sub"`
+	Error string `json:"error"`
+	At    int64  `json:"at"` // Unix milliseconds
+}
+
+// tokenCalls returns the requests with this grant that the provider has carried out since they were last forgotten.
+func (f *fleet) tokenCalls(grant string) []tokenCall {
+	f.t.Helper()
+	var answer struct {
+		Requests []tokenCall `json:"requests"`
+	}
+	f.control(http.MethodGet, "requests", nil, &answer)
+	return slices.DeleteFunc(answer.Requests, func(c tokenCall) bool { return c.Route != "token" || c.Grant != grant })
+}
+
+// refreshes returns the refreshes by user. None may have failed, and no two may be of one expiry.
+func (f *fleet) refreshes() map[string][]tokenCall {
+	f.t.Helper()
+	byUser := map[string][]tokenCall{}
+	for _, c := range f.tokenCalls("refresh_token") {
+		require.Empty(f.t, c.Error, "a refresh of %s failed", c.User)
+		byUser[c.User] = append(byUser[c.User], c)
+	}
+	for user, calls := range byUser {
+		slices.SortFunc(calls, func(a, b tokenCall) int { return cmp.Compare(a.At, b.At) })
+		for i := 1; i < len(calls); i++ {
+			gap := time.Duration(calls[i].At-calls[i-1].At) * time.Millisecond
+			require.GreaterOrEqual(f.t, gap, leastGap, "%s got two tokens for one expiry", user)
+		}
+	}
+	return byUser
+}
+
+// forget makes the provider forget the requests that it has written down.
+func (f *fleet) forget() {
+	f.t.Helper()
+	f.control(http.MethodDelete, "requests", nil, nil)
+}
+
+// A fault is what e2e/provider/control.mjs does to requests.
+type fault map[string]any
+
+// bend replaces the faults of the provider's token endpoint; none heals it, and lets go what was held.
+func (f *fleet) bend(faults ...fault) {
+	f.t.Helper()
+	list := make([]fault, 0, len(faults))
+	for _, one := range faults {
+		one = maps.Clone(one)
+		one["path"] = "/token"
+		list = append(list, one)
+	}
+	f.control(http.MethodPut, "faults", list, nil)
+}
+
+// hits is how many requests have met the first fault.
+func (f *fleet) hits() int {
+	f.t.Helper()
+	var faults []struct {
+		Hits int `json:"hits"`
+	}
+	f.control(http.MethodGet, "faults", nil, &faults)
+	require.NotEmpty(f.t, faults)
+	return faults[0].Hits
+}
+
+// awaitHit waits until a request has met the first fault.
+func (f *fleet) awaitHit() {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool { return f.hits() > 0 }, 10*time.Second, 5*time.Millisecond, "nothing reached the provider")
+}

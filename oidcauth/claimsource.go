@@ -1,0 +1,237 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxClaimSources bounds how many sources one document may have us use. Real ones have one or two.
+const maxClaimSources = 8
+
+// A claimSource is where some claims are (Core §5.6.2): in a JWT that came along, or at an endpoint. It is what a document
+// says, and nothing in it is believed yet.
+type claimSource struct {
+	// name is the document's own name for the source; claims are those that it is named for.
+	name   string
+	claims []string
+
+	// jwt is that of aggregated claims, else "".
+	jwt string
+
+	// endpoint answers distributed claims to whoever has accessToken, which may be "".
+	endpoint, accessToken string
+}
+
+// parseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in the order of the names. Only
+// names that are wanted are looked at, and only the sources of those: a document may have others for others. One of them that
+// makes no sense refuses all.
+func parseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]claimSource, error) {
+	o, err := optionalObject(document)
+	if err != nil || !o.present("_claim_names") {
+		return nil, err
+	}
+	names, err := parseObject(o.values["_claim_names"])
+	if err != nil {
+		return nil, fmt.Errorf("_claim_names: %w", err)
+	}
+	var sources []claimSource
+	for _, claim := range names.names {
+		if !wanted(claim) {
+			continue
+		}
+		name, err := names.text(claim)
+		if err != nil || name == "" {
+			return nil, fmt.Errorf("_claim_names: %s: expected the name of a source", quoteShort(claim))
+		}
+		i := slices.IndexFunc(sources, func(s claimSource) bool { return s.name == name })
+		if i < 0 {
+			i, sources = len(sources), append(sources, claimSource{name: name})
+		}
+		sources[i].claims = append(sources[i].claims, claim)
+	}
+	if len(sources) > maxClaimSources {
+		return nil, fmt.Errorf("_claim_names: expected at most %d sources, got %d", maxClaimSources, len(sources))
+	}
+	return sources, readClaimSources(sources, o)
+}
+
+// readClaimSources completes sources from a document's _claim_sources.
+func readClaimSources(sources []claimSource, document object) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	all, err := parseObject(document.values["_claim_sources"])
+	if err != nil {
+		return fmt.Errorf("_claim_sources: %w", err)
+	}
+	for i := range sources {
+		one, err := parseObject(all.values[sources[i].name])
+		if err == nil {
+			err = sources[i].read(one)
+		}
+		if err != nil {
+			return fmt.Errorf("_claim_sources: %s: %w", quoteShort(sources[i].name), err)
+		}
+	}
+	return nil
+}
+
+// read reads one member of _claim_sources. A source is of one type: with two, one reader would verify this and another that.
+func (s *claimSource) read(o object) error {
+	if o.has("JWT") == o.has("endpoint") {
+		return errors.New("expected either JWT or endpoint")
+	}
+	if o.has("JWT") {
+		s.jwt, _ = o.text("JWT")
+		if s.jwt == "" {
+			return errors.New("JWT: expected a token")
+		}
+		return nil
+	}
+	var err error
+	if s.endpoint, err = o.text("endpoint"); err != nil || s.endpoint == "" {
+		return errors.New("endpoint: expected a URL")
+	}
+	// It goes into a header as it is (RFC 6750 §2.1).
+	s.accessToken, err = credential(o, "access_token")
+	return err
+}
+
+// claimSources takes claims from the claims providers that the configuration names. With none it takes nothing, and asks
+// nobody. It is safe for concurrent use.
+type claimSources struct {
+	issuer    string // the OpenID provider's, for the log
+	providers []*claimsProvider
+	limit     time.Duration // for all sources of a login
+	log       *slog.Logger
+}
+
+func newClaimSources(c *Config) *claimSources {
+	s := &claimSources{issuer: c.Issuer, limit: c.Timeout, log: c.Logger}
+	for i := range c.Advanced.ClaimsProviders {
+		s.providers = append(s.providers, newClaimsProvider(c, &c.Advanced.ClaimsProviders[i]))
+	}
+	return s
+}
+
+// complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
+// can't be had or is not to be believed is left out, and logged.
+func (s *claimSources) complete(ctx context.Context, subject string, claims json.RawMessage, documents ...json.RawMessage) json.RawMessage {
+	if len(s.providers) == 0 {
+		return claims
+	}
+	// Neither a browser that leaves nor a source that hangs decides over the others.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
+	defer cancel()
+	sources := s.named(ctx, claims, documents)
+	answers := make([]json.RawMessage, len(sources))
+	errs := make([]error, len(sources))
+	var under sync.WaitGroup
+	for i := range sources {
+		under.Go(func() {
+			defer recovered(ctx, s.log, &errs[i])
+			answers[i], errs[i] = s.ask(ctx, &sources[i], subject)
+		})
+	}
+	under.Wait()
+	for i := range sources {
+		err := errs[i]
+		if err == nil {
+			claims, err = mergeSourced(claims, answers[i])
+		}
+		if err != nil {
+			s.refuse(ctx, sources[i].name, err)
+		}
+	}
+	return claims
+}
+
+// named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
+// name a source for the same claim, the first counts.
+func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []claimSource) {
+	known, err := parseObject(claims)
+	if err != nil {
+		s.refuse(ctx, "", err)
+		return nil
+	}
+	named := map[string]bool{}
+	for _, document := range documents {
+		found, err := parseClaimSources(document, func(name string) bool {
+			spoken := slices.ContainsFunc(s.providers, func(p *claimsProvider) bool { return slices.Contains(p.claims, name) })
+			return spoken && !known.has(name) && !named[name]
+		})
+		if err != nil {
+			s.refuse(ctx, "", err)
+			continue
+		}
+		for _, source := range found {
+			for _, name := range source.claims {
+				named[name] = true
+			}
+		}
+		sources = append(sources, found...)
+	}
+	return sources
+}
+
+// ask returns the claims of one source, verified, as a JSON object.
+func (s *claimSources) ask(ctx context.Context, source *claimSource, subject string) (json.RawMessage, error) {
+	trusted := slices.DeleteFunc(slices.Clone(s.providers), func(p *claimsProvider) bool { return len(p.speaksFor(source.claims)) == 0 })
+	raw := source.jwt
+	if source.endpoint != "" {
+		var err error
+		if raw, trusted, err = fetchFrom(ctx, trusted, source); err != nil {
+			return nil, err
+		}
+	}
+	jws, err := parseJWS(raw)
+	if err != nil {
+		return nil, err
+	}
+	// iss chooses whose keys and rules hold; the signature then proves it.
+	iss, err := jws.payload.text("iss")
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(trusted, func(p *claimsProvider) bool { return p.issuer == iss })
+	if i < 0 {
+		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", quoteShort(iss))
+	}
+	if err := trusted[i].verify(ctx, jws, subject); err != nil {
+		return nil, err
+	}
+	return jws.payload.only(trusted[i].speaksFor(source.claims))
+}
+
+// fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
+// answer may be from.
+func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSource) (string, []*claimsProvider, error) {
+	target, err := url.Parse(source.endpoint)
+	if err != nil {
+		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
+	}
+	trusted = slices.DeleteFunc(trusted, func(p *claimsProvider) bool { return p.origins.check(target) != nil })
+	if len(trusted) == 0 {
+		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
+			quoteShort(target.Scheme+"://"+target.Host))
+	}
+	if err := checkEndpoint(trusted[0].issuer, source.endpoint); err != nil {
+		return "", nil, fmt.Errorf("endpoint: %w", err)
+	}
+	raw, err := trusted[0].fetch(ctx, target, source.accessToken)
+	return raw, trusted, err
+}
+
+// refuse tells the log of a source whose claims are left out.
+func (s *claimSources) refuse(ctx context.Context, source string, err error) {
+	s.log.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", s.issuer),
+		slog.String("source", strings.Trim(quoteShort(source), `"`)), reason(err))
+}

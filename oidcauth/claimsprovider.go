@@ -1,0 +1,247 @@
+package oidcauth
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names it as their source in an ID
+// token or in userinfo: aggregated claims come along as a JWT, distributed ones are fetched (Core §5.6.2).
+//
+// What it says is believed in a JWT only that it has signed: iss is Issuer, alg is SigningAlg, aud, when there, has the client's
+// ID, exp, nbf and iat, when there, hold, and it is no other kind of token and not encrypted. sub, when there, names the user at
+// the claims provider; it is compared only where that is the OpenID provider itself. Of the claims in it those are taken that
+// Claims and the OpenID provider both name for it. They stand beside what ID token and userinfo say and never replace it; one
+// half of email and email_verified, or of phone_number and phone_number_verified, is not taken when the other half is somebody
+// else's.
+//
+// Sources are asked once, at the login, together within Config.Timeout and at most eight for each document that names them.
+// Calls are over https, follow no redirect, and go to no private address: not to this machine, its network, or what else is not
+// public. They are dialled without a proxy, whose choice of an address nobody here could check. Plain http and loopback are for
+// an Issuer on loopback, in development. A Config.HTTPClient whose Transport is no *http.Transport dials by itself, and has to
+// keep to that by itself; where it tells of its connections (net/http/httptrace), those to private addresses are closed unused.
+//
+// A source that fails leaves its claims out, with the log event "claim source refused", and the login goes on: a guard that
+// needs such a claim then refuses. So guard by claims that permit something, never by the absence of one that forbids it, and
+// let Hooks.Login refuse where a login without the claim is none.
+type ClaimsProvider struct {
+	// Issuer is the iss of its JWTs, exactly.
+	Issuer string
+
+	// Claims are the names of the claims that it may speak for; there must be one. Claims of the protocol, such as sub and
+	// acr, can't be among them. The claim that has the roles (Config.RolesClaim) is like any other: name it only if this
+	// claims provider may hand out roles.
+	Claims []string
+
+	// SigningAlg is the one accepted algorithm of its JWTs. Empty means RS256.
+	SigningAlg string
+
+	// JWKSURL has its keys. Empty means the jwks_uri in the metadata of Issuer, if it is an OpenID provider (Discovery §4).
+	JWKSURL string
+
+	// Origins lists where its claims endpoints are ("https://claims.example.com"); a source anywhere else is not asked.
+	// Empty means the origin of Issuer.
+	Origins []string
+}
+
+// alg returns SigningAlg with its default.
+func (p *ClaimsProvider) alg() string {
+	if p.SigningAlg == "" {
+		return "RS256"
+	}
+	return p.SigningAlg
+}
+
+// validateClaimsProviders reports every mistake in Advanced.ClaimsProviders.
+func (c *Config) validateClaimsProviders(wrong func(field, format string, args ...any)) {
+	seen := map[string]bool{}
+	for i := range c.Advanced.ClaimsProviders {
+		p := &c.Advanced.ClaimsProviders[i]
+		field := fmt.Sprintf("Advanced.ClaimsProviders[%d].", i)
+		if seen[p.Issuer] {
+			wrong(field+"Issuer", "%q is there twice", p.Issuer)
+		}
+		seen[p.Issuer] = true
+		p.validate(field, wrong)
+	}
+}
+
+func (p *ClaimsProvider) validate(where string, wrong func(field, format string, args ...any)) {
+	if err := p.checkIssuer(); err != nil {
+		wrong(where+"Issuer", "%v", err)
+		return // the other URLs are judged by it
+	}
+	if len(p.Claims) == 0 {
+		wrong(where+"Claims", "is empty; name the claims that %q may speak for", p.Issuer)
+	}
+	for _, name := range p.Claims {
+		if name == "" || foldsTo(name) != "" {
+			wrong(where+"Claims", "%q is a claim of the protocol, which only the OpenID provider speaks for", name)
+		}
+	}
+	if !slices.Contains(signingAlgs, p.alg()) {
+		wrong(where+"SigningAlg", "%q is not one of %s", p.SigningAlg, strings.Join(signingAlgs, ", "))
+	}
+	if p.JWKSURL != "" {
+		if err := p.checkURL(p.JWKSURL); err != nil {
+			wrong(where+"JWKSURL", "%v", err)
+		}
+	}
+	for _, origin := range p.Origins {
+		err := checkOrigin(origin)
+		if err == nil {
+			err = p.checkURL(origin)
+		}
+		if err != nil {
+			wrong(where+"Origins", "%q: %v", origin, err)
+		}
+	}
+}
+
+func (p *ClaimsProvider) checkIssuer() error {
+	if err := checkIssuerURL(p.Issuer); err != nil {
+		return err
+	}
+	if (issuers{configured: p.Issuer}).many() {
+		return errors.New("expected one issuer, got a template of many")
+	}
+	return p.checkURL(p.Issuer)
+}
+
+// checkURL accepts what may be called in the claims provider's name.
+func (p *ClaimsProvider) checkURL(target string) error {
+	if err := checkEndpoint(p.Issuer, target); err != nil {
+		return err
+	}
+	return reachOf(p.Issuer).checkHost(issuerHost(target))
+}
+
+// A claimsProvider is a ClaimsProvider at work. It is safe for concurrent use.
+type claimsProvider struct {
+	issuer  string
+	claims  []string // it may speak for
+	origins apis     // of its endpoints
+	client  *http.Client
+
+	// verifier has its keys and the rules for its JWTs.
+	verifier *verifier
+
+	// sameSubject says that its sub is the OpenID provider's.
+	sameSubject bool
+
+	// pauses leave an endpoint alone for a while that did not answer, so that an outage doesn't delay every login.
+	pauses pauses
+}
+
+// newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
+func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
+	client := newPublicClient(c, reachOf(p.Issuer))
+	known := newProvider(&Config{
+		Issuer: p.Issuer, DiscoveryMaxAge: c.DiscoveryMaxAge, Timeout: c.Timeout, Logger: c.Logger,
+	}, client)
+	if p.JWKSURL != "" {
+		known.believe(&metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
+	}
+	origins := p.Origins
+	if len(origins) == 0 {
+		origins = []string{p.Issuer}
+	}
+	return &claimsProvider{
+		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: newAPIs("Advanced.ClaimsProviders", origins), client: client,
+		verifier:    &verifier{issuers: known.issuers, clientID: c.ClientID, alg: p.alg(), skew: c.Skew, keys: known.keys},
+		sameSubject: issuers{c.Issuer, c.Tenants}.allow(p.Issuer),
+	}
+}
+
+// speaksFor returns those of names that the claims provider may speak for.
+func (p *claimsProvider) speaksFor(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.claims, name) })
+}
+
+// fetch asks an endpoint of the claims provider, which the caller has found among its origins, and returns the JWT that it
+// answers. The access token goes there and nowhere else (RFC 6750 §2.1).
+func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
+	if err := p.pauses.check(p.issuer); err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	if err != nil {
+		return "", errors.New("endpoint: expected a URL that can be called")
+	}
+	req.Header.Set("Accept", "application/jwt")
+	if accessToken != "" {
+		req.Header.Set("Authorization", "Bearer "+accessToken)
+	}
+	a, err := new(endpoint).do("claims", req, []string{accessToken}, p.client.Do)
+	if failed, ok := errors.AsType[*endpointError](err); ok && failed.Status == 0 {
+		_ = p.pauses.failed(p.issuer, p.issuer, err) // err says more
+		return "", err
+	}
+	p.pauses.succeeded(p.issuer) // whatever it answered: one user's error is not everybody's
+	if err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSpace(a.body)), nil
+}
+
+// verify decides that a JWT which names this claims provider as its issuer is good for the user called subject.
+func (p *claimsProvider) verify(ctx context.Context, jws *compactJWS, subject string) error {
+	if err := jws.checkHeader(p.verifier.alg); err != nil {
+		return err
+	}
+	if err := checkNames(jws.payload); err != nil {
+		return err
+	}
+	if err := checkNoOtherKind(jws.payload); err != nil {
+		return err
+	}
+	if err := p.checkScope(jws.payload); err != nil {
+		return err
+	}
+	if err := p.checkSubject(jws.payload, subject); err != nil {
+		return err
+	}
+	return p.verifier.signedBy(ctx, jws)
+}
+
+// checkSubject compares sub where it can be compared: at another party it is that party's name for the user (Core §5.6.2).
+func (p *claimsProvider) checkSubject(claims object, subject string) error {
+	if !claims.has("sub") {
+		return nil
+	}
+	if p.sameSubject {
+		return checkSubject(claims, subject)
+	}
+	_, err := subjectOf(claims)
+	return err
+}
+
+// checkScope checks the claims that say for whom and when a JWT is. They are optional, but when they are made, they must hold.
+func (p *claimsProvider) checkScope(claims object) error {
+	now := clock{time.Now(), p.verifier.skew}
+	if claims.has("aud") {
+		audience, err := claims.texts("aud")
+		if err != nil || !slices.Contains(audience, p.verifier.clientID) {
+			return cmp.Or(err, fmt.Errorf("aud: expected %q in it, got %d other values", p.verifier.clientID, len(audience)))
+		}
+	}
+	if claims.has("exp") {
+		if _, err := now.expiry(claims); err != nil {
+			return err
+		}
+	}
+	if claims.has("iat") {
+		if _, err := now.issuedAt(claims, 0); err != nil {
+			return err
+		}
+	}
+	return now.notBefore(claims)
+}
