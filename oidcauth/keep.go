@@ -97,8 +97,7 @@ func (r *attempt) keepExtra(s *session.Session, rec *record) error {
 		return nil
 	}
 	if len(extra) == 0 {
-		s.Delete(extraName)
-		return nil
+		return s.Delete(extraName)
 	}
 	return s.Set(extraName, extra)
 }
