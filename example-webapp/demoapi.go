@@ -58,7 +58,7 @@ func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *d
 		proofs: newReplayGuard(2 * dpopProofAge), log: log,
 	}
 	if !c.Embedded || o != &c.OIDC {
-		d.intro = &introspector{config: o, client: client, keys: d.keys}
+		d.intro = &introspector{config: o, client: client, keys: d.keys, places: make(chan struct{}, maxIntrospections)}
 	}
 	return d
 }
@@ -80,6 +80,9 @@ type tokenClaims struct {
 	// What only ID tokens (OpenID Connect Core §2) and logout tokens (Back-Channel Logout §2.4) have.
 	Nonce  json.RawMessage `json:"nonce"`
 	Events json.RawMessage `json:"events"`
+	// Core §3.1.3.6, in ID tokens too, and the kind as Keycloak writes it.
+	TokenHash string `json:"at_hash"`
+	Kind      string `json:"typ"`
 }
 
 // token68 is the form of a token in a header (RFC 9110 §11.2).
@@ -116,6 +119,10 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errInvalidToken):
 		d.log.InfoContext(r.Context(), "demo API refused a token", "cause", err)
 		d.challenge(w, http.StatusUnauthorized, "Bearer", "invalid_token")
+	case errors.Is(err, errBusy):
+		d.log.WarnContext(r.Context(), "demo API is busy", "cause", err)
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "busy"})
 	default:
 		d.log.WarnContext(r.Context(), "demo API can't reach the provider", "cause", err)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "provider_unavailable"})
@@ -182,7 +189,8 @@ func (d *demoAPI) verifyJWT(ctx context.Context, token string) (*tokenClaims, er
 }
 
 // checkType refuses tokens of another kind: an ID token or a logout token is no access token, though the same keys signed it (RFC
-// 8725 §3.12). At the embedded provider typ tells them apart; others may omit it, but give only ID tokens a nonce.
+// 8725 §3.12). At the embedded provider typ tells them apart; others may omit it, but give only ID tokens a nonce, or say
+// what kind it is in the payload, as Keycloak does, whose older releases write the nonce into access tokens, too.
 func (d *demoAPI) checkType(header jose.Header, c *tokenClaims) error {
 	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
 	kind := strings.TrimPrefix(strings.ToLower(typ), "application/")
@@ -191,7 +199,9 @@ func (d *demoAPI) checkType(header jose.Header, c *tokenClaims) error {
 		return nil
 	case d.audience != "" || strings.Contains(kind, "+jwt"):
 		return errors.New("want typ at+jwt")
-	case c.Nonce != nil || c.Events != nil:
+	case !slices.Contains([]string{"", "Bearer", "DPoP"}, c.Kind):
+		return errors.New("typ is of another kind of token")
+	case c.Events != nil, c.TokenHash != "", c.Nonce != nil && c.Kind == "":
 		return errors.New("want an access token, got an ID token or a logout token")
 	}
 	return nil

@@ -27,16 +27,23 @@ const (
 	keysMinAge = 10 * time.Second
 	// maxProviderAnswer bounds what the demo API reads from the provider.
 	maxProviderAnswer = 1 << 20
+	// maxIntrospections is how many tokens are asked about at once: anybody can make up opaque ones.
+	maxIntrospections = 8
 )
+
+// errBusy: too many tokens are being asked about.
+var errBusy = errors.New("too many introspections at once")
 
 // providerKeys are the provider's metadata and public keys, as a resource server needs them. Safe for concurrent use.
 //
-// It is deliberately plain: one lock, one document, one set. A request that comes while keys are fetched waits for them.
+// It is deliberately plain: one document, one set. Whoever needs a key that is not there waits for the fetch, others don't.
 type providerKeys struct {
 	issuer string
 	client *http.Client
 
-	mu sync.Mutex
+	// fetching is held during a fetch, mu never for longer than it takes to look.
+	fetching sync.Mutex
+	mu       sync.Mutex
 	// The last attempt, whatever became of it: the brake counts failures too.
 	tried    time.Time
 	fetched  time.Time
@@ -56,50 +63,55 @@ type providerMetadata struct {
 // Keys that are old but can't be renewed go on to serve: the provider's outage should not become the API's. A kid that is
 // not there causes a fetch, since it may be new.
 func (p *providerKeys) matching(ctx context.Context, header jose.Header) ([]jose.JSONWebKey, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	keys := p.candidates(header)
-	if len(keys) > 0 && time.Since(p.fetched) < keysMaxAge {
+	keys, fetched := p.candidates(header)
+	if len(keys) > 0 && time.Since(fetched) < keysMaxAge {
 		return keys, nil
 	}
 	if err := p.fetch(ctx); err != nil && len(keys) == 0 {
 		return nil, err
 	}
-	return p.candidates(header), nil
+	keys, _ = p.candidates(header)
+	return keys, nil
 }
 
 // endpoint returns the introspection endpoint, empty when the provider has none.
 func (p *providerKeys) endpoint(ctx context.Context) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.fetched.IsZero() {
-		if err := p.fetch(ctx); err != nil {
-			return "", err
-		}
+	known := func() (string, bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.metadata.IntrospectionEndpoint, !p.fetched.IsZero()
 	}
-	return p.metadata.IntrospectionEndpoint, nil
+	if endpoint, ok := known(); ok {
+		return endpoint, nil
+	}
+	if err := p.fetch(ctx); err != nil {
+		return "", err
+	}
+	endpoint, _ := known()
+	return endpoint, nil
 }
 
 // candidates leaves out private and symmetric keys, which a provider that publishes them has lost, and keys for encryption.
-func (p *providerKeys) candidates(header jose.Header) []jose.JSONWebKey {
-	var keys []jose.JSONWebKey
+func (p *providerKeys) candidates(header jose.Header) (keys []jose.JSONWebKey, fetched time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, k := range p.set.Keys {
 		if k.IsPublic() && k.Use != "enc" && (header.KeyID == "" || k.KeyID == header.KeyID) {
 			keys = append(keys, k)
 		}
 	}
-	return keys
+	return keys, p.fetched
 }
 
-// fetch loads metadata and keys unless it tried a moment ago; the caller holds the lock.
+// fetch loads metadata and keys unless somebody tried a moment ago. A caller that goes away does not fail it for the others:
+// the client's own time-out ends it.
 func (p *providerKeys) fetch(ctx context.Context) error {
-	if time.Since(p.tried) < keysMinAge {
-		if p.fetched.IsZero() {
-			return errors.New("the provider's keys were not to be had a moment ago")
-		}
-		return nil
+	p.fetching.Lock()
+	defer p.fetching.Unlock()
+	if due, err := p.mayFetch(); !due {
+		return err
 	}
-	p.tried = time.Now()
+	ctx = context.WithoutCancel(ctx)
 	var metadata providerMetadata
 	if err := p.get(ctx, strings.TrimSuffix(p.issuer, "/")+"/.well-known/openid-configuration", &metadata); err != nil {
 		return err
@@ -111,8 +123,24 @@ func (p *providerKeys) fetch(ctx context.Context) error {
 	if err := p.get(ctx, metadata.JWKSURI, &set); err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.metadata, p.set, p.fetched = metadata, set, time.Now()
 	return nil
+}
+
+// mayFetch is the brake of fetch. It returns an error where there is nothing to go on with.
+func (p *providerKeys) mayFetch() (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.tried) >= keysMinAge {
+		p.tried = time.Now()
+		return true, nil
+	}
+	if p.fetched.IsZero() {
+		return false, errors.New("the provider's keys were not to be had a moment ago")
+	}
+	return false, nil
 }
 
 // get fetches a public document; no credentials go along.
@@ -149,6 +177,7 @@ type introspector struct {
 	config *oidcauth.Config
 	client *http.Client
 	keys   *providerKeys
+	places chan struct{} // as many as may be under way
 }
 
 // ask works with client secrets only: the other methods are the library's own, for its own endpoints.
@@ -156,6 +185,12 @@ type introspector struct {
 // A provider that refuses to answer this client makes the token unknown, not invalid: the operator is told to set API_URL,
 // in place of the user being told to sign in again.
 func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, error) {
+	select {
+	case i.places <- struct{}{}:
+		defer func() { <-i.places }()
+	default:
+		return nil, errBusy
+	}
 	endpoint, err := i.keys.endpoint(ctx)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func (a *app) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
 		if !a.isOurHost(r.Host) && !isProbe(r.URL.Path) {
-			a.log.WarnContext(r.Context(), "request for another host", "host", r.Host, "want", a.config.BaseURL.Host)
+			a.log.WarnContext(r.Context(), "request for another host", "host", r.Host[:min(len(r.Host), 200)], "want", a.config.BaseURL.Host)
 			a.refuse(w, r, http.StatusMisdirectedRequest)
 			return
 		}

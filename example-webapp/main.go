@@ -110,7 +110,9 @@ func newServer(c *config, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		// Several times what a browser with a full set of our cookies sends.
+		MaxHeaderBytes: 256 << 10,
+		ReadTimeout:    30 * time.Second,
 		// A request may wait for the provider and for the API, each with one retry.
 		WriteTimeout: 30*time.Second + 4*c.OIDC.Timeout,
 		IdleTimeout:  2 * time.Minute,

@@ -307,7 +307,11 @@ func TestPostedLogoutTokensWithRandomKidsCostFewFetches(t *testing.T) {
 			tok.SignWith(foreign())
 			tok.Header.Set("kid", fmt.Sprintf("random-%d", i))
 		})
-		require.Equal(t, http.StatusBadRequest, w.postLogoutToken(token).StatusCode)
+		want := http.StatusBadRequest
+		if i >= 5 {
+			want = http.StatusServiceUnavailable // nobody looks any more, so that nobody knows
+		}
+		require.Equal(t, want, w.postLogoutToken(token).StatusCode)
 	}
 	require.LessOrEqual(t, w.provider.Count(oidcauthtest.JWKS), 5)
 	w.provider.RotateKey()

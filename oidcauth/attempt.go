@@ -203,5 +203,27 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		return fmt.Errorf("%w: %w", errOtherUser, err)
 	}
 	r.idToken = t
+	if r.otherSID() {
+		r.takeSID(ctx)
+	}
 	return nil
 }
+
+// maxSIDs bounds the sids that one session is known by.
+const maxSIDs = 8
+
+// takeSID prepares for logouts by the sid that the provider has changed to. Where
+// that fails the claims stay what they were, as without keys.
+func (r *attempt) takeSID(ctx context.Context) {
+	err := errManySIDs
+	if r.record.SIDs < maxSIDs {
+		err = r.auth.recordSID(ctx, &User{Issuer: r.idToken.Issuer, SessionID: r.idToken.SID}, r.idToken.IssuedAt)
+	}
+	if err != nil {
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", slog.String("issuer", r.auth.config.Issuer), reason(err))
+		r.idToken = nil
+	}
+}
+
+// errManySIDs means that a provider changes the sid with every refresh.
+var errManySIDs = errors.New("oidcauth: the provider has changed the sid too often")

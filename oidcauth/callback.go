@@ -109,6 +109,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	endpoint := a.endpoint.bind(key)
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
+		a.consumed.fail(context.WithoutCancel(ctx), t.State, err)
 		return nil, err
 	}
 	// 6. and 7. The ID token, and the nonce in it.
@@ -146,17 +147,18 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	if err != nil {
 		return nil, err
 	}
-	// 3b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
+	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
+	if cb.errorCode != "" {
+		t.spent = true
+		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
+	}
+	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
 		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
 	}
 	t.spent = true
-	// 4. An error is the provider's answer.
-	if cb.errorCode != "" {
-		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
-	}
 	return key, nil
 }
 

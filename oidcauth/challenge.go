@@ -13,6 +13,7 @@ const (
 
 	// maxACRValues and maxStepUpAge bound what an API can ask of a login.
 	maxACRValues = 20
+	maxACRBytes  = 1 << 10
 	maxStepUpAge = 365 * 24 * time.Hour
 )
 
@@ -41,12 +42,24 @@ func stepUpOf(h http.Header) *StepUpError {
 	}
 	e := &StepUpError{MaxAge: -1, Scope: strings.Join(scopesIn(c.params["scope"]), " ")}
 	if acr := strings.Fields(c.params["acr_values"]); len(acr) > 0 {
-		e.ACRValues = acr[:min(len(acr), maxACRValues)]
+		e.ACRValues = bounded(acr)
 	}
 	if seconds, err := strconv.ParseUint(c.params["max_age"], 10, 32); err == nil {
 		e.MaxAge = min(time.Duration(seconds)*time.Second, maxStepUpAge)
 	}
 	return e
+}
+
+// bounded returns the first of an API's acr_values: the login that they lead to
+// keeps them in a cookie.
+func bounded(acr []string) []string {
+	size := 0
+	for i, value := range acr {
+		if size += len(value); i == maxACRValues || size > maxACRBytes {
+			return acr[:i]
+		}
+	}
+	return acr
 }
 
 // scopesIn returns the scope tokens in list; what is none is left out.

@@ -89,3 +89,14 @@ func FuzzChallenge(f *testing.F) {
 		require.NotEmpty(t, e.Error())
 	})
 }
+
+// The login that they lead to keeps them in a cookie.
+func TestAnAPIAsksForNoMoreContextsThanACookieHolds(t *testing.T) {
+	challenge := func(acr ...string) http.Header {
+		return http.Header{"Www-Authenticate": {`Bearer error="insufficient_user_authentication", acr_values="` + strings.Join(acr, " ") + `"`}}
+	}
+	long := strings.Repeat("x", 600)
+	require.Equal(t, []string{long}, oidcauth.StepUpOf(challenge(long, long, "gold")).ACRValues)
+	require.Empty(t, oidcauth.StepUpOf(challenge(long+long)).ACRValues)
+	require.Len(t, oidcauth.StepUpOf(challenge(strings.Fields(strings.Repeat("a ", 30))...)).ACRValues, 20)
+}

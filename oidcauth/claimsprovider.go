@@ -182,7 +182,7 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 	}
 	a, err := new(endpoint).do("claims", req, []string{accessToken}, p.client.Do)
 	if failed, ok := errors.AsType[*endpointError](err); ok && failed.Status == 0 {
-		_ = p.pauses.failed(p.issuer, err) // err says more
+		_ = p.pauses.failed(p.issuer, p.issuer, err) // err says more
 		return "", err
 	}
 	p.pauses.succeeded(p.issuer) // whatever it answered: one user's error is not everybody's

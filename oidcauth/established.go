@@ -58,6 +58,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	if err := a.config.Hooks.Login(ctx, changed); err != nil {
 		return &DeniedError{Requirement: "Hooks.Login", Err: err}
 	}
+	l.record.Vetted = true
 	l.keepChanges(changed)
 	return nil
 }

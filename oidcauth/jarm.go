@@ -46,7 +46,7 @@ func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
 		err = v.checkResponse(jws.payload)
 	}
 	if err == nil {
-		err = v.signature(ctx, jws, forLogin)
+		err = v.signature(ctx, jws, forResponse)
 	}
 	if err != nil {
 		return asTokenError("authorization response refused", err)

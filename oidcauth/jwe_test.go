@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -156,4 +157,24 @@ func TestDecryptionKeysAreCheckedAndPublished(t *testing.T) {
 		require.True(t, published[i].IsPublic())
 	}
 	require.NotEqual(t, published[0].KeyID, published[1].KeyID)
+}
+
+// Anybody can send encrypted logout tokens, each of which costs a private-key operation.
+func TestStrangersCauseFewDecryptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		public := &otherRSA().PublicKey
+		verifier := newFakeOP(t).verifier(func(c *oidcauth.Config) { c.Advanced.DecryptionKeys = []crypto.PrivateKey{otherRSA()} })
+		forged := encrypt(public, jose.RSA_OAEP_256, jose.A256GCM, "", "no token")
+		for range 50 {
+			_, err := verifier.Logout(background(), forged)
+			requireTokenError(t, err)
+		}
+		_, err := verifier.Logout(background(), forged)
+		requireUnavailable(t, err)
+		_, err = verifier.Logout(background(), sign(rsaKey(), logoutHeader, logoutClaims()))
+		require.NoError(t, err, "a signed one costs no decryption")
+		time.Sleep(20 * time.Millisecond)
+		_, err = verifier.Logout(background(), encrypt(public, jose.RSA_OAEP_256, jose.A256GCM, "", sign(rsaKey(), logoutHeader, logoutClaims())))
+		require.NoError(t, err)
+	})
 }

@@ -1,6 +1,8 @@
 package oidcauth
 
 import (
+	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -28,20 +30,23 @@ func (r *attempt) keep(s *session.Session) error {
 	return saveRecord(s, &rec)
 }
 
-// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time
-// and iat stay the login's: a refresh freshens nothing.
+// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time,
+// acr, amr and iat stay the login's: a refresh freshens nothing, and raises nothing.
 func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	// The nonce is in the ID token, or else has to be remembered for the next one.
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
+	if err := cmp.Or(r.keepContext(s, rec), r.keepExtra(s, rec)); err != nil {
+		return err
+	}
 	// Roles that the application chose are not the provider's to change.
 	if !rec.Hooked {
-		claims, err := mergeClaims(r.idToken.Claims, r.extra)
+		claims, err := mergeClaims(r.idToken.Claims, r.extraNow())
 		if err != nil {
 			claims = r.idToken.Claims
 		}
-		rec.Roles = rolesOf(claims, r.auth.config.RolesClaim)
+		rec.Roles = r.rolesNow(claims)
 		r.record.Roles = rec.Roles
 	}
 	if !r.idToken.SessionExpiry.IsZero() {
@@ -50,6 +55,59 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 		}
 	}
 	return s.SetToken(idTokenName, r.idToken.Raw)
+}
+
+// keepContext keeps how the user was authenticated at the login, and ties the
+// session to the sid that it has from now on.
+func (r *attempt) keepContext(s *session.Session, rec *record) error {
+	now := userFromClaims(r.idToken.Claims)
+	if rec.Context == nil && (now.ACR != r.login.ACR || !slices.Equal(now.AMR, r.login.AMR)) {
+		rec.Context = &authContext{ACR: r.login.ACR, AMR: r.login.AMR}
+		r.record.Context = rec.Context
+	}
+	if !r.otherSID() {
+		return nil
+	}
+	rec.SIDs = r.record.SIDs + 1
+	return s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
+}
+
+// otherSID reports whether the refreshed ID token has another sid than the one
+// before.
+func (r *attempt) otherSID() bool {
+	return r.idToken.SID != "" && r.idToken.SID != r.login.SessionID
+}
+
+// rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it has not let pass: it may keep
+// a role from everybody, and found none to take away at the login.
+func (r *attempt) rolesNow(claims json.RawMessage) []string {
+	roles := rolesOf(claims, r.auth.config.RolesClaim)
+	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
+		return roles
+	}
+	return slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(r.record.Roles, role) })
+}
+
+// keepExtra drops what userinfo said at the login and the new ID token speaks otherwise of.
+func (r *attempt) keepExtra(s *session.Session, rec *record) error {
+	rec.Moved = rec.Moved || rec.Email != nil && moved(claimsOf(r.raw), r.idToken.Claims, "email")
+	r.record.Moved = rec.Moved
+	extra := r.extraNow()
+	if len(extra) == len(r.extra) {
+		return nil
+	}
+	if len(extra) == 0 {
+		return s.Delete(extraName)
+	}
+	return s.Set(extraName, extra)
+}
+
+// extraNow is what stays of the claims beyond the ID token beside a new one.
+func (r *attempt) extraNow() json.RawMessage {
+	if r.idToken == nil {
+		return r.extra
+	}
+	return withoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
 }
 
 // keepAccessToken puts the new access token in its place, and drops those that are

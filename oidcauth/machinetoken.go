@@ -97,7 +97,7 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 	}
 	if err != nil {
 		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), reason(err))
-		return nil, m.pauses.failed(o.key, asRefusal(err))
+		return nil, m.pauses.failed(o.key, o.key, asRefusal(err))
 	}
 	m.pauses.succeeded(o.key)
 	m.keep(o.key, t)

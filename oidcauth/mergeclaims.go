@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
@@ -32,7 +33,7 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	}
 	roots := dottedRoots(signed.names)
 	for _, name := range told.names {
-		if err == nil && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
+		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
 			err = writeMember(&merged, name, told.values[name])
 		}
 	}
@@ -48,13 +49,28 @@ func optionalObject(raw json.RawMessage) (object, error) {
 	return parseObject(raw)
 }
 
-// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c".
+// Names of claims are looked into as paths only up to here; what it takes to do so grows with the square of their length. No
+// claim of userinfo is added beyond.
+const (
+	maxPathBytes = 256
+	maxPathDots  = 8
+)
+
+// isPath reports whether name is within these bounds.
+func isPath(name string) bool {
+	return len(name) <= maxPathBytes && strings.Count(name, ".") <= maxPathDots
+}
+
+// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c". They are
+// paths themselves.
 func dottedRoots(names []string) map[string]bool {
 	roots := map[string]bool{}
 	for _, name := range names {
-		for i := range len(name) {
+		dots := 0
+		for i := 0; i < len(name) && i <= maxPathBytes && dots <= maxPathDots; i++ {
 			if name[i] == '.' {
 				roots[name[:i]] = true
+				dots++
 			}
 		}
 	}
@@ -88,6 +104,37 @@ var verifiedPairs = map[string]string{
 func agree(signed, told object, name string) bool {
 	other, paired := verifiedPairs[name]
 	return !paired || !signed.has(other) || !told.has(other) || bytes.Equal(signed.values[other], told.values[other])
+}
+
+// withoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
+// userinfo said at the login belongs to what the ID token said then: a mark of another address, or an address beside another mark.
+func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
+	kept, err := optionalObject(extra)
+	if err != nil || len(kept.names) == 0 {
+		return extra
+	}
+	for _, name := range []string{"email", "phone_number"} {
+		if moved(before, now, name) {
+			delete(kept.values, name)
+			delete(kept.values, verifiedPairs[name])
+		}
+	}
+	switch len(kept.values) {
+	case len(kept.names):
+		return extra
+	case 0:
+		return nil
+	}
+	rest, _ := json.Marshal(kept.values) // of values that were just parsed
+	return rest
+}
+
+// moved reports whether two ID tokens differ in a half of name's pair.
+func moved(before, now json.RawMessage, name string) bool {
+	old, err := optionalObject(before)
+	fresh, other := optionalObject(now)
+	return err != nil || other != nil || !bytes.Equal(old.values[name], fresh.values[name]) ||
+		!bytes.Equal(old.values[verifiedPairs[name]], fresh.values[verifiedPairs[name]])
 }
 
 func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {

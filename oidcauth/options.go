@@ -174,9 +174,15 @@ type LoginOptions struct {
 // Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are called in the request's
 // goroutine, Refresh in one of its own, whose context no request cancels: a panic there is logged and becomes an error. All may
 // be called concurrently, and must not keep what they are given.
+//
+// Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each accepts the sessions of the other:
+// they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
+// its own client.
 type Hooks struct {
 	// Login is called before a session begins. It may change u's Name, Email, Roles and Claims, and an error refuses the
-	// login with 403.
+	// login with 403. Refreshes do not call it again. Roles that it changed stay as they are until the next login; of roles
+	// that it left alone, a refresh takes away those that the provider has taken away, and adds none: the hook has not seen
+	// them. A changed Email counts as verified only while the provider's own says the same as at the login.
 	Login func(ctx context.Context, u *User) error
 
 	// Logout is called when a session has ended; reason is "user", "replaced" or "provider". u is nil where only the

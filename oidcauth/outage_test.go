@@ -136,6 +136,41 @@ func TestRetryAfterHoldsForAllSessions(t *testing.T) {
 	})
 }
 
+// A provider may count by user: one who asks too often keeps nobody else from refreshing, several say that all of us do.
+func TestTooManyRequestsOfOneUserAreNotEverybodys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokenWorld(t)
+		var users []string
+		for _, name := range []string{"mallory", "bob", "carol", "dave", "erin"} {
+			w.provider.Configure(func(s *oidcauthtest.Settings) { s.User = &oidcauthtest.User{Subject: name} })
+			w.browser.ClearCookies()
+			w.signIn()
+			users = append(users, w.cookies())
+		}
+		limited := func() {
+			w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.SetHeader("Retry-After", "30"), oidcauthtest.Reply(429, "text/plain", ""))
+		}
+		ask := func(user int) int { return w.send(users[user], "/token?force").Code }
+		limited()
+		require.Equal(t, http.StatusServiceUnavailable, ask(0))
+		require.Equal(t, http.StatusServiceUnavailable, ask(0))
+		require.Equal(t, 1, w.refreshes(), "the user's own wait holds at once")
+		w.provider.Intercept(oidcauthtest.TokenEndpoint)
+		require.Equal(t, http.StatusOK, ask(4), "nobody else waits")
+		limited()
+		for user := 1; user <= 3; user++ {
+			require.Equal(t, http.StatusServiceUnavailable, ask(user))
+		}
+		asked := w.refreshes()
+		require.Equal(t, http.StatusServiceUnavailable, ask(4))
+		require.Equal(t, asked, w.refreshes(), "three users were told, and the fourth does not ask")
+		time.Sleep(31 * time.Second)
+		require.Equal(t, http.StatusServiceUnavailable, ask(4))
+		require.Equal(t, http.StatusServiceUnavailable, ask(3))
+		require.Equal(t, asked+1, w.refreshes(), "still so: one request in half a minute")
+	})
+}
+
 func TestForcedRefreshReportsFailureAlthoughATokenIsValid(t *testing.T) {
 	inEachOutage(t, func(t *testing.T, w *world) {
 		require.NotEqual(t, http.StatusOK, w.send(w.cookies(), "/token?force").Code)

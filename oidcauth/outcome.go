@@ -32,7 +32,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	}
 	// An outage, or a refusal of what was asked for: the session stays.
 	err = asRefusal(err)
-	return r.failed(ctx, r.pauses.failed(r.session.ID()+r.name, err))
+	return r.failed(ctx, r.pauses.failed(r.session.ID()+r.name, r.login.Subject, err))
 }
 
 // settleNew settles an attempt that brought new tokens. Those are served even when
@@ -45,7 +45,9 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		err = r.session.Exclusive(ctx, func(_ context.Context, latest *session.Session) error { return r.keep(latest) })
 	}
 	if errors.Is(err, session.ErrNoSession) || errors.Is(err, ErrLoginRequired) {
-		// A logout came first and has revoked the old tokens; these it can't know.
+		// A logout came first and has revoked the old tokens; these it can't know,
+		// nor, if it was by the new sid, that it meant this session.
+		r.auth.destroy(ctx, r.session)
 		r.auth.revokeTokens(ctx, r.answer.RefreshToken, r.answer.AccessToken)
 		return loginRequired(err)
 	}
@@ -81,7 +83,7 @@ func (r *attempt) user() *User {
 	if r.idToken != nil {
 		raw = r.idToken.Raw
 	}
-	return userOf(&r.record, raw, r.extra)
+	return userOf(&r.record, raw, r.extraNow())
 }
 
 // attributes are what both log lines say: who, without telling it, and how long it

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -16,7 +17,8 @@ const (
 
 // pauses space out requests that fail: each kind of request by its own back-off and
 // the endpoint's Retry-After (RFC 9110 §10.2.3); and all of them, for a while, when
-// the endpoint says so. It is safe for concurrent use; the zero value is ready.
+// the endpoint means everybody. It is safe for concurrent use; the zero value is ready, and
+// takes every caller for everybody.
 type pauses struct {
 	mu sync.Mutex
 
@@ -25,7 +27,17 @@ type pauses struct {
 
 	// all is what the endpoint has imposed on everybody.
 	all pause
+
+	// enough is how many callers have to be told that there are too many requests,
+	// with no success between, before it is taken to be said to everybody. told are
+	// those so far.
+	enough int
+	told   map[string]bool
 }
+
+// manyUsers is how many users have to be told so: a provider may count by user, and
+// one who asks too often must not keep the others from their tokens.
+const manyUsers = 3
 
 // A pause is why and for how long something is not tried.
 type pause struct {
@@ -61,9 +73,9 @@ func (p *pause) check() error {
 	return &UnavailableError{RetryAfter: wait, Err: p.err}
 }
 
-// failed notes that the request called key failed with err, and returns what to
-// tell those who wait for it.
-func (p *pauses) failed(key string, err error) error {
+// failed notes that the request called key, of caller, failed with err, and returns
+// what to tell those who wait for it.
+func (p *pauses) failed(key, caller string, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweep()
@@ -78,13 +90,29 @@ func (p *pauses) failed(key string, err error) error {
 		err = unavailable.Err
 	}
 	one.err = err
-	// Too many requests, or maintenance: what one session is told holds for the
-	// others as well, which would only find the same.
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.RetryAfter > 0 {
 		one.until = later(one.until, refused.RetryAfter)
-		p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
+		if p.everybodys(refused, caller) {
+			p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
+		}
 	}
 	return one.check()
+}
+
+// everybodys reports whether what caller was told holds for the others as well,
+// which would only find the same: maintenance does, too many requests when several
+// have heard of it. The lock is held.
+func (p *pauses) everybodys(refused *endpointError, caller string) bool {
+	if refused.Status != http.StatusTooManyRequests {
+		return true
+	}
+	if p.told == nil {
+		p.told = map[string]bool{}
+	}
+	if len(p.told) < p.enough {
+		p.told[caller] = true
+	}
+	return len(p.told) >= p.enough
 }
 
 // later returns t, or the end of wait if that is later.
@@ -100,6 +128,7 @@ func (p *pauses) succeeded(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.byKey, key)
+	clear(p.told)
 }
 
 // sweep makes room: what is long over goes, and everything when that is not enough.

@@ -71,6 +71,8 @@ func newTokens(a *Authenticator) *tokens {
 		apis: newAPIs("Config.APIs", a.config.APIs),
 		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(a.sessions.Vault("dead grant")),
+
+		pauses: pauses{enough: manyUsers},
 	}
 }
 

@@ -92,6 +92,9 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 	if merged, err := mergeClaims(claims, extra); err == nil {
 		claims = merged
 	}
+	if rec.Context != nil {
+		claims = rec.Context.in(claims)
+	}
 	u := userFromClaims(claims)
 	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
 	u.AuthTime = fromSeconds(rec.AuthTime)
@@ -99,7 +102,7 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 		u.Name = *rec.Name
 	}
 	if rec.Email != nil {
-		u.Email = *rec.Email
+		u.Email, u.EmailVerified = *rec.Email, u.EmailVerified && !rec.Moved
 	}
 	if rec.MaxAge != nil {
 		age := time.Duration(*rec.MaxAge) * time.Second

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -28,6 +29,10 @@ type verifier struct {
 	// that encrypted tokens are refused.
 	keys       *keySet
 	decryption []crypto.PrivateKey
+
+	// decryptions bounds how many logout tokens are opened, under mu.
+	mu          sync.Mutex
+	decryptions brake
 }
 
 // newVerifier shares the keys of p. The client is p's; the parameter keeps the
@@ -36,6 +41,7 @@ func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	return &verifier{
 		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
 		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
+		decryptions: brake{burst: 50, interval: 20 * time.Millisecond},
 	}
 }
 

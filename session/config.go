@@ -133,10 +133,15 @@ func (c Config) problems() error {
 	report(c.MaxChunks < 1 || c.MaxChunks > chunkLimit, "MaxChunks is %d, want 1 to %d", c.MaxChunks, chunkLimit)
 	report(c.StoreTimeout < 0, "StoreTimeout is %v, want a positive duration", c.StoreTimeout)
 	report(strings.HasPrefix(c.CookieName, "__"), "CookieName is %q, want it without prefix", c.CookieName)
+	report(len(c.CookieName) > 1 && isChunk(c.CookieName[len(c.CookieName)-2:]),
+		"CookieName is %q, want it without the ending of a chunk, which may be another manager's", c.CookieName)
 	report(!c.cookieFits(), "CookieName %q, CookieDomain %q and CookiePath %q make no valid cookie",
 		c.CookieName, c.CookieDomain, c.CookiePath)
 	return errors.Join(errs...)
 }
+
+// isChunk reports whether ending is what the names of later chunks end in.
+func isChunk(ending string) bool { return ending[0] == '.' && ending[1] >= '0' && ending[1] <= '9' }
 
 // keysError names the setting in front of each mistake.
 func keysError(err error) error {

@@ -274,6 +274,7 @@ func TestBadConfigIsRefusedWithEveryMistake(t *testing.T) {
 		{"a lifetime no browser keeps", session.Config{Lifetime: 401 * 24 * time.Hour}, []string{"400 days"}},
 		{"chunks", session.Config{MaxChunks: 10}, []string{"MaxChunks is 10, want 1 to 9"}},
 		{"a name with a prefix", session.Config{CookieName: "__Host-x"}, []string{"without prefix"}},
+		{"a name of another manager's chunk", session.Config{CookieName: "session.1"}, []string{`CookieName is "session.1"`}},
 		{"a name with a space", session.Config{CookieName: "a b"}, []string{`CookieName "a b"`}},
 		{"a path without slash", session.Config{CookiePath: "x"}, []string{`CookiePath "x"`}},
 		{"a domain that is none", session.Config{CookieDomain: "a b"}, []string{`CookieDomain "a b"`}},
