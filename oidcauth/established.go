@@ -59,23 +59,28 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 		return &DeniedError{Requirement: "Hooks.Login", Err: err}
 	}
 	l.record.Vetted = true
-	l.keepChanges(changed)
+	if err := l.keepClaims(changed.Claims); err != nil {
+		return &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err}
+	}
+	l.keepChanges(changed, a.config.RolesClaim)
 	return nil
 }
 
-// keepChanges records what Hooks.Login changed.
-func (l *login) keepChanges(changed *User) {
+// keepChanges records what Hooks.Login changed beside the claims. What it changed only there is read from there.
+func (l *login) keepChanges(changed *User, rolesClaim string) {
 	if changed.Name != l.user.Name {
 		l.record.Name = &changed.Name
 	}
-	if changed.Email != l.user.Email {
-		l.record.Email = &changed.Email
+	if changed.Email != l.user.Email || changed.EmailVerified != l.user.EmailVerified {
+		// A mark that was there before is the provider's, of its own address.
+		l.record.Email, l.record.Verified = &changed.Email, changed.EmailVerified && !l.user.EmailVerified
 	}
-	if !slices.Equal(changed.Roles, l.user.Roles) {
-		l.record.Roles, l.record.Hooked = changed.Roles, true
+	roles := changed.Roles
+	if slices.Equal(roles, l.user.Roles) {
+		roles = rolesOf(changed.Claims, rolesClaim)
 	}
-	if string(changed.Claims) != string(l.user.Claims) {
-		l.extra = beyond(changed.Claims, l.token.Claims)
+	if !slices.Equal(roles, l.user.Roles) {
+		l.record.Roles, l.record.Hooked = roles, true
 	}
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 }

@@ -37,7 +37,7 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
 		rec.Nonce = r.nonce
 	}
-	if err := cmp.Or(r.keepContext(s, rec), r.keepExtra(s, rec)); err != nil {
+	if err := cmp.Or(r.keepContext(s, rec), r.keepExtra(s)); err != nil {
 		return err
 	}
 	// Roles that the application chose are not the provider's to change.
@@ -89,9 +89,7 @@ func (r *attempt) rolesNow(claims json.RawMessage) []string {
 }
 
 // keepExtra drops what userinfo said at the login and the new ID token speaks otherwise of.
-func (r *attempt) keepExtra(s *session.Session, rec *record) error {
-	rec.Moved = rec.Moved || rec.Email != nil && moved(claimsOf(r.raw), r.idToken.Claims, "email")
-	r.record.Moved = rec.Moved
+func (r *attempt) keepExtra(s *session.Session) error {
 	extra := r.extraNow()
 	if len(extra) == len(r.extra) {
 		return nil

@@ -179,10 +179,17 @@ type LoginOptions struct {
 // they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
 // its own client.
 type Hooks struct {
-	// Login is called before a session begins. It may change u's Name, Email, Roles and Claims, and an error refuses the
-	// login with 403. Refreshes do not call it again. Roles that it changed stay as they are until the next login; of roles
-	// that it left alone, a refresh takes away those that the provider has taken away, and adds none: the hook has not seen
-	// them. A changed Email counts as verified only while the provider's own says the same as at the login.
+	// Login is called before a session begins, and an error refuses the login with 403. It may change u's Name, Email,
+	// EmailVerified, Roles and Claims; changes of other fields have no effect. Refreshes do not call it again:
+	//
+	//   - Claims that it added, changed or removed stay as it left them, until the next login, also where a refresh brings them
+	//     otherwise. Name, Email, EmailVerified and Roles follow changed Claims where the fields themselves were left alone. Claims
+	//     that are no JSON object ({} for none) fail the login with 500.
+	//   - A changed Email stays, and is not verified unless the hook also changed EmailVerified to true: a true that was there
+	//     before is the provider's word, about its own address. An address in Claims that changed without its mark
+	//     (email_verified, phone_number_verified) loses the mark, for the same reason.
+	//   - Roles that it changed stay. Of roles that it left alone, a refresh takes away those that the provider has taken away,
+	//     and adds none: the hook has not seen them.
 	Login func(ctx context.Context, u *User) error
 
 	// Logout is called when a session has ended; reason is "user", "replaced" or "provider". u is nil where only the

@@ -34,7 +34,8 @@ type User struct {
 	// when the login finished here.
 	AuthTime, LoginTime time.Time
 
-	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one JSON object.
+	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one JSON object, with what
+	// Hooks.Login made of them.
 	Claims json.RawMessage
 
 	maxAge *time.Duration // what the login was verified for
@@ -96,19 +97,27 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 		claims = rec.Context.in(claims)
 	}
 	u := userFromClaims(claims)
+	if rec.Changes != nil {
+		u.overlay(userFromClaims(rec.Changes.in(claims)))
+	}
 	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
 	u.AuthTime = fromSeconds(rec.AuthTime)
 	if rec.Name != nil {
 		u.Name = *rec.Name
 	}
 	if rec.Email != nil {
-		u.Email, u.EmailVerified = *rec.Email, u.EmailVerified && !rec.Moved
+		u.Email, u.EmailVerified = *rec.Email, rec.Verified
 	}
 	if rec.MaxAge != nil {
 		age := time.Duration(*rec.MaxAge) * time.Second
 		u.maxAge = &age
 	}
 	return u
+}
+
+// overlay takes from told what Hooks.Login may change. Who the user is, and how they were authenticated, only the provider says.
+func (u *User) overlay(told *User) {
+	u.Claims, u.Name, u.Email, u.EmailVerified = told.Claims, told.Name, told.Email, told.EmailVerified
 }
 
 // userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as absent.

@@ -1,0 +1,171 @@
+package oidcauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// claimChanges are what Hooks.Login made of the claims. They are kept beside the claims and laid over them, also over those that a
+// refresh brings: what a guard lets pass was the application's word at the login, and stays it.
+type claimChanges struct {
+	Set  json.RawMessage `json:"s,omitempty"` // object of the claims that it added or changed
+	Gone []string        `json:"g,omitempty"` // names of those that it removed
+}
+
+// errNoClaims says what User.Claims has to be when there are none.
+var errNoClaims = errors.New("expected a JSON object, {} for no claims, got nothing")
+
+// changesOf returns what differs in after, by its meaning as JSON; nil when nothing does.
+func changesOf(before, after json.RawMessage) (*claimChanges, error) {
+	if bytes.Equal(before, after) {
+		return nil, nil
+	}
+	if len(after) == 0 {
+		return nil, errNoClaims
+	}
+	now, err := parseObject(after)
+	if err != nil {
+		return nil, err
+	}
+	was, err := optionalObject(before)
+	if err != nil {
+		return nil, err
+	}
+	set, gone := map[string]json.RawMessage{}, map[string]bool{}
+	for name, value := range now.values {
+		if !was.has(name) || !sameJSON(was.values[name], value) {
+			set[name] = value
+		}
+	}
+	for _, name := range was.names {
+		gone[name] = !now.has(name)
+	}
+	pinPairs(now, set, gone)
+	return newClaimChanges(was.names, set, gone)
+}
+
+// newClaimChanges packs what changed, with the removed names in the order of names.
+func newClaimChanges(names []string, set map[string]json.RawMessage, gone map[string]bool) (*claimChanges, error) {
+	c := new(claimChanges)
+	for _, name := range names {
+		if gone[name] {
+			c.Gone, gone[name] = append(c.Gone, name), false
+		}
+	}
+	for _, pair := range addressPairs { // halves that nobody had, and that no refresh may add
+		for _, name := range pair {
+			if gone[name] {
+				c.Gone = append(c.Gone, name)
+			}
+		}
+	}
+	if len(set) > 0 {
+		packed, err := json.Marshal(set)
+		if err != nil {
+			return nil, err
+		}
+		c.Set = packed
+	}
+	if c.Set == nil && c.Gone == nil {
+		return nil, nil
+	}
+	return c, nil
+}
+
+// addressPairs are addresses and the marks that say whether they are verified (Core §5.1).
+var addressPairs = [][2]string{{"email", "email_verified"}, {"phone_number", "phone_number_verified"}}
+
+// pinPairs keeps both halves of a pair of which one has changed, lest a refresh bring the mark of another address. A mark that
+// stayed when its address changed is the provider's, of the address before: it goes.
+func pinPairs(now object, set map[string]json.RawMessage, gone map[string]bool) {
+	changed := func(name string) bool { return set[name] != nil || gone[name] }
+	for _, pair := range addressPairs {
+		address, mark := pair[0], pair[1]
+		if !changed(address) && !changed(mark) {
+			continue
+		}
+		stale := changed(address) && !changed(mark)
+		for _, name := range pair {
+			switch {
+			case name == mark && stale || !now.has(name):
+				gone[name] = true
+			default:
+				set[name] = now.values[name]
+			}
+		}
+	}
+}
+
+// sameJSON reports whether two valid values mean the same: neither white space, nor escapes, nor the order of members count.
+func sameJSON(a, b json.RawMessage) bool {
+	decode := func(raw json.RawMessage) (v any) {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber() // two large numbers must not become one
+		_ = d.Decode(&v)
+		return v
+	}
+	return bytes.Equal(a, b) || reflect.DeepEqual(decode(a), decode(b))
+}
+
+// in returns claims with the changes, none where that is not possible.
+func (c *claimChanges) in(claims json.RawMessage) json.RawMessage {
+	if c == nil {
+		return claims
+	}
+	told, err := optionalObject(claims)
+	if err != nil {
+		return nil
+	}
+	set, err := optionalObject(c.Set)
+	if err != nil {
+		return nil
+	}
+	for _, name := range c.Gone {
+		delete(told.values, name)
+	}
+	var changed bytes.Buffer
+	changed.WriteByte('{')
+	for _, name := range told.names {
+		value, kept := told.values[name]
+		if kept && !set.has(name) && writeMember(&changed, name, value) != nil {
+			return nil
+		}
+	}
+	for _, name := range set.names {
+		if writeMember(&changed, name, set.values[name]) != nil {
+			return nil
+		}
+	}
+	changed.WriteByte('}')
+	return changed.Bytes()
+}
+
+// without returns extra less the claims that changed: it is not needed any more, and a cookie has little room.
+func (c *claimChanges) without(extra json.RawMessage) json.RawMessage {
+	kept, err := optionalObject(extra)
+	if c == nil || err != nil || len(kept.names) == 0 {
+		return extra
+	}
+	set, _ := optionalObject(c.Set) // as it was just packed
+	for _, name := range slices.Concat(c.Gone, set.names) {
+		delete(kept.values, name)
+	}
+	if len(kept.values) == 0 {
+		return nil
+	}
+	rest, _ := json.Marshal(kept.values) // of values that were just parsed
+	return rest
+}
+
+// keepClaims records what Hooks.Login made of the claims.
+func (l *login) keepClaims(changed json.RawMessage) (err error) {
+	if l.record.Changes, err = changesOf(l.user.Claims, changed); err != nil {
+		return fmt.Errorf("oidcauth: Hooks.Login left Claims that can't be used: %w", err)
+	}
+	l.extra = l.record.Changes.without(l.extra)
+	return nil
+}
