@@ -110,17 +110,17 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
 		a.consumed.fail(context.WithoutCancel(ctx), t.State, err)
-		return nil, err
+		return nil, asLoginError("invalid_token_answer", err)
 	}
 	// 6. and 7. The ID token, and the nonce in it.
 	token, err := a.verifier.login(ctx, answer.IDToken, t.expectation(answer))
 	if err != nil {
-		return nil, afterCode(err)
+		return nil, afterCode(asLoginError("invalid_id_token", err))
 	}
 	l := &login{answer: answer, token: token}
 	// 8. Userinfo, and claims of other sources.
 	if err := a.addClaims(ctx, endpoint, l); err != nil {
-		return nil, afterCode(err)
+		return nil, afterCode(asLoginError("invalid_userinfo", err))
 	}
 	// 9. The application's word.
 	return l, a.admit(ctx, t, l)

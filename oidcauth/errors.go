@@ -26,7 +26,14 @@ var (
 
 // A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is for logs, not for pages.
 type LoginError struct {
-	// Code is the provider's error code (RFC 6749 §4.1.2.1, Core §3.1.2.6), or ours, such as "invalid_id_token".
+	// Code is the provider's error code (RFC 6749 §4.1.2.1 and §5.2, RFC 9126 §2.3, Core §3.1.2.6), or one of ours:
+	//
+	//   - "invalid_id_token": the ID token failed a check, also that of an auth_time or acr that was asked for;
+	//   - "invalid_token_answer": the token endpoint answered the code with neither tokens nor an error code;
+	//   - "invalid_userinfo": userinfo was refused to us, or failed a check;
+	//   - "invalid_metadata": the provider's authorization endpoint is no URL;
+	//   - "par_unavailable": Config.PAR is PARRequire, and the provider has no endpoint to push to;
+	//   - "par_failed": the request could not be pushed.
 	Code string
 
 	// Description is the provider's error_description, cut and cleaned. It is untrusted text.

@@ -1,0 +1,25 @@
+package oidcauth
+
+import (
+	"errors"
+	"net/http"
+)
+
+// asLoginError makes a *LoginError of what a provider answered to a login and what is no good: its own error code where it gave
+// one for the code, else code. Failures that are no answer, and those of a server that is broken, stay what they are.
+func asLoginError(code string, err error) error {
+	if _, known := errors.AsType[*LoginError](err); known {
+		return err
+	}
+	if _, refused := errors.AsType[*tokenError](err); refused {
+		return &LoginError{Code: code, Err: err}
+	}
+	failed, ok := errors.AsType[*endpointError](err)
+	if !ok || failed.Status == 0 || failed.Status >= http.StatusInternalServerError {
+		return err
+	}
+	if failed.Code != "" && failed.Endpoint == "token" {
+		code = failed.Code
+	}
+	return &LoginError{Code: code, Description: failed.Description, Err: err}
+}
