@@ -40,12 +40,14 @@ func stepUpOf(h http.Header) *StepUpError {
 	if c.params["error"] != "insufficient_user_authentication" {
 		return nil
 	}
-	e := &StepUpError{MaxAge: -1, Scope: strings.Join(scopesIn(c.params["scope"]), " ")}
+	e := &StepUpError{Scope: strings.Join(scopesIn(c.params["scope"]), " ")}
 	if acr := strings.Fields(c.params["acr_values"]); len(acr) > 0 {
 		e.ACRValues = bounded(acr)
 	}
 	if seconds, err := strconv.ParseUint(c.params["max_age"], 10, 32); err == nil {
-		e.MaxAge = min(time.Duration(seconds)*time.Second, maxStepUpAge)
+		if e.MaxAge = min(time.Duration(seconds)*time.Second, maxStepUpAge); seconds == 0 {
+			e.MaxAge = -1 // a login now
+		}
 	}
 	return e
 }

@@ -98,7 +98,8 @@ type StepUpError struct {
 	// AMR are authentication methods that must all have been used; nil means any.
 	AMR []string
 
-	// MaxAge is the greatest age of the login. Negative means that none was named.
+	// MaxAge is the greatest age of the login, encoded as that of [LoginOptions]: zero means that none was named, and a
+	// negative value that a login now is asked for.
 	MaxAge time.Duration
 
 	// Scope is the scope that the API asked for, if any.
@@ -114,8 +115,11 @@ func (e *StepUpError) Error() string {
 	if len(e.AMR) > 0 {
 		needs = append(needs, "amr "+strings.Join(e.AMR, " and "))
 	}
-	if e.MaxAge >= 0 {
+	switch {
+	case e.MaxAge > 0:
 		needs = append(needs, "a login not older than "+e.MaxAge.String())
+	case e.MaxAge < 0:
+		needs = append(needs, "a login now")
 	}
 	return "oidcauth: step-up authentication required: " + strings.Join(needs, ", ")
 }

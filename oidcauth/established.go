@@ -49,7 +49,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
-		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR, MaxAge: -1}}
+		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR}}
 	}
 	if a.config.Hooks.Login == nil {
 		return nil

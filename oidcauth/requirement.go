@@ -60,7 +60,7 @@ func ACR(values ...string) Requirement {
 		if slices.Contains(values, u.ACR) && u.ACR != "" {
 			return nil
 		}
-		return &StepUpError{ACRValues: values, MaxAge: -1}
+		return &StepUpError{ACRValues: values}
 	}
 }
 
@@ -71,7 +71,7 @@ func AMR(methods ...string) Requirement {
 		if missingAMR(u, methods) == "" {
 			return nil
 		}
-		return &StepUpError{AMR: methods, MaxAge: -1}
+		return &StepUpError{AMR: methods}
 	}
 }
 

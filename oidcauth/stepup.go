@@ -30,7 +30,8 @@ func (e *StepUpError) and(other *StepUpError) *StepUpError {
 			both.AMR = append(both.AMR, method)
 		}
 	}
-	if both.MaxAge < 0 || other.MaxAge >= 0 && other.MaxAge < both.MaxAge {
+	// The lesser is the stricter, a login now above all; zero names none.
+	if both.MaxAge == 0 || other.MaxAge != 0 && other.MaxAge < both.MaxAge {
 		both.MaxAge = other.MaxAge
 	}
 	return &both
@@ -50,8 +51,8 @@ func (e *StepUpError) challenge() string {
 	if len(quotable) > 0 {
 		header += `, acr_values="` + strings.Join(quotable, " ") + `"`
 	}
-	if e.MaxAge >= 0 {
-		header += `, max_age="` + strconv.FormatInt(int64(e.MaxAge/time.Second), 10) + `"`
+	if e.MaxAge != 0 {
+		header += `, max_age="` + strconv.FormatInt(max(0, int64(e.MaxAge/time.Second)), 10) + `"`
 	}
 	return header
 }
@@ -59,13 +60,7 @@ func (e *StepUpError) challenge() string {
 // loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
 // outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{essentialACR: e.ACRValues, amr: e.AMR}
-	switch {
-	case e.MaxAge > 0:
-		o.MaxAge = e.MaxAge
-	case e.MaxAge == 0:
-		o.MaxAge = -1
-	}
+	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR}
 	if len(e.AMR) > 0 {
 		o.Prompt = "login"
 	}

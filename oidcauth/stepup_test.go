@@ -116,7 +116,7 @@ func TestAProviderThatDoesNotStepUpIsAskedOnce(t *testing.T) {
 
 func TestARequirementThatNoLoginMeetsIsRefusedAfterOneTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newStepUpWorld(t, func(*oidcauth.User) error { return &oidcauth.StepUpError{ACRValues: []string{"gold"}, MaxAge: -1} })
+		w := newStepUpWorld(t, func(*oidcauth.User) error { return &oidcauth.StepUpError{ACRValues: []string{"gold"}} })
 		before := w.authorizations()
 		page := w.browser.Get(app + "/guarded")
 		require.Equal(t, http.StatusForbidden, page.Status, page.Body)
