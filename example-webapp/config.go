@@ -142,7 +142,7 @@ func (c *config) readLogin(e *env) {
 	c.OIDC.RolesClaim = e.text("OIDC_ROLES_CLAIM", "roles")
 	c.OIDC.Login = oidcauth.LoginOptions{
 		Prompt:    e.text("OIDC_PROMPT", ""),
-		ACRValues: e.text("OIDC_ACR_VALUES", ""),
+		ACRValues: e.words("OIDC_ACR_VALUES"),
 		MaxAge:    e.maxAge("OIDC_MAX_AGE"),
 		Resource:  e.resources("OIDC_RESOURCE"),
 	}

@@ -124,7 +124,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	require.Equal(t, oidcauth.UserInfoOff, o.UserInfo)
 	require.Equal(t, oidcauth.PARRequire, o.PAR)
 	require.Equal(t, oidcauth.LoginOptions{
-		Prompt: "consent", MaxAge: time.Hour, ACRValues: "gold silver", Resource: []string{"https://a.example", "https://b.example"},
+		Prompt: "consent", MaxAge: time.Hour, ACRValues: []string{"gold", "silver"}, Resource: []string{"https://a.example", "https://b.example"},
 	}, o.Login)
 	require.Equal(t, 5*time.Minute, o.LoginTimeout)
 	require.Equal(t, "realm_access.roles", o.RolesClaim)

@@ -118,7 +118,7 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 	}
 	// An acr that the configuration asks for is one that this provider knows; devLogins.claims grants the first.
 	var acrs []goidc.ACR
-	for _, acr := range strings.Fields(c.OIDC.Login.ACRValues) {
+	for _, acr := range c.OIDC.Login.ACRValues {
 		acrs = append(acrs, goidc.ACR(acr))
 	}
 	if len(acrs) > 0 {

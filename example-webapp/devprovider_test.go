@@ -369,7 +369,7 @@ func TestDevProviderFollowsTheConfiguration(t *testing.T) {
 		require.Equal(t, "invalid_client", again.Error)
 	})
 	t.Run("an acr that logins ask for is granted", func(t *testing.T) {
-		rp, b := startProvider(t, func(c *oidcauth.Config) { c.Login.ACRValues = "gold silver" }), newBrowser(t)
+		rp, b := startProvider(t, func(c *oidcauth.Config) { c.Login.ACRValues = []string{"gold", "silver"} }), newBrowser(t)
 		b.open(rp.authorizeURL("acr_values", "gold silver"))
 		query := rp.answer(b, func() { b.signIn("alice", "wonderland") })
 		_, answer := rp.redeem(query.Get("code"))

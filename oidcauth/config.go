@@ -145,6 +145,7 @@ func (c Config) clone() Config {
 	c.APIs, c.FrameAncestors = slices.Clone(c.APIs), slices.Clone(c.FrameAncestors)
 	c.Advanced.DecryptionKeys = slices.Clone(c.Advanced.DecryptionKeys)
 	c.Login.Resource, c.Login.Claims = slices.Clone(c.Login.Resource), slices.Clone(c.Login.Claims)
+	c.Login.UILocales, c.Login.ACRValues = slices.Clone(c.Login.UILocales), slices.Clone(c.Login.ACRValues)
 	c.Login.Extra = cloneValues(c.Login.Extra)
 	c.Machines = maps.Clone(c.Machines)
 	for name, m := range c.Machines {

@@ -102,11 +102,14 @@ func TestNewCopiesItsConfiguration(t *testing.T) {
 		Scopes: []string{"read"}, Resource: []string{"https://api.example.test"}, Extra: url.Values{"audience": {"api"}},
 	}
 	machines := map[string]oidcauth.MachineConfig{"reports": machine}
+	acr, locales := []string{"gold"}, []string{"de"}
 	w := newWorld(t, func(c *oidcauth.Config) {
+		c.Login.ACRValues, c.Login.UILocales = acr, locales
 		c.Login.Resource, c.Login.Extra, c.Login.Claims, c.Machines = resource, extra, claims, machines
 	})
 	changed := "https://changed.example.test"
 	resource[0], extra["audience"][0], claims[0] = changed, changed, '['
+	acr[0], locales[0] = changed, changed
 	machine.Scopes[0], machine.Resource[0], machine.Extra["audience"][0] = changed, changed, changed
 	delete(machines, "reports")
 

@@ -120,9 +120,13 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 	merged := other
 	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
 	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
-	merged.UILocales = cmp.Or(other.UILocales, o.UILocales)
-	merged.ACRValues = cmp.Or(other.ACRValues, o.ACRValues)
 	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
+	if other.UILocales == nil {
+		merged.UILocales = o.UILocales
+	}
+	if other.ACRValues == nil {
+		merged.ACRValues = o.ACRValues
+	}
 	if other.Resource == nil {
 		merged.Resource = o.Resource
 	}
@@ -203,11 +207,11 @@ func (a *Authenticator) authorizationParameters(t *transaction, o LoginOptions) 
 	p.Set("code_challenge_method", "S256")
 	acr := o.ACRValues
 	if len(o.essentialACR) > 0 {
-		acr = strings.Join(o.essentialACR, " ")
+		acr = o.essentialACR
 	}
 	for name, value := range map[string]string{
 		"response_mode": string(a.config.ResponseMode), "prompt": o.Prompt, "login_hint": o.LoginHint,
-		"ui_locales": o.UILocales, "acr_values": acr,
+		"ui_locales": strings.Join(o.UILocales, " "), "acr_values": strings.Join(acr, " "),
 	} {
 		if value != "" {
 			p.Set(name, value)

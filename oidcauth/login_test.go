@@ -239,12 +239,12 @@ func TestATargetLinkOfAnotherSiteBecomesTheStartPage(t *testing.T) {
 
 func TestLoginOptionsAreSent(t *testing.T) {
 	w := newWorld(t, func(c *oidcauth.Config) {
-		c.Login = oidcauth.LoginOptions{Prompt: "consent", UILocales: "de en", ACRValues: "gold", MaxAge: time.Hour, Resource: []string{"https://api.example.test"}, Extra: url.Values{"audience": {"x"}}}
+		c.Login = oidcauth.LoginOptions{Prompt: "consent", UILocales: []string{"de", "en"}, ACRValues: []string{"gold", "silver"}, MaxAge: time.Hour, Resource: []string{"https://api.example.test"}, Extra: url.Values{"audience": {"x"}}}
 	})
 	w.signIn()
 	q := w.authenticationRequest()
 	for name, want := range map[string]string{
-		"prompt": "consent", "ui_locales": "de en", "acr_values": "gold", "max_age": "3600", "resource": "https://api.example.test", "audience": "x",
+		"prompt": "consent", "ui_locales": "de en", "acr_values": "gold silver", "max_age": "3600", "resource": "https://api.example.test", "audience": "x",
 	} {
 		require.Equal(t, want, q.Get(name), name)
 	}
@@ -252,16 +252,18 @@ func TestLoginOptionsAreSent(t *testing.T) {
 
 func TestOptionsOfOneLoginWinOverTheConfigured(t *testing.T) {
 	w := newWorld(t, func(c *oidcauth.Config) {
-		c.Login = oidcauth.LoginOptions{Prompt: "consent", MaxAge: time.Hour}
+		c.Login = oidcauth.LoginOptions{Prompt: "consent", MaxAge: time.Hour, ACRValues: []string{"gold"}, UILocales: []string{"de"}}
 	})
 	w.mux.HandleFunc("/again", func(rw http.ResponseWriter, r *http.Request) {
-		w.auth.Login(rw, r, oidcauth.LoginOptions{Prompt: "login", MaxAge: -1, ReturnTo: "/me", Extra: url.Values{"state": {"forged"}}})
+		w.auth.Login(rw, r, oidcauth.LoginOptions{Prompt: "login", MaxAge: -1, ACRValues: []string{}, ReturnTo: "/me", Extra: url.Values{"state": {"forged"}}})
 	})
 	page := w.browser.Get(app + "/again")
 	require.Equal(t, app+"/me", page.URL)
 	q := w.authenticationRequest()
 	require.Equal(t, "login", q.Get("prompt"))
 	require.Equal(t, "0", q.Get("max_age"))
+	require.False(t, q.Has("acr_values"), "an empty list asks for none")
+	require.Equal(t, "de", q.Get("ui_locales"), "what is nil is the configured one")
 	require.NotEqual(t, "forged", q.Get("state"), "Extra can't replace what the package sets")
 }
 

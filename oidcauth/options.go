@@ -146,11 +146,12 @@ type LoginOptions struct {
 	// LoginHint is sent as login_hint.
 	LoginHint string
 
-	// UILocales is sent as ui_locales, space-separated.
-	UILocales string
+	// UILocales are sent as ui_locales: language tags, best first. Nil means Config.Login's, an empty list none.
+	UILocales []string
 
-	// ACRValues is sent as acr_values, space-separated, and is a wish: the answer's acr is not checked. See ACR.
-	ACRValues string
+	// ACRValues are sent as acr_values, best first, and are a wish: the answer's acr is not checked. See [ACR]. Nil means
+	// Config.Login's, an empty list none.
+	ACRValues []string
 
 	// MaxAge asks for an authentication not older than this (max_age, whole seconds), and the ID token's auth_time is
 	// checked. Zero does not ask; a negative value asks for an authentication now (max_age=0).
