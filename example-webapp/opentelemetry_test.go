@@ -32,8 +32,8 @@ func telemetry(meter metric.Meter) (oidcauth.Hooks, error) {
 			logins.Add(ctx, 1)
 			return nil
 		},
-		Logout: func(ctx context.Context, _ *oidcauth.User, reason string) {
-			logouts.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason)))
+		Logout: func(ctx context.Context, _ *oidcauth.User, reason oidcauth.LogoutReason) {
+			logouts.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", string(reason))))
 		},
 		Refresh: func(ctx context.Context, _ *oidcauth.User, err error) {
 			refreshes.Add(ctx, 1, metric.WithAttributes(attribute.Bool("ok", err == nil)))

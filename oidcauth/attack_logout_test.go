@@ -258,7 +258,7 @@ func TestALogoutThatTheStoreRefusesIsNotConfirmed(t *testing.T) {
 func TestAReplayedLogoutTokenDoesNothing(t *testing.T) {
 	var ended atomic.Int64
 	w := newWorld(t, noPAR, backChannel, func(c *oidcauth.Config) {
-		c.Hooks.Logout = func(context.Context, *oidcauth.User, string) { ended.Add(1) }
+		c.Hooks.Logout = func(context.Context, *oidcauth.User, oidcauth.LogoutReason) { ended.Add(1) }
 	})
 	w.signIn()
 	token := w.provider.LogoutToken("app", "alice", "")

@@ -66,7 +66,7 @@ func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) erro
 	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", token.Issuer), slog.String("by", "back-channel logout"),
 		fingerprint("sub", token.Subject), fingerprint("sid", token.SID))
 	if a.config.Hooks.Logout != nil {
-		a.config.Hooks.Logout(ctx, nil, "provider")
+		a.config.Hooks.Logout(ctx, nil, LogoutByProvider)
 	}
 	return nil
 }

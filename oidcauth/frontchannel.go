@@ -116,7 +116,7 @@ func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error 
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", a.config.Issuer), slog.String("by", "front-channel logout"), fingerprint("sid", sid))
 	if a.config.Hooks.Logout != nil {
-		a.config.Hooks.Logout(ctx, nil, "provider")
+		a.config.Hooks.Logout(ctx, nil, LogoutByProvider)
 	}
 	return nil
 }

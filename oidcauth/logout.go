@@ -71,7 +71,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	a.forgetLoops(w, r)
 	a.expireTransactions(w, r)
 	if p != nil {
-		a.ended(ctx, p.user, "user")
+		a.ended(ctx, p.user, LogoutByUser)
 	}
 	if p != nil && p.mine {
 		// 2. The tokens.

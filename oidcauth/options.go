@@ -172,6 +172,16 @@ type LoginOptions struct {
 	amr          []string
 }
 
+// A LogoutReason says why a session ended. The log has it as its reason, too.
+type LogoutReason string
+
+// Reasons for the end of a session.
+const (
+	LogoutByUser     LogoutReason = "user"     // its user signed out here
+	LogoutReplaced   LogoutReason = "replaced" // its browser signed in anew
+	LogoutByProvider LogoutReason = "provider" // the provider signed its user out (Back- or Front-Channel Logout)
+)
+
 // Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are called in the request's
 // goroutine, Refresh in one of its own, whose context no request cancels: a panic there is logged and becomes an error. All may
 // be called concurrently, and must not keep what they are given.
@@ -193,9 +203,8 @@ type Hooks struct {
 	//     and adds none: the hook has not seen them.
 	Login func(ctx context.Context, u *User) error
 
-	// Logout is called when a session has ended; reason is "user", "replaced" or "provider". u is nil where only the
-	// provider knows who it was.
-	Logout func(ctx context.Context, u *User, reason string)
+	// Logout is called when a session has ended. u is nil where only the provider knows who it was.
+	Logout func(ctx context.Context, u *User, reason LogoutReason)
 
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
 	Refresh func(ctx context.Context, u *User, err error)

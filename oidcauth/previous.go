@@ -61,19 +61,19 @@ func (a *Authenticator) endPrevious(ctx context.Context, p *previous) {
 	if p == nil || p.same {
 		return
 	}
-	a.ended(ctx, p.user, "replaced")
+	a.ended(ctx, p.user, LogoutReplaced)
 	if p.mine {
 		a.revokeTokens(ctx, p.refresh, p.access...)
 	}
 }
 
 // ended tells log and hook that a session ended.
-func (a *Authenticator) ended(ctx context.Context, u *User, reason string) {
+func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason) {
 	var subject, sid string
 	if u != nil {
 		subject, sid = u.Subject, u.SessionID
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("reason", reason),
+	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("reason", string(reason)),
 		fingerprint("sub", subject), fingerprint("sid", sid))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, u, reason)
