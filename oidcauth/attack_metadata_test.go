@@ -58,7 +58,7 @@ func TestNoLoginBeginsWithUntrustworthyMetadata(t *testing.T) {
 	}
 	for _, name := range []string{
 		"authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint", "revocation_endpoint",
-		"introspection_endpoint", "pushed_authorization_request_endpoint",
+		"pushed_authorization_request_endpoint",
 	} {
 		for what, value := range map[string]any{
 			"over plain http": "http://id.provider.test/x", "a file": "file:///etc/passwd", "gopher": "gopher://id.provider.test/x",

@@ -86,6 +86,3 @@ func tagsOf(token *logoutToken) []string {
 
 // logoutTokenLife is how long a jti is remembered: longer than its token is accepted.
 func (a *Authenticator) logoutTokenLife() time.Duration { return maxLogoutTokenAge + 3*a.config.Skew }
-
-// maxLogoutTokenAge is how old a logout token may be, beside the skew.
-const maxLogoutTokenAge = 5 * time.Minute

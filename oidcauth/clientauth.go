@@ -10,7 +10,7 @@ import (
 )
 
 // A clientAuthenticator proves who the client is, in one configured way, to
-// every endpoint alike: token, PAR, revocation, introspection (RFC 6749 §2.3,
+// every endpoint alike: token, PAR, revocation (RFC 6749 §2.3,
 // OpenID Connect Core §9). It never tries a second way: a code that was sent
 // once is spent.
 type clientAuthenticator struct {
@@ -28,20 +28,12 @@ type clientAuthenticator struct {
 	log *slog.Logger
 }
 
-// newClientAuthenticator fixes method and audience once. A zero method means
-// what Config.ClientAuth documents: client_secret_basic with a secret, none
-// without.
+// newClientAuthenticator fixes method and audience once.
 func newClientAuthenticator(c *Config) *clientAuthenticator {
-	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.Method, log: c.Logger}
+	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.withDefaults(c.ClientSecret).Method, log: c.Logger}
 	a.audience = c.ClientAuth.Audience
 	if a.audience == "" {
 		a.audience = c.Issuer // never an endpoint from metadata, which a malicious provider could borrow from another
-	}
-	if a.method == "" {
-		a.method = ClientSecretBasic
-		if c.ClientSecret == "" && c.ClientAuth.SecretFunc == nil {
-			a.method = PublicClient
-		}
 	}
 	return a
 }

@@ -41,8 +41,8 @@ type Config struct {
 	// Sessions is a manager made elsewhere, for several Authenticators that share sessions. It replaces Session.
 	Sessions *session.Manager
 
-	// ClientAuth says how the client authenticates at the provider's endpoints. The zero value means
-	// client_secret_basic with a ClientSecret, and none without.
+	// ClientAuth says how the client authenticates at the provider's endpoints. In its zero value [ClientAuth].Method follows
+	// from ClientSecret: client_secret_basic with one, none without.
 	ClientAuth ClientAuth
 
 	// Scopes are asked for at every login; openid is always among them. Nil means openid, profile and email. Add

@@ -20,7 +20,7 @@ const maxLogins = 64
 const maxRequestURI = 2048
 
 // An endpoint talks to the provider's endpoints in the client's name: token,
-// PAR, revocation, introspection, userinfo. Every call is one request: nothing
+// PAR, revocation, userinfo. Every call is one request: nothing
 // is retried, no redirect is followed. It is safe for concurrent use.
 type endpoint struct {
 	provider *provider

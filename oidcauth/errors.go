@@ -16,8 +16,12 @@ var (
 	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
 	ErrState = errors.New("oidcauth: no login transaction for this callback")
 
-	// ErrOrigin means that a request with a token was aimed at an origin that Config.APIs does not name.
-	ErrOrigin = errors.New("oidcauth: origin is not in Config.APIs")
+	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
+	ErrOrigin = errors.New("oidcauth: origin is not among the APIs")
+
+	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another session in its context than
+	// the client's.
+	ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
 )
 
 // A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is for logs, not for pages.
@@ -111,7 +115,7 @@ func (e *StepUpError) Error() string {
 
 // An UnavailableError is a provider that can't be used just now. It says nothing about the user: sessions stay.
 type UnavailableError struct {
-	// RetryAfter is when trying again makes sense.
+	// RetryAfter is how long to wait before trying again makes sense, at least one second.
 	RetryAfter time.Duration
 
 	// Err is the cause.

@@ -191,3 +191,16 @@ func DialsDirectly(client *http.Client) bool {
 	standard, ok := client.Transport.(*reachTransport).base.(*http.Transport)
 	return ok && standard.Proxy == nil
 }
+
+// Locked reports whether somebody holds the lock on metadata or keys.
+func (p *provider) Locked() bool {
+	if !p.mu.TryLock() {
+		return true
+	}
+	p.mu.Unlock()
+	if !p.keys.mu.TryLock() {
+		return true
+	}
+	p.keys.mu.Unlock()
+	return false
+}

@@ -83,7 +83,7 @@ func FuzzMetadata(f *testing.F) {
 		}
 		require.Equal(t, issuer, got.Issuer)
 		endpoints := []string{got.AuthorizationEndpoint, got.TokenEndpoint, got.JWKSURI, got.UserinfoEndpoint, got.EndSessionEndpoint,
-			got.RevocationEndpoint, got.IntrospectionEndpoint, got.PushedAuthorizationRequestEndpoint}
+			got.RevocationEndpoint, got.PushedAuthorizationRequestEndpoint}
 		for _, alias := range got.MTLSEndpointAliases {
 			endpoints = append(endpoints, alias)
 		}

@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	logoutEvent      = "http://schemas.openid.net/event/backchannel-logout"
-	logoutTokenType  = "logout+jwt"
-	maxLogoutMessage = 5 * time.Minute // since iat
+	logoutEvent     = "http://schemas.openid.net/event/backchannel-logout"
+	logoutTokenType = "logout+jwt"
+
+	// maxLogoutTokenAge is how old a logout token may be by its iat, beside the skew.
+	maxLogoutTokenAge = 5 * time.Minute
 )
 
 // A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
@@ -79,7 +81,7 @@ func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
 	now := clock{time.Now(), v.skew}
 	errs[0] = v.issuers.check(claims)
 	errs[1] = checkAudience(claims, v.clientID)
-	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutMessage)
+	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutTokenAge)
 	t.Expiry, errs[3] = now.logoutExpiry(claims)
 	errs[4] = now.notBefore(claims)
 	errs[5] = checkEvents(claims)

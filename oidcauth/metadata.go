@@ -37,9 +37,6 @@ type metadata struct {
 	// RevocationEndpoint ends tokens (RFC 7009 §2).
 	RevocationEndpoint string
 
-	// IntrospectionEndpoint tells about tokens (RFC 7662 §2).
-	IntrospectionEndpoint string
-
 	// PushedAuthorizationRequestEndpoint takes authorization requests before the
 	// browser is sent (RFC 9126 §2).
 	PushedAuthorizationRequestEndpoint string
@@ -100,8 +97,7 @@ func parseMetadata(o object, issuer string) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	// These three only make messages better: a wrong type is as good as
-	// silence.
+	// These only make messages better: a wrong type is as good as silence.
 	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
 	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
@@ -122,7 +118,6 @@ func (m *metadata) readEndpoints(o object) error {
 		{"userinfo_endpoint", &m.UserinfoEndpoint, false},
 		{"end_session_endpoint", &m.EndSessionEndpoint, false},
 		{"revocation_endpoint", &m.RevocationEndpoint, false},
-		{"introspection_endpoint", &m.IntrospectionEndpoint, false},
 		{"pushed_authorization_request_endpoint", &m.PushedAuthorizationRequestEndpoint, false},
 	} {
 		endpoint, err := o.text(e.name)

@@ -65,8 +65,9 @@ func TestMetadata(t *testing.T) {
 		{"no scheme is refused", m{"end_session_endpoint": "//op.example/logout"}, false},
 		{"a port without a host is refused", m{"end_session_endpoint": "https://:443/"}, false},
 		{"a user in a URL is refused", m{"revocation_endpoint": "https://op.example@evil.example/"}, false},
-		{"a fragment is refused", m{"introspection_endpoint": "https://op.example/#x"}, false},
-		{"an empty fragment is refused", m{"introspection_endpoint": "https://op.example/#"}, false},
+		{"a fragment is refused", m{"revocation_endpoint": "https://op.example/#x"}, false},
+		{"an empty fragment is refused", m{"revocation_endpoint": "https://op.example/#"}, false},
+		{"an endpoint that nothing uses may be anything", m{"introspection_endpoint": "http://op.internal/introspect"}, true},
 		{"a query is accepted", m{"authorization_endpoint": issuer + "/authorize?tenant=1"}, true},
 		{"an endpoint with a line end is refused", m{"revocation_endpoint": "https://op.example/\n"}, false},
 		{"an endpoint that is a number is refused", m{"revocation_endpoint": 7}, false},
@@ -101,7 +102,7 @@ func TestMetadataWithAMemberTwiceAreRefused(t *testing.T) {
 
 func TestMetadataAreReadWhole(t *testing.T) {
 	document := with(goodMetadata(), m{
-		"end_session_endpoint": issuer + "/end", "introspection_endpoint": issuer + "/introspect",
+		"end_session_endpoint":                  issuer + "/end",
 		"require_pushed_authorization_requests": true, "authorization_response_iss_parameter_supported": true,
 		"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "dpop_signing_alg_values_supported": []string{"ES256"},
@@ -112,8 +113,8 @@ func TestMetadataAreReadWhole(t *testing.T) {
 	require.Equal(t, &oidcauth.ProtocolMetadata{
 		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token", UserinfoEndpoint: issuer + "/userinfo",
 		JWKSURI: issuer + "/jwks", EndSessionEndpoint: issuer + "/end", RevocationEndpoint: issuer + "/revoke",
-		IntrospectionEndpoint: issuer + "/introspect", PushedAuthorizationRequestEndpoint: issuer + "/par",
-		RequirePAR: true, IssParameterSupported: true, TokenEndpointAuthMethods: []string{"private_key_jwt"},
+		PushedAuthorizationRequestEndpoint: issuer + "/par",
+		RequirePAR:                         true, IssParameterSupported: true, TokenEndpointAuthMethods: []string{"private_key_jwt"},
 		SigningAlgs: []string{"RS256"}, DPoPSigningAlgs: []string{"ES256"},
 		MTLSEndpointAliases: map[string]string{"token_endpoint": "https://mtls.op.example/token"},
 	}, got)

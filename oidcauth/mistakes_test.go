@@ -169,7 +169,7 @@ var mistakes = []mistake{
 			_, err := auth.Client(r.Context()).Get("https://api.example.com/orders")
 			return err
 		}),
-		hints: []string{"origin is not in Config.APIs: https://api.example.com; name it in Config.APIs if tokens may go there"},
+		hints: []string{"origin is not among the APIs: https://api.example.com; name it in Config.APIs if tokens may go there"},
 	},
 	{
 		name: "a machine with another name",

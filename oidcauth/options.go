@@ -45,11 +45,11 @@ type AuthMethod string
 
 // Client authentication methods.
 const (
-	ClientSecretBasic AuthMethod = "client_secret_basic"
-	ClientSecretPost  AuthMethod = "client_secret_post"
-	PublicClient      AuthMethod = "none"
-	PrivateKeyJWT     AuthMethod = "private_key_jwt"
-	TLSClientAuth     AuthMethod = "tls_client_auth" // also for self-signed certificates, which differ at the provider only
+	ClientSecretBasic AuthMethod = "client_secret_basic" // the secret in the Authorization header, form-encoded (RFC 6749 §2.3.1)
+	ClientSecretPost  AuthMethod = "client_secret_post"  // the secret in the form
+	PublicClient      AuthMethod = "none"                // no secret: PKCE alone protects the code
+	PrivateKeyJWT     AuthMethod = "private_key_jwt"     // an assertion that ClientAuth.Key signs (RFC 7523 §2.2)
+	TLSClientAuth     AuthMethod = "tls_client_auth"     // also for self-signed certificates, which differ at the provider only
 )
 
 // ClientAuth says how the client authenticates at every endpoint of the provider. One method is used, and no other is
@@ -60,7 +60,8 @@ type ClientAuth struct {
 	Method AuthMethod
 
 	// SecretFunc returns the secret in place of Config.ClientSecret, for secrets that expire. It is called for each
-	// request, also concurrently.
+	// request, also concurrently. An error or an empty secret fails that request, and nothing is sent. Nil means
+	// Config.ClientSecret.
 	SecretFunc func(context.Context) (string, error)
 
 	// Key signs client assertions (RFC 7523 §2.2). A KMS or HSM key works: only its Sign method is used.
@@ -170,8 +171,9 @@ type LoginOptions struct {
 	amr          []string
 }
 
-// Hooks see what happens, for metrics and audit; nil ones are skipped. They are called in the request's goroutine, some
-// concurrently, and must not keep what they are given.
+// Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are called in the request's
+// goroutine, Refresh in one of its own, whose context no request cancels: a panic there is logged and becomes an error. All may
+// be called concurrently, and must not keep what they are given.
 //
 // Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each accepts the sessions of the other:
 // they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
@@ -190,6 +192,7 @@ type Hooks struct {
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
 	Refresh func(ctx context.Context, u *User, err error)
 
-	// Deny is called when a guard refuses a request: err is ErrLoginRequired, a *DeniedError or a *StepUpError.
+	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a *[StepUpError], or is what the
+	// [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
 }

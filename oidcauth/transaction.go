@@ -48,7 +48,7 @@ type transaction struct {
 
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
 
-// cookiePrefix is what the names of all transaction cookies begin with.
+// transactionPrefix is what the names of all transaction cookies begin with.
 func (a *Authenticator) transactionPrefix() string {
 	return a.sessions.CookieName() + transactionMark
 }

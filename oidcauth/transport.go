@@ -12,10 +12,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// ErrOtherSession means that a request which Client was to send carries another
-// session in its context than the client's.
-var ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
-
 // Client returns an HTTP client that sends requests with the access token of the
 // user who is signed in in ctx, fresh as from TokenSource, whose errors come back
 // from it. It is bound to that user: a request whose context carries another

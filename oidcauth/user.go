@@ -23,7 +23,7 @@ type User struct {
 	Name, Email   string
 	EmailVerified bool
 
-	// Roles are the values of the claim that Config.RolesClaim names.
+	// Roles are the values of the claim that Config.RolesClaim names; nil when it has none.
 	Roles []string
 
 	// ACR and AMR say how the user was authenticated (Core §2).

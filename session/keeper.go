@@ -70,8 +70,8 @@ var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer for
 func (m *Manager) judge(v version, now time.Time) (version, error) {
 	v.idle, v.at = max(v.idle, v.g.idle), now
 	ms, created := now.UnixMilli(), v.g.created
-	// A shorter Lifetime applies at once, and a session that was begun while
-	// the clock was ahead gains nothing.
+	// A shorter Lifetime applies at once. A clock that was ahead when the session
+	// began may lengthen it by what it was ahead, never beyond maxLifetime.
 	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
 	if ms >= deadline || v.idle != 0 && ms >= v.idle || deadline > ms+maxLifetime.Milliseconds() {
 		return version{}, ErrNoSession
