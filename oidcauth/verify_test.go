@@ -262,13 +262,13 @@ func TestEveryFlippedBitOfASignatureIsRefused(t *testing.T) {
 			changed := []byte(raw)
 			changed[i] ^= 1 << bit
 			_, err := verifier.Login(background(), string(changed), expectation())
-			require.Error(t, err) // beyond the brake, because nobody looks for another key
+			requireTokenError(t, err)
 		}
 	}
 	last := raw[:len(raw)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", raw[len(raw)-1])%26^1])
 	if last != raw {
 		_, err = verifier.Login(background(), last, expectation())
-		require.Error(t, err) // beyond the brake, because nobody looks for another key
+		requireTokenError(t, err)
 	}
 }
 
