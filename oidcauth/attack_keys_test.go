@@ -42,6 +42,10 @@ func TestABrakedLogoutTokenIsSentAgain(t *testing.T) {
 		for i := range burst {
 			require.Equal(t, http.StatusBadRequest, post(forgedBy(i, w.provider.LogoutToken("app", "alice", ""))).Code)
 		}
+		known := w.provider.LogoutToken("app", "alice", "")
+		at := strings.LastIndex(known, ".") + 10
+		bent := known[:at] + map[bool]string{true: "B", false: "A"}[known[at] == 'A'] + known[at+1:]
+		require.Equal(t, http.StatusBadRequest, post(bent).Code, "its key is known: nothing is left to look for")
 		w.provider.RotateKey()
 		time.Sleep(time.Second) // past the tie of the same second
 		token := w.provider.LogoutToken("app", "alice", "")
@@ -75,7 +79,7 @@ func TestBrakedResponsesEndNoSession(t *testing.T) {
 		for i := range burst {
 			require.Equal(t, http.StatusBadRequest, respond(i))
 		}
-		require.Equal(t, http.StatusServiceUnavailable, respond(burst))
+		require.Equal(t, http.StatusBadRequest, respond(burst), "braked, and as wrong as before")
 		w.provider.RotateKey()
 		w.token("?force")
 		require.NotNil(t, w.user(), "the user is signed out")

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,7 +88,7 @@ var errNoKey = errors.New("no key of the provider verifies the signature")
 // have. A token that no key verifies causes one refetch, when the brake allows
 // it: the provider may have changed its keys a moment ago. The error is errNoKey
 // when the token is at fault and an *UnavailableError when the keys can't be
-// had, or not looked for.
+// had.
 func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose, owned func(issuer string) bool) ([]byte, error) {
 	keys, seen, err := s.current(ctx)
 	if err != nil {
@@ -96,11 +97,27 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why pur
 	if payload, err := tryKeys(jws, keys, owned); err == nil {
 		return payload, nil
 	}
-	keys, err = s.renewed(ctx, seen, why)
+	fresh, err := s.renewed(ctx, seen, why)
+	if errors.Is(err, errBraked) {
+		return nil, braked(jws, keys, why)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return tryKeys(jws, keys, owned)
+	return tryKeys(jws, fresh, owned)
+}
+
+// braked is the verdict on a token that no key verifies while nobody may look
+// for new ones: strangers press the brake with forged tokens. Somebody who signs
+// in can do so again, so his token is refused; a logout token that is refused
+// never comes again, so one that names a key which is not known has to wait.
+func braked(jws *jose.JSONWebSignature, keys []verificationKey, why purpose) error {
+	header := jws.Signatures[0].Header
+	known := slices.ContainsFunc(keys, func(k verificationKey) bool { return k.fits(header.Algorithm, header.KeyID) })
+	if known || why != forLogout {
+		return errNoKey
+	}
+	return &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}
 }
 
 // tryKeys verifies with every key that fits, since kids are neither unique nor
@@ -179,9 +196,7 @@ func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verifica
 		return nil, s.unavailable()
 	}
 	if s.attempts == seen {
-		// Strangers press the brake with forged tokens; a good one, signed by a new
-		// key, must not be refused for good meanwhile.
-		return nil, &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}
+		return nil, errBraked
 	}
 	return s.keys, nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/signet-go/signet/session"
 )
 
 const (
@@ -61,11 +63,12 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
-	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. Where that can't be
-	// seen, the ones at hand have to do.
-	_ = s.Sync(ctx)
-	p := a.previousLogin(s, nil)
-	idToken, _ := s.Token(idTokenName)
+	p, idToken := a.previousLogin(s, nil), idTokenIn(s)
+	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. A session that was
+	// revoked meanwhile, as by "sign me out everywhere", has these.
+	if s.Sync(ctx) == nil {
+		p, idToken = a.previousLogin(s, nil), idTokenIn(s)
+	}
 	// 1. Here.
 	a.destroy(ctx, s)
 	a.forgetLoops(w, r)
@@ -88,6 +91,12 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	}
 	a.rememberReturn(w, params.Get("state"), returnTo)
 	a.sendToProvider(w, r, target, params)
+}
+
+// idTokenIn returns the ID token that s holds, or "".
+func idTokenIn(s *session.Session) string {
+	token, _ := s.Token(idTokenName)
+	return token
 }
 
 // expireTransactions drops logins under way: whoever signs out does not mean to come back through an old tab.

@@ -116,3 +116,16 @@ func TestALogoutRevokesTheNewestTokens(t *testing.T) {
 	}
 	require.Contains(t, revoked, newest, "the newest refresh token lives on at the provider")
 }
+
+// "Sign me out everywhere" revokes the sessions first, this one too: what it held is still revoked at the provider.
+func TestALogoutRevokesTheTokensOfASessionThatJustEnded(t *testing.T) {
+	w := newTokenWorld(t)
+	w.mux.Handle("/everywhere", w.auth.RequireLogin(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		require.NoError(t, w.auth.Sessions().Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()))
+		w.auth.Logout(rw, r)
+	})))
+	w.signIn()
+	answer := w.send(w.cookies(), "/everywhere")
+	require.Contains(t, answer.Header().Get("Location"), "id_token_hint=")
+	require.Len(t, w.revoked(), 2, "refresh and access token")
+}
