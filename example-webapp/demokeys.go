@@ -185,12 +185,11 @@ type introspector struct {
 // A provider that refuses to answer this client makes the token unknown, not invalid: the operator is told to set API_URL,
 // in place of the user being told to sign in again.
 func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, error) {
-	select {
-	case i.places <- struct{}{}:
-		defer func() { <-i.places }()
-	default:
-		return nil, errBusy
+	leave, err := i.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	endpoint, err := i.keys.endpoint(ctx)
 	if err != nil {
 		return nil, err
@@ -224,4 +223,14 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 		return nil, errInvalidToken
 	}
 	return &answer.tokenClaims, nil
+}
+
+// enter waits for a place, as long as the caller does: a page that asks for much at once is no attack.
+func (i *introspector) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case i.places <- struct{}{}:
+		return func() { <-i.places }, nil
+	case <-ctx.Done():
+		return nil, errBusy
+	}
 }
