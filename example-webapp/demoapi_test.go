@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type authority struct {
 	opaque     map[string]any // introspection answers by token; nil: no such endpoint
 	keyFetches atomic.Int32
 	down       atomic.Bool
+	asked      func() // called by each introspection, before its answer; may be nil
 }
 
 func startAuthority(t *testing.T, opaque map[string]any) *authority {
@@ -61,6 +63,9 @@ func (a *authority) serve(w http.ResponseWriter, r *http.Request) {
 		if id != "client" || secret != "secret" {
 			http.Error(w, "who?", http.StatusUnauthorized)
 			return
+		}
+		if a.asked != nil {
+			a.asked()
 		}
 		if answer = a.opaque[r.PostFormValue("token")]; answer == nil {
 			answer = map[string]any{"active": false}
@@ -188,6 +193,32 @@ func TestDemoAPIAsksAboutOpaqueTokens(t *testing.T) {
 	require.Equal(t, "u7", p.object(t)["sub"])
 	require.Equal(t, http.StatusUnauthorized, a.demo("Authorization", "Bearer unknown").status)
 	require.Equal(t, http.StatusBadRequest, a.demo("Authorization", "Bearer unknown", "Authorization", "Bearer known").status, "two tokens")
+}
+
+func TestDemoAPIAnswersManyOpaqueTokensAtOnce(t *testing.T) {
+	op := startAuthority(t, map[string]any{"known": map[string]any{"active": true, "sub": "u7"}})
+	const many = 24
+	asking, release := make(chan struct{}, many), make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(letGo)
+	op.asked = func() { asking <- struct{}{}; <-release }
+	a := op.app()
+	statuses := make(chan int, many)
+	for range many {
+		go func() { statuses <- a.demo("Authorization", "Bearer known").status }()
+	}
+	for range 8 {
+		<-asking // what may be under way is
+	}
+	select {
+	case early := <-statuses:
+		require.Fail(t, "answered without asking", early)
+	case <-time.After(100 * time.Millisecond): // the others have come by now, and wait
+	}
+	letGo()
+	for range many {
+		require.Equal(t, http.StatusOK, <-statuses)
+	}
 }
 
 func TestDemoAPIBelievesNoAnswerThatContradictsItself(t *testing.T) {
