@@ -316,7 +316,7 @@ func TestSignedMessagesAtNPMProvider(t *testing.T) {
 			map[string]any{"request_object_signing_alg": "ES256", "require_signed_request_object": true},
 		},
 		"a signed request, pushed": {
-			func(c *oidcauth.Config) { c.Advanced.SignedRequests = true },
+			func(c *oidcauth.Config) { c.Advanced.SignedRequests, c.PAR = true, oidcauth.PAROn },
 			map[string]any{"request_object_signing_alg": "ES256", "require_signed_request_object": true, "require_pushed_authorization_requests": true},
 		},
 		"a signed response": {

@@ -135,7 +135,7 @@ func (c *config) readLogin(e *env) {
 	if !e.flag("OIDC_USERINFO", true) {
 		c.OIDC.UserInfo = oidcauth.UserInfoOff
 	}
-	if par := e.oneOf("OIDC_PAR", "auto", "off", "require"); par != "auto" {
+	if par := e.oneOf("OIDC_PAR", "auto", "on", "off", "require"); par != "auto" {
 		c.OIDC.PAR = oidcauth.PARMode(par)
 	}
 	c.OIDC.LoginTimeout = e.duration("OIDC_LOGIN_TIMEOUT", 15*time.Minute)

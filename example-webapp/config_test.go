@@ -252,7 +252,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"unsigned tokens", environment{"OIDC_SIGNING_ALG": "none"}, []string{"OIDC_SIGNING_ALG"}},
 		{"tokens signed with the client secret", environment{"OIDC_SIGNING_ALG": "HS256"}, []string{"OIDC_SIGNING_ALG"}},
 		{"a flag that is neither", environment{"OIDC_USERINFO": "maybe"}, []string{"OIDC_USERINFO"}},
-		{"an unknown PAR mode", environment{"OIDC_PAR": "on"}, []string{"OIDC_PAR"}},
+		{"an unknown PAR mode", environment{"OIDC_PAR": "yes"}, []string{"OIDC_PAR"}},
 		{"a max_age in words", environment{"OIDC_MAX_AGE": "1h"}, []string{"OIDC_MAX_AGE"}},
 		{"a max_age below zero", environment{"OIDC_MAX_AGE": "-1"}, []string{"OIDC_MAX_AGE"}},
 		{"a resource that is a path", environment{"OIDC_RESOURCE": "/api"}, []string{"OIDC_RESOURCE"}},

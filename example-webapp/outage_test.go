@@ -162,7 +162,7 @@ func TestThirdPartiesMayStartALogin(t *testing.T) {
 		page := b.Post(a.base+"/auth/login", form)
 		require.NoError(t, page.Err)
 		require.Equal(t, a.base+"/profile?from=portal", page.URL, page.Body)
-		require.Equal(t, "alice", p.Last(oidcauthtest.PAR).Form.Get("login_hint"))
+		require.Equal(t, "alice", p.Last(oidcauthtest.Authorize).Form.Get("login_hint"))
 	})
 	t.Run("not for another provider", func(t *testing.T) {
 		form["iss"] = []string{"https://evil.example"}

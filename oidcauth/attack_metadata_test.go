@@ -373,7 +373,7 @@ func TestAPushThatFailsIsNoLogin(t *testing.T) {
 		"it never ends":        oidcauthtest.Endless("application/json", `{"request_uri":"`, "x"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newWorld(t, pushing)
 			calls := w.evil()
 			w.control()
 			w.provider.Intercept(oidcauthtest.PAR, bend)
@@ -390,7 +390,7 @@ func TestAPushThatFailsIsNoLogin(t *testing.T) {
 
 // A pushed request leaves the browser nothing to alter.
 func TestThePushedRequestIsAllThatTheBrowserSees(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, pushing)
 	w.callbackURL()
 	for _, r := range w.provider.Requests(oidcauthtest.Authorize) {
 		require.Len(t, r.Form, 2)

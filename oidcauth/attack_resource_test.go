@@ -116,7 +116,7 @@ func TestTheWorstAnswersAreCheap(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(c *oidcauth.Config) { c.Timeout = 2 * time.Second })
+			w := newWorld(t, pushing, func(c *oidcauth.Config) { c.Timeout = 2 * time.Second })
 			bend(w)
 			var page *oidcauthtest.Page
 			peak, total, took := measured(func() { page = w.browser.Get(app + "/me") })

@@ -126,6 +126,7 @@ func (w *world) cookiesOf(b *oidcauthtest.Browser) func(*http.Request) {
 }
 
 func noPAR(c *oidcauth.Config) { c.PAR = oidcauth.PAROff }
+func pushing(c *oidcauth.Config) { c.PAR = oidcauth.PAROn }
 
 // decoded undoes base64url without padding.
 func decoded(t *testing.T, text string) []byte {

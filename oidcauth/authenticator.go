@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
@@ -36,6 +37,8 @@ type Authenticator struct {
 	consumed  *consumed
 	tokens    *tokens
 	machines  map[string]*Machine
+
+	shortLife sync.Once // that pushed requests end early is said once
 }
 
 // New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched when the first login needs

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
+	"time"
 )
 
 // authorizationURL is where the browser goes: with all parameters, or with a reference to those that were pushed (RFC 9126 §4).
@@ -14,12 +16,13 @@ func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, pa
 	if err != nil {
 		return "", &LoginError{Code: "invalid_metadata", Err: err}
 	}
+	pushed := a.pushes(meta, params)
 	if a.config.Advanced.SignedRequests {
-		if params, err = a.requestObject(params); err != nil {
+		if params, err = a.requestObject(params, pushed); err != nil {
 			return "", err
 		}
 	}
-	if a.pushes(meta) {
+	if pushed {
 		uri, err := a.push(ctx, meta, params)
 		if err != nil {
 			return "", err
@@ -34,33 +37,58 @@ func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, pa
 	return target.String(), nil
 }
 
-// pushes reports whether requests are pushed.
-func (a *Authenticator) pushes(meta *metadata) bool {
+// canPush reports whether a request would be pushed that has to be.
+func (a *Authenticator) canPush(meta *metadata) bool {
+	return a.config.PAR != PAROff && meta.PushedAuthorizationRequestEndpoint != ""
+}
+
+// pushes reports whether a request with these parameters is pushed.
+func (a *Authenticator) pushes(meta *metadata, params url.Values) bool {
 	switch a.config.PAR {
 	case PAROff:
 		return false
 	case PARRequire:
 		return true
+	case PAROn:
+		return meta.RequirePAR || a.canPush(meta)
 	default:
-		return meta.PushedAuthorizationRequestEndpoint != ""
+		return meta.RequirePAR || a.canPush(meta) && hasAny(params, confidentialParameters)
 	}
 }
+
+// confidentialParameters are kept out of URLs, and so out of browser histories and the logs of proxies, where that is possible:
+// they say what somebody is about to do, or who they are.
+var confidentialParameters = []string{"authorization_details", "claims", "id_token_hint"}
 
 // push pushes the request. A failure fails the login: falling back would let whoever disturbs the push read the request.
 func (a *Authenticator) push(ctx context.Context, meta *metadata, params url.Values) (string, error) {
 	if meta.PushedAuthorizationRequestEndpoint == "" {
-		return "", &LoginError{Code: "par_unavailable", Err: errors.New("PAR is PARRequire, and the provider has no pushed_authorization_request_endpoint")}
+		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}
 	release, ok := a.endpoint.acquire()
 	if !ok {
 		return "", errBusy
 	}
 	defer release()
-	uri, err := a.endpoint.push(ctx, params)
+	pushed, err := a.endpoint.push(ctx, params)
 	if err != nil {
 		return "", pushFailed(err)
 	}
-	return uri, nil
+	a.warnOfShortLife(ctx, pushed.life)
+	return pushed.uri, nil
+}
+
+// warnOfShortLife tells the operator once that people who take their time at the provider may be refused there. Nothing else
+// depends on how long a pushed request lives.
+func (a *Authenticator) warnOfShortLife(ctx context.Context, life time.Duration) {
+	if life == 0 || life >= a.config.LoginTimeout {
+		return
+	}
+	a.shortLife.Do(func() {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "pushed requests end before logins do", slog.String("issuer", a.config.Issuer),
+			slog.Duration("life", life), slog.Duration("login_timeout", a.config.LoginTimeout),
+			slog.String("hint", "if sign-ins fail at the provider for whoever types slowly, let the provider keep pushed requests as long as LoginTimeout, or set Config.PAR to PAROff"))
+	})
 }
 
 // pushFailed adds what to try, unless the provider said what is wrong with the request or the client: that would be wrong without

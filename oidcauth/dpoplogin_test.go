@@ -58,7 +58,7 @@ func (w *world) thumbprints(endpoints ...oidcauthtest.Endpoint) []string {
 
 func TestALoginIsBoundToOneKeyFromItsBeginning(t *testing.T) {
 	for name, configure := range map[string]func(*oidcauth.Config){
-		"pushed":       func(*oidcauth.Config) {},
+		"pushed":       pushing,
 		"in the query": noPAR,
 		"signed": func(c *oidcauth.Config) {
 			c.Advanced.SignedRequests, c.ClientSecret, c.ClientAuth.Key = true, "", ecKey()

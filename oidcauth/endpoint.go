@@ -139,34 +139,46 @@ func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*a
 	return e.bind(nil).send(ctx, "provider", target, form, "")
 }
 
-// push stores an authorization request at the provider (RFC 9126 §2) and
-// returns the request_uri for the browser.
-func (e *endpoint) push(ctx context.Context, params url.Values) (requestURI string, err error) {
+// A pushedRequest is an authorization request that the provider keeps.
+type pushedRequest struct {
+	// uri is the request_uri for the browser.
+	uri string
+
+	// life is how long the provider keeps the request; 0 when it doesn't say so in
+	// a way that can be understood, which is no reason not to use it.
+	life time.Duration
+}
+
+// push stores an authorization request at the provider (RFC 9126 §2).
+func (e *endpoint) push(ctx context.Context, params url.Values) (pushed pushedRequest, err error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {
-		return "", err
+		return pushedRequest{}, err
 	}
 	if m.PushedAuthorizationRequestEndpoint == "" {
-		return "", pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
+		return pushedRequest{}, pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
 	}
 	params = maps.Clone(params)
 	params.Set("client_id", e.auth.clientID)
 	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
 	a, err := e.bind(nil).send(ctx, "pushed authorization request", target, params, "")
 	if err != nil {
-		return "", err
+		return pushedRequest{}, err
 	}
 	o, err := parseObject(a.body)
 	if err == nil {
-		requestURI, err = requiredCredential(o, "request_uri")
+		pushed.uri, err = requiredCredential(o, "request_uri")
 	}
-	if err == nil && len(requestURI) > maxRequestURI {
-		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(requestURI))
+	if err == nil && len(pushed.uri) > maxRequestURI {
+		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(pushed.uri))
 	}
 	if err != nil {
-		return "", pushError(a.status, err)
+		return pushedRequest{}, pushError(a.status, err)
 	}
-	return requestURI, nil
+	if end, err := expiresIn(o, a.received); err == nil && !end.IsZero() {
+		pushed.life = end.Sub(a.received)
+	}
+	return pushed, nil
 }
 
 // pushError is an answer to a pushed request that makes no sense.

@@ -32,7 +32,7 @@ type LoginError struct {
 	//   - "invalid_token_answer": the token endpoint answered the code with neither tokens nor an error code;
 	//   - "invalid_userinfo": userinfo was refused to us, or failed a check;
 	//   - "invalid_metadata": the provider's authorization endpoint is no URL;
-	//   - "par_unavailable": Config.PAR is PARRequire, and the provider has no endpoint to push to;
+	//   - "par_unavailable": requests must be pushed, by Config.PAR or by the metadata, and the provider has no endpoint for it;
 	//   - "par_failed": the request could not be pushed.
 	Code string
 

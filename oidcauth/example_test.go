@@ -111,7 +111,7 @@ func ExampleAuthenticator_Login() {
 		auth.Login(w, r, oidcauth.LoginOptions{Prompt: "select_account", ReturnTo: "/"})
 	})
 	exampleBrowser(mux, provider).Get("https://app.example.test/switch")
-	fmt.Println(provider.Last(oidcauthtest.PAR).Form.Get("prompt"))
+	fmt.Println(provider.Last(oidcauthtest.Authorize).Form.Get("prompt"))
 	// Output: select_account
 }
 

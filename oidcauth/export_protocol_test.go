@@ -75,7 +75,8 @@ func (e *endpoint) Token(ctx context.Context, form url.Values) (*tokenAnswer, er
 }
 
 func (e *endpoint) Push(ctx context.Context, params url.Values) (string, error) {
-	return e.push(ctx, params)
+	pushed, err := e.push(ctx, params)
+	return pushed.uri, err
 }
 
 func (e *endpoint) Revoke(ctx context.Context, token, hint string) error {

@@ -16,7 +16,7 @@ func (c Config) withFAPI() Config {
 	if !c.Advanced.FAPI {
 		return c
 	}
-	if c.PAR == PARAuto {
+	if c.PAR == PARAuto || c.PAR == PAROn {
 		c.PAR = PARRequire
 	}
 	if c.ClientAuth.Certificate == nil {

@@ -61,7 +61,7 @@ var mistakes = []mistake{
 	},
 	{
 		name:  "a redirect URI that is not registered",
-		make:  atTheProvider(nil, func(c *oidcauth.Config) { c.RedirectURL = app + "/auth/x/callback" }),
+		make:  atTheProvider(nil, func(c *oidcauth.Config) { c.PAR, c.RedirectURL = oidcauth.PAROn, app+"/auth/x/callback" }),
 		hints: []string{`redirect_uri is not registered`, `is RedirectURL registered at the provider, byte for byte?`},
 		page:  "Sign-in failed",
 	},

@@ -24,9 +24,13 @@ const (
 // A PARMode says whether authorization requests are pushed (RFC 9126).
 type PARMode string
 
-// Modes of pushed authorization requests.
+// Modes of pushed authorization requests. In each of them a push that fails fails the login.
 const (
-	PARAuto    PARMode = ""        // pushed where the metadata publishes the endpoint; a failed push fails the login
+	// PARAuto pushes where the provider's metadata require it, under Advanced.FAPI, and requests with authorization_details,
+	// claims or id_token_hint, which don't belong into a URL, where the endpoint is published. Everything else is sent plain: a
+	// pushed request lives for a minute at many providers, and some check it again after the password.
+	PARAuto    PARMode = ""
+	PAROn      PARMode = "on"      // pushed wherever the metadata publish the endpoint
 	PAROff     PARMode = "off"     // never pushed
 	PARRequire PARMode = "require" // a provider without the endpoint fails the login
 )

@@ -13,8 +13,10 @@ import (
 // requestObjectLife is how long a request object may be used: the browser carries it to the provider at once.
 const requestObjectLife = 5 * time.Minute
 
-// requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way can change or add any.
-func (a *Authenticator) requestObject(params url.Values) (url.Values, error) {
+// requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way can change or add any. Where the
+// browser carries it, response_type and scope stand beside it too: without them it is no OAuth 2.0 request to an OpenID provider
+// (Core §6.1).
+func (a *Authenticator) requestObject(params url.Values, pushed bool) (url.Values, error) {
 	now := time.Now()
 	claims := map[string]any{
 		"iss": a.config.ClientID, "aud": a.config.Issuer, "jti": rand.Text(),
@@ -35,7 +37,11 @@ func (a *Authenticator) requestObject(params url.Values) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	return url.Values{"client_id": {a.config.ClientID}, "request": {signed}}, nil
+	outer := url.Values{"client_id": {a.config.ClientID}, "request": {signed}}
+	if !pushed {
+		outer["response_type"], outer["scope"] = params["response_type"], params["scope"]
+	}
+	return outer, nil
 }
 
 // requestClaim is a parameter's value as a claim: JSON where the parameter is JSON, a list where it stands several times, a

@@ -22,19 +22,20 @@ func newSigningWorld(t *testing.T, configure ...func(*oidcauth.Config)) *world {
 	return w
 }
 
-func TestASignedRequestHoldsAllParametersAndNothingStandsBeside(t *testing.T) {
+// Beside a request by value stands what makes it a request to an OpenID provider (Core §6.1); beside a pushed one, nothing.
+func TestASignedRequestHoldsAllParametersAndLittleStandsBeside(t *testing.T) {
 	for _, pushed := range []bool{true, false} {
 		w := newSigningWorld(t, func(c *oidcauth.Config) {
 			c.Login = oidcauth.LoginOptions{MaxAge: time.Minute, Resource: []string{"urn:a", "urn:b"}, Claims: []byte(`{"id_token":{"email":null}}`)}
-			if !pushed {
-				c.PAR = oidcauth.PAROff
+			if c.PAR = oidcauth.PAROff; pushed {
+				c.PAR = oidcauth.PAROn
 			}
 		})
 		w.signIn()
 		form := w.authenticationRequest()
-		outside := []string{"client_id", "request"}
+		outside := []string{"client_id", "request", "response_type", "scope"}
 		if pushed {
-			outside = append(outside, "client_assertion", "client_assertion_type")
+			outside = []string{"client_id", "request", "client_assertion", "client_assertion_type"}
 		}
 		require.ElementsMatch(t, outside, parametersOf(form))
 		header, claims := verifyAssertion(t, form.Get("request"), ecKey().Public())
@@ -50,6 +51,9 @@ func TestASignedRequestHoldsAllParametersAndNothingStandsBeside(t *testing.T) {
 		require.Equal(t, m{"id_token": m{"email": nil}}, claims["claims"], "an object")
 		for _, name := range []string{"response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method"} {
 			require.NotEmpty(t, claims[name], name)
+			if form.Has(name) {
+				require.Equal(t, claims[name], form.Get(name), "inside and outside agree")
+			}
 		}
 	}
 }

@@ -64,8 +64,8 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 	if c.ResponseMode.isPost() && c.insecureCookies() {
 		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
 	}
-	if c.PAR != PARAuto && c.PAR != PAROff && c.PAR != PARRequire {
-		wrong("PAR", "%q is none of PARAuto, PAROff, PARRequire", c.PAR)
+	if !slices.Contains([]PARMode{PARAuto, PAROn, PAROff, PARRequire}, c.PAR) {
+		wrong("PAR", "%q is none of PARAuto, PAROn, PAROff, PARRequire", c.PAR)
 	}
 	if c.UserInfo != UserInfoOn && c.UserInfo != UserInfoOff {
 		wrong("UserInfo", "%q is neither UserInfoOn nor UserInfoOff", c.UserInfo)
