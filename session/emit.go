@@ -22,7 +22,7 @@ func (s *Session) commit(h http.Header, shared bool) error {
 // emit writes Set-Cookie lines into h, if there is anything to tell the
 // browser.
 func (s *Session) emit(h http.Header, shared, saved bool) error {
-	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared) {
+	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared && !s.peeked) {
 		switch err := s.refresh(h, saved); {
 		case errors.Is(err, ErrNoSession):
 			s.drop()
@@ -32,7 +32,7 @@ func (s *Session) emit(h http.Header, shared, saved bool) error {
 			s.m.log.Warn("session cookie not renewed", "error", err)
 		}
 	}
-	if s.expire && s.base == nil {
+	if s.expire && s.base == nil && (s.destroyed || !s.peeked) {
 		s.m.format.write(h, &s.jar, nil, 0)
 	}
 	return nil

@@ -46,7 +46,7 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 
 // Set keeps v, beginning a session when there is none. It is saved before the
 // first byte of the response; after it, as [Session] says. Errors: there is no
-// [Manager.Handler]; v is no JSON; [ErrUnavailable].
+// [Manager.Handler]; v is no JSON; [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Set(ctx context.Context, v T) error {
 	s := From(ctx)
 	if s == nil {
@@ -60,7 +60,7 @@ func (f Field[T]) Set(ctx context.Context, v T) error {
 }
 
 // Delete forgets the value. Without a session it does nothing. Errors: there is
-// no [Manager.Handler]; [ErrUnavailable].
+// no [Manager.Handler]; [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Delete(ctx context.Context) error {
 	s := From(ctx)
 	if s == nil {

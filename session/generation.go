@@ -54,6 +54,7 @@ type delta struct {
 	tokens map[string]string // "": delete
 	tags   []tag
 	limit  int64 // 0: none
+	still  bool  // saving it is no use of the session: the idle limit stays
 }
 
 // empty reports whether nothing was changed.

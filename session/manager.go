@@ -30,6 +30,10 @@ var (
 	// the browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
 
+	// ErrReturned means that the handler has returned, and nobody would save what is
+	// changed. In the background, change the session in [Session.Exclusive].
+	ErrReturned = errors.New("session: the handler has returned: change the session before, or in Session.Exclusive")
+
 	// ErrNoStore is what [Manager.Revoke] and [Manager.RevokeAt] say without
 	// Config.Store.
 	ErrNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")

@@ -49,7 +49,10 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 		return nil, err
 	}
 	next := v.g.apply(d, epochs)
-	next.idle = max(v.idle, m.idleFrom(time.Now()))
+	next.idle = v.idle
+	if !d.still {
+		next.idle = max(v.idle, m.idleFrom(time.Now()))
+	}
 	if m.config.IdleTimeout < 0 {
 		next.idle = 0
 	}

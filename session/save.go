@@ -14,13 +14,13 @@ var errDetached = errors.New("session: Renew needs the session of a response")
 // Renew ends the current session, if any, and begins an empty one under a new
 // id, as every login must (OWASP session fixation). The old session ends when
 // the new one is saved; if that fails, [Session.Save] says so and the new one is
-// not handed out. It succeeds while the Store is down, and its only error is
-// that s is not a response's, but the one that [Session.Exclusive] hands out.
+// not handed out. It succeeds while the Store is down. Errors: s is not a
+// response's, but the one that [Session.Exclusive] hands out; [ErrReturned].
 func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		return errDetached
+	if err := s.renewable(); err != nil {
+		return err
 	}
 	_ = s.load() // whatever there is to end
 	s.renew(nil)
@@ -28,19 +28,30 @@ func (s *Session) Renew() error {
 }
 
 // RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps
-// over, nothing else: a visitor's cart, say, when he signs in. Error:
-// [ErrUnavailable] when there may be something to keep and the Store can't be
-// asked; then nothing was renewed.
+// over, nothing else: a visitor's cart, say, when he signs in. Errors: those of
+// Renew; [ErrUnavailable] when there may be something to keep and the Store can't
+// be asked. Then nothing was renewed.
 func (s *Session) RenewKeepingFields() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		return errDetached
+	if err := s.renewable(); err != nil {
+		return err
 	}
 	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) {
 		return err
 	}
 	s.renew(s.fields())
+	return nil
+}
+
+// renewable reports why s can't be renewed.
+func (s *Session) renewable() error {
+	switch {
+	case s.ctx == nil:
+		return errDetached
+	case s.returned:
+		return ErrReturned
+	}
 	return nil
 }
 
@@ -85,7 +96,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 	_ = s.load() // whatever there is to end
 	s.retire()
 	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
-	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
+	s.mustWrite, s.mayWrite, s.expire, s.destroyed = false, false, !s.jar.empty(), true
 	s.changed()
 	if s.begun && s.expire {
 		s.warn("session ended after the response began: its cookie stays, and is dead")
@@ -165,10 +176,11 @@ func (s *Session) drop() {
 }
 
 // finish deals with what was changed after the response began: it can still be
-// published, for requests to come.
-func (s *Session) finish() {
+// published, for requests to come. After the handler returned it is the last time.
+func (s *Session) finish(returned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.returned = returned
 	if !s.dirty() {
 		return
 	}
@@ -177,6 +189,13 @@ func (s *Session) finish() {
 	} else if s.mustWrite {
 		s.warn("session changed after the response began: its cookie can't be set")
 	}
+}
+
+// over notes that the handler has returned, and nothing is saved any more.
+func (s *Session) over() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.returned = true
 }
 
 // warn logs once a request.

@@ -19,6 +19,10 @@ import (
 // it as long as it is remembered (see Generations). Renew and Destroy end the old
 // session all the same, and the browser keeps a cookie that is dead. With
 // Config.ServerSide only a session that is begun then is lost to the browser.
+//
+// After the handler returned, each of these methods but Destroy is refused with
+// [ErrReturned], since nobody would save what it changes. What goes on in the
+// background changes the session in [Session.Exclusive].
 type Session struct {
 	m      *Manager
 	ctx    context.Context // of the request; nil for the one that Exclusive hands out
@@ -40,8 +44,11 @@ type Session struct {
 	mustWrite bool // the browser has to get a cookie
 	mayWrite  bool // it should get one, if nothing is against it
 	expire    bool // its cookies are no good
+	destroyed bool // this request has ended the session
 	gaveUp    bool // Save has told the caller that delta can't be saved
 	begun     bool // the response has begun
+	peeked    bool // the request only looks: it moves no limit, and no cookie but that of a change is written
+	returned  bool // the handler has returned: nothing saves a change any more
 	warned    bool
 }
 
@@ -155,7 +162,8 @@ func (s *Session) get(name string) ([]byte, bool) {
 
 // Set keeps a copy of value under name. It is never compressed, so that its
 // length tells nothing of its content. It begins a session when there is none.
-// Error: [ErrUnavailable], since nobody knows whether there is one.
+// Errors: [ErrUnavailable], since nobody knows whether there is one;
+// [ErrReturned].
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +176,7 @@ func (s *Session) Set(name string, value []byte) error {
 }
 
 // Delete forgets the value or token kept under name. Without a session it does
-// nothing. Error: [ErrUnavailable].
+// nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) Delete(name string) error {
 	return s.change(func() {
 		s.delta.setValue(name, nil)
@@ -180,6 +188,9 @@ func (s *Session) Delete(name string) error {
 func (s *Session) change(note func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.returned {
+		return ErrReturned
+	}
 	err := s.load()
 	if errors.Is(err, ErrNoSession) {
 		return nil
@@ -209,7 +220,7 @@ func (s *Session) Token(name string) (string, bool) {
 // SetToken keeps a token under name in little room: the claims of a JWT are
 // packed beside those of the session's other tokens, and its text comes back
 // byte for byte. An empty token is none. It begins a session when there is
-// none. Error: [ErrUnavailable].
+// none. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,13 +234,15 @@ func (s *Session) SetToken(name, token string) error {
 
 // Tag lets [Manager.Revoke] of tag end this session. It takes effect when the
 // session is saved, above any revocation of that tag until then. Tagging twice
-// changes nothing. Without a session it does nothing. Error: [ErrUnavailable].
+// changes nothing. Without a session it does nothing. Errors: [ErrUnavailable];
+// [ErrReturned].
 func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
 
 // TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this
 // session unless t is before at, a time by a foreign clock (an ID token's iat,
 // say). Of two stamps for one tag the older counts. Saving returns
-// [ErrNoSession] when that has happened already. Error: [ErrUnavailable].
+// [ErrNoSession] when that has happened already. Errors: [ErrUnavailable];
+// [ErrReturned].
 func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, foreignStamp(at)) }
 
 // tag notes a tag for the next save.
@@ -239,7 +252,7 @@ func (s *Session) tag(name string, stamp int64) error {
 
 // Limit caps the absolute deadline (a provider's session_expiry); it never
 // extends it. A time in the past ends the session when it is saved. Without a
-// session it does nothing. Error: [ErrUnavailable].
+// session it does nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) Limit(t time.Time) error {
 	return s.change(func() {
 		limit := max(t.UnixMilli(), 1)
@@ -263,6 +276,9 @@ func (s *Session) LeaveCookie() {
 
 // start begins a session if there is none.
 func (s *Session) start() error {
+	if s.returned {
+		return ErrReturned
+	}
 	err := s.load()
 	if errors.Is(err, ErrNoSession) {
 		s.begin()

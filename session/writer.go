@@ -31,9 +31,10 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		x := &exchange{Context: r.Context()}
 		x.session.m, x.session.ctx, x.session.header = m, x.Context, r.Header
 		x.writer = writer{ResponseWriter: w, exchange: x}
+		defer x.session.over() // after a panic too
 		next.ServeHTTP(&x.writer, r.WithContext(x))
 		x.writer.begin()
-		x.session.finish()
+		x.session.finish(true)
 	})
 }
 
@@ -170,7 +171,7 @@ func (s *Session) hijacked() {
 	s.mu.Lock()
 	s.begun = true
 	s.mu.Unlock()
-	s.finish()
+	s.finish(false)
 }
 
 // describe tells caches that the response depends on the cookie, and reports
