@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 )
@@ -159,13 +158,4 @@ func (c *claimChanges) without(extra json.RawMessage) json.RawMessage {
 	}
 	rest, _ := json.Marshal(kept.values) // of values that were just parsed
 	return rest
-}
-
-// keepClaims records what Hooks.Login made of the claims.
-func (l *login) keepClaims(changed json.RawMessage) (err error) {
-	if l.record.Changes, err = changesOf(l.user.Claims, changed); err != nil {
-		return fmt.Errorf("oidcauth: Hooks.Login left Claims that can't be used: %w", err)
-	}
-	l.extra = l.record.Changes.without(l.extra)
-	return nil
 }

@@ -208,7 +208,7 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 	if err := trusted[i].verify(ctx, jws, subject); err != nil {
 		return nil, err
 	}
-	return jws.payload.only(trusted[i].speaksFor(source.claims))
+	return membersOf(jws.payload, trusted[i].speaksFor(source.claims))
 }
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -165,4 +166,13 @@ func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time)
 		g.Type = answer.TokenType
 	}
 	return g
+}
+
+// keepClaims records what Hooks.Login made of the claims.
+func (l *login) keepClaims(changed json.RawMessage) (err error) {
+	if l.record.Changes, err = changesOf(l.user.Claims, changed); err != nil {
+		return fmt.Errorf("oidcauth: Hooks.Login left Claims that can't be used: %w", err)
+	}
+	l.extra = l.record.Changes.without(l.extra)
+	return nil
 }

@@ -20,19 +20,19 @@ var (
 	contentEncryptions = []jose.ContentEncryption{jose.A256GCM, jose.A128GCM, jose.A128CBC_HS256}
 )
 
-// open takes a token apart, decrypted first when it is encrypted and decryption
-// keys are configured. What was encrypted must be a signed token: encryption
-// with a public key says nothing about who wrote it (Core §10.2).
-func (v *verifier) open(raw string) (*compactJWS, error) {
-	if len(v.decryption) > 0 && len(raw) <= maxToken && strings.Count(raw, ".") == 4 {
-		return v.decrypt(raw)
+// openJWS takes a token apart, decrypted first when it is encrypted and there are
+// decryption keys. What was encrypted must be a signed token: encryption with a
+// public key says nothing about who wrote it (Core §10.2).
+func openJWS(raw string, decryption []crypto.PrivateKey) (*compactJWS, error) {
+	if len(decryption) > 0 && len(raw) <= maxToken && strings.Count(raw, ".") == 4 {
+		return decrypt(raw, decryption)
 	}
 	return parseJWS(raw)
 }
 
 // decrypt opens an encrypted token with whichever key fits: during a rotation
 // there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
-func (v *verifier) decrypt(raw string) (*compactJWS, error) {
+func decrypt(raw string, keys []crypto.PrivateKey) (*compactJWS, error) {
 	alg, err := checkEncryption(raw)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (v *verifier) decrypt(raw string) (*compactJWS, error) {
 	}
 	// Tokens carry no trustworthy hint of the key: the few that are configured
 	// are tried in turn.
-	for _, key := range v.decryption {
+	for _, key := range keys {
 		if encryptionAlg(key) != alg {
 			continue
 		}

@@ -107,3 +107,6 @@ func (t *compactJWS) checkType(welcome []string) error {
 	}
 	return nil
 }
+
+// signingAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
+var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -39,4 +40,14 @@ func clip(s string, max int) string {
 		}
 		return '·'
 	}, s)
+}
+
+// quoteShort makes text from outside fit for an error or a log line: quoted in
+// ASCII and cut.
+func quoteShort(s string) string {
+	const limit = 64
+	if len(s) > limit {
+		return strconv.QuoteToASCII(s[:limit]) + "…"
+	}
+	return strconv.QuoteToASCII(s)
 }

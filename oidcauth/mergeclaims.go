@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
@@ -33,7 +32,7 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	}
 	roots := dottedRoots(signed.names)
 	for _, name := range told.names {
-		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !signed.holdsPath(name) && agree(signed, told, name) {
+		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !holdsPath(signed, name) && agree(signed, told, name) {
 			err = writeMember(&merged, name, told.values[name])
 		}
 	}
@@ -47,50 +46,6 @@ func optionalObject(raw json.RawMessage) (object, error) {
 		return object{}, nil
 	}
 	return parseObject(raw)
-}
-
-// Names of claims are looked into as paths only up to here; what it takes to do so grows with the square of their length. No
-// claim of userinfo is added beyond.
-const (
-	maxPathBytes = 256
-	maxPathDots  = 8
-)
-
-// isPath reports whether name is within these bounds.
-func isPath(name string) bool {
-	return len(name) <= maxPathBytes && strings.Count(name, ".") <= maxPathDots
-}
-
-// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c". They are
-// paths themselves.
-func dottedRoots(names []string) map[string]bool {
-	roots := map[string]bool{}
-	for _, name := range names {
-		dots := 0
-		for i := 0; i < len(name) && i <= maxPathBytes && dots <= maxPathDots; i++ {
-			if name[i] == '.' {
-				roots[name[:i]] = true
-				dots++
-			}
-		}
-	}
-	return roots
-}
-
-// holdsPath reports whether o has what a dotted path leads to. A member of that very name, which is looked at first, would
-// stand before it.
-func (o object) holdsPath(path string) bool {
-	for i := range len(path) {
-		if path[i] != '.' {
-			continue
-		}
-		if value, ok := o.values[path[:i]]; ok {
-			if _, found := claimAt(value, path[i+1:]); found {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // verifiedPairs are claims that say something of each other (Core §5.1).
@@ -150,8 +105,8 @@ func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	return json.Compact(b, value)
 }
 
-// only returns those members of o that names has, as a JSON object. One at least must be there.
-func (o object) only(names []string) (json.RawMessage, error) {
+// membersOf returns those members of o that names has, as a JSON object. One at least must be there.
+func membersOf(o object, names []string) (json.RawMessage, error) {
 	var picked bytes.Buffer
 	picked.WriteByte('{')
 	for _, name := range names {
@@ -187,7 +142,7 @@ func mergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 	if len(names) == 0 {
 		return claims, nil
 	}
-	taken, err := told.only(names)
+	taken, err := membersOf(told, names)
 	if err != nil {
 		return nil, err
 	}

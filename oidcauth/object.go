@@ -258,13 +258,3 @@ func kindOf(value []byte) string {
 	}
 	return "other text"
 }
-
-// quoteShort makes text from outside fit for an error or a log line: quoted in
-// ASCII and cut.
-func quoteShort(s string) string {
-	const limit = 64
-	if len(s) > limit {
-		return strconv.QuoteToASCII(s[:limit]) + "…"
-	}
-	return strconv.QuoteToASCII(s)
-}

@@ -143,49 +143,6 @@ func userFromClaims(claims json.RawMessage) *User {
 	return u
 }
 
-// rolesOf returns the values of the claim called name: the member of exactly that name, else the one at the dotted path.
-func rolesOf(claims json.RawMessage, name string) []string {
-	value, ok := claimAt(claims, name)
-	if !ok {
-		return nil
-	}
-	var one string
-	if json.Unmarshal(value, &one) == nil && one != "" {
-		return []string{one}
-	}
-	var list []any
-	_ = json.Unmarshal(value, &list) // anything but a list has no roles
-	var roles []string
-	for _, v := range list {
-		if s, ok := v.(string); ok && s != "" {
-			roles = append(roles, s)
-		}
-	}
-	return roles
-}
-
-// claimAt finds the member called name in an object, or the one at the dotted path.
-func claimAt(object json.RawMessage, name string) (json.RawMessage, bool) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(object, &members) != nil {
-		return nil, false
-	}
-	if value, ok := members[name]; ok {
-		return value, true
-	}
-	for i := range len(name) {
-		if name[i] != '.' {
-			continue
-		}
-		if value, ok := members[name[:i]]; ok {
-			if found, ok := claimAt(value, name[i+1:]); ok {
-				return found, true
-			}
-		}
-	}
-	return nil, false
-}
-
 // Tags under which sessions are revoked. Each names the issuer, since subjects and sids are unique only there.
 func userTag(issuer, subject string) string       { return joinTag("user", issuer, subject) }
 func subjectTag(issuer, subject string) string    { return joinTag("sub", issuer, subject) }

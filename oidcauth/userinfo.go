@@ -83,7 +83,7 @@ func checkSubject(claims object, want string) error {
 // ours when they are there, and what marks another kind of token, an ID token
 // above all, is refused, for a signature alone doesn't say what was signed.
 func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
-	jws, err := v.open(raw)
+	jws, err := openJWS(raw, v.decryption)
 	if err != nil {
 		return nil, err
 	}

@@ -4,15 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
 )
-
-// signingAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
-var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 // ownParameters are set by the package in authorization requests; Extra may not touch them.
 var ownParameters = []string{
@@ -181,23 +177,6 @@ func checkOrigin(origin string) error {
 		return errors.New(`is not an origin, such as "https://api.example.com"`)
 	}
 	return checkScheme(u)
-}
-
-// checkScheme accepts https, and http where no network is crossed.
-func checkScheme(u *url.URL) error {
-	if u.Scheme == "https" || u.Scheme == "http" && loopbackHost(u.Hostname()) {
-		return nil
-	}
-	return fmt.Errorf("%q must be https (plain http is for loopback hosts only)", u.Redacted())
-}
-
-// loopbackHost reports whether host never leaves the machine: localhost, 127.0.0.0/8, ::1.
-func loopbackHost(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // validScope holds RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ).

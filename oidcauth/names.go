@@ -1,0 +1,36 @@
+package oidcauth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// protocolClaims are the names that this package gives meaning to. Only exactly
+// these spellings count, and userinfo never provides them.
+var protocolClaims = []string{
+	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "azp", "at_hash", "c_hash", "s_hash", "auth_time", "acr", "amr",
+	"sid", "tid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
+}
+
+// checkNames refuses claims that look like a protocol claim to a lenient
+// reader: "SUB", or "ſub" with a long s, which encoding/json, and with it
+// go-oidc, takes for "sub".
+func checkNames(claims object) error {
+	for _, name := range claims.names {
+		if p := foldsTo(name); p != "" && p != name {
+			return fmt.Errorf("claim %s is too much like %s", quoteShort(name), p)
+		}
+	}
+	return nil
+}
+
+// foldsTo returns the protocol claim that equals name under Unicode case
+// folding, or "".
+func foldsTo(name string) string {
+	i := slices.IndexFunc(protocolClaims, func(p string) bool { return strings.EqualFold(p, name) })
+	if i < 0 {
+		return ""
+	}
+	return protocolClaims[i]
+}
