@@ -49,7 +49,7 @@ func New(c Config) (*Authenticator, error) {
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err
 	}
-	client := newHTTPClient(&c)
+	client := newHTTPClient(c.outbound())
 	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(&c, client)}
 	a.endpoint = newEndpoint(&c, a.provider, client)
 	a.verifier = newVerifier(&c, a.provider, client)

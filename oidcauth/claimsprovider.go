@@ -143,7 +143,7 @@ type claimsProvider struct {
 
 // newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
 func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
-	client := newPublicClient(c, reachOf(p.Issuer))
+	client := newPublicClient(c.outbound(), reachOf(p.Issuer))
 	known := newProvider(&Config{
 		Issuer: p.Issuer, DiscoveryMaxAge: c.DiscoveryMaxAge, Timeout: c.Timeout, Logger: c.Logger,
 	}, client)

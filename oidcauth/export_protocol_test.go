@@ -28,7 +28,6 @@ type (
 
 var (
 	NewProtocolProvider = newProvider
-	NewHTTPClient       = newHTTPClient
 	NewEndpoint         = newEndpoint
 	NewVerifier         = newVerifier
 	MergeClaims         = mergeClaims
@@ -52,6 +51,9 @@ const (
 
 	MaxClaimSources = maxClaimSources
 )
+
+// NewHTTPClient is the client for calls to the provider that c describes.
+func NewHTTPClient(c *Config) *http.Client { return newHTTPClient(c.outbound()) }
 
 func (p *provider) Metadata(ctx context.Context) (*metadata, error) { return p.metadata(ctx) }
 func (p *provider) Peek() *metadata                                 { return p.peek() }
@@ -178,7 +180,7 @@ func Reaches(issuer, address string) bool { return reachOf(issuer).check(address
 
 // ReachingClient is the client for a claims provider with this issuer, with names resolved by resolver, if any.
 func ReachingClient(c *Config, issuer string, resolver *net.Resolver) *http.Client {
-	client := newPublicClient(c, reachOf(issuer))
+	client := newPublicClient(c.outbound(), reachOf(issuer))
 	if standard, ok := client.Transport.(*reachTransport).base.(*http.Transport); ok && resolver != nil {
 		dialer := reachOf(issuer).dialer()
 		dialer.Resolver = resolver

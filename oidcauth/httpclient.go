@@ -28,24 +28,36 @@ const (
 	idleTimeout = 3 * time.Second
 )
 
+// clientSettings are what the application says about calls to a provider.
+type clientSettings struct {
+	// Base is the application's own client, nil for one with a transport of ours.
+	Base *http.Client
+
+	// Certificate authenticates the client (RFC 8705), nil for none.
+	Certificate *tls.Certificate
+
+	// Timeout bounds one call, also one by a Base without a bound of its own.
+	Timeout time.Duration
+}
+
 // newHTTPClient returns the client for every call to the provider: bounded in
 // time, without a cookie jar, and blind to redirects, because a redirected
 // token request carries the code in its body (RFC 9700 §4.12) and redirected
-// metadata is somebody else's. Config.HTTPClient replaces it, in a copy that
-// keeps these three rules.
-func newHTTPClient(c *Config) *http.Client {
+// metadata is somebody else's. A Base replaces it, in a copy that keeps
+// these three rules.
+func newHTTPClient(s clientSettings) *http.Client {
 	client := http.Client{}
-	if c.HTTPClient != nil {
-		client = *c.HTTPClient
+	if s.Base != nil {
+		client = *s.Base
 	}
 	if client.Transport == nil {
 		client.Transport = newTransport()
 	}
-	if c.ClientAuth.Certificate != nil {
-		client.Transport = withCertificate(client.Transport, c.ClientAuth.Certificate)
+	if s.Certificate != nil {
+		client.Transport = withCertificate(client.Transport, s.Certificate)
 	}
-	if client.Timeout == 0 || client.Timeout > c.Timeout {
-		client.Timeout = c.Timeout
+	if client.Timeout == 0 || client.Timeout > s.Timeout {
+		client.Timeout = s.Timeout
 	}
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -82,7 +82,7 @@ func NewMachine(c MachineConfig) (*Machine, error) {
 		return nil, err
 	}
 	derived := c.client()
-	client := newHTTPClient(derived)
+	client := newHTTPClient(derived.outbound())
 	return newMachine(c, derived, newEndpoint(derived, newProvider(derived, client), client), "MachineConfig.APIs", vault), nil
 }
 
@@ -98,7 +98,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 		c = c.within(&a.config)
 		derived, to := c.client(), a.endpoint
 		if own || c.Issuer != a.config.Issuer {
-			client, p := newHTTPClient(derived), a.provider
+			client, p := newHTTPClient(derived.outbound()), a.provider
 			if c.Issuer != a.config.Issuer {
 				p = newProvider(derived, client)
 			}

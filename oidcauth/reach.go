@@ -91,8 +91,9 @@ func (r reach) dialer() *net.Dialer {
 
 // newPublicClient returns a client like that for the provider (see newHTTPClient) whose calls end within r. A client
 // certificate is for the provider alone.
-func newPublicClient(c *Config, r reach) *http.Client {
-	client := newHTTPClient(&Config{HTTPClient: c.HTTPClient, Timeout: c.Timeout})
+func newPublicClient(s clientSettings, r reach) *http.Client {
+	s.Certificate = nil
+	client := newHTTPClient(s)
 	if standard, ok := client.Transport.(*http.Transport); ok {
 		client.Transport = r.transport(standard)
 	}
