@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"net/url"
 	"strings"
 )
@@ -32,7 +33,7 @@ func (a apis) check(u *url.URL) error {
 	if a.origins[canonicalOrigin(u)] {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, clip(u.Scheme+"://"+u.Host, maxLogged), a.field)
+	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, logtext.Clip(u.Scheme+"://"+u.Host, logtext.Max), a.field)
 }
 
 // canonicalOrigin is scheme, host and port of u in one spelling.

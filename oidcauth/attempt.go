@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -195,7 +196,7 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
 	})
 	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
-		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), reason(err))
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), logtext.Reason(err))
 		return nil
 	}
 	if err != nil {
@@ -220,7 +221,7 @@ func (r *attempt) takeSID(ctx context.Context) {
 		err = r.auth.recordSID(ctx, &User{Issuer: r.idToken.Issuer, SessionID: r.idToken.SID}, r.idToken.IssuedAt)
 	}
 	if err != nil {
-		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", slog.String("issuer", r.auth.config.Issuer), reason(err))
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", slog.String("issuer", r.auth.config.Issuer), logtext.Reason(err))
 		r.idToken = nil
 	}
 }

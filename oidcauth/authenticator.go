@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -170,9 +171,9 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 	case strings.HasPrefix(r.URL.Path, a.prefix):
 		return nil
 	case strings.HasPrefix(requestURI(r), a.prefix):
-		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, clip(r.URL.Path, 100), a.prefix)
+		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
 	}
-	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, clip(r.URL.Path, 100), a.prefix)
+	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
 }
 
 // isOwnRoute reports whether p leads to one of the own routes, also after cleaning, or to those of an Authenticator that shares the

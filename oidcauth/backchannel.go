@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"net/http"
 	"time"
@@ -64,7 +65,7 @@ func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) erro
 		return err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", token.Issuer), slog.String("by", "back-channel logout"),
-		fingerprint("sub", token.Subject), fingerprint("sid", token.SID))
+		logtext.Fingerprint("sub", token.Subject), logtext.Fingerprint("sid", token.SID))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, nil, LogoutByProvider)
 	}

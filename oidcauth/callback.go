@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -50,7 +51,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer),
-		fingerprint("sub", login.user.Subject), fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
+		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
 	a.expireTransaction(w, a.transactionCookie(t.State))
 	a.countLogin(w, t)
 	a.redirectBack(w, t)
@@ -150,7 +151,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
 	if cb.errorCode != "" {
 		t.spent = true
-		return nil, &LoginError{Code: clip(cb.errorCode, 64), Description: cb.description}
+		return nil, &LoginError{Code: logtext.Clip(cb.errorCode, 64), Description: cb.description}
 	}
 	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
@@ -167,7 +168,7 @@ func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
 		return nil // its iss was verified
 	}
 	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && (meta.IssParameterSupported || a.config.Advanced.FAPI) {
-		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", clip(cb.iss, 100), a.config.Issuer)
+		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", logtext.Clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"github.com/signet-go/signet/internal/strictjson"
 	"reflect"
 	"slices"
 )
@@ -26,7 +27,7 @@ func changesOf(before, after json.RawMessage) (*claimChanges, error) {
 	if len(after) == 0 {
 		return nil, errNoClaims
 	}
-	now, err := parseObject(after)
+	now, err := strictjson.Parse(after)
 	if err != nil {
 		return nil, err
 	}
@@ -35,16 +36,16 @@ func changesOf(before, after json.RawMessage) (*claimChanges, error) {
 		return nil, err
 	}
 	set, gone := map[string]json.RawMessage{}, map[string]bool{}
-	for name, value := range now.values {
-		if !was.has(name) || !sameJSON(was.values[name], value) {
+	for name, value := range now.Values {
+		if !was.Has(name) || !sameJSON(was.Values[name], value) {
 			set[name] = value
 		}
 	}
-	for _, name := range was.names {
-		gone[name] = !now.has(name)
+	for _, name := range was.Names {
+		gone[name] = !now.Has(name)
 	}
 	pinPairs(now, set, gone)
-	return newClaimChanges(was.names, set, gone)
+	return newClaimChanges(was.Names, set, gone)
 }
 
 // newClaimChanges packs what changed, with the removed names in the order of names.
@@ -80,7 +81,7 @@ var addressPairs = [][2]string{{"email", "email_verified"}, {"phone_number", "ph
 
 // pinPairs keeps both halves of a pair of which one has changed, lest a refresh bring the mark of another address. A mark that
 // stayed when its address changed is the provider's, of the address before: it goes.
-func pinPairs(now object, set map[string]json.RawMessage, gone map[string]bool) {
+func pinPairs(now strictjson.Object, set map[string]json.RawMessage, gone map[string]bool) {
 	changed := func(name string) bool { return set[name] != nil || gone[name] }
 	for _, pair := range addressPairs {
 		address, mark := pair[0], pair[1]
@@ -90,10 +91,10 @@ func pinPairs(now object, set map[string]json.RawMessage, gone map[string]bool) 
 		stale := changed(address) && !changed(mark)
 		for _, name := range pair {
 			switch {
-			case name == mark && stale || !now.has(name):
+			case name == mark && stale || !now.Has(name):
 				gone[name] = true
 			default:
-				set[name] = now.values[name]
+				set[name] = now.Values[name]
 			}
 		}
 	}
@@ -124,18 +125,18 @@ func (c *claimChanges) in(claims json.RawMessage) json.RawMessage {
 		return nil
 	}
 	for _, name := range c.Gone {
-		delete(told.values, name)
+		delete(told.Values, name)
 	}
 	var changed bytes.Buffer
 	changed.WriteByte('{')
-	for _, name := range told.names {
-		value, kept := told.values[name]
-		if kept && !set.has(name) && writeMember(&changed, name, value) != nil {
+	for _, name := range told.Names {
+		value, kept := told.Values[name]
+		if kept && !set.Has(name) && writeMember(&changed, name, value) != nil {
 			return nil
 		}
 	}
-	for _, name := range set.names {
-		if writeMember(&changed, name, set.values[name]) != nil {
+	for _, name := range set.Names {
+		if writeMember(&changed, name, set.Values[name]) != nil {
 			return nil
 		}
 	}
@@ -146,16 +147,16 @@ func (c *claimChanges) in(claims json.RawMessage) json.RawMessage {
 // without returns extra less the claims that changed: it is not needed any more, and a cookie has little room.
 func (c *claimChanges) without(extra json.RawMessage) json.RawMessage {
 	kept, err := optionalObject(extra)
-	if c == nil || err != nil || len(kept.names) == 0 {
+	if c == nil || err != nil || len(kept.Names) == 0 {
 		return extra
 	}
 	set, _ := optionalObject(c.Set) // as it was just packed
-	for _, name := range slices.Concat(c.Gone, set.names) {
-		delete(kept.values, name)
+	for _, name := range slices.Concat(c.Gone, set.Names) {
+		delete(kept.Values, name)
 	}
-	if len(kept.values) == 0 {
+	if len(kept.Values) == 0 {
 		return nil
 	}
-	rest, _ := json.Marshal(kept.values) // of values that were just parsed
+	rest, _ := json.Marshal(kept.Values) // of values that were just parsed
 	return rest
 }

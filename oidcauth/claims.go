@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +27,8 @@ const (
 // subjectOf returns sub: a string of 1 to 255 bytes. Control characters and
 // U+FFFD, which stands for text that was no Unicode and could be anybody's, are
 // refused.
-func subjectOf(claims object) (string, error) {
-	sub, err := claims.text("sub")
+func subjectOf(claims strictjson.Object) (string, error) {
+	sub, err := claims.Text("sub")
 	if err != nil {
 		return "", err
 	}
@@ -38,8 +40,8 @@ func subjectOf(claims object) (string, error) {
 
 // identifierOf returns an optional identifier, such as sid or jti, "" when it
 // is absent.
-func identifierOf(claims object, name string) (string, error) {
-	id, err := claims.text(name)
+func identifierOf(claims strictjson.Object, name string) (string, error) {
+	id, err := claims.Text(name)
 	if err != nil {
 		return "", err
 	}
@@ -62,23 +64,23 @@ func checkPlain(name, value string) error {
 // checkAudience demands that the token is for the client, and for it alone
 // unless azp says that the client is the party it was issued to (Core §3.1.3.7,
 // steps 3 to 5).
-func checkAudience(claims object, clientID string) error {
-	audience, err := claims.texts("aud")
+func checkAudience(claims strictjson.Object, clientID string) error {
+	audience, err := claims.Texts("aud")
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(audience, clientID) {
 		return fmt.Errorf("aud: expected %q in it, got %d other values", clientID, len(audience))
 	}
-	azp, err := claims.text("azp")
+	azp, err := claims.Text("azp")
 	if err != nil {
 		return err
 	}
 	if len(audience) > 1 && azp == "" {
 		return errors.New("azp: expected with more than one audience, got none")
 	}
-	if claims.present("azp") && azp != clientID {
-		return fmt.Errorf("azp: expected %q, got %s", clientID, quoteShort(azp))
+	if claims.Present("azp") && azp != clientID {
+		return fmt.Errorf("azp: expected %q, got %s", clientID, logtext.Quote(azp))
 	}
 	return nil
 }
@@ -96,8 +98,8 @@ const clockHint = "; if this is a surprise, check the clock of this machine"
 
 // expiry returns exp, which must be there and not past. A date more than 24 h
 // ahead counts as 24 h.
-func (c clock) expiry(claims object) (time.Time, error) {
-	exp, ok, err := claims.date("exp")
+func (c clock) expiry(claims strictjson.Object) (time.Time, error) {
+	exp, ok, err := claims.Date("exp")
 	if err != nil || !ok {
 		return time.Time{}, cmp.Or(err, errors.New("exp: expected a date, got none"))
 	}
@@ -112,8 +114,8 @@ func (c clock) expiry(claims object) (time.Time, error) {
 
 // issuedAt returns iat, which must be there and not in the future; maxAge 0
 // sets no limit to how long ago it may be.
-func (c clock) issuedAt(claims object, maxAge time.Duration) (time.Time, error) {
-	iat, ok, err := claims.date("iat")
+func (c clock) issuedAt(claims strictjson.Object, maxAge time.Duration) (time.Time, error) {
+	iat, ok, err := claims.Date("iat")
 	if err != nil || !ok {
 		return time.Time{}, cmp.Or(err, errors.New("iat: expected a date, got none"))
 	}
@@ -127,8 +129,8 @@ func (c clock) issuedAt(claims object, maxAge time.Duration) (time.Time, error) 
 }
 
 // notBefore refuses a token whose nbf is still to come.
-func (c clock) notBefore(claims object) error {
-	nbf, ok, err := claims.date("nbf")
+func (c clock) notBefore(claims strictjson.Object) error {
+	nbf, ok, err := claims.Date("nbf")
 	if err != nil {
 		return err
 	}
@@ -144,9 +146,9 @@ func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), 
 // checkTokenHash compares at_hash, if present, with the access token (Core
 // §3.1.3.6): the left half of the hash that the signature algorithm uses. For
 // EdDSA that is the SHA-512 of Ed25519.
-func checkTokenHash(claims object, alg, accessToken string) error {
-	got, err := claims.text("at_hash")
-	if err != nil || !claims.present("at_hash") {
+func checkTokenHash(claims strictjson.Object, alg, accessToken string) error {
+	got, err := claims.Text("at_hash")
+	if err != nil || !claims.Present("at_hash") {
 		return err
 	}
 	var half []byte

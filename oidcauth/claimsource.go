@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -35,21 +37,21 @@ type claimSource struct {
 // makes no sense refuses all.
 func parseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]claimSource, error) {
 	o, err := optionalObject(document)
-	if err != nil || !o.present("_claim_names") {
+	if err != nil || !o.Present("_claim_names") {
 		return nil, err
 	}
-	names, err := parseObject(o.values["_claim_names"])
+	names, err := strictjson.Parse(o.Values["_claim_names"])
 	if err != nil {
 		return nil, fmt.Errorf("_claim_names: %w", err)
 	}
 	var sources []claimSource
-	for _, claim := range names.names {
+	for _, claim := range names.Names {
 		if !wanted(claim) {
 			continue
 		}
-		name, err := names.text(claim)
+		name, err := names.Text(claim)
 		if err != nil || name == "" {
-			return nil, fmt.Errorf("_claim_names: %s: expected the name of a source", quoteShort(claim))
+			return nil, fmt.Errorf("_claim_names: %s: expected the name of a source", logtext.Quote(claim))
 		}
 		i := slices.IndexFunc(sources, func(s claimSource) bool { return s.name == name })
 		if i < 0 {
@@ -64,40 +66,40 @@ func parseClaimSources(document json.RawMessage, wanted func(name string) bool) 
 }
 
 // readClaimSources completes sources from a document's _claim_sources.
-func readClaimSources(sources []claimSource, document object) error {
+func readClaimSources(sources []claimSource, document strictjson.Object) error {
 	if len(sources) == 0 {
 		return nil
 	}
-	all, err := parseObject(document.values["_claim_sources"])
+	all, err := strictjson.Parse(document.Values["_claim_sources"])
 	if err != nil {
 		return fmt.Errorf("_claim_sources: %w", err)
 	}
 	for i := range sources {
-		one, err := parseObject(all.values[sources[i].name])
+		one, err := strictjson.Parse(all.Values[sources[i].name])
 		if err == nil {
 			err = sources[i].read(one)
 		}
 		if err != nil {
-			return fmt.Errorf("_claim_sources: %s: %w", quoteShort(sources[i].name), err)
+			return fmt.Errorf("_claim_sources: %s: %w", logtext.Quote(sources[i].name), err)
 		}
 	}
 	return nil
 }
 
 // read reads one member of _claim_sources. A source is of one type: with two, one reader would verify this and another that.
-func (s *claimSource) read(o object) error {
-	if o.has("JWT") == o.has("endpoint") {
+func (s *claimSource) read(o strictjson.Object) error {
+	if o.Has("JWT") == o.Has("endpoint") {
 		return errors.New("expected either JWT or endpoint")
 	}
-	if o.has("JWT") {
-		s.jwt, _ = o.text("JWT")
+	if o.Has("JWT") {
+		s.jwt, _ = o.Text("JWT")
 		if s.jwt == "" {
 			return errors.New("JWT: expected a token")
 		}
 		return nil
 	}
 	var err error
-	if s.endpoint, err = o.text("endpoint"); err != nil || s.endpoint == "" {
+	if s.endpoint, err = o.Text("endpoint"); err != nil || s.endpoint == "" {
 		return errors.New("endpoint: expected a URL")
 	}
 	// It goes into a header as it is (RFC 6750 §2.1).
@@ -157,7 +159,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, claims json
 // named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
 // name a source for the same claim, the first counts.
 func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []claimSource) {
-	known, err := parseObject(claims)
+	known, err := strictjson.Parse(claims)
 	if err != nil {
 		s.refuse(ctx, "", err)
 		return nil
@@ -166,7 +168,7 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 	for _, document := range documents {
 		found, err := parseClaimSources(document, func(name string) bool {
 			spoken := slices.ContainsFunc(s.providers, func(p *claimsProvider) bool { return slices.Contains(p.claims, name) })
-			return spoken && !known.has(name) && !named[name]
+			return spoken && !known.Has(name) && !named[name]
 		})
 		if err != nil {
 			s.refuse(ctx, "", err)
@@ -197,13 +199,13 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 		return nil, err
 	}
 	// iss chooses whose keys and rules hold; the signature then proves it.
-	iss, err := jws.payload.text("iss")
+	iss, err := jws.payload.Text("iss")
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(trusted, func(p *claimsProvider) bool { return p.issuer == iss })
 	if i < 0 {
-		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", quoteShort(iss))
+		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
 	if err := trusted[i].verify(ctx, jws, subject); err != nil {
 		return nil, err
@@ -221,7 +223,7 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSour
 	trusted = slices.DeleteFunc(trusted, func(p *claimsProvider) bool { return p.origins.check(target) != nil })
 	if len(trusted) == 0 {
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
-			quoteShort(target.Scheme+"://"+target.Host))
+			logtext.Quote(target.Scheme+"://"+target.Host))
 	}
 	if err := checkEndpoint(trusted[0].issuer, source.endpoint); err != nil {
 		return "", nil, fmt.Errorf("endpoint: %w", err)
@@ -233,5 +235,5 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSour
 // refuse tells the log of a source whose claims are left out.
 func (s *claimSources) refuse(ctx context.Context, source string, err error) {
 	s.log.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", s.issuer),
-		slog.String("source", strings.Trim(quoteShort(source), `"`)), reason(err))
+		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
 }

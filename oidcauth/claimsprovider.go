@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"net/url"
 	"slices"
@@ -213,8 +214,8 @@ func (p *claimsProvider) verify(ctx context.Context, jws *compactJWS, subject st
 }
 
 // checkSubject compares sub where it can be compared: at another party it is that party's name for the user (Core §5.6.2).
-func (p *claimsProvider) checkSubject(claims object, subject string) error {
-	if !claims.has("sub") {
+func (p *claimsProvider) checkSubject(claims strictjson.Object, subject string) error {
+	if !claims.Has("sub") {
 		return nil
 	}
 	if p.sameSubject {
@@ -225,20 +226,20 @@ func (p *claimsProvider) checkSubject(claims object, subject string) error {
 }
 
 // checkScope checks the claims that say for whom and when a JWT is. They are optional, but when they are made, they must hold.
-func (p *claimsProvider) checkScope(claims object) error {
+func (p *claimsProvider) checkScope(claims strictjson.Object) error {
 	now := clock{time.Now(), p.verifier.skew}
-	if claims.has("aud") {
-		audience, err := claims.texts("aud")
+	if claims.Has("aud") {
+		audience, err := claims.Texts("aud")
 		if err != nil || !slices.Contains(audience, p.verifier.clientID) {
 			return cmp.Or(err, fmt.Errorf("aud: expected %q in it, got %d other values", p.verifier.clientID, len(audience)))
 		}
 	}
-	if claims.has("exp") {
+	if claims.Has("exp") {
 		if _, err := now.expiry(claims); err != nil {
 			return err
 		}
 	}
-	if claims.has("iat") {
+	if claims.Has("iat") {
 		if _, err := now.issuedAt(claims, 0); err != nil {
 			return err
 		}

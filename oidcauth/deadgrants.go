@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -84,7 +85,7 @@ func (d *deadGrants) add(ctx context.Context, log *slog.Logger, s *session.Sessi
 		return
 	}
 	if err := d.vault.Set(ctx, deadRow(s, token), []byte("dead"), time.Until(s.Deadline())); err != nil {
-		log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "refresh"), reason(err))
+		log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "refresh"), logtext.Reason(err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"maps"
 	"net/http"
 	"net/url"
@@ -165,7 +166,7 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (pushed pushedRe
 	if err != nil {
 		return pushedRequest{}, err
 	}
-	o, err := parseObject(a.body)
+	o, err := strictjson.Parse(a.body)
 	if err == nil {
 		pushed.uri, err = requiredCredential(o, "request_uri")
 	}
@@ -278,8 +279,8 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 // holdsError reports whether a body is an OAuth error, which some providers
 // send with status 200.
 func holdsError(body []byte) bool {
-	o, err := parseObject(body)
-	return err == nil && o.present("error")
+	o, err := strictjson.Parse(body)
+	return err == nil && o.Present("error")
 }
 
 // withoutURL drops the URL of a *url.Error: the endpoint's name says enough,

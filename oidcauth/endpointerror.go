@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net/url"
 	"strings"
 	"time"
@@ -87,13 +88,13 @@ const (
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
 func (e *endpointError) readError(body []byte, secrets []string) {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
-		e.Err = errors.New("expected an OAuth error in JSON, got " + kindOf(body))
+		e.Err = errors.New("expected an OAuth error in JSON, got " + strictjson.KindOf(body))
 		return
 	}
-	code, _ := o.text("error")
-	description, _ := o.text("error_description")
+	code, _ := o.Text("error")
+	description, _ := o.Text("error_description")
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
 }
 

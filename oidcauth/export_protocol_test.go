@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,7 +100,7 @@ func (e *endpoint) Userinfo(ctx context.Context, t *tokenAnswer, subject string)
 
 // ParseKeySet reports how many keys of a set are used, and how many of them may verify alg with kid.
 func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []string, err error) {
-	o, err := parseObject(document)
+	o, err := strictjson.Parse(document)
 	if err != nil {
 		return 0, 0, nil, err
 	}
@@ -113,7 +114,7 @@ func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []
 }
 
 func ParseMetadata(document []byte, issuer string) (*metadata, error) {
-	o, err := parseObject(document)
+	o, err := strictjson.Parse(document)
 	if err != nil {
 		return nil, err
 	}
@@ -122,18 +123,18 @@ func ParseMetadata(document []byte, issuer string) (*metadata, error) {
 
 // ParseObject returns the member names of a JSON object in their order.
 func ParseObject(document []byte) ([]string, error) {
-	o, err := parseObject(document)
-	return o.names, err
+	o, err := strictjson.Parse(document)
+	return o.Names, err
 }
 
 func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
-	o, err := parseObject(document)
-	return o.values, err
+	o, err := strictjson.Parse(document)
+	return o.Values, err
 }
 
 // ReadClaims runs everything that looks at an ID token's claims, without a signature.
 func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
-	claims, err := parseObject(payload)
+	claims, err := strictjson.Parse(payload)
 	if err != nil {
 		return nil, err
 	}

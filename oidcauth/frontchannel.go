@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -114,7 +115,7 @@ func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error 
 	if err != nil {
 		return err
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", a.config.Issuer), slog.String("by", "front-channel logout"), fingerprint("sid", sid))
+	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", a.config.Issuer), slog.String("by", "front-channel logout"), logtext.Fingerprint("sid", sid))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, nil, LogoutByProvider)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"io"
 	"mime"
 	"net"
@@ -111,27 +112,27 @@ func (e *statusError) Error() string {
 }
 
 // getJSON fetches a JSON object that anybody may read: metadata and key sets.
-func getJSON(ctx context.Context, client *http.Client, url string) (object, error) {
+func getJSON(ctx context.Context, client *http.Client, url string) (strictjson.Object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return object{}, err
+		return strictjson.Object{}, err
 	}
 	req.Header.Set("Accept", "application/json, application/jwk-set+json")
 	res, err := client.Do(req)
 	if err != nil {
-		return object{}, err
+		return strictjson.Object{}, err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return object{}, &statusError{URL: url, Got: res.StatusCode}
+		return strictjson.Object{}, &statusError{URL: url, Got: res.StatusCode}
 	}
 	body, err := readBody(res.Body)
 	if err != nil {
-		return object{}, fmt.Errorf("%s: %w", url, err)
+		return strictjson.Object{}, fmt.Errorf("%s: %w", url, err)
 	}
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
-		return object{}, fmt.Errorf("%s: %w", url, err)
+		return strictjson.Object{}, fmt.Errorf("%s: %w", url, err)
 	}
 	return o, nil
 }

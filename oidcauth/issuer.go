@@ -3,6 +3,8 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 )
@@ -36,40 +38,40 @@ func (i issuers) allow(iss string) bool {
 }
 
 // of returns the issuer that a token with these claims must name: with many tenants, that of its tid claim, which must be listed.
-func (i issuers) of(claims object) (string, error) {
+func (i issuers) of(claims strictjson.Object) (string, error) {
 	if !i.many() {
 		return i.configured, nil
 	}
-	tid, err := claims.text("tid")
+	tid, err := claims.Text("tid")
 	if err != nil {
 		return "", err
 	}
 	if !slices.Contains(i.tenants, tid) {
-		return "", fmt.Errorf("tid: expected one of Config.Tenants, got %s", quoteShort(tid))
+		return "", fmt.Errorf("tid: expected one of Config.Tenants, got %s", logtext.Quote(tid))
 	}
 	return fill(i.configured, tid), nil
 }
 
 // check demands that claims name the issuer that they must.
-func (i issuers) check(claims object) error {
+func (i issuers) check(claims strictjson.Object) error {
 	want, err := i.of(claims)
 	if err != nil {
 		return err
 	}
-	got, err := claims.text("iss")
+	got, err := claims.Text("iss")
 	if err == nil && got != want {
-		err = fmt.Errorf("iss: expected exactly %q, got %s", want, quoteShort(got))
+		err = fmt.Errorf("iss: expected exactly %q, got %s", want, logtext.Quote(got))
 	}
 	return err
 }
 
 // ownsKey reports whether a key that is published for keyIssuer may sign for the issuer of claims. Only keys shared by many tenants
 // say whose they are.
-func (i issuers) ownsKey(keyIssuer string, claims object) bool {
+func (i issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
 	if !i.many() || keyIssuer == "" {
 		return true
 	}
-	tid, err := claims.text("tid")
+	tid, err := claims.Text("tid")
 	issuer, err2 := i.of(claims)
 	return err == nil && err2 == nil && fill(keyIssuer, tid) == issuer
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net/url"
 	"time"
 )
@@ -23,10 +24,10 @@ func unwrapResponse(raw string) (url.Values, error) {
 	}
 	params := url.Values{}
 	for _, name := range callbackParameters {
-		if !jws.payload.has(name) || name == "response" || name == "iss" {
+		if !jws.payload.Has(name) || name == "response" || name == "iss" {
 			continue
 		}
-		value, err := jws.payload.text(name)
+		value, err := jws.payload.Text(name)
 		if err != nil {
 			return nil, err
 		}
@@ -54,11 +55,11 @@ func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
 	return nil
 }
 
-func (v *verifier) checkResponse(claims object) error {
+func (v *verifier) checkResponse(claims strictjson.Object) error {
 	now := clock{time.Now(), v.skew}
 	_, expiry := now.expiry(claims)
 	var nonce error
-	if claims.has("nonce") || claims.has("sub") {
+	if claims.Has("nonce") || claims.Has("sub") {
 		nonce = errors.New("expected an authorization response, got another kind of token")
 	}
 	return cmp.Or(v.issuers.check(claims), checkAudience(claims, v.clientID), expiry, nonce)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors
@@ -62,22 +64,22 @@ func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 	if err != nil {
 		return "", err
 	}
-	header, err := parseObject(decoded[0])
+	header, err := strictjson.Parse(decoded[0])
 	if err != nil {
 		return "", fmt.Errorf("header: %w", err)
 	}
 	for _, name := range []string{"zip", "crit"} {
-		if header.has(name) {
+		if header.Has(name) {
 			return "", fmt.Errorf("%s: not accepted in an encrypted token", name)
 		}
 	}
-	alg, err := header.text("alg")
+	alg, err := header.Text("alg")
 	if err != nil || !slices.Contains(keyAlgorithms, jose.KeyAlgorithm(alg)) {
-		return "", fmt.Errorf("alg: expected one of %q, got %s", keyAlgorithms, quoteShort(alg))
+		return "", fmt.Errorf("alg: expected one of %q, got %s", keyAlgorithms, logtext.Quote(alg))
 	}
-	enc, err := header.text("enc")
+	enc, err := header.Text("enc")
 	if err != nil || !slices.Contains(contentEncryptions, jose.ContentEncryption(enc)) {
-		return "", fmt.Errorf("enc: expected one of %q, got %s", contentEncryptions, quoteShort(enc))
+		return "", fmt.Errorf("enc: expected one of %q, got %s", contentEncryptions, logtext.Quote(enc))
 	}
 	return jose.KeyAlgorithm(alg), nil
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 const (
@@ -41,15 +42,15 @@ type verificationKey struct {
 // odd key never takes the others with it; faults tell why, for the log. A set
 // without a single usable key is an error: the caller then keeps the one it
 // has.
-func parseKeySet(document object) (keys []verificationKey, faults []string, err error) {
-	if !document.present("keys") {
+func parseKeySet(document strictjson.Object) (keys []verificationKey, faults []string, err error) {
+	if !document.Present("keys") {
 		return nil, nil, errors.New("expected a key set, got no keys member")
 	}
 	// Entries are cut out first and parsed one by one: a list of typed keys
 	// would fail as a whole.
 	var entries []json.RawMessage
-	if err := json.Unmarshal(document.values["keys"], &entries); err != nil {
-		return nil, nil, errors.New("keys: expected a list, got " + kindOf(document.values["keys"]))
+	if err := json.Unmarshal(document.Values["keys"], &entries); err != nil {
+		return nil, nil, errors.New("keys: expected a list, got " + strictjson.KindOf(document.Values["keys"]))
 	}
 	for i, entry := range entries {
 		if len(keys) == maxKeys {
@@ -76,22 +77,22 @@ var errOtherPurpose = errors.New("not a key for signatures that we know")
 // parseKey reads one entry of a set. Its error says in a few words what is
 // wrong with the key, never what is in it.
 func parseKey(entry json.RawMessage) (verificationKey, error) {
-	o, err := parseObject(entry)
+	o, err := strictjson.Parse(entry)
 	if err != nil {
 		return verificationKey{}, err
 	}
 	if err := checkPurpose(o); err != nil {
 		return verificationKey{}, err
 	}
-	id, err := o.text("kid")
+	id, err := o.Text("kid")
 	if err != nil {
 		return verificationKey{}, err
 	}
-	alg, err := o.text("alg")
+	alg, err := o.Text("alg")
 	if err != nil {
 		return verificationKey{}, err
 	}
-	issuer, err := o.text("issuer")
+	issuer, err := o.Text("issuer")
 	if err != nil {
 		return verificationKey{}, err
 	}
@@ -101,22 +102,22 @@ func parseKey(entry json.RawMessage) (verificationKey, error) {
 
 // checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC
 // 7517 §4.2, §4.3).
-func checkPurpose(o object) error {
-	if slices.ContainsFunc([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, o.has) {
+func checkPurpose(o strictjson.Object) error {
+	if slices.ContainsFunc([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, o.Has) {
 		return errors.New("expected a public key, got a private or symmetric one: whoever reads it can sign as the provider")
 	}
-	use, err := o.text("use")
+	use, err := o.Text("use")
 	if err != nil || use != "" && use != "sig" {
 		return errOtherPurpose
 	}
-	operations, err := o.texts("key_ops")
+	operations, err := o.Texts("key_ops")
 	if err != nil || operations != nil && !slices.Contains(operations, "verify") {
 		return errOtherPurpose
 	}
 	// Key types that we know no algorithm for are nothing to warn about:
 	// providers publish keys for others, too.
-	kty, _ := o.text("kty")
-	curve, _ := o.text("crv")
+	kty, _ := o.Text("kty")
+	curve, _ := o.Text("crv")
 	if kty != "RSA" && !slices.Contains([]string{"EC P-256", "EC P-384", "EC P-521", "OKP Ed25519"}, kty+" "+curve) {
 		return errOtherPurpose
 	}
@@ -125,14 +126,14 @@ func checkPurpose(o object) error {
 
 // publicKey builds the key from its own members alone: x5c, x5u and the like
 // are neither parsed nor followed.
-func publicKey(o object) (any, error) {
-	if kty, _ := o.text("kty"); kty == "RSA" {
+func publicKey(o strictjson.Object) (any, error) {
+	if kty, _ := o.Text("kty"); kty == "RSA" {
 		return rsaPublicKey(o)
 	}
 	members := map[string]json.RawMessage{}
 	for _, name := range []string{"kty", "crv", "x", "y"} {
-		if o.present(name) {
-			members[name] = o.values[name]
+		if o.Present(name) {
+			members[name] = o.Values[name]
 		}
 	}
 	text, err := json.Marshal(members)
@@ -146,7 +147,7 @@ func publicKey(o object) (any, error) {
 
 // rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws
 // the line at 4096 bits.
-func rsaPublicKey(o object) (*rsa.PublicKey, error) {
+func rsaPublicKey(o strictjson.Object) (*rsa.PublicKey, error) {
 	n, err := bigInteger(o, "n")
 	if err != nil {
 		return nil, err
@@ -166,8 +167,8 @@ func rsaPublicKey(o object) (*rsa.PublicKey, error) {
 
 // bigInteger reads a Base64urlUInt (RFC 7518 §2), bounded before it becomes a
 // number to calculate with.
-func bigInteger(o object, name string) (*big.Int, error) {
-	text, err := o.text(name)
+func bigInteger(o strictjson.Object, name string) (*big.Int, error) {
+	text, err := o.Text(name)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 )
@@ -19,7 +21,7 @@ type compactJWS struct {
 	raw string
 
 	// header and payload are its two objects; body is the payload's text.
-	header, payload object
+	header, payload strictjson.Object
 	body            []byte
 }
 
@@ -32,10 +34,10 @@ func parseJWS(raw string) (*compactJWS, error) {
 		return nil, err
 	}
 	t := &compactJWS{raw: raw, body: decoded[1]}
-	if t.header, err = parseObject(decoded[0]); err != nil {
+	if t.header, err = strictjson.Parse(decoded[0]); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	if t.payload, err = parseObject(t.body); err != nil {
+	if t.payload, err = strictjson.Parse(t.body); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	return t, nil
@@ -75,19 +77,19 @@ func adviceOnAlg(got string) string {
 // of token: types lists the explicit types that are welcome besides JWT (RFC
 // 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
 func (t *compactJWS) checkHeader(alg string, types ...string) error {
-	got, err := t.header.text("alg")
+	got, err := t.header.Text("alg")
 	if err != nil {
 		return err
 	}
 	if got != alg {
-		return fmt.Errorf("alg: expected exactly %s, got %s%s", alg, quoteShort(got), adviceOnAlg(got))
+		return fmt.Errorf("alg: expected exactly %s, got %s%s", alg, logtext.Quote(got), adviceOnAlg(got))
 	}
 	for _, name := range []string{"crit", "b64", "zip", "enc"} {
-		if t.header.has(name) {
+		if t.header.Has(name) {
 			return fmt.Errorf("%s: not understood in a header", name)
 		}
 	}
-	if _, err := t.header.text("kid"); err != nil {
+	if _, err := t.header.Text("kid"); err != nil {
 		return err
 	}
 	return t.checkType(types)
@@ -97,13 +99,13 @@ func (t *compactJWS) checkHeader(alg string, types ...string) error {
 // type that names no kind of JWT says nothing and passes; one that does must be
 // welcome.
 func (t *compactJWS) checkType(welcome []string) error {
-	typ, err := t.header.text("typ")
+	typ, err := t.header.Text("typ")
 	if err != nil {
 		return err
 	}
 	kind := strings.TrimPrefix(strings.ToLower(typ), "application/")
 	if strings.Contains(kind, "+jwt") && !slices.Contains(welcome, kind) {
-		return fmt.Errorf("typ: expected JWT, got %s", quoteShort(typ))
+		return fmt.Errorf("typ: expected JWT, got %s", logtext.Quote(typ))
 	}
 	return nil
 }

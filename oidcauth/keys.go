@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/logtext"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -221,7 +222,7 @@ func (s *keySet) fetch(ctx context.Context) error {
 	done := s.flight.DoChan("keys", func() (any, error) {
 		d := s.download(context.WithoutCancel(ctx))
 		if stale := s.store(d); d.err != nil { // logged without the lock, which every login waits for
-			s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", clip(d.err.Error(), maxLogged), "stale", stale)
+			s.provider.log.Warn("provider unavailable", "issuer", s.provider.issuer, "reason", "keys", "error", logtext.Clip(d.err.Error(), logtext.Max), "stale", stale)
 		}
 		return nil, nil
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
 	"time"
 )
@@ -75,7 +76,7 @@ func (v *verifier) mayDecrypt() bool {
 
 // readLogoutToken checks every claim of a logout token. It runs before the
 // signature is verified, and its result counts only after that.
-func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
+func (v *verifier) readLogoutToken(claims strictjson.Object) (*logoutToken, error) {
 	t := new(logoutToken)
 	var errs [9]error
 	now := clock{time.Now(), v.skew}
@@ -93,15 +94,15 @@ func (v *verifier) readLogoutToken(claims object) (*logoutToken, error) {
 
 // logoutExpiry is expiry for a token that may come without exp and that nobody
 // needs for longer than a day.
-func (c clock) logoutExpiry(claims object) (time.Time, error) {
-	if !claims.has("exp") {
+func (c clock) logoutExpiry(claims strictjson.Object) (time.Time, error) {
+	if !claims.Has("exp") {
 		return time.Time{}, nil
 	}
 	capped, err := c.expiry(claims)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if exp, _, _ := claims.date("exp"); exp.After(capped) {
+	if exp, _, _ := claims.Date("exp"); exp.After(capped) {
 		return time.Time{}, fmt.Errorf("exp: expected at most %v ahead, got more", maxLifetime)
 	}
 	return capped, nil
@@ -109,18 +110,18 @@ func (c clock) logoutExpiry(claims object) (time.Time, error) {
 
 // checkEvents demands the back-channel logout event, an object, and no nonce,
 // by which an ID token with an events claim gives itself away.
-func checkEvents(claims object) error {
-	if claims.has("nonce") {
+func checkEvents(claims strictjson.Object) error {
+	if claims.Has("nonce") {
 		return errors.New("nonce: forbidden in a logout token")
 	}
-	if !claims.present("events") {
+	if !claims.Present("events") {
 		return errors.New("events: expected the back-channel logout event, got none")
 	}
-	events, err := parseObject(claims.values["events"])
+	events, err := strictjson.Parse(claims.Values["events"])
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	if !events.has(logoutEvent) || events.values[logoutEvent][0] != '{' {
+	if !events.Has(logoutEvent) || events.Values[logoutEvent][0] != '{' {
 		return errors.New("events: expected the back-channel logout event as an object")
 	}
 	return nil
@@ -128,7 +129,7 @@ func checkEvents(claims object) error {
 
 // requiredID returns jti. Without it a token could be sent again and again,
 // each time as if it were new.
-func requiredID(claims object) (string, error) {
+func requiredID(claims strictjson.Object) (string, error) {
 	id, err := identifierOf(claims, "jti")
 	if err == nil && id == "" {
 		err = errors.New("jti: expected, got none")
@@ -137,11 +138,11 @@ func requiredID(claims object) (string, error) {
 }
 
 // readTarget reads whom the token logs out: sid, sub or both.
-func (t *logoutToken) readTarget(claims object) (err error) {
+func (t *logoutToken) readTarget(claims strictjson.Object) (err error) {
 	if t.SID, err = identifierOf(claims, "sid"); err != nil {
 		return err
 	}
-	if claims.present("sub") {
+	if claims.Present("sub") {
 		t.Subject, err = subjectOf(claims)
 		return err
 	}

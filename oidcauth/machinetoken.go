@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -96,7 +97,7 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 		t, err = m.request(ctx, o)
 	}
 	if err != nil {
-		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), reason(err))
+		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), logtext.Reason(err))
 		return nil, m.pauses.failed(o.key, o.key, asRefusal(err))
 	}
 	m.pauses.succeeded(o.key)

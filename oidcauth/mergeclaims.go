@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 )
 
@@ -25,15 +26,15 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	}
 	var merged bytes.Buffer
 	merged.WriteByte('{')
-	for _, name := range signed.names {
+	for _, name := range signed.Names {
 		if err == nil {
-			err = writeMember(&merged, name, signed.values[name])
+			err = writeMember(&merged, name, signed.Values[name])
 		}
 	}
-	roots := dottedRoots(signed.names)
-	for _, name := range told.names {
-		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.has(name) && !roots[name] && !holdsPath(signed, name) && agree(signed, told, name) {
-			err = writeMember(&merged, name, told.values[name])
+	roots := dottedRoots(signed.Names)
+	for _, name := range told.Names {
+		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.Has(name) && !roots[name] && !holdsPath(signed, name) && agree(signed, told, name) {
+			err = writeMember(&merged, name, told.Values[name])
 		}
 	}
 	merged.WriteByte('}')
@@ -41,11 +42,11 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 }
 
 // optionalObject is parseObject for claims that may be missing.
-func optionalObject(raw json.RawMessage) (object, error) {
+func optionalObject(raw json.RawMessage) (strictjson.Object, error) {
 	if raw == nil {
-		return object{}, nil
+		return strictjson.Object{}, nil
 	}
-	return parseObject(raw)
+	return strictjson.Parse(raw)
 }
 
 // verifiedPairs are claims that say something of each other (Core §5.1).
@@ -56,31 +57,31 @@ var verifiedPairs = map[string]string{
 
 // agree reports whether userinfo may add this half of a pair: not when the two sources differ in the other half. An address
 // from one and the word of the other that some other address was verified would make a lie.
-func agree(signed, told object, name string) bool {
+func agree(signed, told strictjson.Object, name string) bool {
 	other, paired := verifiedPairs[name]
-	return !paired || !signed.has(other) || !told.has(other) || bytes.Equal(signed.values[other], told.values[other])
+	return !paired || !signed.Has(other) || !told.Has(other) || bytes.Equal(signed.Values[other], told.Values[other])
 }
 
 // withoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
 // userinfo said at the login belongs to what the ID token said then: a mark of another address, or an address beside another mark.
 func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
 	kept, err := optionalObject(extra)
-	if err != nil || len(kept.names) == 0 {
+	if err != nil || len(kept.Names) == 0 {
 		return extra
 	}
 	for _, name := range []string{"email", "phone_number"} {
 		if moved(before, now, name) {
-			delete(kept.values, name)
-			delete(kept.values, verifiedPairs[name])
+			delete(kept.Values, name)
+			delete(kept.Values, verifiedPairs[name])
 		}
 	}
-	switch len(kept.values) {
-	case len(kept.names):
+	switch len(kept.Values) {
+	case len(kept.Names):
 		return extra
 	case 0:
 		return nil
 	}
-	rest, _ := json.Marshal(kept.values) // of values that were just parsed
+	rest, _ := json.Marshal(kept.Values) // of values that were just parsed
 	return rest
 }
 
@@ -88,8 +89,8 @@ func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
 func moved(before, now json.RawMessage, name string) bool {
 	old, err := optionalObject(before)
 	fresh, other := optionalObject(now)
-	return err != nil || other != nil || !bytes.Equal(old.values[name], fresh.values[name]) ||
-		!bytes.Equal(old.values[verifiedPairs[name]], fresh.values[verifiedPairs[name]])
+	return err != nil || other != nil || !bytes.Equal(old.Values[name], fresh.Values[name]) ||
+		!bytes.Equal(old.Values[verifiedPairs[name]], fresh.Values[verifiedPairs[name]])
 }
 
 func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
@@ -106,14 +107,14 @@ func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 }
 
 // membersOf returns those members of o that names has, as a JSON object. One at least must be there.
-func membersOf(o object, names []string) (json.RawMessage, error) {
+func membersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	var picked bytes.Buffer
 	picked.WriteByte('{')
 	for _, name := range names {
-		if !o.has(name) {
+		if !o.Has(name) {
 			continue
 		}
-		if err := writeMember(&picked, name, o.values[name]); err != nil {
+		if err := writeMember(&picked, name, o.Values[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -127,17 +128,17 @@ func membersOf(o object, names []string) (json.RawMessage, error) {
 // mergeSourced is mergeClaims for claims of somebody else than the provider: of a pair whose one half is known the other half is
 // not taken at all, since the two parties may speak of different addresses.
 func mergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
-	known, err := parseObject(claims)
+	known, err := strictjson.Parse(claims)
 	if err != nil {
 		return nil, err
 	}
-	told, err := parseObject(sourced)
+	told, err := strictjson.Parse(sourced)
 	if err != nil {
 		return nil, err
 	}
-	names := slices.DeleteFunc(told.names, func(name string) bool {
+	names := slices.DeleteFunc(told.Names, func(name string) bool {
 		other, paired := verifiedPairs[name]
-		return paired && known.has(other)
+		return paired && known.Has(other)
 	})
 	if len(names) == 0 {
 		return claims, nil

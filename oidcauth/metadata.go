@@ -2,6 +2,8 @@ package oidcauth
 
 import (
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 )
@@ -73,36 +75,36 @@ func adviceOnIssuer(configured, published string) string {
 // §4.3). One endpoint that we may not call refuses the whole document, because
 // a document with such an endpoint was tampered with or is a mistake that would
 // otherwise show much later.
-func parseMetadata(o object, issuer string) (*metadata, error) {
-	published, err := o.text("issuer")
+func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
+	published, err := o.Text("issuer")
 	if err != nil {
 		return nil, err
 	}
 	if published != issuer {
-		return nil, fmt.Errorf("issuer: expected exactly %q, got %s%s", issuer, quoteShort(published), adviceOnIssuer(issuer, published))
+		return nil, fmt.Errorf("issuer: expected exactly %q, got %s%s", issuer, logtext.Quote(published), adviceOnIssuer(issuer, published))
 	}
 	m := &metadata{Issuer: issuer}
 	if err := m.readEndpoints(o); err != nil {
 		return nil, err
 	}
-	m.RequirePAR, err = o.flag("require_pushed_authorization_requests")
+	m.RequirePAR, err = o.Flag("require_pushed_authorization_requests")
 	if err != nil {
 		return nil, err
 	}
-	m.IssParameterSupported, err = o.flag("authorization_response_iss_parameter_supported")
+	m.IssParameterSupported, err = o.Flag("authorization_response_iss_parameter_supported")
 	if err != nil {
 		return nil, err
 	}
 	// These only make messages better: a wrong type is as good as silence.
-	m.TokenEndpointAuthMethods, _ = o.texts("token_endpoint_auth_methods_supported")
-	m.SigningAlgs, _ = o.texts("id_token_signing_alg_values_supported")
-	m.DPoPSigningAlgs, _ = o.texts("dpop_signing_alg_values_supported")
+	m.TokenEndpointAuthMethods, _ = o.Texts("token_endpoint_auth_methods_supported")
+	m.SigningAlgs, _ = o.Texts("id_token_signing_alg_values_supported")
+	m.DPoPSigningAlgs, _ = o.Texts("dpop_signing_alg_values_supported")
 	return m, nil
 }
 
 // readEndpoints reads the endpoints that the package uses. Three of them a
 // login can not do without; the rest switch features on by being there.
-func (m *metadata) readEndpoints(o object) error {
+func (m *metadata) readEndpoints(o strictjson.Object) error {
 	for _, e := range []struct {
 		name     string
 		to       *string
@@ -116,7 +118,7 @@ func (m *metadata) readEndpoints(o object) error {
 		{"revocation_endpoint", &m.RevocationEndpoint, false},
 		{"pushed_authorization_request_endpoint", &m.PushedAuthorizationRequestEndpoint, false},
 	} {
-		endpoint, err := o.text(e.name)
+		endpoint, err := o.Text(e.name)
 		if err == nil && (endpoint != "" || e.required) {
 			err = checkEndpoint(m.Issuer, endpoint)
 		}
@@ -130,23 +132,23 @@ func (m *metadata) readEndpoints(o object) error {
 
 // readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace
 // endpoints when a client certificate is used.
-func (m *metadata) readAliases(o object) error {
+func (m *metadata) readAliases(o strictjson.Object) error {
 	const name = "mtls_endpoint_aliases"
-	if !o.present(name) {
+	if !o.Present(name) {
 		return nil
 	}
-	aliases, err := parseObject(o.values[name])
+	aliases, err := strictjson.Parse(o.Values[name])
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	m.MTLSEndpointAliases = map[string]string{}
-	for _, alias := range aliases.names {
-		endpoint, err := aliases.text(alias)
+	for _, alias := range aliases.Names {
+		endpoint, err := aliases.Text(alias)
 		if err == nil && endpoint != "" {
 			err = checkEndpoint(m.Issuer, endpoint)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %s: %w", name, quoteShort(alias), err)
+			return fmt.Errorf("%s: %s: %w", name, logtext.Quote(alias), err)
 		}
 		m.MTLSEndpointAliases[alias] = endpoint
 	}

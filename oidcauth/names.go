@@ -2,6 +2,8 @@ package oidcauth
 
 import (
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 )
@@ -16,10 +18,10 @@ var protocolClaims = []string{
 // checkNames refuses claims that look like a protocol claim to a lenient
 // reader: "SUB", or "ſub" with a long s, which encoding/json, and with it
 // go-oidc, takes for "sub".
-func checkNames(claims object) error {
-	for _, name := range claims.names {
+func checkNames(claims strictjson.Object) error {
+	for _, name := range claims.Names {
 		if p := foldsTo(name); p != "" && p != name {
-			return fmt.Errorf("claim %s is too much like %s", quoteShort(name), p)
+			return fmt.Errorf("claim %s is too much like %s", logtext.Quote(name), p)
 		}
 	}
 	return nil

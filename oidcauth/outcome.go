@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -90,11 +91,11 @@ func (r *attempt) user() *User {
 // took.
 func (r *attempt) attributes(err error) []slog.Attr {
 	attrs := []slog.Attr{
-		slog.String("issuer", r.auth.config.Issuer), fingerprint("sub", r.login.Subject), fingerprint("sid", r.login.SessionID),
+		slog.String("issuer", r.auth.config.Issuer), logtext.Fingerprint("sub", r.login.Subject), logtext.Fingerprint("sid", r.login.SessionID),
 		slog.Duration("duration", time.Since(r.began)),
 	}
 	if err != nil {
-		attrs = append(attrs, reason(err))
+		attrs = append(attrs, logtext.Reason(err))
 	}
 	return attrs
 }

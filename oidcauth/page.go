@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"github.com/signet-go/signet/internal/logtext"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -123,7 +124,7 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	}
 	a.log.LogAttrs(r.Context(), level, problemTexts[p.Code].event,
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
-		slog.String("issuer", a.config.Issuer), slog.String("path", clip(r.URL.Path, 200)), reason(p.Err))
+		slog.String("issuer", a.config.Issuer), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
 }
 
 // writeProblemJSON is the answer for whoever does not ask for HTML.

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"encoding/json"
+	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
 )
 
@@ -57,12 +58,12 @@ func dottedRoots(names []string) map[string]bool {
 
 // holdsPath reports whether o has what a dotted path leads to. A member of that very name, which is looked at first, would
 // stand before it.
-func holdsPath(o object, path string) bool {
+func holdsPath(o strictjson.Object, path string) bool {
 	for i := range len(path) {
 		if path[i] != '.' {
 			continue
 		}
-		if value, ok := o.values[path[:i]]; ok {
+		if value, ok := o.Values[path[:i]]; ok {
 			if _, found := claimAt(value, path[i+1:]); found {
 				return true
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -74,7 +75,7 @@ func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason)
 		subject, sid = u.Subject, u.SessionID
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("reason", string(reason)),
-		fingerprint("sub", subject), fingerprint("sid", sid))
+		logtext.Fingerprint("sub", subject), logtext.Fingerprint("sid", sid))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, u, reason)
 	}
@@ -83,6 +84,6 @@ func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason)
 // destroy ends s. The browser's cookie goes even when the store can't be told.
 func (a *Authenticator) destroy(ctx context.Context, s *session.Session) {
 	if err := s.Destroy(ctx); err != nil && !errors.Is(err, session.ErrNoSession) {
-		a.log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "logout"), reason(err))
+		a.log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "logout"), logtext.Reason(err))
 	}
 }

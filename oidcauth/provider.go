@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -147,7 +148,7 @@ func (p *provider) fetch(ctx context.Context) {
 	m, err := p.discover(ctx)
 	stale := p.store(m, err)
 	if err != nil { // logged without the lock, which every login waits for
-		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", clip(err.Error(), maxLogged), "stale", stale)
+		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", logtext.Clip(err.Error(), logtext.Max), "stale", stale)
 	}
 }
 

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -69,7 +70,7 @@ func (r reach) allows(ip netip.Addr) bool {
 func (r reach) check(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !r.allows(to.Addr()) {
-		return fmt.Errorf("expected a public address, got %s", quoteShort(address))
+		return fmt.Errorf("expected a public address, got %s", logtext.Quote(address))
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func (r reach) check(address string) error {
 // checkHost judges a host that is written as an address. What a name means is judged when it is dialled.
 func (r reach) checkHost(host string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && !r.allows(ip) {
-		return fmt.Errorf("expected a public address, got %s", quoteShort(host))
+		return fmt.Errorf("expected a public address, got %s", logtext.Quote(host))
 	}
 	return nil
 }

@@ -54,15 +54,15 @@ func (c *authContext) in(claims json.RawMessage) json.RawMessage {
 	if err != nil {
 		return nil
 	}
-	delete(members.values, "acr")
-	delete(members.values, "amr")
+	delete(members.Values, "acr")
+	delete(members.Values, "amr")
 	if c.ACR != "" {
-		members.values["acr"], _ = json.Marshal(c.ACR)
+		members.Values["acr"], _ = json.Marshal(c.ACR)
 	}
 	if len(c.AMR) > 0 {
-		members.values["amr"], _ = json.Marshal(c.AMR)
+		members.Values["amr"], _ = json.Marshal(c.AMR)
 	}
-	restored, _ := json.Marshal(members.values) // of values that were just parsed
+	restored, _ := json.Marshal(members.Values) // of values that were just parsed
 	return restored
 }
 

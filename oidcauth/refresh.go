@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -179,6 +180,6 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 func recovered(ctx context.Context, log *slog.Logger, err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("oidcauth: panic beside a request: %v", p)
-		log.LogAttrs(ctx, slog.LevelError, "panic recovered", reason(*err), slog.String("stack", string(debug.Stack())))
+		log.LogAttrs(ctx, slog.LevelError, "panic recovered", logtext.Reason(*err), slog.String("stack", string(debug.Stack())))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -170,7 +171,7 @@ func (a *Authenticator) explainDenial(user *User, err error) error {
 // challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.
 func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
 	if !isNavigation(r) {
-		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), reason(err))
+		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 		a.writeChallenge(w, stepUp)
 		return
 	}

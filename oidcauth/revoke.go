@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ func (a *Authenticator) revokeTokens(ctx context.Context, refreshToken string, a
 		}
 		all.Go(func() {
 			if err := a.endpoint.revoke(ctx, token, kind); err != nil {
-				a.log.LogAttrs(ctx, slog.LevelWarn, "token not revoked", slog.String("issuer", a.config.Issuer), slog.String("kind", kind), reason(err))
+				a.log.LogAttrs(ctx, slog.LevelWarn, "token not revoked", slog.String("issuer", a.config.Issuer), slog.String("kind", kind), logtext.Reason(err))
 			}
 		})
 	}

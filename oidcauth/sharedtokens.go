@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -51,7 +52,7 @@ type tokenRow struct {
 func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *tokenRequest, request func() (*issuedToken, error)) (*issuedToken, error) {
 	t, holder, err := s.await(ctx, key, q)
 	if err != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), logtext.Reason(err))
 		return request()
 	}
 	if holder == nil {
@@ -62,7 +63,7 @@ func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, 
 		return nil, err
 	}
 	if err := s.put(ctx, key, t); err != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), logtext.Reason(err))
 	}
 	return t, nil
 }
@@ -103,7 +104,7 @@ func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string
 		_, err = s.vault.Delete(ctx, leaseRow(key), rows[0].Raw)
 	}
 	if err != nil {
-		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), reason(err))
+		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), logtext.Reason(err))
 	}
 }
 

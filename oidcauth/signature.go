@@ -6,6 +6,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // signature lets go-oidc verify signature, issuer and audience. Its own expiry
@@ -25,7 +27,7 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 	case keys.err != nil:
 		return keys.err // go-oidc flattens errors to text
 	case err != nil:
-		return errors.New(clip(err.Error(), maxFinding)) // it may quote a whole claim
+		return errors.New(logtext.Clip(err.Error(), maxFinding)) // it may quote a whole claim
 	}
 	return nil
 }
@@ -47,7 +49,7 @@ type oneSignature struct {
 	verifier *verifier
 
 	// claims are the token's, not verified yet.
-	claims object
+	claims strictjson.Object
 
 	// why says which brake a refetch asks.
 	why purpose

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +49,7 @@ func (t *tokenAnswer) GoString() string { return t.String() }
 // was asked for: no other type will do then, and DPoP will not do otherwise
 // (RFC 9449 §5).
 func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer, error) {
-	o, err := parseObject(body)
+	o, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +63,13 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, err
 	}
-	scopes, _ := o.texts("scope") // informative, and a list with some providers
+	scopes, _ := o.Texts("scope") // informative, and a list with some providers
 	t.Scope = strings.Join(scopes, " ")
 	return t, nil
 }
 
 // requiredCredential is credential for a member that must be there.
-func requiredCredential(o object, name string) (string, error) {
+func requiredCredential(o strictjson.Object, name string) (string, error) {
 	s, err := credential(o, name)
 	if err == nil && s == "" {
 		err = fmt.Errorf("%s: expected, got none", name)
@@ -77,8 +79,8 @@ func requiredCredential(o object, name string) (string, error) {
 
 // credential returns a string that goes into headers and forms: visible ASCII
 // only (RFC 6749 appendix A).
-func credential(o object, name string) (string, error) {
-	s, err := o.text(name)
+func credential(o strictjson.Object, name string) (string, error) {
+	s, err := o.Text(name)
 	if err != nil {
 		return "", err
 	}
@@ -90,8 +92,8 @@ func credential(o object, name string) (string, error) {
 
 // tokenType compares token_type, which has no case (RFC 6749 §5.1), with the
 // one that was asked for.
-func tokenType(o object, dpop bool) (string, error) {
-	got, err := o.text("token_type")
+func tokenType(o strictjson.Object, dpop bool) (string, error) {
+	got, err := o.Text("token_type")
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +102,7 @@ func tokenType(o object, dpop bool) (string, error) {
 		want = "DPoP"
 	}
 	if !strings.EqualFold(got, want) {
-		return "", fmt.Errorf("token_type: expected %s, got %s", want, quoteShort(got))
+		return "", fmt.Errorf("token_type: expected %s, got %s", want, logtext.Quote(got))
 	}
 	return want, nil
 }
@@ -108,11 +110,11 @@ func tokenType(o object, dpop bool) (string, error) {
 // expiresIn returns when the access token expires: zero when the answer doesn't
 // say, received when it says zero or less, capped when it says more than
 // anybody needs. Numbers in strings count: some providers write them so.
-func expiresIn(o object, received time.Time) (time.Time, error) {
-	if !o.present("expires_in") {
+func expiresIn(o strictjson.Object, received time.Time) (time.Time, error) {
+	if !o.Present("expires_in") {
 		return time.Time{}, nil
 	}
-	value := o.values["expires_in"]
+	value := o.Values["expires_in"]
 	text := string(value)
 	if value[0] == '"' {
 		var s string
@@ -125,7 +127,7 @@ func expiresIn(o object, received time.Time) (time.Time, error) {
 	// apply. NaN is not.
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) || seconds != seconds {
-		return time.Time{}, fmt.Errorf("expires_in: expected a number of seconds, got %s", kindOf(value))
+		return time.Time{}, fmt.Errorf("expires_in: expected a number of seconds, got %s", strictjson.KindOf(value))
 	}
 	seconds = max(0, min(seconds, maxExpiresIn.Seconds()))
 	return received.Add(time.Duration(seconds * float64(time.Second))), nil

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"net"
 	"net/netip"
 	"net/url"
@@ -20,7 +21,7 @@ func checkEndpoint(issuer, endpoint string) error {
 		return errors.New("expected an absolute URL, got one that can't be parsed")
 	}
 	if u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
-		return fmt.Errorf("expected an absolute URL, got %s", quoteShort(endpoint))
+		return fmt.Errorf("expected an absolute URL, got %s", logtext.Quote(endpoint))
 	}
 	if u.User != nil || u.Fragment != "" || strings.HasSuffix(endpoint, "#") {
 		return errors.New("expected a URL without user and fragment")
@@ -29,7 +30,7 @@ func checkEndpoint(issuer, endpoint string) error {
 		return fmt.Errorf("expected at most %d bytes, got %d", maxEndpoint, len(endpoint))
 	}
 	if !plainHost(u.Hostname()) {
-		return fmt.Errorf("expected a host name or an IP address as usually written, got %s", quoteShort(endpoint))
+		return fmt.Errorf("expected a host name or an IP address as usually written, got %s", logtext.Quote(endpoint))
 	}
 	return checkReach(issuer, u)
 }
@@ -45,10 +46,10 @@ func checkReach(issuer string, u *url.URL) error {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
 	default:
-		return fmt.Errorf("expected https, got %s", quoteShort(u.String()))
+		return fmt.Errorf("expected https, got %s", logtext.Quote(u.String()))
 	}
 	if !local && closeBy(u.Hostname()) {
-		return fmt.Errorf("expected a host that is not this machine's own, got %s", quoteShort(u.String()))
+		return fmt.Errorf("expected a host that is not this machine's own, got %s", logtext.Quote(u.String()))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"time"
 )
@@ -56,7 +57,7 @@ func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (jso
 		}
 		body = jws.body
 	}
-	claims, err := parseObject(body)
+	claims, err := strictjson.Parse(body)
 	if err == nil {
 		err = checkNames(claims)
 	}
@@ -71,7 +72,7 @@ func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (jso
 
 // checkSubject compares the sub of userinfo with the ID token's (Core §5.3.4):
 // without it, a provider that mixes up two answers would mix up two users.
-func checkSubject(claims object, want string) error {
+func checkSubject(claims strictjson.Object, want string) error {
 	sub, err := subjectOf(claims)
 	if err == nil && sub != want {
 		err = errors.New("sub: expected the one of the ID token, got another")
@@ -100,9 +101,9 @@ func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS,
 }
 
 // checkNoOtherKind refuses what marks a JWT as an ID token or a logout token, where claims alone are expected (RFC 8725 §3.12).
-func checkNoOtherKind(claims object) error {
+func checkNoOtherKind(claims strictjson.Object) error {
 	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
-		if claims.has(name) {
+		if claims.Has(name) {
 			return fmt.Errorf("%s: expected claims about a user, got another kind of token", name)
 		}
 	}
@@ -112,15 +113,15 @@ func checkNoOtherKind(claims object) error {
 // checkUserinfoScope checks the claims that say for whom and when a signed
 // answer is. They are optional here (Core §5.3.2), but when the provider makes
 // them, they must hold.
-func (v *verifier) checkUserinfoScope(claims object) (err error) {
+func (v *verifier) checkUserinfoScope(claims strictjson.Object) (err error) {
 	now := clock{time.Now(), v.skew}
-	if claims.has("iss") {
+	if claims.Has("iss") {
 		err = v.issuers.check(claims)
 	}
-	if err == nil && claims.has("aud") {
+	if err == nil && claims.Has("aud") {
 		err = checkAudience(claims, v.clientID)
 	}
-	if err == nil && claims.has("exp") {
+	if err == nil && claims.Has("exp") {
 		_, err = now.expiry(claims)
 	}
 	return cmp.Or(err, now.notBefore(claims))

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"slices"
 	"sync"
@@ -139,8 +141,8 @@ func (v *verifier) login(ctx context.Context, raw string, want loginExpectation)
 
 // readAuthTime refuses an auth_time in the future: it would look fresh for too
 // long.
-func (v *verifier) readAuthTime(t *idToken, claims object) error {
-	at, _, err := claims.date("auth_time")
+func (v *verifier) readAuthTime(t *idToken, claims strictjson.Object) error {
+	at, _, err := claims.Date("auth_time")
 	if err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 		}
 	}
 	if len(want.EssentialACR) > 0 && !slices.Contains(want.EssentialACR, t.ACR) {
-		return fmt.Errorf("acr: expected one of %q, got %s", want.EssentialACR, quoteShort(t.ACR))
+		return fmt.Errorf("acr: expected one of %q, got %s", want.EssentialACR, logtext.Quote(t.ACR))
 	}
 	return nil
 }
@@ -196,7 +198,7 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 		err = errors.New("sub: expected the one of the login, got another")
 	case v.issuers.many() && t.Issuer != want.Issuer:
 		err = errors.New("iss: expected the one of the login, got another tenant's")
-	case claims.present("nonce") && !equalText(t.Nonce, want.Nonce):
+	case claims.Present("nonce") && !equalText(t.Nonce, want.Nonce):
 		err = errors.New("nonce: expected the one of the login, got another")
 	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
 		err = fmt.Errorf("iat: %v before the login's", want.IssuedAt.Sub(t.IssuedAt).Round(time.Second))
@@ -208,7 +210,7 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 }
 
 // idToken holds what login and refresh have in common.
-func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, object, error) {
+func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, strictjson.Object, error) {
 	// What needs no key comes first, so that nonsense costs neither
 	// cryptography nor a fetch.
 	jws, err := openJWS(raw, v.decryption)
@@ -218,14 +220,14 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	if err == nil {
 		err = checkNames(jws.payload)
 	}
-	if err == nil && jws.payload.has("events") {
+	if err == nil && jws.payload.Has("events") {
 		err = errors.New("events: expected an ID token, got an event token")
 	}
 	if err != nil {
-		return nil, object{}, refuseIDToken(err)
+		return nil, strictjson.Object{}, refuseIDToken(err)
 	}
 	if err := v.signature(ctx, jws, forLogin); err != nil {
-		return nil, object{}, asTokenError("ID token refused", err)
+		return nil, strictjson.Object{}, asTokenError("ID token refused", err)
 	}
 	// The payload was taken apart before, from the very bytes that are signed:
 	// go-oidc decodes the same segments.
@@ -234,7 +236,7 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 		err = checkTokenHash(jws.payload, v.alg, accessToken)
 	}
 	if err != nil {
-		return nil, object{}, refuseIDToken(err)
+		return nil, strictjson.Object{}, refuseIDToken(err)
 	}
 	return t, jws.payload, nil
 }
@@ -254,19 +256,19 @@ func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken,
 	t.IssuedAt, errs[3] = now.issuedAt(claims, maxAge)
 	errs[4] = now.notBefore(claims)
 	t.SID, errs[5] = identifierOf(claims, "sid")
-	t.Nonce, errs[6] = claims.text("nonce")
-	t.SessionExpiry, _, errs[7] = claims.date("session_expiry")
+	t.Nonce, errs[6] = claims.Text("nonce")
+	t.SessionExpiry, _, errs[7] = claims.Date("session_expiry")
 	errs[8] = t.readContext(claims)
 	t.Issuer, errs[9] = v.issuers.of(claims)
 	return t, cmp.Or(errs[:]...)
 }
 
 // readContext reads how the user authenticated.
-func (t *idToken) readContext(claims object) (err error) {
-	if t.ACR, err = claims.text("acr"); err != nil {
+func (t *idToken) readContext(claims strictjson.Object) (err error) {
+	if t.ACR, err = claims.Text("acr"); err != nil {
 		return err
 	}
-	t.AMR, err = claims.texts("amr")
+	t.AMR, err = claims.Texts("amr")
 	return err
 }
 

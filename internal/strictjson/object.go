@@ -1,10 +1,13 @@
-package oidcauth
+// Package strictjson reads a JSON object from outside without leniency. Start at [Parse]. It bounds depth, not size: that is
+// the caller's, who has read the text.
+package strictjson
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"math"
 	"strconv"
 	"strings"
@@ -16,32 +19,32 @@ import (
 // providers stay below ten.
 const maxDepth = 32
 
-// An object is a JSON object from outside, read without encoding/json's
+// An Object is a JSON object from outside, read without encoding/json's
 // leniency: no name occurs twice at any depth, names are compared exactly,
 // numbers keep their text, the text is valid UTF-8 and nothing follows the
 // object. RFC 7519 §4 leaves it to the reader which of two equal names counts;
 // two readers that choose differently are an attack.
-type object struct {
-	names  []string // in the document's order
-	values map[string]json.RawMessage
+type Object struct {
+	Names  []string // in the document's order
+	Values map[string]json.RawMessage
 }
 
-// parseObject reads data, whose size the caller has bounded, and keeps parts of
+// Parse reads data, whose size the caller has bounded, and keeps parts of
 // it: data must not change afterwards.
-func parseObject(data []byte) (object, error) {
+func Parse(data []byte) (Object, error) {
 	// encoding/json would replace invalid bytes by U+FFFD, so that different
 	// texts become equal.
 	if !utf8.Valid(data) {
-		return object{}, errors.New("expected a JSON object, got invalid UTF-8")
+		return Object{}, errors.New("expected a JSON object, got invalid UTF-8")
 	}
 	w := walker{data: data}
 	if w.next() != '{' {
-		return object{}, fmt.Errorf("expected a JSON object, got %s", kindOf(data))
+		return Object{}, fmt.Errorf("expected a JSON object, got %s", KindOf(data))
 	}
 	if !json.Valid(data) {
-		return object{}, errors.New("expected a JSON object, got one that is cut or malformed")
+		return Object{}, errors.New("expected a JSON object, got one that is cut or malformed")
 	}
-	o := object{values: map[string]json.RawMessage{}}
+	o := Object{Values: map[string]json.RawMessage{}}
 	return o, w.object(&o, 1)
 }
 
@@ -65,8 +68,8 @@ func (w *walker) next() byte {
 	return 0
 }
 
-// object walks through an object. Its members are kept in into, unless that is nil.
-func (w *walker) object(into *object, depth int) error {
+// Object walks through an object. Its members are kept in into, unless that is nil.
+func (w *walker) object(into *Object, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
 	}
@@ -78,16 +81,16 @@ func (w *walker) object(into *object, depth int) error {
 			return err
 		}
 		if seen[name] {
-			return fmt.Errorf("member %s occurs twice", quoteShort(name))
+			return fmt.Errorf("member %s occurs twice", logtext.Quote(name))
 		}
 		seen[name] = true
 		value, err := w.value(depth)
 		if err != nil {
-			return fmt.Errorf("%s: %w", quoteShort(name), err)
+			return fmt.Errorf("%s: %w", logtext.Quote(name), err)
 		}
 		if into != nil {
-			into.names = append(into.names, name)
-			into.values[name] = value
+			into.Names = append(into.Names, name)
+			into.Values[name] = value
 		}
 	}
 	w.pos++
@@ -140,7 +143,7 @@ func (w *walker) name() (string, error) {
 	return name, err
 }
 
-// text walks through a string and returns it with its quotes.
+// Text walks through a string and returns it with its quotes.
 func (w *walker) text() []byte {
 	start := w.pos
 	for w.pos++; w.data[w.pos] != '"'; w.pos++ {
@@ -152,43 +155,43 @@ func (w *walker) text() []byte {
 	return w.data[start:w.pos]
 }
 
-// has reports whether the name is there, with whatever value, null included.
-func (o object) has(name string) bool {
-	_, ok := o.values[name]
+// Has reports whether the name is there, with whatever value, null included.
+func (o Object) Has(name string) bool {
+	_, ok := o.Values[name]
 	return ok
 }
 
-// present is has without null, which many providers write for "none".
-func (o object) present(name string) bool {
-	v, ok := o.values[name]
+// Present is has without null, which many providers write for "none".
+func (o Object) Present(name string) bool {
+	v, ok := o.Values[name]
 	return ok && string(v) != "null"
 }
 
-// text returns a string member, "" when it is absent or null.
-func (o object) text(name string) (string, error) {
-	if !o.present(name) {
+// Text returns a string member, "" when it is absent or null.
+func (o Object) Text(name string) (string, error) {
+	if !o.Present(name) {
 		return "", nil
 	}
 	var s string
-	if err := json.Unmarshal(o.values[name], &s); err != nil {
-		return "", fmt.Errorf("%s: expected a string, got %s", name, kindOf(o.values[name]))
+	if err := json.Unmarshal(o.Values[name], &s); err != nil {
+		return "", fmt.Errorf("%s: expected a string, got %s", name, KindOf(o.Values[name]))
 	}
 	return s, nil
 }
 
-// texts returns a member that is a list of strings or one string; nil when it
+// Texts returns a member that is a list of strings or one string; nil when it
 // is absent or null.
-func (o object) texts(name string) ([]string, error) {
-	if !o.present(name) {
+func (o Object) Texts(name string) ([]string, error) {
+	if !o.Present(name) {
 		return nil, nil
 	}
-	if o.values[name][0] == '"' {
-		s, err := o.text(name)
+	if o.Values[name][0] == '"' {
+		s, err := o.Text(name)
 		return []string{s}, err
 	}
 	var list []*string // pointers, because null in a []string becomes ""
-	if err := json.Unmarshal(o.values[name], &list); err != nil {
-		return nil, fmt.Errorf("%s: expected a list of strings, got %s", name, kindOf(o.values[name]))
+	if err := json.Unmarshal(o.Values[name], &list); err != nil {
+		return nil, fmt.Errorf("%s: expected a list of strings, got %s", name, KindOf(o.Values[name]))
 	}
 	out := make([]string, len(list))
 	for i, s := range list {
@@ -200,14 +203,14 @@ func (o object) texts(name string) ([]string, error) {
 	return out, nil
 }
 
-// flag returns a boolean member, false when it is absent or null.
-func (o object) flag(name string) (bool, error) {
-	if !o.present(name) {
+// Flag returns a boolean member, false when it is absent or null.
+func (o Object) Flag(name string) (bool, error) {
+	if !o.Present(name) {
 		return false, nil
 	}
 	var b bool
-	if err := json.Unmarshal(o.values[name], &b); err != nil {
-		return false, fmt.Errorf("%s: expected true or false, got %s", name, kindOf(o.values[name]))
+	if err := json.Unmarshal(o.Values[name], &b); err != nil {
+		return false, fmt.Errorf("%s: expected true or false, got %s", name, KindOf(o.Values[name]))
 	}
 	return b, nil
 }
@@ -216,25 +219,25 @@ func (o object) flag(name string) (bool, error) {
 // being representable as RFC 3339.
 const yearMax = 253402300799
 
-// date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is
+// Date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is
 // false when it is absent or null. A number beyond the year 9999 counts as that
 // year's end, so that nothing overflows; a string is not a number here.
-func (o object) date(name string) (t time.Time, ok bool, err error) {
-	if !o.present(name) {
+func (o Object) Date(name string) (t time.Time, ok bool, err error) {
+	if !o.Present(name) {
 		return time.Time{}, false, nil
 	}
-	seconds, err := strconv.ParseFloat(string(o.values[name]), 64)
+	seconds, err := strconv.ParseFloat(string(o.Values[name]), 64)
 	if err != nil {
-		return time.Time{}, false, fmt.Errorf("%s: expected a number of seconds, got %s", name, kindOf(o.values[name]))
+		return time.Time{}, false, fmt.Errorf("%s: expected a number of seconds, got %s", name, KindOf(o.Values[name]))
 	}
 	seconds = max(0, min(seconds, yearMax))
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(fraction*1e9)), true, nil
 }
 
-// kindOf names the JSON kind of a value for error texts, which never repeat the
+// KindOf names the JSON kind of a value for error texts, which never repeat the
 // value itself.
-func kindOf(value []byte) string {
+func KindOf(value []byte) string {
 	value = bytes.TrimLeft(value, " \t\r\n")
 	if len(value) == 0 {
 		return "nothing"
