@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 )
 
 const (
@@ -62,7 +63,7 @@ func (a *clientAuthenticator) assertion() (string, error) {
 		sum := sha256.Sum256(a.auth.Certificate.Certificate[0])
 		options = options.WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(sum[:]))
 	}
-	return signJWT(a.auth.Key, a.auth.Alg, claims, options)
+	return jwt.Sign(a.auth.Key, a.auth.Alg, claims, options)
 }
 
 // certifies reports whether certificate is of key, as x5t#S256 says (RFC 7515

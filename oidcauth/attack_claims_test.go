@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 )
@@ -116,7 +117,7 @@ func TestABentSourceOfClaimsIsNotBelieved(t *testing.T) {
 		"the claim is not there":     without("score"),
 		"it is encrypted":            rewritten(func(raw string) string { return oidcauthtest.Encrypt("ECDH-ES", "A256GCM", ecKey().Public())(raw) }),
 		"it is a million dots":       rewritten(func(string) string { return strings.Repeat(".", 1_000_000) }),
-		"it is too large":            claim("padding", strings.Repeat("x", oidcauth.MaxToken)),
+		"it is too large":            claim("padding", strings.Repeat("x", jwt.MaxToken)),
 		"it is 10,000 deep":          claim("x", literal(strings.Repeat(`{"a":`, 10000)+"1"+strings.Repeat("}", 10000))),
 	} {
 		t.Run(name, func(t *testing.T) {

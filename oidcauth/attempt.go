@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -119,7 +120,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 }
 
 // accept makes answer the outcome. Without a token that can be used there is none.
-func (r *attempt) accept(answer *tokenAnswer, key *proofKey) (err error) {
+func (r *attempt) accept(answer *tokenAnswer, key *jwt.ProofKey) (err error) {
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
 	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
 		r.token = nil

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -50,7 +51,7 @@ func New(c Config) (*Authenticator, error) {
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err
 	}
-	client := newHTTPClient(c.outbound())
+	client := outbound.NewClient(c.outbound())
 	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(&c, client)}
 	a.endpoint = newEndpoint(&c, a.provider, client)
 	a.verifier = newVerifier(&c, a.provider, client)

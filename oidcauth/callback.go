@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -129,7 +130,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
 // the key that the tokens are to be bound to, nil for Bearer tokens.
-func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb callback) (*proofKey, error) {
+func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb callback) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
 		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"log/slog"
 	"net/url"
@@ -194,12 +196,12 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 			return nil, err
 		}
 	}
-	jws, err := parseJWS(raw)
+	jws, err := jwt.Parse(raw)
 	if err != nil {
 		return nil, err
 	}
 	// iss chooses whose keys and rules hold; the signature then proves it.
-	iss, err := jws.payload.Text("iss")
+	iss, err := jws.Payload.Text("iss")
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +212,7 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 	if err := trusted[i].verify(ctx, jws, subject); err != nil {
 		return nil, err
 	}
-	return membersOf(jws.payload, trusted[i].speaksFor(source.claims))
+	return membersOf(jws.Payload, trusted[i].speaksFor(source.claims))
 }
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
@@ -225,7 +227,7 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSour
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))
 	}
-	if err := checkEndpoint(trusted[0].issuer, source.endpoint); err != nil {
+	if err := outbound.CheckEndpoint(trusted[0].issuer, source.endpoint); err != nil {
 		return "", nil, fmt.Errorf("endpoint: %w", err)
 	}
 	raw, err := trusted[0].fetch(ctx, target, source.accessToken)

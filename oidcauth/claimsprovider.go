@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"net/url"
@@ -88,8 +90,8 @@ func (p *ClaimsProvider) validate(where string, wrong func(field, format string,
 			wrong(where+"Claims", "%q is a claim of the protocol, which only the OpenID provider speaks for", name)
 		}
 	}
-	if !slices.Contains(signingAlgs, p.alg()) {
-		wrong(where+"SigningAlg", "%q is not one of %s", p.SigningAlg, strings.Join(signingAlgs, ", "))
+	if !slices.Contains(jwt.SigningAlgs, p.alg()) {
+		wrong(where+"SigningAlg", "%q is not one of %s", p.SigningAlg, strings.Join(jwt.SigningAlgs, ", "))
 	}
 	if p.JWKSURL != "" {
 		if err := p.checkURL(p.JWKSURL); err != nil {
@@ -119,10 +121,10 @@ func (p *ClaimsProvider) checkIssuer() error {
 
 // checkURL accepts what may be called in the claims provider's name.
 func (p *ClaimsProvider) checkURL(target string) error {
-	if err := checkEndpoint(p.Issuer, target); err != nil {
+	if err := outbound.CheckEndpoint(p.Issuer, target); err != nil {
 		return err
 	}
-	return reachOf(p.Issuer).checkHost(issuerHost(target))
+	return outbound.ReachOf(p.Issuer).CheckHost(outbound.IssuerHost(target))
 }
 
 // A claimsProvider is a ClaimsProvider at work. It is safe for concurrent use.
@@ -144,7 +146,7 @@ type claimsProvider struct {
 
 // newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
 func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
-	client := newPublicClient(c.outbound(), reachOf(p.Issuer))
+	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
 	known := newProvider(&Config{
 		Issuer: p.Issuer, DiscoveryMaxAge: c.DiscoveryMaxAge, Timeout: c.Timeout, Logger: c.Logger,
 	}, client)
@@ -194,20 +196,20 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 }
 
 // verify decides that a JWT which names this claims provider as its issuer is good for the user called subject.
-func (p *claimsProvider) verify(ctx context.Context, jws *compactJWS, subject string) error {
-	if err := jws.checkHeader(p.verifier.alg); err != nil {
+func (p *claimsProvider) verify(ctx context.Context, jws *jwt.JWS, subject string) error {
+	if err := jws.CheckHeader(p.verifier.alg); err != nil {
 		return err
 	}
-	if err := checkNames(jws.payload); err != nil {
+	if err := checkNames(jws.Payload); err != nil {
 		return err
 	}
-	if err := checkNoOtherKind(jws.payload); err != nil {
+	if err := checkNoOtherKind(jws.Payload); err != nil {
 		return err
 	}
-	if err := p.checkScope(jws.payload); err != nil {
+	if err := p.checkScope(jws.Payload); err != nil {
 		return err
 	}
-	if err := p.checkSubject(jws.payload, subject); err != nil {
+	if err := p.checkSubject(jws.Payload, subject); err != nil {
 		return err
 	}
 	return p.verifier.signedBy(ctx, jws)

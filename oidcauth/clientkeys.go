@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 )
 
 // serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a provider fetches them
@@ -47,7 +48,7 @@ func (a *Authenticator) publicKeys() jose.JSONWebKeySet {
 	if auth.Certificate != nil && auth.Method == TLSClientAuth {
 		set.Keys = append(set.Keys, certificateKeys(auth.Certificate)...)
 	}
-	set.Keys = append(set.Keys, encryptionKeys(a.config.Advanced.DecryptionKeys)...)
+	set.Keys = append(set.Keys, jwt.EncryptionKeys(a.config.Advanced.DecryptionKeys)...)
 	return set
 }
 
@@ -87,11 +88,11 @@ func (a *ClientAuth) validateKeys(field string, wrong func(field, format string,
 func checkPublicKey(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if key != nil && key.N.BitLen() >= minRSABits {
+		if key != nil && key.N.BitLen() >= jwt.MinRSABits {
 			return nil
 		}
 	case *ecdsa.PublicKey:
-		if key != nil && key.Curve.Params().Name == curveOf["ES256"] {
+		if key != nil && key.Curve.Params().Name == jwt.CurveOf["ES256"] {
 			return nil
 		}
 	case ed25519.PublicKey:
@@ -99,5 +100,5 @@ func checkPublicKey(key crypto.PublicKey) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("expected the public half of an RSA key of at least %d bits, a P-256 or an Ed25519 key, got %T", minRSABits, key)
+	return fmt.Errorf("expected the public half of an RSA key of at least %d bits, a P-256 or an Ed25519 key, got %T", jwt.MinRSABits, key)
 }

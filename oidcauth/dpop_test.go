@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -33,9 +34,9 @@ func proofOf(t *testing.T, r *http.Request) (header, claims m) {
 	return verifyAssertion(t, values[0], must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)))
 }
 
-func proofKey(t *testing.T) *oidcauth.ProofKey {
+func proofKey(t *testing.T) *jwt.ProofKey {
 	t.Helper()
-	key, err := oidcauth.NewProofKey()
+	key, err := jwt.NewProofKey()
 	require.NoError(t, err)
 	return key
 }
@@ -98,12 +99,12 @@ func TestAKeySurvivesItsSession(t *testing.T) {
 	raw, err := key.Bytes()
 	require.NoError(t, err)
 	require.Len(t, raw, 32)
-	again, err := oidcauth.ParseProofKey(raw)
+	again, err := jwt.ParseProofKey(raw)
 	require.NoError(t, err)
 	require.Equal(t, must(key.Thumbprint()), must(again.Thumbprint()))
 	require.Len(t, must(key.Thumbprint()), 43)
 	for _, bad := range [][]byte{nil, raw[:31], make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)} {
-		_, err := oidcauth.ParseProofKey(bad)
+		_, err := jwt.ParseProofKey(bad)
 		require.Error(t, err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"maps"
 	"net/http"
@@ -43,7 +45,7 @@ type endpoint struct {
 	nonces *nonces
 
 	// proof is the key that tokens are bound to; nil means bearer tokens.
-	proof *proofKey
+	proof *jwt.ProofKey
 }
 
 // newEndpoint returns an endpoint for unbound tokens. A machine client with
@@ -64,7 +66,7 @@ func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 // bind returns the endpoint for tokens that are bound to a DPoP key: token
 // requests carry a proof, and an answer with any other kind of token is refused
 // (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
-func (e *endpoint) bind(key *proofKey) *endpoint {
+func (e *endpoint) bind(key *jwt.ProofKey) *endpoint {
 	bound := *e
 	bound.proof = key
 	return &bound
@@ -236,7 +238,7 @@ func (e *endpoint) addProof(req *http.Request, nonce string) error {
 	if nonce == "" {
 		nonce = e.nonces.of(req.URL)
 	}
-	proof, err := e.proof.proof(req.Method, req.URL, "", nonce)
+	proof, err := e.proof.Proof(req.Method, req.URL, "", nonce)
 	req.Header.Set("DPoP", proof)
 	return err
 }
@@ -260,11 +262,11 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 		return nil, &endpointError{Endpoint: name, Err: withoutURL(err)}
 	}
 	defer res.Body.Close()
-	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}
+	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: outbound.RetryAfter(res.Header)}
 	if e.proof != nil {
 		failed.nonce = e.nonces.learn(req.URL, res.Header)
 	}
-	body, err := readBody(res.Body)
+	body, err := outbound.ReadBody(res.Body)
 	if err != nil {
 		failed.Err = err
 		return nil, failed

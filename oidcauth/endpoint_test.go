@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -158,7 +159,7 @@ func TestRetryAfterIsReadAndCapped(t *testing.T) {
 			time.Now().Add(-90 * time.Second).UTC().Format(http.TimeFormat):  0,
 			time.Now().Add(9000 * time.Second).UTC().Format(http.TimeFormat): time.Hour,
 		} {
-			require.Equal(t, want, oidcauth.RetryAfter(http.Header{"Retry-After": {value}}), "%q", value)
+			require.Equal(t, want, outbound.RetryAfter(http.Header{"Retry-After": {value}}), "%q", value)
 		}
 		op := newFakeOP(t)
 		op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {

@@ -3,11 +3,13 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
-	"github.com/signet-go/signet/internal/strictjson"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // The protocol layer has no exported surface of its own: tests reach it here.
@@ -23,7 +25,6 @@ type (
 	LogoutToken        = logoutToken
 	LoginExpectation   = loginExpectation
 	RefreshExpectation = refreshExpectation
-	ProofKey           = proofKey
 	Nonces             = nonces
 )
 
@@ -32,29 +33,20 @@ var (
 	NewEndpoint         = newEndpoint
 	NewVerifier         = newVerifier
 	MergeClaims         = mergeClaims
-	CheckEndpoint       = checkEndpoint
 	ParseTokenAnswer    = parseTokenAnswer
-	RetryAfter          = retryAfter
 	ErrNoAuthTime       = errNoAuthTime
-	NewProofKey         = newProofKey
-	ParseProofKey       = parseProofKey
-	CheckDecryptionKey  = checkDecryptionKey
-	EncryptionKeys      = encryptionKeys
 	MergeSourced        = mergeSourced
 )
 
 const (
-	MaxBody   = maxBody
-	MaxToken  = maxToken
 	MaxLogins = maxLogins
-	MaxKeys   = maxKeys
 	MaxNonces = maxNonces
 
 	MaxClaimSources = maxClaimSources
 )
 
 // NewHTTPClient is the client for calls to the provider that c describes.
-func NewHTTPClient(c *Config) *http.Client { return newHTTPClient(c.outbound()) }
+func NewHTTPClient(c *Config) *http.Client { return outbound.NewClient(c.outbound()) }
 
 func (p *provider) Metadata(ctx context.Context) (*metadata, error) { return p.metadata(ctx) }
 func (p *provider) Peek() *metadata                                 { return p.peek() }
@@ -104,9 +96,9 @@ func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	keys, faults, err := parseKeySet(o)
+	keys, faults, err := jwt.ParseKeySet(o)
 	for _, k := range keys {
-		if k.fits(alg, kid) {
+		if k.Fits(alg, kid) {
 			fitting++
 		}
 	}
@@ -141,22 +133,15 @@ func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
 	if err := checkNames(claims); err != nil {
 		return nil, err
 	}
-	return v.readIDToken(&compactJWS{payload: claims, body: payload}, time.Minute)
+	return v.readIDToken(&jwt.JWS{Payload: claims, Body: payload}, time.Minute)
 }
 
-func (e *endpoint) Bind(key *proofKey) *endpoint { return e.bind(key) }
-func (e *endpoint) Nonces() *nonces              { return e.nonces }
-
-func (k *proofKey) Bytes() ([]byte, error)      { return k.bytes() }
-func (k *proofKey) Thumbprint() (string, error) { return k.thumbprint() }
-
-func (k *proofKey) Proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
-	return k.proof(method, target, accessToken, nonce)
-}
+func (e *endpoint) Bind(key *jwt.ProofKey) *endpoint { return e.bind(key) }
+func (e *endpoint) Nonces() *nonces                  { return e.nonces }
 
 func (n *nonces) Len() int { return len(n.byServer) }
 
-func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *proofKey, token string) (*http.Response, error) {
+func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *jwt.ProofKey, token string) (*http.Response, error) {
 	return n.authorized(send, r, key, token, new(retry))
 }
 
@@ -174,26 +159,6 @@ func ParseClaimSources(document []byte, wanted func(string) bool) (sources []Cla
 		sources = append(sources, ClaimSource{s.name, s.claims, s.jwt, s.endpoint, s.accessToken})
 	}
 	return sources, err
-}
-
-// Reaches reports whether what this issuer names may be at an address.
-func Reaches(issuer, address string) bool { return reachOf(issuer).check(address) == nil }
-
-// ReachingClient is the client for a claims provider with this issuer, with names resolved by resolver, if any.
-func ReachingClient(c *Config, issuer string, resolver *net.Resolver) *http.Client {
-	client := newPublicClient(c.outbound(), reachOf(issuer))
-	if standard, ok := client.Transport.(*reachTransport).base.(*http.Transport); ok && resolver != nil {
-		dialer := reachOf(issuer).dialer()
-		dialer.Resolver = resolver
-		standard.DialContext = dialer.DialContext
-	}
-	return client
-}
-
-// DialsDirectly reports whether a ReachingClient uses no proxy.
-func DialsDirectly(client *http.Client) bool {
-	standard, ok := client.Transport.(*reachTransport).base.(*http.Transport)
-	return ok && standard.Proxy == nil
 }
 
 // Locked reports whether somebody holds the lock on metadata or keys.

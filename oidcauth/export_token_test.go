@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/signet-go/signet/internal/jwt"
 )
 
 // What tests of the token code reach inside for.
@@ -26,7 +28,7 @@ func CachedTokens(m *Machine) int {
 }
 
 // MachineKey returns the key of m's newest token.
-func MachineKey(ctx context.Context, m *Machine) *ProofKey {
+func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
 	t, _ := m.token(ctx, tokenRequest{})
 	return t.key
 }

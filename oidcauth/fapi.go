@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
 	"maps"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (c *Config) validateFAPI(wrong func(field, format string, args ...any)) {
 func (a *ClientAuth) validateFAPI(field, issuer string, wrong func(field, format string, args ...any)) {
 	switch a.Method {
 	case PrivateKeyJWT:
-		if alg, err := signingAlg(a.Key, a.Alg); err == nil && !slices.Contains(fapiAlgs, alg) {
+		if alg, err := jwt.SigningAlg(a.Key, a.Alg); err == nil && !slices.Contains(fapiAlgs, alg) {
 			wrong(field, "Alg: Advanced.FAPI accepts %s, and not %q", strings.Join(fapiAlgs, ", "), alg)
 		}
 	case TLSClientAuth:

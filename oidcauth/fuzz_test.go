@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -62,7 +63,7 @@ func FuzzKeySet(f *testing.F) {
 	f.Add([]byte(`{"keys":[7,null,[],"x",{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`), "ES256", "\x00")
 	f.Fuzz(func(t *testing.T, document []byte, alg, kid string) {
 		used, fitting, faults, err := oidcauth.ParseKeySet(document, alg, kid)
-		require.LessOrEqual(t, used, oidcauth.MaxKeys)
+		require.LessOrEqual(t, used, jwt.MaxKeys)
 		require.LessOrEqual(t, fitting, used)
 		require.LessOrEqual(t, len(strings.Join(faults, "")), 1<<16)
 		require.Equal(t, err == nil, used > 0)

@@ -22,6 +22,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -144,10 +145,10 @@ func TestTheClientIsBoundedAndTheCallersIsNotChanged(t *testing.T) {
 func TestABodyMayHaveOneMebibyte(t *testing.T) {
 	op := newFakeOP(t)
 	document := string(must(json.Marshal(op.metadata)))
-	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", oidcauth.MaxBody-len(document)))
+	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)))
 	_, err := op.provider().Metadata(background())
 	require.NoError(t, err)
-	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", oidcauth.MaxBody-len(document)+1))
+	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)+1))
 	_, err = op.provider().Metadata(background())
 	requireUnavailable(t, err)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/strictjson"
 	"net/url"
 	"time"
@@ -18,16 +19,16 @@ func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
 // unwrapResponse takes the parameters out of a response JWT without verifying it: only the state, by which this browser's login is
 // found, is used before verifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
 func unwrapResponse(raw string) (url.Values, error) {
-	jws, err := parseJWS(raw)
+	jws, err := jwt.Parse(raw)
 	if err != nil {
 		return nil, err
 	}
 	params := url.Values{}
 	for _, name := range callbackParameters {
-		if !jws.payload.Has(name) || name == "response" || name == "iss" {
+		if !jws.Payload.Has(name) || name == "response" || name == "iss" {
 			continue
 		}
-		value, err := jws.payload.Text(name)
+		value, err := jws.Payload.Text(name)
 		if err != nil {
 			return nil, err
 		}
@@ -39,12 +40,12 @@ func unwrapResponse(raw string) (url.Values, error) {
 // verifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *tokenError or an
 // *UnavailableError.
 func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
-	jws, err := parseJWS(raw)
+	jws, err := jwt.Parse(raw)
 	if err == nil {
-		err = jws.checkHeader(v.alg)
+		err = jws.CheckHeader(v.alg)
 	}
 	if err == nil {
-		err = v.checkResponse(jws.payload)
+		err = v.checkResponse(jws.Payload)
 	}
 	if err == nil {
 		err = v.signature(ctx, jws, forResponse)

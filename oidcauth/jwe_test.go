@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -144,11 +145,11 @@ func TestDecryptionKeysAreCheckedAndPublished(t *testing.T) {
 	small := must(rsa.GenerateKey(rand.Reader, 1024))
 	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
 	for _, bad := range []crypto.PrivateKey{nil, "key", small, p224, edKey(), rsaKey().Public()} {
-		require.Error(t, oidcauth.CheckDecryptionKey(bad), "%T", bad)
+		require.Error(t, jwt.CheckDecryptionKey(bad), "%T", bad)
 	}
-	require.NoError(t, oidcauth.CheckDecryptionKey(rsaKey()))
-	require.NoError(t, oidcauth.CheckDecryptionKey(ecKey()))
-	published := oidcauth.EncryptionKeys([]crypto.PrivateKey{rsaKey(), edKey(), ecKey()})
+	require.NoError(t, jwt.CheckDecryptionKey(rsaKey()))
+	require.NoError(t, jwt.CheckDecryptionKey(ecKey()))
+	published := jwt.EncryptionKeys([]crypto.PrivateKey{rsaKey(), edKey(), ecKey()})
 	require.Len(t, published, 2)
 	for i, alg := range []string{"RSA-OAEP-256", "ECDH-ES"} {
 		require.Equal(t, alg, published[i].Algorithm)

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -32,7 +34,7 @@ type keySet struct {
 
 	// keys are those of the last good fetch, which came from uri at fetched.
 	// They are replaced, never changed.
-	keys    []verificationKey
+	keys    []jwt.Key
 	uri     string
 	fetched time.Time
 
@@ -112,9 +114,9 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why pur
 // for new ones: strangers press the brake with forged tokens. Somebody who signs
 // in can do so again, so his token is refused; a logout token that is refused
 // never comes again, so one that names a key which is not known has to wait.
-func braked(jws *jose.JSONWebSignature, keys []verificationKey, why purpose) error {
+func braked(jws *jose.JSONWebSignature, keys []jwt.Key, why purpose) error {
 	header := jws.Signatures[0].Header
-	known := slices.ContainsFunc(keys, func(k verificationKey) bool { return k.fits(header.Algorithm, header.KeyID) })
+	known := slices.ContainsFunc(keys, func(k jwt.Key) bool { return k.Fits(header.Algorithm, header.KeyID) })
 	if known || why != forLogout {
 		return errNoKey
 	}
@@ -123,13 +125,13 @@ func braked(jws *jose.JSONWebSignature, keys []verificationKey, why purpose) err
 
 // tryKeys verifies with every key that fits, since kids are neither unique nor
 // always there. Their number is bounded by maxKeys.
-func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey, owned func(issuer string) bool) ([]byte, error) {
+func tryKeys(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer string) bool) ([]byte, error) {
 	header := jws.Signatures[0].Header
 	for _, k := range keys {
-		if !k.fits(header.Algorithm, header.KeyID) || !owned(k.issuer) {
+		if !k.Fits(header.Algorithm, header.KeyID) || !owned(k.Issuer) {
 			continue
 		}
-		if payload, err := jws.Verify(k.key); err == nil {
+		if payload, err := jws.Verify(k.Public); err == nil {
 			return payload, nil
 		}
 	}
@@ -138,7 +140,7 @@ func tryKeys(jws *jose.JSONWebSignature, keys []verificationKey, owned func(issu
 
 // current returns the keys, fetched first when they are older than keysTTL;
 // attempt tells renewed what was seen.
-func (s *keySet) current(ctx context.Context) (keys []verificationKey, attempt int, err error) {
+func (s *keySet) current(ctx context.Context) (keys []jwt.Key, attempt int, err error) {
 	keys, attempt, fetch := s.look()
 	if !fetch {
 		return keys, attempt, s.mustHave(keys)
@@ -158,7 +160,7 @@ func (s *keySet) current(ctx context.Context) (keys []verificationKey, attempt i
 // look returns the keys that may serve now, nil when there are none, and
 // whether to fetch them first: they are missing, old, or of another address
 // than the metadata name now, and no back-off forbids it.
-func (s *keySet) look() (keys []verificationKey, attempt int, fetch bool) {
+func (s *keySet) look() (keys []jwt.Key, attempt int, fetch bool) {
 	m := s.provider.peek()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,7 +173,7 @@ func (s *keySet) look() (keys []verificationKey, attempt int, fetch bool) {
 }
 
 // mustHave turns missing keys into the error that says when to ask again.
-func (s *keySet) mustHave(keys []verificationKey) error {
+func (s *keySet) mustHave(keys []jwt.Key) error {
 	if keys != nil {
 		return nil
 	}
@@ -182,7 +184,7 @@ func (s *keySet) mustHave(keys []verificationKey) error {
 
 // renewed returns keys that were fetched after the attempt that the caller saw,
 // if the brake allows it.
-func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]verificationKey, error) {
+func (s *keySet) renewed(ctx context.Context, seen int, why purpose) ([]jwt.Key, error) {
 	if s.mayRefetch(seen, why) {
 		if err := s.fetch(ctx); err != nil {
 			return nil, err
@@ -236,7 +238,7 @@ func (s *keySet) fetch(ctx context.Context) error {
 
 // A download is what one fetch of the key set brought.
 type download struct {
-	keys []verificationKey
+	keys []jwt.Key
 	uri  string
 	err  error
 }
@@ -250,11 +252,11 @@ func (s *keySet) download(ctx context.Context) download {
 	if err != nil {
 		return download{err: err}
 	}
-	document, err := getJSON(ctx, s.provider.client, m.JWKSURI)
+	document, err := outbound.GetJSON(ctx, s.provider.client, m.JWKSURI)
 	if err != nil {
 		return download{err: err}
 	}
-	keys, faults, err := parseKeySet(document)
+	keys, faults, err := jwt.ParseKeySet(document)
 	if len(faults) > 0 {
 		s.provider.log.WarnContext(ctx, "provider keys skipped", "issuer", s.provider.issuer, "faults", faults)
 	}

@@ -17,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -143,7 +145,7 @@ func TestAtMostAHundredKeysAreUsed(t *testing.T) {
 	}
 	used, _, faults, err := oidcauth.ParseKeySet(must(json.Marshal(m{"keys": keys})), "ES256", "")
 	require.NoError(t, err)
-	require.Equal(t, oidcauth.MaxKeys, used)
+	require.Equal(t, jwt.MaxKeys, used)
 	require.NotEmpty(t, faults)
 }
 
@@ -251,7 +253,7 @@ func TestKeysServeForADayWhenTheyCannotBeRenewed(t *testing.T) {
 		"no keys":       func(op *fakeOP) { op.handle("/jwks", 200, "application/json", "{}") },
 		"no usable key": func(op *fakeOP) { op.handle("/jwks", 200, "application/json", `{"keys":[{"kty":"oct","k":"AA"}]}`) },
 		"an endless body": func(op *fakeOP) {
-			op.handle("/jwks", 200, "application/json", `{"keys":[`+strings.Repeat(" ", oidcauth.MaxBody)+`]}`)
+			op.handle("/jwks", 200, "application/json", `{"keys":[`+strings.Repeat(" ", outbound.MaxBody)+`]}`)
 		},
 		"a hanging server": func(op *fakeOP) {
 			op.handleFunc("/jwks", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

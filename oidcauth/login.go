@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
 
@@ -262,7 +263,7 @@ func formOf(w http.ResponseWriter, r *http.Request) (url.Values, *Problem) {
 		}
 		return values, nil
 	}
-	if mediaType(r.Header) != "application/x-www-form-urlencoded" {
+	if outbound.MediaType(r.Header) != "application/x-www-form-urlencoded" {
 		return bad(http.StatusUnsupportedMediaType, errors.New("expected application/x-www-form-urlencoded"))
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
 	"time"
@@ -47,16 +48,16 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
 		return nil, &UnavailableError{RetryAfter: firstDelay, Err: errors.New("too many encrypted logout tokens at once")}
 	}
-	jws, err := openJWS(raw, v.decryption)
+	jws, err := jwt.Open(raw, v.decryption)
 	if err == nil {
-		err = jws.checkHeader(v.alg, logoutTokenType)
+		err = jws.CheckHeader(v.alg, logoutTokenType)
 	}
 	if err == nil {
-		err = checkNames(jws.payload)
+		err = checkNames(jws.Payload)
 	}
 	var t *logoutToken
 	if err == nil {
-		t, err = v.readLogoutToken(jws.payload)
+		t, err = v.readLogoutToken(jws.Payload)
 	}
 	if err == nil {
 		err = v.signature(ctx, jws, forLogout)

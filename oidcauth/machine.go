@@ -16,6 +16,8 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -37,7 +39,7 @@ type Machine struct {
 
 	// proof returns the key of new tokens, made when the first is needed; nil for
 	// Bearer tokens.
-	proof func() (*proofKey, error)
+	proof func() (*jwt.ProofKey, error)
 
 	// shared is what other processes know; nil without a Store.
 	shared *sharedTokens
@@ -82,7 +84,7 @@ func NewMachine(c MachineConfig) (*Machine, error) {
 		return nil, err
 	}
 	derived := c.client()
-	client := newHTTPClient(derived.outbound())
+	client := outbound.NewClient(derived.outbound())
 	return newMachine(c, derived, newEndpoint(derived, newProvider(derived, client), client), "MachineConfig.APIs", vault), nil
 }
 
@@ -98,7 +100,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 		c = c.within(&a.config)
 		derived, to := c.client(), a.endpoint
 		if own || c.Issuer != a.config.Issuer {
-			client, p := newHTTPClient(derived.outbound()), a.provider
+			client, p := outbound.NewClient(derived.outbound()), a.provider
 			if c.Issuer != a.config.Issuer {
 				p = newProvider(derived, client)
 			}
@@ -116,9 +118,9 @@ func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, 
 		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
 		base: apiTransport(derived.ClientAuth.Certificate), cache: map[string]*issuedToken{},
 	}
-	m.proof = func() (*proofKey, error) { return nil, nil }
+	m.proof = func() (*jwt.ProofKey, error) { return nil, nil }
 	if c.DPoP {
-		m.proof = sync.OnceValues(newProofKey)
+		m.proof = sync.OnceValues(jwt.NewProofKey)
 	}
 	if vault != nil {
 		m.shared = &sharedTokens{vault: vault, lease: c.Timeout + leaseSlack}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
 
@@ -185,7 +186,7 @@ func (m *MachineConfig) validateEndpoint(where string, wrong func(field, format 
 	u, err := url.Parse(m.TokenURL)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		wrong(where+"TokenURL", "%q is not an absolute URL without user and fragment", m.TokenURL)
-	} else if err := checkScheme(u); err != nil {
+	} else if err := outbound.CheckScheme(u); err != nil {
 		wrong(where+"TokenURL", "%v", err)
 	}
 }

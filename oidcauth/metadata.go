@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"fmt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
@@ -120,7 +121,7 @@ func (m *metadata) readEndpoints(o strictjson.Object) error {
 	} {
 		endpoint, err := o.Text(e.name)
 		if err == nil && (endpoint != "" || e.required) {
-			err = checkEndpoint(m.Issuer, endpoint)
+			err = outbound.CheckEndpoint(m.Issuer, endpoint)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
@@ -145,7 +146,7 @@ func (m *metadata) readAliases(o strictjson.Object) error {
 	for _, alias := range aliases.Names {
 		endpoint, err := aliases.Text(alias)
 		if err == nil && endpoint != "" {
-			err = checkEndpoint(m.Issuer, endpoint)
+			err = outbound.CheckEndpoint(m.Issuer, endpoint)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", name, logtext.Quote(alias), err)

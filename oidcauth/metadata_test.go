@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
 )
@@ -138,7 +139,7 @@ func TestPlainHTTPIsForLoopbackOnBothSides(t *testing.T) {
 		{"case of the scheme doesn't matter", "https://op.example", "HTTPS://op.example/token", true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, row.ok, oidcauth.CheckEndpoint(row.issuer, row.endpoint) == nil)
+			require.Equal(t, row.ok, outbound.CheckEndpoint(row.issuer, row.endpoint) == nil)
 		})
 	}
 }

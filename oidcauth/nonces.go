@@ -2,6 +2,8 @@ package oidcauth
 
 import (
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,7 +74,7 @@ func (r *retry) take() bool {
 // token with a proof, and once more, if again permits it, when the server
 // demands a nonce that it gave along (RFC 9449 §9); without, as a Bearer token
 // (RFC 6750 §2.1). r is not changed, except that its body is read.
-func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessToken string, again *retry) (*http.Response, error) {
+func (n *nonces) authorized(send sender, r *http.Request, key *jwt.ProofKey, accessToken string, again *retry) (*http.Response, error) {
 	if key == nil {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+accessToken)
@@ -86,11 +88,11 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 	if nonce == "" || !wantsNonce(res) {
 		return res, nil
 	}
-	repeated, ok := rewound(r)
+	repeated, ok := outbound.Rewound(r)
 	if !ok || !again.take() {
 		return res, nil
 	}
-	discard(res)
+	outbound.Discard(res)
 	// The nonce of this very answer, not the latest one: other requests may
 	// have brought a newer one for themselves.
 	res, err = n.proven(send, repeated, key, accessToken, nonce)
@@ -101,10 +103,10 @@ func (n *nonces) authorized(send sender, r *http.Request, key *proofKey, accessT
 }
 
 // proven sends r once, with a proof.
-func (n *nonces) proven(send sender, r *http.Request, key *proofKey, accessToken, nonce string) (*http.Response, error) {
-	proof, err := key.proof(r.Method, r.URL, accessToken, nonce)
+func (n *nonces) proven(send sender, r *http.Request, key *jwt.ProofKey, accessToken, nonce string) (*http.Response, error) {
+	proof, err := key.Proof(r.Method, r.URL, accessToken, nonce)
 	if err != nil {
-		closeBody(r) // as a RoundTripper must, also on errors
+		outbound.CloseBody(r) // as a RoundTripper must, also on errors
 		return nil, fmt.Errorf("oidcauth: DPoP proof: %w", err)
 	}
 	r = r.Clone(r.Context())

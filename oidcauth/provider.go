@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -170,8 +171,8 @@ func (p *provider) store(m *metadata, err error) (stale bool) {
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended
 	// (Discovery §4.1).
-	document, err := getJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
-	if status, ok := errors.AsType[*statusError](err); ok && status.Got == http.StatusNotFound {
+	document, err := outbound.GetJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
+	if status, ok := errors.AsType[*outbound.StatusError](err); ok && status.Got == http.StatusNotFound {
 		return nil, fmt.Errorf("%w: is Config.Issuer right?", err)
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
 
@@ -79,7 +80,7 @@ type grant struct {
 type identity struct {
 	record record
 	user   func() *User
-	proof  func() (*proofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
+	proof  func() (*jwt.ProofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
 }
 
 // identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
@@ -113,7 +114,7 @@ func newIdentity(s *session.Session) any {
 		extra, _ := s.Get(extraName)
 		return userOf(&id.record, idToken, extra)
 	})
-	id.proof = sync.OnceValues(func() (*proofKey, error) {
+	id.proof = sync.OnceValues(func() (*jwt.ProofKey, error) {
 		raw, _ := s.Get(proofKeyName)
 		return storedProofKey(raw)
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 )
 
 // requestObjectLife is how long a request object may be used: the browser carries it to the provider at once.
@@ -33,7 +34,7 @@ func (a *Authenticator) requestObject(params url.Values, pushed bool) (url.Value
 	if a.config.ClientAuth.KeyID != "" {
 		options = options.WithHeader("kid", a.config.ClientAuth.KeyID)
 	}
-	signed, err := signJWT(a.config.ClientAuth.Key, a.config.ClientAuth.Alg, raw, options)
+	signed, err := jwt.Sign(a.config.ClientAuth.Key, a.config.ClientAuth.Alg, raw, options)
 	if err != nil {
 		return nil, err
 	}

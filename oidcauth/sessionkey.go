@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
 
@@ -20,19 +21,19 @@ var (
 // newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
 // dpop_jkt (RFC 9449 §10).
 func (t *transaction) newLoginKey() (thumbprint string, err error) {
-	key, err := newProofKey()
+	key, err := jwt.NewProofKey()
 	if err != nil {
 		return "", err
 	}
-	if t.DPoPKey, err = key.bytes(); err != nil {
+	if t.DPoPKey, err = key.Bytes(); err != nil {
 		return "", err
 	}
-	return key.thumbprint()
+	return key.Thumbprint()
 }
 
 // loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
 // process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
-func (a *Authenticator) loginKey(t *transaction) (*proofKey, error) {
+func (a *Authenticator) loginKey(t *transaction) (*jwt.ProofKey, error) {
 	key, err := storedProofKey(t.DPoPKey)
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey
@@ -52,16 +53,16 @@ func keepLoginKey(s *session.Session, t *transaction) error {
 }
 
 // storedProofKey returns the key that a session keeps as raw: nil when it keeps none.
-func storedProofKey(raw []byte) (*proofKey, error) {
+func storedProofKey(raw []byte) (*jwt.ProofKey, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	return parseProofKey(raw)
+	return jwt.ParseProofKey(raw)
 }
 
 // sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens. Where Advanced.DPoP demands one
 // and there is none, or it is broken, only a new login helps, which the error says: no token goes out unproven.
-func (a *Authenticator) sessionKey(id *identity) (*proofKey, error) {
+func (a *Authenticator) sessionKey(id *identity) (*jwt.ProofKey, error) {
 	key, err := id.proof()
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey
@@ -74,7 +75,7 @@ func (a *Authenticator) sessionKey(id *identity) (*proofKey, error) {
 
 // bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer token, is a mix-up, and such a
 // token is not sent at all (RFC 9449 §7.1).
-func (t *issuedToken) bound(key *proofKey) (*issuedToken, error) {
+func (t *issuedToken) bound(key *jwt.ProofKey) (*issuedToken, error) {
 	if (t.kind == "DPoP") != (key != nil) {
 		return nil, errProofMismatch
 	}

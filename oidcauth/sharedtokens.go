@@ -143,7 +143,7 @@ func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) erro
 	}
 	row := tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()}
 	if t.key != nil {
-		key, err := t.key.bytes()
+		key, err := t.key.Bytes()
 		if err != nil {
 			return err
 		}

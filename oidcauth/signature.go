@@ -6,23 +6,24 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // signature lets go-oidc verify signature, issuer and audience. Its own expiry
 // check, which knows no skew, is off.
-func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) error {
-	issuer, err := v.issuers.of(jws.payload)
+func (v *verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) error {
+	issuer, err := v.issuers.of(jws.Payload)
 	if err != nil {
 		return err
 	}
-	keys := &oneSignature{verifier: v, claims: jws.payload, why: why}
+	keys := &oneSignature{verifier: v, claims: jws.Payload, why: why}
 	_, err = oidc.NewVerifier(issuer, keys, &oidc.Config{
 		ClientID:             v.clientID,
 		SupportedSigningAlgs: []string{v.alg},
 		SkipExpiryCheck:      true,
-	}).Verify(ctx, jws.raw)
+	}).Verify(ctx, jws.Raw)
 	switch {
 	case keys.err != nil:
 		return keys.err // go-oidc flattens errors to text
@@ -34,9 +35,9 @@ func (v *verifier) signature(ctx context.Context, jws *compactJWS, why purpose) 
 
 // signedBy verifies the signature only: go-oidc's verifier would insist on iss
 // and aud, which userinfo may leave out.
-func (v *verifier) signedBy(ctx context.Context, jws *compactJWS) error {
-	keys := &oneSignature{verifier: v, claims: jws.payload, why: forLogin}
-	_, err := keys.VerifySignature(ctx, jws.raw)
+func (v *verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
+	keys := &oneSignature{verifier: v, claims: jws.Payload, why: forLogin}
+	_, err := keys.VerifySignature(ctx, jws.Raw)
 	return err
 }
 

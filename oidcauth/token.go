@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
 
@@ -97,7 +98,7 @@ type issuedToken struct {
 	value, kind string
 
 	// key is what a DPoP token is bound to; nil for Bearer.
-	key *proofKey
+	key *jwt.ProofKey
 
 	// created is when the token came, expiry when its life ends, by our clock.
 	created, expiry time.Time
@@ -232,7 +233,7 @@ func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, e
 
 // proofKey returns the key that the tokens of s are bound to, nil when they are
 // Bearer tokens.
-func (t *tokens) proofKey(s *session.Session) (*proofKey, error) {
+func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 	id, err := identityOf(s)
 	if err != nil {
 		return nil, err

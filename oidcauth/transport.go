@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
 
@@ -43,7 +44,7 @@ func apiTransport(certificate *tls.Certificate) http.RoundTripper {
 	if certificate == nil {
 		return nil
 	}
-	return withCertificate(http.DefaultTransport, certificate) //nolint:forbidigo // see transport.send
+	return outbound.WithCertificate(http.DefaultTransport, certificate) //nolint:forbidigo // see transport.send
 }
 
 // Transport returns a RoundTripper that does what Client does for the user whom
@@ -115,7 +116,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		token, err = t.firstToken(ctx, r)
 	}
 	if err != nil {
-		closeBody(r)
+		outbound.CloseBody(r)
 		return nil, err
 	}
 	again := new(retry)
@@ -128,7 +129,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if res.StatusCode == http.StatusUnauthorized {
 		if stepUp := stepUpOf(res.Header); stepUp != nil {
-			discard(res)
+			outbound.Discard(res)
 			return nil, stepUp
 		}
 	}
@@ -176,7 +177,7 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 // repetition for a nonce that the API asks for.
 func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*http.Response, error) {
 	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
-		closeBody(r)
+		outbound.CloseBody(r)
 		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
 	}
 	base := t.base
@@ -216,7 +217,7 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
 	}
-	again, ok := rewound(r)
+	again, ok := outbound.Rewound(r)
 	if !ok {
 		return res, nil
 	}
@@ -225,14 +226,14 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 	q.force, q.rejected = false, token.value
 	next, err := t.keeper.token(ctx, q)
 	if err != nil {
-		closeBody(again)
+		outbound.CloseBody(again)
 		if errors.Is(err, errDeadGrant) {
-			discard(res)
+			outbound.Discard(res)
 			return nil, err
 		}
 		return res, nil // the API's answer says more than ours
 	}
-	discard(res)
+	outbound.Discard(res)
 	res, err = t.send(again, next, once)
 	if res != nil {
 		res.Request = r

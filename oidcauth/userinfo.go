@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"time"
@@ -50,12 +52,12 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 // that it is about subject (Core §5.3.2).
 func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (json.RawMessage, error) {
 	body := a.body
-	if mediaType(a.header) == "application/jwt" {
+	if outbound.MediaType(a.header) == "application/jwt" {
 		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(a.body)))
 		if err != nil {
 			return nil, asTokenError("userinfo refused", err)
 		}
-		body = jws.body
+		body = jws.Body
 	}
 	claims, err := strictjson.Parse(body)
 	if err == nil {
@@ -83,18 +85,18 @@ func checkSubject(claims strictjson.Object, want string) error {
 // signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be
 // ours when they are there, and what marks another kind of token, an ID token
 // above all, is refused, for a signature alone doesn't say what was signed.
-func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*compactJWS, error) {
-	jws, err := openJWS(raw, v.decryption)
+func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*jwt.JWS, error) {
+	jws, err := jwt.Open(raw, v.decryption)
 	if err != nil {
 		return nil, err
 	}
-	if err := jws.checkHeader(v.alg); err != nil {
+	if err := jws.CheckHeader(v.alg); err != nil {
 		return nil, err
 	}
-	if err := checkNoOtherKind(jws.payload); err != nil {
+	if err := checkNoOtherKind(jws.Payload); err != nil {
 		return nil, err
 	}
-	if err := v.checkUserinfoScope(jws.payload); err != nil {
+	if err := v.checkUserinfoScope(jws.Payload); err != nil {
 		return nil, err
 	}
 	return jws, v.signedBy(ctx, jws)

@@ -3,6 +3,8 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 	"maps"
 	"net/url"
 	"path"
@@ -32,8 +34,8 @@ func (c *Config) validate() error {
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		wrong("RedirectURL", "%v", err)
 	}
-	if !slices.Contains(signingAlgs, c.SigningAlg) {
-		wrong("SigningAlg", "%q is not one of %s", c.SigningAlg, strings.Join(signingAlgs, ", "))
+	if !slices.Contains(jwt.SigningAlgs, c.SigningAlg) {
+		wrong("SigningAlg", "%q is not one of %s", c.SigningAlg, strings.Join(jwt.SigningAlgs, ", "))
 	}
 	c.validateTenants(wrong)
 	c.validateModes(wrong)
@@ -43,7 +45,7 @@ func (c *Config) validate() error {
 	c.validateFAPI(wrong)
 	c.validateClaimsProviders(wrong)
 	for _, key := range c.Advanced.DecryptionKeys {
-		if err := checkDecryptionKey(key); err != nil {
+		if err := jwt.CheckDecryptionKey(key); err != nil {
 			wrong("Advanced.DecryptionKeys", "%v", err)
 		}
 	}
@@ -66,7 +68,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 	if c.UserInfo != UserInfoOn && c.UserInfo != UserInfoOff {
 		wrong("UserInfo", "%q is neither UserInfoOn nor UserInfoOff", c.UserInfo)
 	}
-	if u, err := url.Parse(c.RedirectURL); err == nil && c.insecureCookies() && !loopbackHost(u.Hostname()) {
+	if u, err := url.Parse(c.RedirectURL); err == nil && c.insecureCookies() && !outbound.LoopbackHost(u.Hostname()) {
 		wrong("Session", "insecure cookies are for loopback hosts only, and RedirectURL's host is %q", u.Hostname())
 	}
 	if (c.BackChannelLogout || c.FrontChannelLogout) && !c.hasStore() {
@@ -125,7 +127,7 @@ func (a *ClientAuth) validate(secret, field string, wrong func(field, format str
 	case PrivateKeyJWT:
 		if a.Key == nil {
 			wrong(field, "%s needs Key", a.Method)
-		} else if _, err := signingAlg(a.Key, a.Alg); err != nil {
+		} else if _, err := jwt.SigningAlg(a.Key, a.Alg); err != nil {
 			wrong(field, "Key: %v", err)
 		}
 	case TLSClientAuth:
@@ -152,7 +154,7 @@ func checkIssuerURL(issuer string) error {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(issuer, "#"):
 		return fmt.Errorf("%q has a query or fragment", issuer)
 	}
-	return checkScheme(u)
+	return outbound.CheckScheme(u)
 }
 
 func checkRedirectURL(redirect string) error {
@@ -167,7 +169,7 @@ func checkRedirectURL(redirect string) error {
 	case path.Base(u.Path) != "callback" || path.Clean(u.Path) != u.Path || u.RawPath != "":
 		return fmt.Errorf(`%q must have a clean path that ends in "/callback"`, redirect)
 	}
-	return checkScheme(u)
+	return outbound.CheckScheme(u)
 }
 
 // checkOrigin accepts scheme and host alone.
@@ -176,7 +178,7 @@ func checkOrigin(origin string) error {
 	if err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New(`is not an origin, such as "https://api.example.com"`)
 	}
-	return checkScheme(u)
+	return outbound.CheckScheme(u)
 }
 
 // validScope holds RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ).

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
@@ -213,14 +214,14 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, strictjson.Object, error) {
 	// What needs no key comes first, so that nonsense costs neither
 	// cryptography nor a fetch.
-	jws, err := openJWS(raw, v.decryption)
+	jws, err := jwt.Open(raw, v.decryption)
 	if err == nil {
-		err = jws.checkHeader(v.alg)
+		err = jws.CheckHeader(v.alg)
 	}
 	if err == nil {
-		err = checkNames(jws.payload)
+		err = checkNames(jws.Payload)
 	}
-	if err == nil && jws.payload.Has("events") {
+	if err == nil && jws.Payload.Has("events") {
 		err = errors.New("events: expected an ID token, got an event token")
 	}
 	if err != nil {
@@ -233,21 +234,21 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	// go-oidc decodes the same segments.
 	t, err := v.readIDToken(jws, maxAge)
 	if err == nil {
-		err = checkTokenHash(jws.payload, v.alg, accessToken)
+		err = checkTokenHash(jws.Payload, v.alg, accessToken)
 	}
 	if err != nil {
 		return nil, strictjson.Object{}, refuseIDToken(err)
 	}
-	return t, jws.payload, nil
+	return t, jws.Payload, nil
 }
 
 // readIDToken reads the claims of a token whose signature is good, and checks
 // those that need nothing but a clock and the configuration. Every claim is
 // read, so that one of an odd type is found even where its value would not
 // matter.
-func (v *verifier) readIDToken(jws *compactJWS, maxAge time.Duration) (*idToken, error) {
-	claims := jws.payload
-	t := &idToken{Raw: jws.raw, Claims: jws.body}
+func (v *verifier) readIDToken(jws *jwt.JWS, maxAge time.Duration) (*idToken, error) {
+	claims := jws.Payload
+	t := &idToken{Raw: jws.Raw, Claims: jws.Body}
 	var errs [10]error
 	now := clock{time.Now(), v.skew}
 	t.Subject, errs[0] = subjectOf(claims)

@@ -1,4 +1,4 @@
-package oidcauth
+package jwt
 
 import (
 	"crypto/ecdsa"
@@ -16,33 +16,33 @@ import (
 )
 
 const (
-	maxKeys    = 100 // usable ones of a set; the rest is not looked at
-	minRSABits = 2048
+	MaxKeys    = 100 // usable ones of a set; the rest is not looked at
+	MinRSABits = 2048
 	maxRSABits = 8192 // verifying gets slow with size, and the provider chooses the size
 )
 
-// A verificationKey is a public signature key of the provider.
-type verificationKey struct {
+// A Key is a public signature key of the provider.
+type Key struct {
 	// id is the kid, "" when the key has none.
 	id string
 
 	// alg is the one algorithm that the key is published for, "" for any.
 	alg string
 
-	// issuer says whose key it is, where the keys of many tenants are published
+	// Issuer says whose key it is, where the keys of many tenants are published
 	// together; "" elsewhere.
-	issuer string
+	Issuer string
 
-	// key is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
-	key any
+	// Public is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
+	Public any
 }
 
-// parseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too
+// ParseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too
 // weak, symmetric, private or not meant for signatures is left out, so that one
 // odd key never takes the others with it; faults tell why, for the log. A set
 // without a single usable key is an error: the caller then keeps the one it
 // has.
-func parseKeySet(document strictjson.Object) (keys []verificationKey, faults []string, err error) {
+func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err error) {
 	if !document.Present("keys") {
 		return nil, nil, errors.New("expected a key set, got no keys member")
 	}
@@ -53,8 +53,8 @@ func parseKeySet(document strictjson.Object) (keys []verificationKey, faults []s
 		return nil, nil, errors.New("keys: expected a list, got " + strictjson.KindOf(document.Values["keys"]))
 	}
 	for i, entry := range entries {
-		if len(keys) == maxKeys {
-			faults = append(faults, fmt.Sprintf("only the first %d keys are used", maxKeys))
+		if len(keys) == MaxKeys {
+			faults = append(faults, fmt.Sprintf("only the first %d keys are used", MaxKeys))
 			break
 		}
 		key, err := parseKey(entry)
@@ -76,28 +76,28 @@ var errOtherPurpose = errors.New("not a key for signatures that we know")
 
 // parseKey reads one entry of a set. Its error says in a few words what is
 // wrong with the key, never what is in it.
-func parseKey(entry json.RawMessage) (verificationKey, error) {
+func parseKey(entry json.RawMessage) (Key, error) {
 	o, err := strictjson.Parse(entry)
 	if err != nil {
-		return verificationKey{}, err
+		return Key{}, err
 	}
 	if err := checkPurpose(o); err != nil {
-		return verificationKey{}, err
+		return Key{}, err
 	}
 	id, err := o.Text("kid")
 	if err != nil {
-		return verificationKey{}, err
+		return Key{}, err
 	}
 	alg, err := o.Text("alg")
 	if err != nil {
-		return verificationKey{}, err
+		return Key{}, err
 	}
 	issuer, err := o.Text("issuer")
 	if err != nil {
-		return verificationKey{}, err
+		return Key{}, err
 	}
 	key, err := publicKey(o)
-	return verificationKey{id: id, alg: alg, issuer: issuer, key: key}, err
+	return Key{id: id, alg: alg, Issuer: issuer, Public: key}, err
 }
 
 // checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC
@@ -156,8 +156,8 @@ func rsaPublicKey(o strictjson.Object) (*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bits := n.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return nil, fmt.Errorf("expected an RSA key of %d to %d bits, got %d", minRSABits, maxRSABits, bits)
+	if bits := n.BitLen(); bits < MinRSABits || bits > maxRSABits {
+		return nil, fmt.Errorf("expected an RSA key of %d to %d bits, got %d", MinRSABits, maxRSABits, bits)
 	}
 	if e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 || n.Bit(0) == 0 {
 		return nil, errors.New("expected an odd RSA modulus and exponent, the exponent from 3 to 2^31-1")
@@ -179,20 +179,20 @@ func bigInteger(o strictjson.Object, name string) (*big.Int, error) {
 	return new(big.Int).SetBytes(decoded), nil
 }
 
-// curveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
-var curveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+// CurveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
+var CurveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
-// fits reports whether the key may verify a token with this alg and kid (RFC
+// Fits reports whether the key may verify a token with this alg and kid (RFC
 // 7518 §3.1). A token or a key without kid matches any: the signature decides.
-func (k verificationKey) fits(alg, kid string) bool {
+func (k Key) Fits(alg, kid string) bool {
 	if k.alg != "" && k.alg != alg || kid != "" && k.id != "" && k.id != kid {
 		return false
 	}
-	switch key := k.key.(type) {
+	switch key := k.Public.(type) {
 	case *rsa.PublicKey:
 		return slices.Contains([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, alg)
 	case *ecdsa.PublicKey:
-		return curveOf[alg] == key.Curve.Params().Name
+		return CurveOf[alg] == key.Curve.Params().Name
 	case ed25519.PublicKey:
 		return alg == "EdDSA"
 	}

@@ -1,4 +1,6 @@
-package oidcauth
+// Package outbound calls providers: which URL may be called at all ([CheckEndpoint], [Reach]), and the client that calls it,
+// bounded in time and size and blind to redirects ([NewClient]). It sends no credential of its own accord.
+package outbound
 
 import (
 	"context"
@@ -17,7 +19,7 @@ import (
 // Bounds of an answer and of reaching the provider at all. Metadata and key
 // sets stay below 100 kB in practice.
 const (
-	maxBody        = 1 << 20 // of any answer of the provider
+	MaxBody        = 1 << 20 // of any answer of the provider
 	maxHeaderBytes = 64 << 10
 	connectTimeout = 3 * time.Second
 
@@ -29,8 +31,8 @@ const (
 	idleTimeout = 3 * time.Second
 )
 
-// clientSettings are what the application says about calls to a provider.
-type clientSettings struct {
+// Settings are what the application says about calls to a provider.
+type Settings struct {
 	// Base is the application's own client, nil for one with a transport of ours.
 	Base *http.Client
 
@@ -41,12 +43,12 @@ type clientSettings struct {
 	Timeout time.Duration
 }
 
-// newHTTPClient returns the client for every call to the provider: bounded in
+// NewClient returns the client for every call to the provider: bounded in
 // time, without a cookie jar, and blind to redirects, because a redirected
 // token request carries the code in its body (RFC 9700 §4.12) and redirected
 // metadata is somebody else's. A Base replaces it, in a copy that keeps
 // these three rules.
-func newHTTPClient(s clientSettings) *http.Client {
+func NewClient(s Settings) *http.Client {
 	client := http.Client{}
 	if s.Base != nil {
 		client = *s.Base
@@ -55,7 +57,7 @@ func newHTTPClient(s clientSettings) *http.Client {
 		client.Transport = newTransport()
 	}
 	if s.Certificate != nil {
-		client.Transport = withCertificate(client.Transport, s.Certificate)
+		client.Transport = WithCertificate(client.Transport, s.Certificate)
 	}
 	if client.Timeout == 0 || client.Timeout > s.Timeout {
 		client.Timeout = s.Timeout
@@ -83,10 +85,10 @@ func newTransport() *http.Transport {
 	}
 }
 
-// withCertificate adds the client certificate (RFC 8705) to a copy of a
+// WithCertificate adds the client certificate (RFC 8705) to a copy of a
 // standard transport. Any other RoundTripper is left alone: whoever replaces
 // the transport presents the certificate there.
-func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTripper {
+func WithCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTripper {
 	standard, ok := rt.(*http.Transport)
 	if !ok {
 		return rt
@@ -100,19 +102,19 @@ func withCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 	return standard
 }
 
-// A statusError is an answer whose status is not 200.
-type statusError struct {
+// A StatusError is an answer whose status is not 200.
+type StatusError struct {
 	URL string
 	Got int
 }
 
 // Error names the URL and both statuses.
-func (e *statusError) Error() string {
+func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
 }
 
-// getJSON fetches a JSON object that anybody may read: metadata and key sets.
-func getJSON(ctx context.Context, client *http.Client, url string) (strictjson.Object, error) {
+// GetJSON fetches a JSON object that anybody may read: metadata and key sets.
+func GetJSON(ctx context.Context, client *http.Client, url string) (strictjson.Object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return strictjson.Object{}, err
@@ -124,9 +126,9 @@ func getJSON(ctx context.Context, client *http.Client, url string) (strictjson.O
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return strictjson.Object{}, &statusError{URL: url, Got: res.StatusCode}
+		return strictjson.Object{}, &StatusError{URL: url, Got: res.StatusCode}
 	}
-	body, err := readBody(res.Body)
+	body, err := ReadBody(res.Body)
 	if err != nil {
 		return strictjson.Object{}, fmt.Errorf("%s: %w", url, err)
 	}
@@ -137,25 +139,25 @@ func getJSON(ctx context.Context, client *http.Client, url string) (strictjson.O
 	return o, nil
 }
 
-// errTooLarge says that an answer is beyond maxBody.
-var errTooLarge = errors.New("expected at most " + strconv.Itoa(maxBody) + " bytes, got more")
+// errTooLarge says that an answer is beyond MaxBody.
+var errTooLarge = errors.New("expected at most " + strconv.Itoa(MaxBody) + " bytes, got more")
 
-// readBody reads a whole body of at most maxBody bytes, counted after
+// ReadBody reads a whole body of at most MaxBody bytes, counted after
 // decompression.
-func readBody(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+func ReadBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > maxBody {
+	if len(body) > MaxBody {
 		return nil, errTooLarge
 	}
 	return body, nil
 }
 
-// mediaType returns a Content-Type without its parameters, in lower case; ""
+// MediaType returns a Content-Type without its parameters, in lower case; ""
 // when there is none to understand.
-func mediaType(h http.Header) string {
+func MediaType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
 		return ""
@@ -163,10 +165,10 @@ func mediaType(h http.Header) string {
 	return t
 }
 
-// retryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0
+// RetryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0
 // when there is none. It is capped at an hour: a provider may ask for patience,
 // not take the application out of service.
-func retryAfter(h http.Header) time.Duration {
+func RetryAfter(h http.Header) time.Duration {
 	const longest = time.Hour
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {

@@ -1,4 +1,4 @@
-package oidcauth
+package jwt
 
 import (
 	"crypto"
@@ -22,19 +22,19 @@ var (
 	contentEncryptions = []jose.ContentEncryption{jose.A256GCM, jose.A128GCM, jose.A128CBC_HS256}
 )
 
-// openJWS takes a token apart, decrypted first when it is encrypted and there are
+// Open takes a token apart, decrypted first when it is encrypted and there are
 // decryption keys. What was encrypted must be a signed token: encryption with a
 // public key says nothing about who wrote it (Core §10.2).
-func openJWS(raw string, decryption []crypto.PrivateKey) (*compactJWS, error) {
-	if len(decryption) > 0 && len(raw) <= maxToken && strings.Count(raw, ".") == 4 {
+func Open(raw string, decryption []crypto.PrivateKey) (*JWS, error) {
+	if len(decryption) > 0 && len(raw) <= MaxToken && strings.Count(raw, ".") == 4 {
 		return decrypt(raw, decryption)
 	}
-	return parseJWS(raw)
+	return Parse(raw)
 }
 
 // decrypt opens an encrypted token with whichever key fits: during a rotation
 // there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
-func decrypt(raw string, keys []crypto.PrivateKey) (*compactJWS, error) {
+func decrypt(raw string, keys []crypto.PrivateKey) (*JWS, error) {
 	alg, err := checkEncryption(raw)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func decrypt(raw string, keys []crypto.PrivateKey) (*compactJWS, error) {
 			continue
 		}
 		if inner, err := jwe.Decrypt(key); err == nil {
-			return parseJWS(string(inner))
+			return Parse(string(inner))
 		}
 	}
 	return nil, errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
@@ -89,7 +89,7 @@ func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		if key.N.BitLen() >= minRSABits {
+		if key.N.BitLen() >= MinRSABits {
 			return jose.RSA_OAEP_256
 		}
 	case *ecdsa.PrivateKey:
@@ -100,17 +100,17 @@ func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 	return ""
 }
 
-// checkDecryptionKey says why a key can't be one of Advanced.DecryptionKeys.
-func checkDecryptionKey(key crypto.PrivateKey) error {
+// CheckDecryptionKey says why a key can't be one of Advanced.DecryptionKeys.
+func CheckDecryptionKey(key crypto.PrivateKey) error {
 	if encryptionAlg(key) == "" {
-		return fmt.Errorf("expected an RSA key of at least %d bits or a P-256, P-384 or P-521 key, got %T", minRSABits, key)
+		return fmt.Errorf("expected an RSA key of at least %d bits or a P-256, P-384 or P-521 key, got %T", MinRSABits, key)
 	}
 	return nil
 }
 
-// encryptionKeys are the public halves of decryption keys, as the client's key
+// EncryptionKeys are the public halves of decryption keys, as the client's key
 // set publishes them. Their kid is the RFC 7638 thumbprint.
-func encryptionKeys(private []crypto.PrivateKey) []jose.JSONWebKey {
+func EncryptionKeys(private []crypto.PrivateKey) []jose.JSONWebKey {
 	var keys []jose.JSONWebKey
 	for _, key := range private {
 		public, ok := key.(interface{ Public() crypto.PublicKey })

@@ -1,4 +1,4 @@
-package oidcauth
+package jwt
 
 import (
 	"crypto"
@@ -13,10 +13,10 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// signJWT signs with any crypto.Signer, such as a key that never leaves its
+// Sign signs with any crypto.Signer, such as a key that never leaves its
 // KMS. alg "" follows the key's type.
-func signJWT(key crypto.Signer, alg string, claims []byte, options *jose.SignerOptions) (string, error) {
-	alg, err := signingAlg(key, alg)
+func Sign(key crypto.Signer, alg string, claims []byte, options *jose.SignerOptions) (string, error) {
+	alg, err := SigningAlg(key, alg)
 	if err != nil {
 		return "", err
 	}
@@ -46,9 +46,9 @@ func (s pssSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 	return s.Signer.Sign(random, digest, opts)
 }
 
-// signingAlg returns alg when the key can make such signatures, or the key's
+// SigningAlg returns alg when the key can make such signatures, or the key's
 // usual one when alg is "".
-func signingAlg(key crypto.Signer, alg string) (string, error) {
+func SigningAlg(key crypto.Signer, alg string) (string, error) {
 	if key == nil {
 		return "", errors.New("expected a key, got none")
 	}
@@ -56,11 +56,11 @@ func signingAlg(key crypto.Signer, alg string) (string, error) {
 	switch public := key.Public().(type) {
 	case *rsa.PublicKey:
 		able = []string{"PS256", "RS256"}
-		if public.N.BitLen() < minRSABits {
-			return "", fmt.Errorf("expected an RSA key of at least %d bits, got %d", minRSABits, public.N.BitLen())
+		if public.N.BitLen() < MinRSABits {
+			return "", fmt.Errorf("expected an RSA key of at least %d bits, got %d", MinRSABits, public.N.BitLen())
 		}
 	case *ecdsa.PublicKey:
-		if public.Curve.Params().Name == curveOf["ES256"] {
+		if public.Curve.Params().Name == CurveOf["ES256"] {
 			able = []string{"ES256"}
 		}
 	case ed25519.PublicKey:

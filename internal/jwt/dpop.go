@@ -1,4 +1,4 @@
-package oidcauth
+package jwt
 
 import (
 	"crypto"
@@ -16,47 +16,47 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A proofKey is the ES256 key that the tokens of one session or one machine
+// A ProofKey is the ES256 key that the tokens of one session or one machine
 // client are bound to (RFC 9449). It never leaves the process except sealed,
 // and prints as nothing. It is safe for concurrent use.
-type proofKey struct{ private *ecdsa.PrivateKey }
+type ProofKey struct{ private *ecdsa.PrivateKey }
 
-// newProofKey makes a key: one per session, made when its login begins, so that
+// NewProofKey makes a key: one per session, made when its login begins, so that
 // the code is bound to it already.
-func newProofKey() (*proofKey, error) {
+func NewProofKey() (*ProofKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	return &proofKey{private}, nil
+	return &ProofKey{private}, nil
 }
 
-// parseProofKey is the inverse of bytes.
-func parseProofKey(raw []byte) (*proofKey, error) {
+// ParseProofKey is the inverse of bytes.
+func ParseProofKey(raw []byte) (*ProofKey, error) {
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	if err != nil {
 		return nil, fmt.Errorf("DPoP key: %w", err)
 	}
-	return &proofKey{private}, nil
+	return &ProofKey{private}, nil
 }
 
-// bytes returns the private key in 32 bytes, for sealing into the session.
-func (k *proofKey) bytes() ([]byte, error) { return k.private.Bytes() }
+// Bytes returns the private key in 32 bytes, for sealing into the session.
+func (k *ProofKey) Bytes() ([]byte, error) { return k.private.Bytes() }
 
 // String and GoString keep the key out of logs and debug dumps.
-func (k *proofKey) String() string   { return "DPoP key (redacted)" }
-func (k *proofKey) GoString() string { return k.String() }
+func (k *ProofKey) String() string   { return "DPoP key (redacted)" }
+func (k *ProofKey) GoString() string { return k.String() }
 
-// thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization
+// Thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization
 // code is bound to the key from the start.
-func (k *proofKey) thumbprint() (string, error) {
+func (k *ProofKey) Thumbprint() (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: k.private.Public()}).Thumbprint(crypto.SHA256)
 	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
-// proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access
+// Proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access
 // token, it is bound to it; nonce is the server's, "" when it gave none.
-func (k *proofKey) proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
+func (k *ProofKey) Proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
 	// A fresh jti and the current second: servers refuse a proof that they have
 	// seen or that is old.
 	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": targetURI(target), "iat": time.Now().Unix()}

@@ -1,4 +1,4 @@
-package oidcauth
+package outbound
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// checkEndpoint decides which URLs an issuer may name. An https issuer may name
+// CheckEndpoint decides which URLs an issuer may name. An https issuer may name
 // https URLs only; plain http is for development, where issuer and endpoint are
 // both on loopback. An issuer out in the world may not point at this machine or
 // its link-local neighbourhood, where cloud metadata services answer.
-func checkEndpoint(issuer, endpoint string) error {
+func CheckEndpoint(issuer, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return errors.New("expected an absolute URL, got one that can't be parsed")
@@ -41,10 +41,10 @@ const maxEndpoint = 2 << 10
 // checkReach decides whether an issuer may name this scheme and host. https is not enough: an issuer out in the world that
 // names this machine or its network segment makes us a proxy for somebody (SSRF).
 func checkReach(issuer string, u *url.URL) error {
-	local := loopbackHost(issuerHost(issuer))
+	local := LoopbackHost(IssuerHost(issuer))
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && loopbackHost(u.Hostname()):
+	case u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && local && LoopbackHost(u.Hostname()):
 	default:
 		return fmt.Errorf("expected https, got %s", logtext.Quote(u.String()))
 	}
@@ -70,9 +70,9 @@ func plainHost(host string) bool {
 	return strings.Trim(name, plain) == ""
 }
 
-// issuerHost returns the host of an issuer, which configuration has checked
+// IssuerHost returns the host of an issuer, which configuration has checked
 // before.
-func issuerHost(issuer string) string {
+func IssuerHost(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
 		return ""
@@ -84,7 +84,7 @@ func issuerHost(issuer string) string {
 // segment: no provider out in the world has an endpoint there.
 func closeBy(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	if loopbackHost(host) || strings.HasSuffix(host, ".localhost") {
+	if LoopbackHost(host) || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
@@ -92,8 +92,8 @@ func closeBy(host string) bool {
 	return err == nil && (ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast())
 }
 
-// loopbackHost reports whether host never leaves the machine: localhost, 127.0.0.0/8, ::1.
-func loopbackHost(host string) bool {
+// LoopbackHost reports whether host never leaves the machine: localhost, 127.0.0.0/8, ::1.
+func LoopbackHost(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
@@ -101,9 +101,9 @@ func loopbackHost(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// checkScheme accepts https, and http where no network is crossed.
-func checkScheme(u *url.URL) error {
-	if u.Scheme == "https" || u.Scheme == "http" && loopbackHost(u.Hostname()) {
+// CheckScheme accepts https, and http where no network is crossed.
+func CheckScheme(u *url.URL) error {
+	if u.Scheme == "https" || u.Scheme == "http" && LoopbackHost(u.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("%q must be https (plain http is for loopback hosts only)", u.Redacted())

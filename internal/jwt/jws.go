@@ -1,4 +1,7 @@
-package oidcauth
+// Package jwt reads and writes tokens as bytes: JWS and JWE in compact form, key sets, signatures with keys that may be
+// in an HSM, and the keys and proofs of DPoP (RFC 7515 to 7518, RFC 9449 §4). Start at [Open], which takes a token apart. It
+// believes no token: whose it is, for whom, and whether it is still good, package provider decides.
+package jwt
 
 import (
 	"encoding/base64"
@@ -10,34 +13,34 @@ import (
 	"strings"
 )
 
-// maxToken bounds a token before anything is parsed. Real ones stay below 20
+// MaxToken bounds a token before anything is parsed. Real ones stay below 20
 // kB; a group list may be long.
-const maxToken = 128 << 10
+const MaxToken = 128 << 10
 
-// A compactJWS is a token in compact form (RFC 7515 §7.1), taken apart but not
+// A JWS is a token in compact form (RFC 7515 §7.1), taken apart but not
 // verified.
-type compactJWS struct {
-	// raw is the token itself.
-	raw string
+type JWS struct {
+	// Raw is the token itself.
+	Raw string
 
 	// header and payload are its two objects; body is the payload's text.
-	header, payload strictjson.Object
-	body            []byte
+	header, Payload strictjson.Object
+	Body            []byte
 }
 
-// parseJWS takes a token apart. It is stricter than RFC 7515 asks of a parser,
+// Parse takes a token apart. It is stricter than RFC 7515 asks of a parser,
 // and stricter than go-jose: one spelling per token, no white space, no unused
 // bits, so that a token which differs in any character is another token.
-func parseJWS(raw string) (*compactJWS, error) {
+func Parse(raw string) (*JWS, error) {
 	decoded, err := decodeSegments(raw, 3)
 	if err != nil {
 		return nil, err
 	}
-	t := &compactJWS{raw: raw, body: decoded[1]}
+	t := &JWS{Raw: raw, Body: decoded[1]}
 	if t.header, err = strictjson.Parse(decoded[0]); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	if t.payload, err = strictjson.Parse(t.body); err != nil {
+	if t.Payload, err = strictjson.Parse(t.Body); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	return t, nil
@@ -47,8 +50,8 @@ func parseJWS(raw string) (*compactJWS, error) {
 // number of dots only, and undoes base64url. What would not come back the same
 // is refused: padding, line ends, unused bits.
 func decodeSegments(raw string, count int) ([][]byte, error) {
-	if len(raw) > maxToken {
-		return nil, fmt.Errorf("expected a token of at most %d bytes, got %d", maxToken, len(raw))
+	if len(raw) > MaxToken {
+		return nil, fmt.Errorf("expected a token of at most %d bytes, got %d", MaxToken, len(raw))
 	}
 	if got := strings.Count(raw, ".") + 1; got != count {
 		return nil, fmt.Errorf("expected a token of %d parts, got %d", count, got)
@@ -66,17 +69,17 @@ func decodeSegments(raw string, count int) ([][]byte, error) {
 
 // adviceOnAlg says what to do about another algorithm than the configured one. There is no advice to take one that is never accepted.
 func adviceOnAlg(got string) string {
-	if !slices.Contains(signingAlgs, got) {
+	if !slices.Contains(SigningAlgs, got) {
 		return ""
 	}
 	return "; if the provider is meant to sign with that, set Config.SigningAlg"
 }
 
-// checkHeader accepts a header with exactly this algorithm, without extensions
+// CheckHeader accepts a header with exactly this algorithm, without extensions
 // that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
 // of token: types lists the explicit types that are welcome besides JWT (RFC
 // 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
-func (t *compactJWS) checkHeader(alg string, types ...string) error {
+func (t *JWS) CheckHeader(alg string, types ...string) error {
 	got, err := t.header.Text("alg")
 	if err != nil {
 		return err
@@ -98,7 +101,7 @@ func (t *compactJWS) checkHeader(alg string, types ...string) error {
 // checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A
 // type that names no kind of JWT says nothing and passes; one that does must be
 // welcome.
-func (t *compactJWS) checkType(welcome []string) error {
+func (t *JWS) checkType(welcome []string) error {
 	typ, err := t.header.Text("typ")
 	if err != nil {
 		return err
@@ -110,5 +113,5 @@ func (t *compactJWS) checkType(welcome []string) error {
 	return nil
 }
 
-// signingAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
-var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+// SigningAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
+var SigningAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}

@@ -1,4 +1,4 @@
-package oidcauth_test
+package outbound_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/outbound"
 )
 
 func TestCallsToClaimsProvidersEndAtPublicAddresses(t *testing.T) {
@@ -31,21 +31,21 @@ func TestCallsToClaimsProvidersEndAtPublicAddresses(t *testing.T) {
 	loopback := []string{"127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"}
 	for _, issuer := range []string{"https://bureau.example", "http://127.0.0.1:8080"} {
 		for _, ip := range public {
-			require.True(t, oidcauth.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
+			require.True(t, outbound.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
 		}
 		for _, ip := range private {
-			require.False(t, oidcauth.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
+			require.False(t, outbound.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
 		}
 	}
 	for _, ip := range loopback {
-		require.False(t, oidcauth.Reaches("https://bureau.example", net.JoinHostPort(ip, "443")), ip)
-		require.False(t, oidcauth.Reaches("https://127.0.0.1.example", net.JoinHostPort(ip, "443")), ip)
+		require.False(t, outbound.Reaches("https://bureau.example", net.JoinHostPort(ip, "443")), ip)
+		require.False(t, outbound.Reaches("https://127.0.0.1.example", net.JoinHostPort(ip, "443")), ip)
 		for _, issuer := range []string{"http://127.0.0.1:8080", "http://localhost", "https://[::1]:8443"} {
-			require.True(t, oidcauth.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
+			require.True(t, outbound.Reaches(issuer, net.JoinHostPort(ip, "443")), ip)
 		}
 	}
 	for _, odd := range []string{"", "8.8.8.8", "8.8.8.8:x", "/var/run/x.sock", "@", "pipe", "localhost:80", "example.com:443", "2130706433:80", "127.1:80"} {
-		require.False(t, oidcauth.Reaches("http://127.0.0.1", odd), odd)
+		require.False(t, outbound.Reaches("http://127.0.0.1", odd), odd)
 	}
 }
 
@@ -69,20 +69,25 @@ func newDoorbell(t *testing.T) *doorbell {
 	return d
 }
 
-// publicConfig is what the client for a claims provider is made from.
-func publicConfig(rt http.RoundTripper) *oidcauth.Config {
-	c := &oidcauth.Config{Timeout: 5 * time.Second}
+// settings are what the client for a claims provider is made from.
+func settings(rt http.RoundTripper) outbound.Settings {
+	s := outbound.Settings{Timeout: 5 * time.Second}
 	if rt != nil {
-		c.HTTPClient = &http.Client{Transport: rt}
+		s.Base = &http.Client{Transport: rt}
 	}
-	return c
+	return s
 }
+
+// roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return rt(r) }
 
 // However this machine is spelled, no connection is made, not even one that is given up again.
 func TestNoSpellingOfThisMachineIsDialled(t *testing.T) {
 	d := newDoorbell(t)
 	names := resolver(t, func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("127.0.0.1")} })
-	control := oidcauth.ReachingClient(publicConfig(nil), "http://127.0.0.1", names)
+	control := outbound.ReachingClient(settings(nil), "http://127.0.0.1", names)
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "rebound.localhost"} {
 		res, err := control.Get("http://" + host + ":" + d.port)
 		require.NoError(t, err, host)
@@ -97,12 +102,12 @@ func TestNoSpellingOfThisMachineIsDialled(t *testing.T) {
 			return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+d.port)
 		},
 	}
-	open.Proxy = http.ProxyURL(must(url.Parse("http://127.0.0.1:" + d.port)))
+	open.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:" + d.port})
 	for _, client := range []*http.Client{
-		oidcauth.ReachingClient(publicConfig(nil), "https://bureau.example", names),
-		oidcauth.ReachingClient(publicConfig(open), "https://bureau.example", nil),
+		outbound.ReachingClient(settings(nil), "https://bureau.example", names),
+		outbound.ReachingClient(settings(open), "https://bureau.example", nil),
 	} {
-		require.True(t, oidcauth.DialsDirectly(client))
+		require.True(t, outbound.DialsDirectly(client))
 		for _, host := range []string{
 			"127.0.0.1", "127.0.0.2", "127.1", "2130706433", "0x7f000001", "017700000001", "0.0.0.0", "0", "localhost", "LOCALHOST", "localhost.",
 			"[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]", "rebound.localhost",
@@ -124,7 +129,7 @@ func TestANameThatResolvesToPrivateAddressesIsNotDialled(t *testing.T) {
 		asked.Add(1)
 		return []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("127.0.0.1")}
 	})
-	client := oidcauth.ReachingClient(publicConfig(nil), "https://bureau.example", names)
+	client := outbound.ReachingClient(settings(nil), "https://bureau.example", names)
 	_, err := client.Get("http://bureau.example:" + d.port)
 	require.ErrorContains(t, err, "expected a public address")
 	require.NotZero(t, asked.Load())
@@ -135,12 +140,12 @@ func TestANameThatResolvesToPrivateAddressesIsNotDialled(t *testing.T) {
 func TestAForeignTransportWritesNothingToAPrivateAddress(t *testing.T) {
 	d := newDoorbell(t)
 	instrumented := roundTripper(func(r *http.Request) (*http.Response, error) { return (&http.Transport{}).RoundTrip(r) })
-	client := oidcauth.ReachingClient(publicConfig(instrumented), "https://bureau.example", nil)
+	client := outbound.ReachingClient(settings(instrumented), "https://bureau.example", nil)
 	_, err := client.Get("http://127.0.0.1:" + d.port)
 	require.ErrorContains(t, err, "expected a public address")
 	require.Zero(t, d.asks.Load())
 
-	local := oidcauth.ReachingClient(publicConfig(instrumented), "http://localhost", nil)
+	local := outbound.ReachingClient(settings(instrumented), "http://localhost", nil)
 	res, err := local.Get("http://127.0.0.1:" + d.port)
 	require.NoError(t, err)
 	res.Body.Close()

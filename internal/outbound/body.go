@@ -1,12 +1,12 @@
-package oidcauth
+package outbound
 
 import (
 	"io"
 	"net/http"
 )
 
-// rewound returns r with its body to be sent once more, if it can be.
-func rewound(r *http.Request) (*http.Request, bool) {
+// Rewound returns r with its body to be sent once more, if it can be.
+func Rewound(r *http.Request) (*http.Request, bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return r, true
 	}
@@ -22,15 +22,15 @@ func rewound(r *http.Request) (*http.Request, bool) {
 	return &again, true
 }
 
-// closeBody does what a RoundTripper owes to a request that it does not send.
-func closeBody(r *http.Request) {
+// CloseBody does what a RoundTripper owes to a request that it does not send.
+func CloseBody(r *http.Request) {
 	if r.Body != nil {
 		_ = r.Body.Close() // nothing was sent
 	}
 }
 
-// discard gives res's connection back, if that costs little.
-func discard(res *http.Response) {
+// Discard gives res's connection back, if that costs little.
+func Discard(res *http.Response) {
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // fewer bytes are fine, and so is a broken connection
 	_ = res.Body.Close()
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package outbound
 
 import (
 	"errors"
@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// A reach is where a call may end whose address somebody else has a say in: at public addresses, and with loopback at this
+// A Reach is where a call may end whose address somebody else has a say in: at public addresses, and with loopback at this
 // machine's own. What a name resolves to is judged when it is dialled, so that a name which resolves otherwise a moment later
 // gains nothing.
-type reach struct{ loopback bool }
+type Reach struct{ loopback bool }
 
-// reachOf is the reach of what an issuer names: loopback is for an issuer on loopback.
-func reachOf(issuer string) reach { return reach{loopback: loopbackHost(issuerHost(issuer))} }
+// ReachOf is the reach of what an issuer names: loopback is for an issuer on loopback.
+func ReachOf(issuer string) Reach { return Reach{loopback: LoopbackHost(IssuerHost(issuer))} }
 
 // unicast are the IPv6 addresses that are allocated at all; nat64 those that stand for IPv4 addresses (RFC 6052 §2.1).
 var (
@@ -46,7 +46,7 @@ var special = []netip.Prefix{
 }
 
 // allows reports whether a call may end at ip.
-func (r reach) allows(ip netip.Addr) bool {
+func (r Reach) allows(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	if ip.IsLoopback() {
 		return r.loopback
@@ -66,8 +66,8 @@ func (r reach) allows(ip netip.Addr) bool {
 	return true
 }
 
-// check judges an address with its port, as it is dialled.
-func (r reach) check(address string) error {
+// Check judges an address with its port, as it is dialled.
+func (r Reach) check(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !r.allows(to.Addr()) {
 		return fmt.Errorf("expected a public address, got %s", logtext.Quote(address))
@@ -75,8 +75,8 @@ func (r reach) check(address string) error {
 	return nil
 }
 
-// checkHost judges a host that is written as an address. What a name means is judged when it is dialled.
-func (r reach) checkHost(host string) error {
+// CheckHost judges a host that is written as an address. What a name means is judged when it is dialled.
+func (r Reach) CheckHost(host string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && !r.allows(ip) {
 		return fmt.Errorf("expected a public address, got %s", logtext.Quote(host))
 	}
@@ -84,17 +84,17 @@ func (r reach) checkHost(host string) error {
 }
 
 // control is check at the moment before a socket connects, for net.Dialer.
-func (r reach) control(_, address string, _ syscall.RawConn) error { return r.check(address) }
+func (r Reach) control(_, address string, _ syscall.RawConn) error { return r.check(address) }
 
-func (r reach) dialer() *net.Dialer {
+func (r Reach) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second, Control: r.control}
 }
 
-// newPublicClient returns a client like that for the provider (see newHTTPClient) whose calls end within r. A client
+// NewPublicClient returns a client like that for the provider (see NewClient) whose calls end within r. A client
 // certificate is for the provider alone.
-func newPublicClient(s clientSettings, r reach) *http.Client {
+func NewPublicClient(s Settings, r Reach) *http.Client {
 	s.Certificate = nil
-	client := newHTTPClient(s)
+	client := NewClient(s)
 	if standard, ok := client.Transport.(*http.Transport); ok {
 		client.Transport = r.transport(standard)
 	}
@@ -104,7 +104,7 @@ func newPublicClient(s clientSettings, r reach) *http.Client {
 
 // transport returns a transport that dials within r, and has nothing of standard but what it knows of TLS: a dialer or a proxy
 // of somebody's would choose the address.
-func (r reach) transport(standard *http.Transport) *http.Transport {
+func (r Reach) transport(standard *http.Transport) *http.Transport {
 	t := newTransport()
 	t.Proxy, t.DialContext = nil, r.dialer().DialContext
 	if standard.TLSClientConfig != nil {
@@ -117,7 +117,7 @@ func (r reach) transport(standard *http.Transport) *http.Transport {
 // A reachTransport looks at each connection before a request is written to it, whoever has dialled it.
 type reachTransport struct {
 	base  http.RoundTripper
-	reach reach
+	reach Reach
 }
 
 // RoundTrip implements http.RoundTripper.
