@@ -65,9 +65,9 @@ func (a *Authenticator) push(ctx context.Context, meta *metadata, params url.Val
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}
-	release, ok := a.endpoint.acquire()
-	if !ok {
-		return "", errBusy
+	release, err := a.endpoint.pushes.take(ctx, 0)
+	if err != nil {
+		return "", err
 	}
 	defer release()
 	pushed, err := a.endpoint.push(ctx, params)

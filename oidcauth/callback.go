@@ -97,9 +97,9 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// A place first: a login that finds none has spent nothing, and can be tried again.
-	release, ok := a.endpoint.acquire()
-	if !ok {
-		return nil, errBusy
+	release, err := a.endpoint.callbacks.take(ctx, callbackPatience)
+	if err != nil {
+		return nil, err
 	}
 	defer release()
 	// 3. and 4.

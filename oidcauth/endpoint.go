@@ -11,13 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 )
-
-// maxLogins bounds how many logins wait for the provider at once. More are
-// turned away with 503: a slow provider must not fill the memory.
-const maxLogins = 64
 
 // maxRequestURI leaves room in a URL for everything else.
 const maxRequestURI = 2048
@@ -33,8 +28,10 @@ type endpoint struct {
 	// verifier checks signed userinfo.
 	verifier *verifier
 
-	// slots has room for the logins under way; acquire takes one.
-	slots chan struct{}
+	// pushes and callbacks are the requests under way that wait for the provider.
+	// Each kind has places of its own: a push needs no credentials, so that
+	// strangers can take all of those.
+	pushes, callbacks places
 
 	// mtls says that the client has a certificate, for which a provider may
 	// have endpoints of their own.
@@ -53,13 +50,14 @@ type endpoint struct {
 // holds them, on the same provider.
 func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 	return &endpoint{
-		provider: p,
-		client:   client,
-		auth:     newClientAuthenticator(c),
-		verifier: newVerifier(c, p, client),
-		slots:    make(chan struct{}, maxLogins),
-		mtls:     c.ClientAuth.Certificate != nil,
-		nonces:   &nonces{},
+		provider:  p,
+		client:    client,
+		auth:      newClientAuthenticator(c),
+		verifier:  newVerifier(c, p, client),
+		pushes:    newPlaces(),
+		callbacks: newPlaces(),
+		mtls:      c.ClientAuth.Certificate != nil,
+		nonces:    &nonces{},
 	}
 }
 
@@ -70,17 +68,6 @@ func (e *endpoint) bind(key *jwt.ProofKey) *endpoint {
 	bound := *e
 	bound.proof = key
 	return &bound
-}
-
-// acquire takes one of the places for logins under way; ok is false when all
-// are taken. release gives it back, once.
-func (e *endpoint) acquire() (release func(), ok bool) {
-	select {
-	case e.slots <- struct{}{}:
-		return sync.OnceFunc(func() { <-e.slots }), true
-	default:
-		return func() {}, false
-	}
 }
 
 // token posts a grant to the provider's token endpoint. The error is an

@@ -267,25 +267,6 @@ type recordingJar struct{ calls int }
 func (j *recordingJar) SetCookies(*url.URL, []*http.Cookie) { j.calls++ }
 func (j *recordingJar) Cookies(*url.URL) []*http.Cookie     { j.calls++; return nil }
 
-func TestAtMostSoManyLoginsAreUnderWay(t *testing.T) {
-	endpoint := newFakeOP(t).endpoint()
-	var releases []func()
-	for range oidcauth.MaxLogins {
-		release, ok := endpoint.Acquire()
-		require.True(t, ok)
-		releases = append(releases, release)
-	}
-	none, ok := endpoint.Acquire()
-	require.False(t, ok)
-	none() // harmless
-	releases[0]()
-	releases[0]() // gives back one place, not two
-	_, ok = endpoint.Acquire()
-	require.True(t, ok)
-	_, ok = endpoint.Acquire()
-	require.False(t, ok)
-}
-
 func TestAPushedRequestGivesARequestURI(t *testing.T) {
 	op := newFakeOP(t)
 	op.handle("/par", 201, "application/json", `{"request_uri":"urn:ietf:params:oauth:request_uri:abc","expires_in":60}`)

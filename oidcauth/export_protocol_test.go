@@ -39,8 +39,8 @@ var (
 )
 
 const (
-	MaxLogins = maxLogins
 	MaxNonces = maxNonces
+	MaxPlaces = maxPlaces
 
 	MaxClaimSources = maxClaimSources
 )
@@ -62,8 +62,6 @@ func (v *verifier) Refresh(ctx context.Context, raw string, want refreshExpectat
 func (v *verifier) Logout(ctx context.Context, raw string) (*logoutToken, error) {
 	return v.logout(ctx, raw)
 }
-
-func (e *endpoint) Acquire() (func(), bool) { return e.acquire() }
 
 func (e *endpoint) Token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
 	return e.token(ctx, form)
@@ -172,4 +170,13 @@ func (p *provider) Locked() bool {
 	}
 	p.keys.mu.Unlock()
 	return false
+}
+
+// Places are those of one kind of request that waits for the provider.
+type Places = places
+
+var NewPlaces = newPlaces
+
+func (p places) Take(ctx context.Context, patience time.Duration) (func(), error) {
+	return p.take(ctx, patience)
 }

@@ -1,5 +1,7 @@
 package oidcauth
 
+import "context"
+
 // What tests in oidcauth_test need to reach.
 var (
 	LocalPath    = localPath
@@ -13,18 +15,13 @@ func (a *Authenticator) TransactionCookie(state string) string { return a.transa
 // LimitConsumed lets the memory of finished logins hold no more than limit.
 func (a *Authenticator) LimitConsumed(limit int) { a.consumed.max = limit }
 
-// FillLogins takes every place for a login under way; release gives them back.
-func FillLogins(a *Authenticator) (release func()) {
-	var all []func()
+// FillCallbacks takes every place for a callback under way; release gives one back.
+func FillCallbacks(a *Authenticator) (release func()) {
 	for {
-		one, ok := a.endpoint.acquire()
-		if !ok {
-			return func() {
-				for _, free := range all {
-					free()
-				}
-			}
+		one, err := a.endpoint.callbacks.take(context.Background(), 0)
+		if err != nil {
+			return release
 		}
-		all = append(all, one)
+		release = one
 	}
 }

@@ -227,9 +227,6 @@ func (a *Authenticator) authorizationParameters(t *transaction, o LoginOptions) 
 	return p
 }
 
-// errBusy means that too many logins are under way at the provider.
-var errBusy = errors.New("oidcauth: too many logins are under way at the provider")
-
 // loginProblem maps what can go wrong while a login starts or returns to an answer.
 func loginProblem(err error) *Problem {
 	var problem *Problem

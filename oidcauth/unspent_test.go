@@ -21,7 +21,7 @@ func TestACallbackThatSpentNothingCanBeRepeated(t *testing.T) {
 			store.failAfter(0)
 			return func() { store.failAfter(-1) }
 		}},
-		"too many logins are under way": {"busy", func(w *world, _ *moodyStore) func() { return oidcauth.FillLogins(w.auth) }},
+		"too many logins are under way": {"busy", func(w *world, _ *moodyStore) func() { return oidcauth.FillCallbacks(w.auth) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &moodyStore{Store: session.NewMemoryStore()}
