@@ -22,13 +22,14 @@ var floors = []struct {
 	may    []string
 }{
 	{"internal/logtext", nil},
+	{"internal/expiring", nil},
 	{"internal/strictjson", []string{"internal/logtext"}},
 	{"internal/jwt", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/outbound", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/seal", nil},
-	{"session", []string{"internal/seal"}},
+	{"session", []string{"internal/expiring", "internal/seal"}},
 	{"session/sessiontest", []string{"session"}},
-	{"oidcauth", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/seal", "session"}},
+	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/seal", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"internal/api", nil},
 }
