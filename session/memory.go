@@ -2,10 +2,13 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
 	"time"
+
+	bounded "github.com/signet-go/signet/internal/expiring"
 )
 
 // A MemoryStore is a [Store] for exactly one process: right for one instance and
@@ -20,9 +23,8 @@ type MemoryStore struct {
 	// one refuses every row.
 	MaxBytes int
 
-	mu    sync.Mutex
-	rows  expiring[[]byte]
-	swept time.Time
+	mu   sync.Mutex
+	rows bounded.Map[string, []byte]
 }
 
 const defaultStoreBytes = 256 << 20
@@ -39,7 +41,7 @@ func (m *MemoryStore) Get(ctx context.Context, keys ...string) ([][]byte, error)
 	defer m.mu.Unlock()
 	values, now := make([][]byte, len(keys)), time.Now()
 	for i, key := range keys {
-		if value, ok := m.rows.get(key, now); ok {
+		if value, ok := m.rows.Get(key, now); ok {
 			values[i] = clone(value)
 		}
 	}
@@ -71,11 +73,11 @@ func (m *MemoryStore) Delete(ctx context.Context, key string, old []byte) (bool,
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	held, present := m.rows.get(key, time.Now())
+	held, present := m.rows.Get(key, time.Now())
 	if !present || (old != nil && !bytes.Equal(held, old)) {
 		return false, nil
 	}
-	m.rows.delete(key)
+	m.rows.Delete(key)
 	return true, nil
 }
 
@@ -89,33 +91,17 @@ func (m *MemoryStore) write(ctx context.Context, key string, value []byte, ttl t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	held, present := m.rows.get(key, now)
+	held, present := m.rows.Get(key, now)
 	if !may(held, present) {
 		return false, nil
 	}
-	if err := m.room(key, len(key)+len(value)+entryOverhead, now); err != nil {
-		return false, err
+	m.rows.Limit = cmp.Or(m.MaxBytes, defaultStoreBytes)
+	size := len(key) + len(value) + entryOverhead
+	if !m.rows.Fits(key, size, now) {
+		return false, fmt.Errorf("session: MemoryStore is full: %d of %d bytes in use", m.rows.Size(), m.rows.Limit)
 	}
-	m.rows.put(key, clone(value), len(value), now, now.Add(ttl))
+	m.rows.Put(key, clone(value), size, now, ttl)
 	return true, nil
-}
-
-// room makes sure that a row of size bytes fits, in the place of what key holds,
-// if need be by sweeping everything, at most once a second.
-func (m *MemoryStore) room(key string, size int, now time.Time) error {
-	limit := m.MaxBytes
-	if limit == 0 {
-		limit = defaultStoreBytes
-	}
-	full := func() bool { return m.rows.bytes-m.rows.entries[key].size+size > limit }
-	if full() && now.Sub(m.swept) >= time.Second {
-		m.rows.sweep(now, len(m.rows.entries))
-		m.swept = now
-	}
-	if full() {
-		return fmt.Errorf("session: MemoryStore is full: %d of %d bytes in use", m.rows.bytes, limit)
-	}
-	return nil
 }
 
 // clone copies b; unlike bytes.Clone it makes an empty slice of nil, because a

@@ -73,3 +73,48 @@ func TestFullMemoryStoreStillReplacesRows(t *testing.T) {
 	}
 	require.Error(t, store.Set(t.Context(), "new", row, time.Minute), "and there is none for a new row")
 }
+
+// crowd lets n rows come and go.
+func crowd(t testing.TB, store *session.MemoryStore, n int) {
+	for i := range n {
+		require.NoError(t, store.Set(t.Context(), fmt.Sprint("gone ", i), []byte{1}, time.Hour))
+	}
+	for i := range n {
+		_, err := store.Delete(t.Context(), fmt.Sprint("gone ", i), nil)
+		require.NoError(t, err)
+	}
+}
+
+// writes is what one of many writes takes, in the best of a few rounds: others may use the machine.
+func writes(t testing.TB, store *session.MemoryStore) time.Duration {
+	best := time.Hour
+	for range 5 {
+		began := time.Now()
+		for i := range 1_000 {
+			require.NoError(t, store.Set(t.Context(), fmt.Sprint("new ", i%100), []byte{1}, time.Hour))
+		}
+		best = min(best, time.Since(began)/1_000)
+	}
+	return best
+}
+
+func TestAMemoryStoreThatWasLargeIsAsQuickAsANewOne(t *testing.T) {
+	large, fresh := session.NewMemoryStore(), session.NewMemoryStore()
+	crowd(t, large, 300_000)
+	was, is := writes(t, fresh), writes(t, large)
+	require.Less(t, is, 20*was, "a write takes %s after 300,000 rows have gone, %s in a new store", is, was)
+}
+
+// BenchmarkMemoryStore compares a write in a fresh store with one after 1,000,000 rows have come and gone.
+func BenchmarkMemoryStore(b *testing.B) {
+	for name, past := range map[string]int{"fresh": 0, "after a million": 1_000_000} {
+		b.Run(name, func(b *testing.B) {
+			store := session.NewMemoryStore()
+			crowd(b, store, past)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				_ = store.Set(b.Context(), fmt.Sprint("new ", i%100), []byte{1}, time.Hour)
+			}
+		})
+	}
+}
