@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -19,19 +20,22 @@ var errConsumedFull = errors.New("oidcauth: too many logins at once")
 // Store where there is one. Everybody can make up codes, so that those which the provider did not take give way when room is
 // short: else strangers could fill the memory, and nobody would get in.
 type consumed struct {
-	life  time.Duration
+	life  time.Duration // longer than that of a login
 	vault *seal.Vault // nil without a Store
 
 	mu     sync.Mutex
-	max    int
-	until  map[string]time.Time
-	failed map[string]time.Time // no tokens came for them: a quarter of max, then any one goes
-	swept  time.Time
+	taken  expiring.Map[string, time.Time] // when each was taken
+	failed expiring.Map[string, struct{}]  // no tokens came for them: when there is no room, the oldest goes
 }
 
 func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
-	return &consumed{life: life, vault: vault, max: maxConsumed, until: map[string]time.Time{}, failed: map[string]time.Time{}}
+	c := &consumed{life: life + time.Minute, vault: vault}
+	c.limit(maxConsumed)
+	return c
 }
+
+// limit bounds both memories.
+func (c *consumed) limit(states int) { c.taken.Limit, c.failed.Limit = states, states/4 }
 
 // take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
@@ -40,7 +44,7 @@ func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 		return first, err
 	}
 	// The Store knows all of them, also when there is no room here.
-	first, err = c.vault.Add(ctx, state, []byte{1}, c.life+time.Minute)
+	first, err = c.vault.Add(ctx, state, []byte{1}, c.life)
 	if err != nil {
 		c.forget(state)
 	}
@@ -51,21 +55,22 @@ func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 func (c *consumed) forget(state string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.until, state)
+	c.taken.Delete(state)
 }
 
 func (c *consumed) takeLocal(state string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	c.sweep(now)
-	if now.Before(c.until[state]) || now.Before(c.failed[state]) {
+	_, taken := c.taken.Get(state, now)
+	_, failed := c.failed.Get(state, now)
+	if taken || failed {
 		return false, nil
 	}
-	if len(c.until) >= c.max {
+	if !c.taken.Fits(state, 1, now) {
 		return false, errConsumedFull
 	}
-	c.until[state] = now.Add(c.life + time.Minute)
+	c.taken.Put(state, now, 1, now, c.life)
 	return true, nil
 }
 
@@ -81,31 +86,9 @@ func (c *consumed) fail(ctx context.Context, state string, err error) {
 func (c *consumed) failLocal(state string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	end, ok := c.until[state]
-	if !ok {
-		return
-	}
-	delete(c.until, state)
-	for other := range c.failed {
-		if len(c.failed) < c.max/4 {
-			break
-		}
-		delete(c.failed, other)
-	}
-	c.failed[state] = end
-}
-
-// sweep drops what is over, once a minute.
-func (c *consumed) sweep(now time.Time) {
-	if now.Sub(c.swept) < time.Minute {
-		return
-	}
-	c.swept = now
-	for _, states := range []map[string]time.Time{c.until, c.failed} {
-		for state, end := range states {
-			if now.After(end) {
-				delete(states, state)
-			}
-		}
+	now := time.Now()
+	if at, ok := c.taken.Get(state, now); ok {
+		c.taken.Delete(state)
+		c.failed.Put(state, struct{}{}, 1, now, c.life-now.Sub(at))
 	}
 }

@@ -13,7 +13,7 @@ var (
 func (a *Authenticator) TransactionCookie(state string) string { return a.transactionCookie(state) }
 
 // LimitConsumed lets the memory of finished logins hold no more than limit.
-func (a *Authenticator) LimitConsumed(limit int) { a.consumed.max = limit }
+func (a *Authenticator) LimitConsumed(limit int) { a.consumed.limit(limit) }
 
 // FillCallbacks takes every place for a callback under way; release gives one back.
 func FillCallbacks(a *Authenticator) (release func()) {
