@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
@@ -31,22 +32,16 @@ type deadGrants struct {
 
 	mu sync.RWMutex
 
-	// bySession holds the refused token of each session ID.
-	bySession map[string]deadGrant
-}
-
-// A deadGrant is one refused refresh token.
-type deadGrant struct {
-	// token is its hash.
-	token [sha256.Size]byte
-
-	// until is the session's end, after which nobody asks.
-	until time.Time
+	// bySession holds the hash of the refused token of each session ID, until the
+	// session's end, after which nobody asks.
+	bySession expiring.Map[string, [sha256.Size]byte]
 }
 
 // newDeadGrants returns an empty memory.
 func newDeadGrants(vault *seal.Vault) *deadGrants {
-	return &deadGrants{vault: vault, bySession: map[string]deadGrant{}}
+	d := &deadGrants{vault: vault}
+	d.bySession.Limit = maxDeadGrants
+	return d
 }
 
 // stops reports whether s holds a refresh token that was refused, and then keeps
@@ -65,17 +60,17 @@ func (d *deadGrants) stops(s *session.Session) bool {
 func (d *deadGrants) known(s *session.Session) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	if len(d.bySession) == 0 {
+	if d.bySession.Len() == 0 {
 		return false // as nearly always
 	}
-	g, ok := d.bySession[s.ID()]
+	dead, ok := d.bySession.Get(s.ID(), time.Now())
 	if !ok {
 		return false
 	}
 	// Another process may have got a newer token for the same session.
 	token, _ := s.Token(refreshTokenName)
 	sum := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(sum[:], g.token[:]) == 1
+	return subtle.ConstantTimeCompare(sum[:], dead[:]) == 1
 }
 
 // add remembers that token of s was refused, here and in the Store.
@@ -93,26 +88,7 @@ func (d *deadGrants) add(ctx context.Context, log *slog.Logger, s *session.Sessi
 func (d *deadGrants) addLocal(s *session.Session, token string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.bySession) >= maxDeadGrants {
-		d.sweep()
-	}
-	d.bySession[s.ID()] = deadGrant{token: sha256.Sum256([]byte(token)), until: s.Deadline()}
-}
-
-// sweep drops what is over, and half of the rest when that is not enough.
-func (d *deadGrants) sweep() {
-	now := time.Now()
-	for id, g := range d.bySession {
-		if now.After(g.until) {
-			delete(d.bySession, id)
-		}
-	}
-	for id := range d.bySession {
-		if len(d.bySession) <= maxDeadGrants/2 {
-			return
-		}
-		delete(d.bySession, id)
-	}
+	d.bySession.Put(s.ID(), sha256.Sum256([]byte(token)), 1, time.Now(), time.Until(s.Deadline()))
 }
 
 // elsewhere reports whether another process found token refused. The Store's
