@@ -5,11 +5,18 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/signet-go/signet/internal/expiring"
 )
 
 const (
-	// maxPauses bounds how many failing requests are remembered.
+	// maxPauses bounds how many failing requests are remembered. Beyond, the pause
+	// that is over first gives way.
 	maxPauses = 10_000
+
+	// pauseMemory is how long after its pause a failure counts still, if nothing has
+	// worked since.
+	pauseMemory = time.Hour
 
 	// longestPause bounds what one answer can impose on everybody's requests.
 	longestPause = time.Minute
@@ -22,8 +29,9 @@ const (
 type pauses struct {
 	mu sync.Mutex
 
-	// byKey holds what failed and has not worked since.
-	byKey map[string]*pause
+	// byKey holds what failed and has not worked since, until its pause is long
+	// over.
+	byKey expiring.Map[string, *pause]
 
 	// all is what the endpoint has imposed on everybody.
 	all pause
@@ -54,7 +62,7 @@ func (p *pauses) check(key string) error {
 	if err := p.all.check(); err != nil {
 		return err
 	}
-	if one := p.byKey[key]; one != nil {
+	if one, known := p.byKey.Get(key, time.Now()); known {
 		return one.check()
 	}
 	return nil
@@ -78,11 +86,10 @@ func (p *pause) check() error {
 func (p *pauses) failed(key, caller string, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sweep()
-	one := p.byKey[key]
-	if one == nil {
+	now := time.Now()
+	one, known := p.byKey.Get(key, now)
+	if !known {
 		one = new(pause)
-		p.byKey[key] = one
 	}
 	one.failed()
 	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
@@ -96,6 +103,8 @@ func (p *pauses) failed(key, caller string, err error) error {
 			p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
 		}
 	}
+	p.byKey.Limit = maxPauses
+	p.byKey.Put(key, one, 1, now, one.until.Sub(now)+pauseMemory)
 	return one.check()
 }
 
@@ -127,20 +136,6 @@ func later(t time.Time, wait time.Duration) time.Time {
 func (p *pauses) succeeded(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.byKey, key)
+	p.byKey.Delete(key)
 	clear(p.told)
-}
-
-// sweep makes room: what is long over goes, and everything when that is not enough.
-func (p *pauses) sweep() {
-	if p.byKey != nil && len(p.byKey) < maxPauses {
-		return
-	}
-	kept := map[string]*pause{}
-	for key, one := range p.byKey {
-		if time.Since(one.until) < maxDelay && len(kept) < maxPauses/2 {
-			kept[key] = one
-		}
-	}
-	p.byKey = kept
 }
