@@ -125,7 +125,7 @@ func (w *world) cookiesOf(b *oidcauthtest.Browser) func(*http.Request) {
 	}
 }
 
-func noPAR(c *oidcauth.Config) { c.PAR = oidcauth.PAROff }
+func noPAR(c *oidcauth.Config)   { c.PAR = oidcauth.PAROff }
 func pushing(c *oidcauth.Config) { c.PAR = oidcauth.PAROn }
 
 // decoded undoes base64url without padding.

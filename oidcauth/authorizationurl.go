@@ -94,8 +94,9 @@ func (a *Authenticator) warnOfShortLife(ctx context.Context, life time.Duration)
 // pushFailed adds what to try, unless the provider said what is wrong with the request or the client: that would be wrong without
 // the push too.
 func pushFailed(err error) error {
-	if refused, ok := errors.AsType[*endpointError](err); ok && slices.Contains([]string{"invalid_client", "unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code) {
-		return &LoginError{Code: refused.Code, Description: refused.Description, Err: err}
+	what, refused, ok := failureOf(err)
+	if ok && (what == failedClient || slices.Contains([]string{"unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code)) {
+		return &LoginError{Code: refused.errorCode(), Description: refused.Description, Err: err}
 	}
 	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (is RedirectURL registered at the provider, byte for byte? To go without pushed requests, set Config.PAR to PAROff)", err)}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
@@ -152,7 +153,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
 	if cb.errorCode != "" {
 		t.spent = true
-		return nil, &LoginError{Code: logtext.Clip(cb.errorCode, 64), Description: cb.description}
+		return nil, a.responseError(meta, t, cb)
 	}
 	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
@@ -162,6 +163,18 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	}
 	t.spent = true
 	return key, nil
+}
+
+// responseError is the error that the provider answered a login with.
+func (a *Authenticator) responseError(meta *metadata, t *transaction, cb callback) *LoginError {
+	refused := &LoginError{
+		Code:        logtext.Clip(cb.errorCode, 64),
+		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.secrets()), maxDescription),
+	}
+	if cb.errorCode == "invalid_scope" {
+		refused.Err = errors.New(meta.adviceOnScope(strings.Join(a.config.Scopes, " ")))
+	}
+	return refused
 }
 
 func (a *Authenticator) checkIss(meta *metadata, cb callback) error {

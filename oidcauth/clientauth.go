@@ -22,15 +22,15 @@ type clientAuthenticator struct {
 	// method is never empty.
 	method AuthMethod
 
-	// audience is what client assertions are addressed to.
-	audience string
+	// audience is what client assertions are addressed to; issuer is for messages.
+	audience, issuer string
 
 	log *slog.Logger
 }
 
 // newClientAuthenticator fixes method and audience once.
 func newClientAuthenticator(c *Config) *clientAuthenticator {
-	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.withDefaults(c.ClientSecret).Method, log: c.Logger}
+	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.withDefaults(c.ClientSecret).Method, issuer: c.Issuer, log: c.Logger}
 	a.audience = c.ClientAuth.Audience
 	if a.audience == "" {
 		a.audience = c.Issuer // never an endpoint from metadata, which a malicious provider could borrow from another
@@ -97,21 +97,31 @@ func setBasicAuth(header http.Header, user, password string) {
 	header.Set("Authorization", "Basic "+basicCredentials(user, password))
 }
 
-// explain logs and returns what to try when the provider doesn't accept the client
-// (invalid_client, RFC 6749 §5.2).
-func (a *clientAuthenticator) explain(ctx context.Context, m *metadata) (hint string) {
-	// The likeliest mistakes first; the hint names the field to change.
-	hint = "check ClientID and the secret or key that the provider has for it"
-	switch {
-	case m != nil && m.lacksAuthMethod(a.method):
-		hint = "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
-	case a.method == ClientSecretBasic && (url.QueryEscape(a.secret) != a.secret || url.QueryEscape(a.clientID) != a.clientID):
-		hint = "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"
-	}
+// explain logs and returns what to try when the provider doesn't accept the client at
+// the endpoint called name; sent is what apply returned.
+func (a *clientAuthenticator) explain(ctx context.Context, m *metadata, name string, sent []string) string {
+	hint := a.hint(m, sent)
 	var supported []string
 	if m != nil {
 		supported = m.TokenEndpointAuthMethods
 	}
-	a.log.ErrorContext(ctx, "client authentication refused", "method", string(a.method), "supported", supported, "hint", hint)
+	a.log.ErrorContext(ctx, "client authentication refused", "issuer", a.issuer, "client_id", a.clientID, "endpoint", name,
+		"method", string(a.method), "supported", supported, "hint", hint)
+	return hint
+}
+
+// hint names the fields to look at, the likeliest mistakes first.
+func (a *clientAuthenticator) hint(m *metadata, sent []string) string {
+	encoded := func(s string) bool { return url.QueryEscape(s) != s }
+	switch {
+	case m != nil && m.lacksAuthMethod(a.method):
+		return "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
+	case a.method == ClientSecretBasic && (encoded(a.clientID) || len(sent) > 0 && encoded(sent[0])):
+		return "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"
+	}
+	hint := fmt.Sprintf("check ClientID and the secret or key that the provider has for it, and ClientAuth.Method, which is %s", a.method)
+	if a.method == PrivateKeyJWT {
+		hint += fmt.Sprintf("; some providers want their token URL as ClientAuth.Audience, which is %q", a.audience)
+	}
 	return hint
 }

@@ -43,7 +43,6 @@ func TestADeadRefreshTokenAsksForANewLoginAfterOneRequest(t *testing.T) {
 		{"invalid_grant with 200", 200, "invalid_grant"},
 		{"invalid_request", 400, "invalid_request"},
 		{"invalid_token", 401, "invalid_token"},
-		{"unauthorized", 401, "unauthorized"},
 		{"access_denied", 403, "access_denied"},
 		{"an unknown code", 400, "token_expired"},
 	} {

@@ -211,8 +211,11 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 		return nil, &endpointError{Endpoint: name, Err: err}
 	}
 	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
-	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_client" {
-		refused.Hint = e.auth.explain(ctx, e.provider.peek())
+	switch what, failed, ok := failureOf(err); {
+	case ok && what == failedClient:
+		failed.Hint = e.auth.explain(ctx, e.provider.peek(), name, secrets)
+	case ok && failed.Code == "invalid_scope":
+		failed.Hint = e.provider.peek().adviceOnScope(form.Get("scope"))
 	}
 	return a, err
 }

@@ -3,8 +3,8 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/strictjson"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -65,6 +65,14 @@ func (e *endpointError) Error() string {
 	return b.String()
 }
 
+// hintIn returns what err's endpoint error says to try, "" when there is none.
+func hintIn(err error) string {
+	if e, ok := errors.AsType[*endpointError](err); ok {
+		return e.Hint
+	}
+	return ""
+}
+
 // Unwrap returns the cause when the provider gave no error code.
 func (e *endpointError) Unwrap() error { return e.Err }
 
@@ -78,12 +86,9 @@ func (e *endpointError) Timeout() bool {
 	return ok && timeout.Timeout()
 }
 
-const (
-	maxDescription = 200
-
-	// maxSearched bounds what is searched for secrets: every piece of each is looked for.
-	maxSearched = 4 << 10
-)
+// maxDescription leaves room for what some providers say only at the end, such as the
+// audience that they expect.
+const maxDescription = 500
 
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
@@ -98,48 +103,17 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
 }
 
-// clean makes a provider's text fit for logs: withheld as a whole when it
-// repeats a secret, reduced to the printable ASCII that RFC 6749 §5.2 allows,
-// and cut.
+// clean makes a provider's text fit for logs: without what repeats a secret, reduced
+// to the printable ASCII that RFC 6749 §5.2 allows, without markup, and cut.
 func clean(s string, limit int, secrets []string) string {
-	if len(s) > maxSearched { // only the beginning is ever shown
-		s = s[:maxSearched]
-		if i := strings.LastIndexByte(s, '%'); i > maxSearched-3 {
-			s = s[:i] // half an escape would keep the rest from being unescaped
-		}
-	}
-	if repeats(s, secrets) {
-		return "[withheld: repeats what was sent]"
-	}
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"<>`, r) || r == '\\' {
 			return '?'
 		}
 		return r
-	}, s)
+	}, logtext.WithoutSecrets(s, secrets))
 	if len(s) > limit {
 		return s[:limit] + "..."
 	}
 	return s
-}
-
-// repeats reports whether s holds a piece of a secret that is long enough to
-// matter, plain or as a form spells it.
-func repeats(s string, secrets []string) bool {
-	const window = 12
-	plain, err := url.QueryUnescape(s)
-	if err != nil {
-		plain = s
-	}
-	// Any piece of a secret counts, for a message may be cut by the provider
-	// already.
-	for _, secret := range secrets {
-		step := min(len(secret), window)
-		for i := 0; step > 0 && i+step <= len(secret); i++ {
-			if piece := secret[i : i+step]; strings.Contains(s, piece) || strings.Contains(plain, piece) {
-				return true
-			}
-		}
-	}
-	return false
 }

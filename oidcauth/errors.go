@@ -46,13 +46,14 @@ type LoginError struct {
 // Error names code, description and cause, and what to look at if the code tells.
 func (e *LoginError) Error() string {
 	text := "oidcauth: login failed: " + e.Code
-	if e.Description != "" {
+	what, failed, ok := failureOf(e.Err)
+	if e.Description != "" && (!ok || failed.Description != e.Description) { // else the cause says it
 		text += fmt.Sprintf(" (%q)", e.Description)
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
-	if hint := codeHints[e.Code]; hint != "" {
+	if hint := codeHints[e.Code]; hint != "" && (!ok || what != failedClient) {
 		text += "; " + hint
 	}
 	return text

@@ -1,9 +1,7 @@
 package oidcauth
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 )
 
@@ -11,7 +9,8 @@ import (
 // that the user or client may not have, or because the client's own authentication
 // failed. Its text is for logs, not for pages.
 type GrantError struct {
-	// Code is the endpoint's error code (RFC 6749 §5.2).
+	// Code is the endpoint's error code (RFC 6749 §5.2); invalid_client also where it
+	// answered 401 or 403 without a code.
 	Code string
 
 	// Description is the endpoint's error_description, cut and cleaned. It is
@@ -22,11 +21,14 @@ type GrantError struct {
 	Err error
 }
 
-// Error names code and description.
+// Error names code and description, and what to try where that is known.
 func (e *GrantError) Error() string {
 	text := "oidcauth: token refused: " + e.Code
 	if e.Description != "" {
 		text += fmt.Sprintf(" (%q)", e.Description)
+	}
+	if hint := hintIn(e.Err); hint != "" {
+		text += "; " + hint
 	}
 	return text
 }
@@ -37,11 +39,11 @@ func (e *GrantError) Unwrap() error { return e.Err }
 // asRefusal turns an endpoint's error answer into a *GrantError. Other errors stay:
 // they are outages, which callers learn of as *UnavailableErrors.
 func asRefusal(err error) error {
-	refused, ok := errors.AsType[*endpointError](err)
-	if !ok || refused.Code == "" || isTransient(refused) {
+	what, refused, ok := failureOf(err)
+	if !ok || what == failedTransient || what == failedSenseless {
 		return err
 	}
-	return &GrantError{Code: refused.Code, Description: refused.Description, Err: err}
+	return &GrantError{Code: refused.errorCode(), Description: refused.Description, Err: err}
 }
 
 // grantSurvives are error codes that say something about the client, the request or
@@ -56,24 +58,12 @@ var grantSurvives = []string{
 // asking them again and again helps nobody. A refused extra, a resource or scope,
 // ends no session in such other words.
 func (r *attempt) isDead(err error) bool {
-	refused, ok := errors.AsType[*endpointError](err)
-	if !ok || refused.Code == "" || isTransient(refused) {
+	what, refused, ok := failureOf(err)
+	if !ok || what != failedRequest {
 		return false // an answer without a code is a proxy's, or a provider out of order
 	}
 	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {
 		return true
 	}
 	return r.name == "" && !slices.Contains(grantSurvives, refused.Code)
-}
-
-// isTransient reports whether e says that the same request may work later. An
-// invalid_grant beside a status of 500 is no verdict, but a provider that can't
-// read its own database.
-func isTransient(e *endpointError) bool {
-	switch e.Code {
-	case "temporarily_unavailable", "server_error", "slow_down":
-		return true
-	}
-	return e.Status == 0 || e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests ||
-		e.Status == http.StatusRequestTimeout || e.RetryAfter > 0
 }

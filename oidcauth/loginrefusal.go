@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 )
@@ -18,8 +19,8 @@ func asLoginError(code string, err error) error {
 	if !ok || failed.Status == 0 || failed.Status >= http.StatusInternalServerError {
 		return err
 	}
-	if failed.Code != "" && failed.Endpoint == "token" {
-		code = failed.Code
+	if failed.Endpoint == "token" {
+		code = cmp.Or(failed.errorCode(), code)
 	}
 	return &LoginError{Code: code, Description: failed.Description, Err: err}
 }

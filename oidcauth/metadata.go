@@ -6,6 +6,7 @@ import (
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,6 +52,10 @@ type metadata struct {
 	// provider lists; nil when it lists none. They serve messages only: what the
 	// client does is configured, so that nobody can talk it into less.
 	TokenEndpointAuthMethods []string
+
+	// ScopesSupported is scopes_supported, for messages only: providers need not list
+	// all of theirs.
+	ScopesSupported []string
 
 	// SigningAlgs is id_token_signing_alg_values_supported, for messages only.
 	SigningAlgs []string
@@ -98,6 +103,7 @@ func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
 	}
 	// These only make messages better: a wrong type is as good as silence.
 	m.TokenEndpointAuthMethods, _ = o.Texts("token_endpoint_auth_methods_supported")
+	m.ScopesSupported, _ = o.Texts("scopes_supported")
 	m.SigningAlgs, _ = o.Texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.Texts("dpop_signing_alg_values_supported")
 	return m, nil
@@ -154,6 +160,23 @@ func (m *metadata) readAliases(o strictjson.Object) error {
 		m.MTLSEndpointAliases[alias] = endpoint
 	}
 	return nil
+}
+
+// adviceOnScope says which scopes a request that was refused with invalid_scope asked
+// for, and which of them the provider doesn't publish. m may be nil.
+func (m *metadata) adviceOnScope(asked string) string {
+	if asked == "" {
+		return "no scope was asked for"
+	}
+	advice := "asked for scope " + strconv.QuoteToASCII(logtext.Clip(asked, maxShown))
+	if m == nil || len(m.ScopesSupported) == 0 {
+		return advice
+	}
+	unlisted := slices.DeleteFunc(strings.Fields(asked), func(scope string) bool { return slices.Contains(m.ScopesSupported, scope) })
+	if len(unlisted) == 0 {
+		return advice
+	}
+	return advice + ", of which the provider's metadata do not list " + strconv.QuoteToASCII(logtext.Clip(strings.Join(unlisted, " "), maxShown))
 }
 
 // alias returns the endpoint to use with a client certificate: its mTLS alias

@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,7 +48,7 @@ func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (ca
 	}
 	cb := callback{
 		jwt: wrapped, code: params.Get("code"), state: params.Get("state"), iss: params.Get("iss"), hasIss: params.Has("iss"),
-		errorCode: params.Get("error"), description: logtext.Clip(params.Get("error_description"), maxShown),
+		errorCode: params.Get("error"), description: params.Get("error_description"),
 	}
 	switch {
 	case params.Has("code") == params.Has("error"):

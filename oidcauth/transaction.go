@@ -46,6 +46,9 @@ type transaction struct {
 	spent bool // its callback was accepted: no other will be
 }
 
+// secrets are what must not come back in a message.
+func (t *transaction) secrets() []string { return []string{t.State, t.Nonce, t.Verifier} }
+
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
 
 // transactionPrefix is what the names of all transaction cookies begin with.

@@ -12,7 +12,7 @@ import (
 )
 
 // Max bounds each piece of foreign text in a log line. It leaves room for what the provider says and for what to do.
-const Max = 500
+const Max = 1000
 
 // Reason is the attribute that carries an error's text, cut and cleaned: parts of it may come from a browser or a provider.
 func Reason(err error) slog.Attr {
