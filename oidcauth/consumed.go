@@ -21,7 +21,7 @@ var errConsumedFull = errors.New("oidcauth: too many logins at once")
 // short: else strangers could fill the memory, and nobody would get in.
 type consumed struct {
 	life  time.Duration // longer than that of a login
-	vault *seal.Vault // nil without a Store
+	vault *seal.Vault   // nil without a Store
 
 	mu     sync.Mutex
 	taken  expiring.Map[string, time.Time] // when each was taken
