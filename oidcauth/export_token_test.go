@@ -24,7 +24,7 @@ func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Re
 func CachedTokens(m *Machine) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.cache)
+	return m.cache.Len()
 }
 
 // MachineKey returns the key of m's newest token.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/seal"
@@ -54,7 +55,7 @@ type Machine struct {
 	mu sync.Mutex
 
 	// cache holds the newest token of each request.
-	cache map[string]*issuedToken
+	cache expiring.Map[string, *issuedToken]
 
 	// replaced is when an API's refusal last led to a new token.
 	replaced time.Time
@@ -116,8 +117,9 @@ func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, 
 	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
 	m := &Machine{
 		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
-		base: apiTransport(derived.ClientAuth.Certificate), cache: map[string]*issuedToken{},
+		base: apiTransport(derived.ClientAuth.Certificate),
 	}
+	m.cache.Limit = maxMachineTokens
 	m.proof = func() (*jwt.ProofKey, error) { return nil, nil }
 	if c.DPoP {
 		m.proof = sync.OnceValues(jwt.NewProofKey)

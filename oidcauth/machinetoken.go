@@ -146,26 +146,17 @@ func (m *Machine) replaceable(t *issuedToken) bool {
 // maxMachineTokens bounds the tokens that one Machine keeps.
 const maxMachineTokens = 1000
 
-// cached returns the newest token of the request called key, nil when there is none.
+// cached returns the newest token of the request called key, nil when there is none or it has expired.
 func (m *Machine) cached(key string) *issuedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.cache[key]
+	t, _ := m.cache.Get(key, time.Now())
+	return t
 }
 
 // keep makes t the token of the request called key.
 func (m *Machine) keep(key string, t *issuedToken) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.cache[key]; !known && len(m.cache) >= maxMachineTokens {
-		now := time.Now()
-		maps.DeleteFunc(m.cache, func(_ string, t *issuedToken) bool { return !t.valid(now) })
-		for other := range m.cache {
-			if len(m.cache) < maxMachineTokens {
-				break
-			}
-			delete(m.cache, other)
-		}
-	}
-	m.cache[key] = t
+	m.cache.Put(key, t, 1, time.Now(), time.Until(t.expiry))
 }
