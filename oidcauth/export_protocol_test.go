@@ -137,7 +137,7 @@ func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
 func (e *endpoint) Bind(key *jwt.ProofKey) *endpoint { return e.bind(key) }
 func (e *endpoint) Nonces() *nonces                  { return e.nonces }
 
-func (n *nonces) Len() int { return len(n.byServer) }
+func (n *nonces) Len() int { return n.byServer.Len() }
 
 func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *jwt.ProofKey, token string) (*http.Response, error) {
 	return n.authorized(send, r, key, token, new(retry))

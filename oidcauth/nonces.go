@@ -2,31 +2,36 @@ package oidcauth
 
 import (
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/outbound"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 )
 
 const (
-	maxNonces    = 256 // servers
+	maxNonces    = 256 // servers; beyond, the oldest nonce goes, and its server says it again
 	maxNonceSize = 1024
+	nonceLife    = 24 * time.Hour // servers change theirs within minutes
 )
 
 // nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
 // safe for concurrent use.
 type nonces struct {
 	mu       sync.Mutex
-	byServer map[string]string
+	byServer expiring.Map[string, string]
 }
 
 // of returns the latest nonce of the server at u, "" when it gave none.
 func (n *nonces) of(u *url.URL) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.byServer[serverOf(u)]
+	nonce, _ := n.byServer.Get(serverOf(u), time.Now())
+	return nonce
 }
 
 // learn remembers and returns the nonce in an answer, "" when there is none or
@@ -38,11 +43,8 @@ func (n *nonces) learn(u *url.URL, header http.Header) string {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	server := serverOf(u)
-	if n.byServer == nil || len(n.byServer) >= maxNonces && n.byServer[server] == "" {
-		n.byServer = map[string]string{} // the servers say theirs again
-	}
-	n.byServer[server] = values[0]
+	n.byServer.Limit = maxNonces
+	n.byServer.Put(serverOf(u), values[0], 1, time.Now(), nonceLife)
 	return values[0]
 }
 
