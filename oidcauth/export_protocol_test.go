@@ -36,6 +36,8 @@ var (
 	ParseTokenAnswer    = parseTokenAnswer
 	ErrNoAuthTime       = errNoAuthTime
 	MergeSourced        = mergeSourced
+	ErrOtherLogin       = errOtherLogin
+	ErrForged           = errForged
 )
 
 const (

@@ -93,8 +93,8 @@ func credential(o strictjson.Object, name string) (string, error) {
 // refreshToken returns the refresh token, printable ASCII with spaces (RFC 6749
 // appendix A.17). One that is lost over a space can't be had again: the token that
 // it replaces may be spent.
-func refreshToken(o object) (string, error) {
-	s, err := o.text("refresh_token")
+func refreshToken(o strictjson.Object) (string, error) {
+	s, err := o.Text("refresh_token")
 	if err == nil && strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
 		err = errors.New("refresh_token: expected printable ASCII characters only")
 	}
