@@ -2,9 +2,10 @@ package oidcauth
 
 import (
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"net/url"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // apis are the origins that tokens may be sent to. An origin is where a request is

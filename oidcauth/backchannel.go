@@ -3,10 +3,11 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not

@@ -8,11 +8,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // Bounds of what a token may say. They are generous to providers and mean to

@@ -5,16 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/strictjson"
 	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // maxClaimSources bounds how many sources one document may have us use. Real ones have one or two.
@@ -38,7 +40,7 @@ type claimSource struct {
 // names that are wanted are looked at, and only the sources of those: a document may have others for others. One of them that
 // makes no sense refuses all.
 func parseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]claimSource, error) {
-	o, err := optionalObject(document)
+	o, err := claims.ParseOptional(document)
 	if err != nil || !o.Present("_claim_names") {
 		return nil, err
 	}
@@ -128,14 +130,14 @@ func newClaimSources(c *Config) *claimSources {
 
 // complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
 // can't be had or is not to be believed is left out, and logged.
-func (s *claimSources) complete(ctx context.Context, subject string, claims json.RawMessage, documents ...json.RawMessage) json.RawMessage {
+func (s *claimSources) complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
 	if len(s.providers) == 0 {
-		return claims
+		return known
 	}
 	// Neither a browser that leaves nor a source that hangs decides over the others.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
 	defer cancel()
-	sources := s.named(ctx, claims, documents)
+	sources := s.named(ctx, known, documents)
 	answers := make([]json.RawMessage, len(sources))
 	errs := make([]error, len(sources))
 	var under sync.WaitGroup
@@ -149,13 +151,13 @@ func (s *claimSources) complete(ctx context.Context, subject string, claims json
 	for i := range sources {
 		err := errs[i]
 		if err == nil {
-			claims, err = mergeSourced(claims, answers[i])
+			known, err = claims.MergeSourced(known, answers[i])
 		}
 		if err != nil {
 			s.refuse(ctx, sources[i].name, err)
 		}
 	}
-	return claims
+	return known
 }
 
 // named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
@@ -212,7 +214,7 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 	if err := trusted[i].verify(ctx, jws, subject); err != nil {
 		return nil, err
 	}
-	return membersOf(jws.Payload, trusted[i].speaksFor(source.claims))
+	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.claims))
 }
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the

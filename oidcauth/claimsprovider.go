@@ -6,14 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/strictjson"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names it as their source in an ID
@@ -86,7 +88,7 @@ func (p *ClaimsProvider) validate(where string, wrong func(field, format string,
 		wrong(where+"Claims", "is empty; name the claims that %q may speak for", p.Issuer)
 	}
 	for _, name := range p.Claims {
-		if name == "" || foldsTo(name) != "" {
+		if name == "" || claims.FoldsTo(name) != "" {
 			wrong(where+"Claims", "%q is a claim of the protocol, which only the OpenID provider speaks for", name)
 		}
 	}
@@ -200,7 +202,7 @@ func (p *claimsProvider) verify(ctx context.Context, jws *jwt.JWS, subject strin
 	if err := jws.CheckHeader(p.verifier.alg); err != nil {
 		return err
 	}
-	if err := checkNames(jws.Payload); err != nil {
+	if err := claims.CheckNames(jws.Payload); err != nil {
 		return err
 	}
 	if err := checkNoOtherKind(jws.Payload); err != nil {

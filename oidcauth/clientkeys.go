@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
+
 	"github.com/signet-go/signet/internal/jwt"
 )
 

@@ -17,9 +17,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/stretchr/testify/require"
 )
 
 // proofOf checks a DPoP proof's signature with the key inside it and returns its header and claims.

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/strictjson"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // maxRequestURI leaves room in a URL for everything else.

@@ -3,10 +3,11 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // An endpointError says that a call to an endpoint of the provider failed: no

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/session"
 )
 
@@ -30,7 +31,7 @@ func (a *Authenticator) addClaims(ctx context.Context, e *endpoint, l *login) (e
 			return err
 		}
 	}
-	claims, err := mergeClaims(l.token.Claims, info)
+	claims, err := claims.Merge(l.token.Claims, info)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
@@ -42,12 +43,12 @@ func (a *Authenticator) addClaims(ctx context.Context, e *endpoint, l *login) (e
 // admit builds the user and asks Hooks.Login.
 func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) error {
 	now := time.Now()
-	claims, err := mergeClaims(l.token.Claims, l.extra)
+	merged, err := claims.Merge(l.token.Claims, l.extra)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
 	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
-	l.record.Roles = rolesOf(claims, a.config.RolesClaim)
+	l.record.Roles = claims.Roles(merged, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR}}
@@ -78,7 +79,7 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 	}
 	roles := changed.Roles
 	if slices.Equal(roles, l.user.Roles) {
-		roles = rolesOf(changed.Claims, rolesClaim)
+		roles = claims.Roles(changed.Claims, rolesClaim)
 	}
 	if !slices.Equal(roles, l.user.Roles) {
 		l.record.Roles, l.record.Hooked = roles, true
@@ -170,9 +171,9 @@ func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time)
 
 // keepClaims records what Hooks.Login made of the claims.
 func (l *login) keepClaims(changed json.RawMessage) (err error) {
-	if l.record.Changes, err = changesOf(l.user.Claims, changed); err != nil {
+	if l.record.Changes, err = claims.ChangesOf(l.user.Claims, changed); err != nil {
 		return fmt.Errorf("oidcauth: Hooks.Login left Claims that can't be used: %w", err)
 	}
-	l.extra = l.record.Changes.without(l.extra)
+	l.extra = l.record.Changes.Without(l.extra)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
@@ -32,12 +33,8 @@ var (
 	NewProtocolProvider = newProvider
 	NewEndpoint         = newEndpoint
 	NewVerifier         = newVerifier
-	MergeClaims         = mergeClaims
 	ParseTokenAnswer    = parseTokenAnswer
 	ErrNoAuthTime       = errNoAuthTime
-	MergeSourced        = mergeSourced
-	ErrOtherLogin       = errOtherLogin
-	ErrForged           = errForged
 )
 
 const (
@@ -126,14 +123,14 @@ func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
 
 // ReadClaims runs everything that looks at an ID token's claims, without a signature.
 func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
-	claims, err := strictjson.Parse(payload)
+	object, err := strictjson.Parse(payload)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNames(claims); err != nil {
+	if err := claims.CheckNames(object); err != nil {
 		return nil, err
 	}
-	return v.readIDToken(&jwt.JWS{Payload: claims, Body: payload}, time.Minute)
+	return v.readIDToken(&jwt.JWS{Payload: object, Body: payload}, time.Minute)
 }
 
 func (e *endpoint) Bind(key *jwt.ProofKey) *endpoint { return e.bind(key) }

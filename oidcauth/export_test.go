@@ -1,12 +1,16 @@
 package oidcauth
 
-import "context"
+import (
+	"context"
+
+	"github.com/signet-go/signet/internal/claims"
+)
 
 // What tests in oidcauth_test need to reach.
 var (
 	LocalPath    = localPath
 	IsNavigation = isNavigation
-	RolesOf      = rolesOf
+	RolesOf      = claims.Roles
 )
 
 // TransactionCookie names the cookie of the login with this state.

@@ -2,10 +2,11 @@ package oidcauth
 
 import (
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/signet-go/signet/internal/jwt"
 )
 
 // fapiAlgs are the signature algorithms of the FAPI 2.0 Security Profile (§5.4.1): no PKCS #1 v1.5 padding.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	claimspkg "github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -29,7 +30,7 @@ func FuzzClaimSources(f *testing.F) {
 			return
 		}
 		require.LessOrEqual(t, len(sources), oidcauth.MaxClaimSources)
-		names, claims := map[string]bool{}, map[string]bool{}
+		names, taken := map[string]bool{}, map[string]bool{}
 		for _, s := range sources {
 			require.NotEmpty(t, s.Name)
 			require.False(t, names[s.Name], "a source comes once")
@@ -38,12 +39,12 @@ func FuzzClaimSources(f *testing.F) {
 			require.NotEqual(t, s.JWT == "", s.Endpoint == "", "of one type")
 			require.Regexp(t, `^[!-~]*$`, s.AccessToken)
 			for _, claim := range s.Claims {
-				require.False(t, claims[claim], "a claim has one source")
+				require.False(t, taken[claim], "a claim has one source")
 				require.False(t, unwanted(claim))
-				claims[claim] = true
+				taken[claim] = true
 			}
 		}
-		merged, err := oidcauth.MergeSourced(json.RawMessage(`{"sub":"alice","acr":"low","email":"a@x"}`), document)
+		merged, err := claimspkg.MergeSourced(json.RawMessage(`{"sub":"alice","acr":"low","email":"a@x"}`), document)
 		if err != nil {
 			return
 		}

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+
+	claimspkg "github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/stretchr/testify/require"
 )
 
 // lenient is how encoding/json, and with it go-oidc, reads an ID token: names without case, the last one counts.
@@ -48,7 +50,7 @@ func FuzzIDTokenClaims(f *testing.F) {
 		require.Equal(t, theirs.Nonce, token.Nonce)
 		require.Equal(t, theirs.SID, token.SID)
 		require.Equal(t, theirs.ACR, token.ACR)
-		merged, err := oidcauth.MergeClaims(token.Claims, json.RawMessage(`{"sub":"evil","acr":"evil","name":"n"}`))
+		merged, err := claimspkg.Merge(token.Claims, json.RawMessage(`{"sub":"evil","acr":"evil","name":"n"}`))
 		require.NoError(t, err)
 		var after lenient
 		require.NoError(t, json.Unmarshal(merged, &after))

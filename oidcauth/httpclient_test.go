@@ -22,9 +22,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/stretchr/testify/require"
 )
 
 func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }

@@ -3,10 +3,11 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // tenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft Entra ID publishes it.

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/strictjson"
 	"net/url"
 	"time"
+
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // isJWT reports whether responses come as one signed JWT (JARM §2.3).

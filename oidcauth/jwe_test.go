@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/stretchr/testify/require"
 )
 
 // encrypt makes a compact JWE.

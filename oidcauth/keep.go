@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/session"
 )
 
@@ -42,7 +43,7 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	}
 	// Roles that the application chose are not the provider's to change.
 	if !rec.Hooked {
-		claims, err := mergeClaims(r.idToken.Claims, r.extraNow())
+		claims, err := claims.Merge(r.idToken.Claims, r.extraNow())
 		if err != nil {
 			claims = r.idToken.Claims
 		}
@@ -80,8 +81,8 @@ func (r *attempt) otherSID() bool {
 
 // rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it has not let pass: it may keep
 // a role from everybody, and found none to take away at the login.
-func (r *attempt) rolesNow(claims json.RawMessage) []string {
-	roles := rolesOf(claims, r.auth.config.RolesClaim)
+func (r *attempt) rolesNow(refreshed json.RawMessage) []string {
+	roles := claims.Roles(refreshed, r.auth.config.RolesClaim)
 	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
 		return roles
 	}
@@ -105,7 +106,7 @@ func (r *attempt) extraNow() json.RawMessage {
 	if r.idToken == nil {
 		return r.extra
 	}
-	return withoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
+	return claims.WithoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
 }
 
 // keepAccessToken puts the new access token in its place, and drops those that are

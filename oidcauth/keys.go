@@ -3,16 +3,16 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
-	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -63,7 +63,6 @@ type purpose string
 
 const (
 	forLogin    purpose = "login"
-	forRefresh  purpose = "refresh" // a key set that lags behind must not cost logins their refetch
 	forLogout   purpose = "logout"
 	forResponse purpose = "response" // JARM: whoever starts a login can send one
 )
@@ -71,7 +70,7 @@ const (
 // newKeySet returns an empty set: the first token that needs a key fetches it.
 func newKeySet(p *provider) *keySet {
 	s := &keySet{provider: p, brakes: map[purpose]*brake{}}
-	for _, why := range []purpose{forLogin, forRefresh, forLogout, forResponse} {
+	for _, why := range []purpose{forLogin, forLogout, forResponse} {
 		s.brakes[why] = &brake{burst: 5, interval: brakeInterval}
 	}
 	return s
@@ -87,10 +86,6 @@ var errBraked = errors.New("no known key verifies the signature, and the keys we
 // errNoKey says that the provider's keys are known and none of them made the
 // signature.
 var errNoKey = errors.New("no key of the provider verifies the signature")
-
-// errUnknownKey is an errNoKey whose token names a key that is not among them, or
-// none.
-var errUnknownKey = fmt.Errorf("%w, and it names none that is published", errNoKey)
 
 // verify returns the payload of a signed token, if a key of the provider made
 // the signature; owned says whether a key that is published for an issuer may
@@ -113,16 +108,7 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why pur
 	if err != nil {
 		return nil, err
 	}
-	payload, err := tryKeys(jws, fresh, owned)
-	if err != nil && !publishes(fresh, jws.Signatures[0].Header.KeyID) {
-		err = errUnknownKey
-	}
-	return payload, err
-}
-
-// publishes reports whether one of keys has this kid.
-func publishes(keys []jwt.Key, kid string) bool {
-	return kid != "" && slices.ContainsFunc(keys, func(k jwt.Key) bool { return k.Named(kid) })
+	return tryKeys(jws, fresh, owned)
 }
 
 // braked is the verdict on a token that no key verifies while nobody may look
@@ -132,7 +118,7 @@ func publishes(keys []jwt.Key, kid string) bool {
 func braked(jws *jose.JSONWebSignature, keys []jwt.Key, why purpose) error {
 	header := jws.Signatures[0].Header
 	known := slices.ContainsFunc(keys, func(k jwt.Key) bool { return k.Fits(header.Algorithm, header.KeyID) })
-	if why != forRefresh && (known || why != forLogout) {
+	if known || why != forLogout {
 		return errNoKey
 	}
 	return &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 const (
@@ -53,7 +55,7 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 		err = jws.CheckHeader(v.alg, logoutTokenType)
 	}
 	if err == nil {
-		err = checkNames(jws.Payload)
+		err = claims.CheckNames(jws.Payload)
 	}
 	var t *logoutToken
 	if err == nil {

@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"maps"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no

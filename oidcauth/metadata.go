@@ -2,12 +2,13 @@ package oidcauth
 
 import (
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // metadata is what a provider publishes about itself (OpenID Connect Discovery

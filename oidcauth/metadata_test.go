@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/oidcauth"
-	"github.com/stretchr/testify/require"
 )
 
 func goodMetadata() m { return newFakeOP(nil).metadata }

@@ -6,13 +6,14 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
-	"github.com/signet-go/signet/internal/logtext"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"path"
 	"strconv"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 //go:embed pages

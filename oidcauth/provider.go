@@ -11,9 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
-	"golang.org/x/sync/singleflight"
 )
 
 // stalePatience is how long a caller waits for metadata to be renewed while an

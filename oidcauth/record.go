@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
@@ -24,23 +25,23 @@ const (
 // A record is what a login leaves in the session beside its tokens: what a guard needs without unpacking them, and what is not
 // in them.
 type record struct {
-	Provider string        `json:"p"`           // providerKey of the Authenticator that made the login
-	Roles    []string      `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
-	Hooked   bool          `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
-	Vetted   bool          `json:"w,omitempty"` // Hooks.Login left the roles as they were: a refresh may take some away
-	Name     *string       `json:"n,omitempty"` // where Hooks.Login changed it
-	Email    *string       `json:"e,omitempty"` // where Hooks.Login changed it
-	Verified bool          `json:"v,omitempty"` // with Email: Hooks.Login says that it is verified
-	Changes  *claimChanges `json:"c,omitempty"` // what Hooks.Login made of the claims
-	Login    int64         `json:"l"`           // when the login finished, Unix milliseconds of our clock
-	Issued   int64         `json:"i"`           // iat of the login's ID token, seconds of the provider's clock
-	AuthTime int64         `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it
-	Context  *authContext  `json:"k,omitempty"` // acr and amr of the login, once the ID token kept has others; a refresh raises neither
-	SIDs     int           `json:"s,omitempty"` // how often a refresh brought another sid
-	Nonce    string        `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
-	MaxAge   *int64        `json:"m,omitempty"` // the max_age that the login was verified for, seconds
-	Resource []string      `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
-	Access   []grant       `json:"a,omitempty"` // one for each access token
+	Provider string          `json:"p"`           // providerKey of the Authenticator that made the login
+	Roles    []string        `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
+	Hooked   bool            `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
+	Vetted   bool            `json:"w,omitempty"` // Hooks.Login left the roles as they were: a refresh may take some away
+	Name     *string         `json:"n,omitempty"` // where Hooks.Login changed it
+	Email    *string         `json:"e,omitempty"` // where Hooks.Login changed it
+	Verified bool            `json:"v,omitempty"` // with Email: Hooks.Login says that it is verified
+	Changes  *claims.Changes `json:"c,omitempty"` // what Hooks.Login made of the claims
+	Login    int64           `json:"l"`           // when the login finished, Unix milliseconds of our clock
+	Issued   int64           `json:"i"`           // iat of the login's ID token, seconds of the provider's clock
+	AuthTime int64           `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it
+	Context  *authContext    `json:"k,omitempty"` // acr and amr of the login, once the ID token kept has others; a refresh raises neither
+	SIDs     int             `json:"s,omitempty"` // how often a refresh brought another sid
+	Nonce    string          `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
+	MaxAge   *int64          `json:"m,omitempty"` // the max_age that the login was verified for, seconds
+	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
+	Access   []grant         `json:"a,omitempty"` // one for each access token
 }
 
 // An authContext is how the user was authenticated at the login (Core §2).
@@ -50,8 +51,8 @@ type authContext struct {
 }
 
 // in returns claims with acr and amr of the login, none where that is not possible.
-func (c *authContext) in(claims json.RawMessage) json.RawMessage {
-	members, err := optionalObject(claims)
+func (c *authContext) in(raw json.RawMessage) json.RawMessage {
+	members, err := claims.ParseOptional(raw)
 	if err != nil {
 		return nil
 	}

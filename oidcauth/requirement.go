@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/claims"
 )
 
 // A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher or stronger login, any
@@ -28,7 +30,7 @@ func Role(role string) Requirement {
 // hold one of them. A claim of true or a number matches its JSON text. Without values the claim must be there and not be null or false.
 func Claim(name string, values ...string) Requirement {
 	return func(u *User) error {
-		raw, ok := claimAt(u.Claims, name)
+		raw, ok := claims.At(u.Claims, name)
 		if ok && claimMatches(raw, values) {
 			return nil
 		}

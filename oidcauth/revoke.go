@@ -2,10 +2,11 @@ package oidcauth
 
 import (
 	"context"
-	"github.com/signet-go/signet/internal/logtext"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // revokeTimeout bounds how long a logout waits for tokens to be revoked.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/session"
 )
 
@@ -89,16 +90,16 @@ func (u *User) clone() *User {
 
 // userOf builds the user of a session.
 func userOf(rec *record, idToken string, extra []byte) *User {
-	claims := claimsOf(idToken)
-	if merged, err := mergeClaims(claims, extra); err == nil {
-		claims = merged
+	told := claimsOf(idToken)
+	if merged, err := claims.Merge(told, extra); err == nil {
+		told = merged
 	}
 	if rec.Context != nil {
-		claims = rec.Context.in(claims)
+		told = rec.Context.in(told)
 	}
-	u := userFromClaims(claims)
+	u := userFromClaims(told)
 	if rec.Changes != nil {
-		u.overlay(userFromClaims(rec.Changes.in(claims)))
+		u.overlay(userFromClaims(rec.Changes.In(told)))
 	}
 	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
 	u.AuthTime = fromSeconds(rec.AuthTime)

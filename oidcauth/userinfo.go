@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/strictjson"
-	"net/http"
-	"time"
 )
 
 // errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
@@ -59,12 +61,12 @@ func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (jso
 		}
 		body = jws.Body
 	}
-	claims, err := strictjson.Parse(body)
+	told, err := strictjson.Parse(body)
 	if err == nil {
-		err = checkNames(claims)
+		err = claims.CheckNames(told)
 	}
 	if err == nil {
-		err = checkSubject(claims, subject)
+		err = checkSubject(told, subject)
 	}
 	if err != nil {
 		return nil, &tokenError{Reason: "userinfo refused", Err: err}

@@ -3,13 +3,14 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/outbound"
 	"maps"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/outbound"
 )
 
 // ownParameters are set by the package in authorization requests; Extra may not touch them.

@@ -8,8 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/session"
 )
 
 // peek is a request of b that looks, by a way to build the handler.

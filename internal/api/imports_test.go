@@ -26,10 +26,11 @@ var floors = []struct {
 	{"internal/strictjson", []string{"internal/logtext"}},
 	{"internal/jwt", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/outbound", []string{"internal/logtext", "internal/strictjson"}},
+	{"internal/claims", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/seal", nil},
 	{"session", []string{"internal/expiring", "internal/seal"}},
 	{"session/sessiontest", []string{"session"}},
-	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/seal", "session"}},
+	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/seal", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"internal/api", nil},
 }

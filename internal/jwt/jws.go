@@ -7,10 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // MaxToken bounds a token before anything is parsed. Real ones stay below 20

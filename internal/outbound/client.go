@@ -7,13 +7,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/strictjson"
 	"io"
 	"mime"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // Bounds of an answer and of reaching the provider at all. Metadata and key

@@ -3,7 +3,6 @@ package outbound
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -11,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // A Reach is where a call may end whose address somebody else has a say in: at public addresses, and with loopback at this

@@ -3,12 +3,13 @@ package outbound
 import (
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // CheckEndpoint decides which URLs an issuer may name. An https issuer may name

@@ -7,12 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // maxDepth bounds how deep the JSON of a provider may be nested: claims of real

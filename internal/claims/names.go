@@ -1,11 +1,12 @@
-package oidcauth
+package claims
 
 import (
 	"fmt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
 	"strings"
+
+	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // protocolClaims are the names that this package gives meaning to. Only exactly
@@ -15,21 +16,21 @@ var protocolClaims = []string{
 	"sid", "tid", "events", "session_expiry", "cnf", "_claim_names", "_claim_sources",
 }
 
-// checkNames refuses claims that look like a protocol claim to a lenient
+// CheckNames refuses claims that look like a protocol claim to a lenient
 // reader: "SUB", or "ſub" with a long s, which encoding/json, and with it
 // go-oidc, takes for "sub".
-func checkNames(claims strictjson.Object) error {
+func CheckNames(claims strictjson.Object) error {
 	for _, name := range claims.Names {
-		if p := foldsTo(name); p != "" && p != name {
+		if p := FoldsTo(name); p != "" && p != name {
 			return fmt.Errorf("claim %s is too much like %s", logtext.Quote(name), p)
 		}
 	}
 	return nil
 }
 
-// foldsTo returns the protocol claim that equals name under Unicode case
+// FoldsTo returns the protocol claim that equals name under Unicode case
 // folding, or "".
-func foldsTo(name string) string {
+func FoldsTo(name string) string {
 	i := slices.IndexFunc(protocolClaims, func(p string) bool { return strings.EqualFold(p, name) })
 	if i < 0 {
 		return ""

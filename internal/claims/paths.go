@@ -1,13 +1,14 @@
-package oidcauth
+package claims
 
 import (
 	"encoding/json"
-	"github.com/signet-go/signet/internal/strictjson"
 	"strings"
+
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// claimAt finds the member called name in an object, or the one at the dotted path.
-func claimAt(object json.RawMessage, name string) (json.RawMessage, bool) {
+// At finds the member called name in an object, or the one at the dotted path.
+func At(object json.RawMessage, name string) (json.RawMessage, bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(object, &members) != nil {
 		return nil, false
@@ -20,7 +21,7 @@ func claimAt(object json.RawMessage, name string) (json.RawMessage, bool) {
 			continue
 		}
 		if value, ok := members[name[:i]]; ok {
-			if found, ok := claimAt(value, name[i+1:]); ok {
+			if found, ok := At(value, name[i+1:]); ok {
 				return found, true
 			}
 		}
@@ -64,7 +65,7 @@ func holdsPath(o strictjson.Object, path string) bool {
 			continue
 		}
 		if value, ok := o.Values[path[:i]]; ok {
-			if _, found := claimAt(value, path[i+1:]); found {
+			if _, found := At(value, path[i+1:]); found {
 				return true
 			}
 		}

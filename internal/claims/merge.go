@@ -1,26 +1,30 @@
-package oidcauth
+// Package claims calculates with the claims of a user: it merges those of several parties, follows dotted paths, and tells what
+// differs. All of them are JSON objects as text. It believes what it is given: whether a claim may be believed, its callers
+// have decided. Start at [Merge] and [At].
+package claims
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"github.com/signet-go/signet/internal/strictjson"
 	"slices"
+
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// mergeClaims adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
+// Merge adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
 // never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
 // itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
 // ID token's claims as they are.
-func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
+func Merge(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	if userinfo == nil && idToken != nil {
 		return idToken, nil
 	}
-	signed, err := optionalObject(idToken)
+	signed, err := ParseOptional(idToken)
 	if err != nil {
 		return nil, err
 	}
-	told, err := optionalObject(userinfo)
+	told, err := ParseOptional(userinfo)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	}
 	roots := dottedRoots(signed.Names)
 	for _, name := range told.Names {
-		if err == nil && isPath(name) && foldsTo(name) == "" && !signed.Has(name) && !roots[name] && !holdsPath(signed, name) && agree(signed, told, name) {
+		if err == nil && isPath(name) && FoldsTo(name) == "" && !signed.Has(name) && !roots[name] && !holdsPath(signed, name) && agree(signed, told, name) {
 			err = writeMember(&merged, name, told.Values[name])
 		}
 	}
@@ -41,38 +45,32 @@ func mergeClaims(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	return merged.Bytes(), err
 }
 
-// optionalObject is parseObject for claims that may be missing.
-func optionalObject(raw json.RawMessage) (strictjson.Object, error) {
+// ParseOptional is parseObject for claims that may be missing.
+func ParseOptional(raw json.RawMessage) (strictjson.Object, error) {
 	if raw == nil {
 		return strictjson.Object{}, nil
 	}
 	return strictjson.Parse(raw)
 }
 
-// verifiedPairs are claims that say something of each other (Core §5.1).
-var verifiedPairs = map[string]string{
-	"email": "email_verified", "email_verified": "email",
-	"phone_number": "phone_number_verified", "phone_number_verified": "phone_number",
-}
-
 // agree reports whether userinfo may add this half of a pair: not when the two sources differ in the other half. An address
 // from one and the word of the other that some other address was verified would make a lie.
 func agree(signed, told strictjson.Object, name string) bool {
-	other, paired := verifiedPairs[name]
+	other, paired := otherHalf(name)
 	return !paired || !signed.Has(other) || !told.Has(other) || bytes.Equal(signed.Values[other], told.Values[other])
 }
 
-// withoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
+// WithoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
 // userinfo said at the login belongs to what the ID token said then: a mark of another address, or an address beside another mark.
-func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
-	kept, err := optionalObject(extra)
+func WithoutMoved(extra, before, now json.RawMessage) json.RawMessage {
+	kept, err := ParseOptional(extra)
 	if err != nil || len(kept.Names) == 0 {
 		return extra
 	}
-	for _, name := range []string{"email", "phone_number"} {
-		if moved(before, now, name) {
-			delete(kept.Values, name)
-			delete(kept.Values, verifiedPairs[name])
+	for _, pair := range pairs {
+		if moved(before, now, pair) {
+			delete(kept.Values, pair[0])
+			delete(kept.Values, pair[1])
 		}
 	}
 	switch len(kept.Values) {
@@ -85,12 +83,12 @@ func withoutMoved(extra, before, now json.RawMessage) json.RawMessage {
 	return rest
 }
 
-// moved reports whether two ID tokens differ in a half of name's pair.
-func moved(before, now json.RawMessage, name string) bool {
-	old, err := optionalObject(before)
-	fresh, other := optionalObject(now)
-	return err != nil || other != nil || !bytes.Equal(old.Values[name], fresh.Values[name]) ||
-		!bytes.Equal(old.Values[verifiedPairs[name]], fresh.Values[verifiedPairs[name]])
+// moved reports whether two ID tokens differ in a half of a pair.
+func moved(before, now json.RawMessage, pair [2]string) bool {
+	old, err := ParseOptional(before)
+	fresh, other := ParseOptional(now)
+	return err != nil || other != nil || !bytes.Equal(old.Values[pair[0]], fresh.Values[pair[0]]) ||
+		!bytes.Equal(old.Values[pair[1]], fresh.Values[pair[1]])
 }
 
 func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
@@ -106,8 +104,8 @@ func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	return json.Compact(b, value)
 }
 
-// membersOf returns those members of o that names has, as a JSON object. One at least must be there.
-func membersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
+// MembersOf returns those members of o that names has, as a JSON object. One at least must be there.
+func MembersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	var picked bytes.Buffer
 	picked.WriteByte('{')
 	for _, name := range names {
@@ -125,9 +123,9 @@ func membersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	return picked.Bytes(), nil
 }
 
-// mergeSourced is mergeClaims for claims of somebody else than the provider: of a pair whose one half is known the other half is
+// MergeSourced is Merge for claims of somebody else than the provider: of a pair whose one half is known the other half is
 // not taken at all, since the two parties may speak of different addresses.
-func mergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
+func MergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
 		return nil, err
@@ -137,15 +135,15 @@ func mergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	names := slices.DeleteFunc(told.Names, func(name string) bool {
-		other, paired := verifiedPairs[name]
+		other, paired := otherHalf(name)
 		return paired && known.Has(other)
 	})
 	if len(names) == 0 {
 		return claims, nil
 	}
-	taken, err := membersOf(told, names)
+	taken, err := MembersOf(told, names)
 	if err != nil {
 		return nil, err
 	}
-	return mergeClaims(claims, taken)
+	return Merge(claims, taken)
 }

@@ -1,17 +1,18 @@
-package oidcauth
+package claims
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"github.com/signet-go/signet/internal/strictjson"
 	"reflect"
 	"slices"
+
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// claimChanges are what Hooks.Login made of the claims. They are kept beside the claims and laid over them, also over those that a
+// Changes are what Hooks.Login made of the claims. They are kept beside the claims and laid over them, also over those that a
 // refresh brings: what a guard lets pass was the application's word at the login, and stays it.
-type claimChanges struct {
+type Changes struct {
 	Set  json.RawMessage `json:"s,omitempty"` // object of the claims that it added or changed
 	Gone []string        `json:"g,omitempty"` // names of those that it removed
 }
@@ -19,8 +20,8 @@ type claimChanges struct {
 // errNoClaims says what User.Claims has to be when there are none.
 var errNoClaims = errors.New("expected a JSON object, {} for no claims, got nothing")
 
-// changesOf returns what differs in after, by its meaning as JSON; nil when nothing does.
-func changesOf(before, after json.RawMessage) (*claimChanges, error) {
+// ChangesOf returns what differs in after, by its meaning as JSON; nil when nothing does.
+func ChangesOf(before, after json.RawMessage) (*Changes, error) {
 	if bytes.Equal(before, after) {
 		return nil, nil
 	}
@@ -31,7 +32,7 @@ func changesOf(before, after json.RawMessage) (*claimChanges, error) {
 	if err != nil {
 		return nil, err
 	}
-	was, err := optionalObject(before)
+	was, err := ParseOptional(before)
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +50,14 @@ func changesOf(before, after json.RawMessage) (*claimChanges, error) {
 }
 
 // newClaimChanges packs what changed, with the removed names in the order of names.
-func newClaimChanges(names []string, set map[string]json.RawMessage, gone map[string]bool) (*claimChanges, error) {
-	c := new(claimChanges)
+func newClaimChanges(names []string, set map[string]json.RawMessage, gone map[string]bool) (*Changes, error) {
+	c := new(Changes)
 	for _, name := range names {
 		if gone[name] {
 			c.Gone, gone[name] = append(c.Gone, name), false
 		}
 	}
-	for _, pair := range addressPairs { // halves that nobody had, and that no refresh may add
+	for _, pair := range pairs { // halves that nobody had, and that no refresh may add
 		for _, name := range pair {
 			if gone[name] {
 				c.Gone = append(c.Gone, name)
@@ -76,14 +77,11 @@ func newClaimChanges(names []string, set map[string]json.RawMessage, gone map[st
 	return c, nil
 }
 
-// addressPairs are addresses and the marks that say whether they are verified (Core §5.1).
-var addressPairs = [][2]string{{"email", "email_verified"}, {"phone_number", "phone_number_verified"}}
-
 // pinPairs keeps both halves of a pair of which one has changed, lest a refresh bring the mark of another address. A mark that
 // stayed when its address changed is the provider's, of the address before: it goes.
 func pinPairs(now strictjson.Object, set map[string]json.RawMessage, gone map[string]bool) {
 	changed := func(name string) bool { return set[name] != nil || gone[name] }
-	for _, pair := range addressPairs {
+	for _, pair := range pairs {
 		address, mark := pair[0], pair[1]
 		if !changed(address) && !changed(mark) {
 			continue
@@ -111,16 +109,16 @@ func sameJSON(a, b json.RawMessage) bool {
 	return bytes.Equal(a, b) || reflect.DeepEqual(decode(a), decode(b))
 }
 
-// in returns claims with the changes, none where that is not possible.
-func (c *claimChanges) in(claims json.RawMessage) json.RawMessage {
+// In returns claims with the changes, none where that is not possible.
+func (c *Changes) In(claims json.RawMessage) json.RawMessage {
 	if c == nil {
 		return claims
 	}
-	told, err := optionalObject(claims)
+	told, err := ParseOptional(claims)
 	if err != nil {
 		return nil
 	}
-	set, err := optionalObject(c.Set)
+	set, err := ParseOptional(c.Set)
 	if err != nil {
 		return nil
 	}
@@ -144,13 +142,13 @@ func (c *claimChanges) in(claims json.RawMessage) json.RawMessage {
 	return changed.Bytes()
 }
 
-// without returns extra less the claims that changed: it is not needed any more, and a cookie has little room.
-func (c *claimChanges) without(extra json.RawMessage) json.RawMessage {
-	kept, err := optionalObject(extra)
+// Without returns extra less the claims that changed: it is not needed any more, and a cookie has little room.
+func (c *Changes) Without(extra json.RawMessage) json.RawMessage {
+	kept, err := ParseOptional(extra)
 	if c == nil || err != nil || len(kept.Names) == 0 {
 		return extra
 	}
-	set, _ := optionalObject(c.Set) // as it was just packed
+	set, _ := ParseOptional(c.Set) // as it was just packed
 	for _, name := range slices.Concat(c.Gone, set.Names) {
 		delete(kept.Values, name)
 	}

@@ -1,10 +1,10 @@
-package oidcauth
+package claims
 
 import "encoding/json"
 
-// rolesOf returns the values of the claim called name: the member of exactly that name, else the one at the dotted path.
-func rolesOf(claims json.RawMessage, name string) []string {
-	value, ok := claimAt(claims, name)
+// Roles returns the values of the claim called name: the member of exactly that name, else the one at the dotted path.
+func Roles(claims json.RawMessage, name string) []string {
+	value, ok := At(claims, name)
 	if !ok {
 		return nil
 	}
