@@ -84,11 +84,7 @@ func TestNoDoorLeadsOffTheSite(t *testing.T) {
 			w.signIn()
 			w.browser.Get(app + "/")
 			page := w.browser.Post("/auth/logout", url.Values{"return_to": {raw}})
-			if len(raw) > 64<<10 {
-				require.Equal(t, http.StatusRequestEntityTooLarge, page.Status)
-			} else {
-				require.True(t, strings.HasPrefix(page.URL, app+"/auth/signed-out"), "logout: %.200s", page.URL)
-			}
+			require.True(t, strings.HasPrefix(page.URL, app+"/auth/signed-out"), "logout: %.200s", page.URL)
 			require.NotContains(t, w.browser.Get(app+"/auth/logout?return_to="+url.QueryEscape(raw)).Body, `name="return_to"`, "the logout page")
 		})
 	}

@@ -47,6 +47,9 @@ type attempt struct {
 	refused error
 	dead    bool
 
+	// key is what the session's tokens are bound to, nil for Bearer tokens.
+	key *jwt.ProofKey
+
 	// answer holds the new tokens, idToken the verified one among them: nil where
 	// none came, or where its keys can't be had.
 	answer  *tokenAnswer
@@ -101,6 +104,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	if err != nil {
 		return err
 	}
+	r.key = key
 	answer, err := r.auth.endpoint.bind(key).token(ctx, r.form())
 	if err != nil {
 		if r.isDead(err) {

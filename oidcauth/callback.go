@@ -47,7 +47,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		if login != nil { // its tokens are good, and nobody will have them
-			a.revokeTokens(r.Context(), login.answer.RefreshToken, login.answer.AccessToken)
+			a.revokeTokens(r.Context(), login.tokens())
 		}
 		a.refuseLogin(w, r, t, cb, err)
 		return
@@ -70,6 +70,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 
 // redirectBack leaves the callback's URL, with its code, for where the login was started.
 func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
+	clearAhead(w)
 	w.Header().Set("Location", a.returnTo(t.ReturnTo))
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -120,7 +121,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	if err != nil {
 		return nil, afterCode(asLoginError("invalid_id_token", err))
 	}
-	l := &login{answer: answer, token: token}
+	l := &login{answer: answer, token: token, key: key}
 	// 8. Userinfo, and claims of other sources.
 	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(asLoginError("invalid_userinfo", err))

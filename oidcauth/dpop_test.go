@@ -251,7 +251,8 @@ func TestATokenIsNotSentTheOtherWay(t *testing.T) {
 	require.Empty(t, op.requests)
 }
 
-func TestPushAndRevocationCarryNoProof(t *testing.T) {
+// A pushed request names the key by dpop_jkt; a revocation shows that it has it (RFC 9449 §5).
+func TestARevocationCarriesAProofAndAPushedRequestNone(t *testing.T) {
 	op := newFakeOP(t)
 	op.handle("/par", 201, "application/json", `{"request_uri":"urn:x"}`)
 	endpoint := op.endpoint().Bind(proofKey(t))
@@ -259,7 +260,7 @@ func TestPushAndRevocationCarryNoProof(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, endpoint.Revoke(background(), "t", "access_token"))
 	require.Empty(t, op.last("/par").Header.Get("DPoP"))
-	require.Empty(t, op.last("/revoke").Header.Get("DPoP"))
+	require.NotEmpty(t, op.last("/revoke").Header.Get("DPoP"))
 }
 
 func TestAnAPIIsCalledAgainForANonce(t *testing.T) {

@@ -84,12 +84,7 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 // tokenAt is token for an endpoint that configuration names, such as a machine
 // client's.
 func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
-	a, err := e.send(ctx, "token", target, form, "")
-	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
-		// The server refused the proof, not the grant, which it has not looked
-		// at (RFC 9449 §8): once more, with a new assertion.
-		a, err = e.send(ctx, "token", target, form, again.nonce)
-	}
+	a, err := e.sendProven(ctx, "token", target, form)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +96,17 @@ func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) 
 		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err}
 	}
 	return t, nil
+}
+
+// sendProven is send, once more where the server refused the proof for want of a
+// nonce (RFC 9449 §8): it has not looked at the rest. The second request has a new
+// assertion.
+func (e *endpoint) sendProven(ctx context.Context, name, target string, form url.Values) (*answer, error) {
+	a, err := e.send(ctx, name, target, form, "")
+	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
+		a, err = e.send(ctx, name, target, form, again.nonce)
+	}
+	return a, err
 }
 
 // target applies the provider's mTLS aliases when the client has a certificate.
@@ -178,17 +184,22 @@ func pushError(status int, err error) error {
 }
 
 // revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
-// refresh_token. Without a revocation endpoint there is nothing to do, and that
-// is no error.
+// refresh_token. A bound endpoint proves that it has the token's key, without ath,
+// since no access token is presented (RFC 9449 §4.2). Without a revocation
+// endpoint there is nothing to do, and that is no error.
 func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
 	m, err := e.provider.metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
 		return err
 	}
-	_, err = e.bind(nil).send(ctx, "revocation", e.target(m, "revocation_endpoint", m.RevocationEndpoint),
-		url.Values{"token": {token}, "token_type_hint": {hint}}, "")
+	_, err = e.sendProven(ctx, revocation, e.target(m, "revocation_endpoint", m.RevocationEndpoint),
+		url.Values{"token": {token}, "token_type_hint": {hint}})
 	return err
 }
+
+// revocation is the name of the endpoint whose 200 is a success whatever the body
+// says (RFC 7009 §2.2): an unknown token needs no revoking.
+const revocation = "revocation"
 
 // send is the one place where a form leaves for the provider. With a DPoP key
 // the request carries a proof, with the nonce given or else the server's
@@ -256,6 +267,10 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: outbound.RetryAfter(res.Header)}
 	if e.proof != nil {
 		failed.nonce = e.nonces.learn(req.URL, res.Header)
+	}
+	if name == revocation && res.StatusCode == http.StatusOK {
+		outbound.Discard(res)
+		return &answer{status: res.StatusCode, header: res.Header, received: time.Now()}, nil
 	}
 	body, err := outbound.ReadBody(res.Body)
 	if err != nil {

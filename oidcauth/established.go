@@ -10,17 +10,22 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
 
 // A login is what a completed authentication response established.
 type login struct {
 	answer *tokenAnswer
+	key    *jwt.ProofKey // what its tokens are bound to, nil for Bearer tokens
 	token  *idToken
 	extra  []byte // claims of userinfo and of other sources beyond the ID token's
 	user   *User
 	record record
 }
+
+// tokens are what the provider has to be told of when nobody will have them.
+func (l *login) tokens() tokenSet { return l.answer.tokens(l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
 // say.

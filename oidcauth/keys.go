@@ -139,6 +139,15 @@ func tryKeys(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer strin
 	return nil, errNoKey
 }
 
+// dropped reports whether the provider has taken the key with this kid out of its
+// set since issued: the set that is held, if any, was fetched after that, and no
+// key of it fits. Nothing is fetched.
+func (s *keySet) dropped(alg, kid string, issued time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys != nil && s.fetched.After(issued) && !slices.ContainsFunc(s.keys, func(k jwt.Key) bool { return k.Fits(alg, kid) })
+}
+
 // current returns the keys, fetched first when they are older than keysTTL;
 // attempt tells renewed what was seen.
 func (s *keySet) current(ctx context.Context) (keys []jwt.Key, attempt int, err error) {

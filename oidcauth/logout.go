@@ -4,21 +4,24 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/signet-go/signet/session"
 )
 
 const (
-	maxLogoutURL  = 4 << 10         // longer requests to the end_session_endpoint go as a form
-	logoutReturns = 5 * time.Minute // how long a return path waits for the provider
+	maxLogoutHeader = 4 << 10         // of a redirect to the end_session_endpoint; what is longer goes as a form
+	logoutReturns   = 5 * time.Minute // how long a return path waits for the provider
 )
 
 // Logout ends the browser's session here, revokes its tokens, and sends the browser to the provider's end_session_endpoint, if
-// there is one (RP-Initiated Logout §2); it comes back to the signed-out page. Each step may fail without stopping the next.
+// there is one (RP-Initiated Logout §2); it comes back to the signed-out page. Each step may fail without stopping the next. With
+// several Authenticators on one session.Manager, provider, log and hook are those of the one that made the session.
 // The caller has checked that the user wants it: protect the route with http.CrossOriginProtection, as the logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, "/") })
@@ -37,16 +40,18 @@ func (a *Authenticator) serveLogout(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
 		return
 	}
-	returnTo := "/"
-	if r.ContentLength != 0 && r.Header.Get("Content-Type") != "" {
-		form, problem := formOf(w, r)
-		if problem != nil {
-			a.fail(w, r, problem)
-			return
-		}
-		returnTo = a.returnTo(form.Get("return_to"))
+	a.logout(w, r, a.returnTo(postedReturn(w, r)))
+}
+
+// postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body holds none that can be read, or
+// several. Nothing in a body is a reason not to sign out (RP-Initiated Logout §2), so that errors are no matter.
+func postedReturn(w http.ResponseWriter, r *http.Request) string {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	_ = r.ParseMultipartForm(maxForm) // also urlencoded; in memory, since no more is read than fits there
+	if values := r.PostForm["return_to"]; len(values) == 1 {
+		return values[0]
 	}
-	a.logout(w, r, returnTo)
+	return ""
 }
 
 // askLogout shows the confirmation page. Its form needs an Origin header, which browsers send as null under no-referrer.
@@ -59,32 +64,40 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 	a.writePage(w, http.StatusOK, "logout.html", p)
 }
 
-// logout takes the steps of Logout.
+// logout takes the steps of Logout: for the provider that made the session, whichever route was used.
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
-	p, idToken := a.previousLogin(s, nil), idTokenIn(s)
+	nobody := errors.Is(s.Load(), session.ErrNoSession)
+	p := a.previousLogin(s, nil)
 	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. A session that was
 	// revoked meanwhile, as by "sign me out everywhere", has these.
 	if s.Sync(ctx) == nil {
-		p, idToken = a.previousLogin(s, nil), idTokenIn(s)
+		p = a.previousLogin(s, nil)
 	}
-	// 1. Here.
+	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
+	// site's, which Lax cookies don't come with, and leaves logins under way alone.
 	a.destroy(ctx, s)
 	a.forgetLoops(w, r)
-	a.expireTransactions(w, r)
-	if p != nil {
-		a.ended(ctx, p.user, LogoutByUser)
+	if !nobody {
+		a.expireTransactions(w, r)
 	}
-	if p != nil && p.mine {
-		// 2. The tokens.
-		a.revokeTokens(ctx, p.refresh, p.access...)
-	} else {
-		idToken = "" // another provider's hint is none of this one's business
-	}
-	// 3. At the provider.
 	a.protectAnswer(w)
-	target, params := a.endSession(ctx, idToken)
+	if p == nil { // nobody was signed in here, and may be at the provider
+		a.leave(w, r, "", returnTo)
+		return
+	}
+	p.owner.ended(ctx, p.user, LogoutByUser)
+	// 2. The tokens.
+	p.owner.revokeTokens(ctx, p.tokens)
+	// 3. At the provider.
+	p.owner.leave(w, r, p.idToken, returnTo)
+}
+
+// leave sends the browser on to sign out at the provider, where that has an endpoint for it, and to returnTo in the end.
+func (a *Authenticator) leave(w http.ResponseWriter, r *http.Request, idToken, returnTo string) {
+	clearAhead(w)
+	target, params := a.endSession(r.Context(), idToken)
 	if target == nil {
 		a.answerLogout(w, r, a.localTarget(returnTo))
 		return
@@ -93,13 +106,13 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	a.sendToProvider(w, r, target, params)
 }
 
-// idTokenIn returns the ID token that s holds, or "".
-func idTokenIn(s *session.Session) string {
-	token, _ := s.Token(idTokenName)
-	return token
+// clearAhead has the browser forget the pages that it fetched or rendered ahead for who was signed in before: neither no-store nor
+// a changed cookie keeps it from showing them. Cookies are not cleared: browsers would clear those of the whole site.
+func clearAhead(w http.ResponseWriter) {
+	w.Header().Add("Clear-Site-Data", `"prefetchCache", "prerenderCache"`)
 }
 
-// expireTransactions drops logins under way: whoever signs out does not mean to come back through an old tab.
+// expireTransactions drops the browser's logins under way.
 func (a *Authenticator) expireTransactions(w http.ResponseWriter, r *http.Request) {
 	for _, t := range a.pendingTransactions(r) {
 		a.expireTransaction(w, t.name)
@@ -128,19 +141,19 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 	params.Set("client_id", a.config.ClientID)
 	params.Set("post_logout_redirect_uri", a.origin+a.prefix+"signed-out")
 	params.Set("state", randomText())
-	if idToken != "" {
+	if a.verifier.knownStill(idToken) {
 		params.Set("id_token_hint", idToken)
 	}
 	return target, params
 }
 
-// sendToProvider sends the browser on: by redirect, or by a form with a button where the URL would be too long for some
+// sendToProvider sends the browser on: by redirect, or by a form with a button where the redirect would be too long for some
 // server on the way. The endpoint may have a query of its own, which stays in its URL.
 func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
 	get, query := *target, target.Query()
 	maps.Copy(query, params)
 	get.RawQuery = query.Encode()
-	if len(get.String()) <= maxLogoutURL || hasFetchMetadata(r) && !isTopLevel(r) {
+	if a.redirectSize(w, r, get.String()) <= maxLogoutHeader || hasFetchMetadata(r) && !isTopLevel(r) {
 		a.answerLogout(w, r, get.String())
 		return
 	}
@@ -150,6 +163,28 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 	}
 	w.Header().Set("Referrer-Policy", "same-origin")
 	a.writePage(w, http.StatusOK, "leave.html", page{Action: target.String(), Fields: fields})
+}
+
+// serverLines are what net/http adds to the header of a redirect: status line, Date, Content-Length, Connection, the last line end.
+const serverLines = "HTTP/1.1 303 See Other\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
+
+// redirectSize is the size of the whole header of a redirect to target: proxies have one buffer for all of it, often of a memory
+// page. The session's own cookies, which leave with the first byte, are counted by what the request brought.
+func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, target string) int {
+	size := len(serverLines) + len("Location: \r\n") + len(target) + len("Vary: Cookie\r\n")
+	for name, values := range w.Header() {
+		for _, value := range values {
+			size += len(name) + len(": \r\n") + len(value)
+		}
+	}
+	c := a.sessions.Config()
+	for _, cookie := range r.Cookies() {
+		if chunk, ours := strings.CutPrefix(cookie.Name, a.sessions.CookieName()); ours && (chunk == "" || chunk[0] == '.') {
+			gone := http.Cookie{Name: cookie.Name, Path: c.CookiePath, Domain: c.CookieDomain, MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+			size += len("Set-Cookie: \r\n") + len(gone.String())
+		}
+	}
+	return size
 }
 
 // answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site.

@@ -58,6 +58,10 @@ type metadata struct {
 	// all of theirs.
 	ScopesSupported []string
 
+	// RevocationAuthMethods are those that the revocation endpoint lists; nil when
+	// it lists none. Where ours is missing, nothing is sent.
+	RevocationAuthMethods []string
+
 	// SigningAlgs is id_token_signing_alg_values_supported, for messages only.
 	SigningAlgs []string
 
@@ -104,6 +108,7 @@ func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
 	}
 	// These only make messages better: a wrong type is as good as silence.
 	m.TokenEndpointAuthMethods, _ = o.Texts("token_endpoint_auth_methods_supported")
+	m.RevocationAuthMethods, _ = o.Texts("revocation_endpoint_auth_methods_supported")
 	m.ScopesSupported, _ = o.Texts("scopes_supported")
 	m.SigningAlgs, _ = o.Texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.Texts("dpop_signing_alg_values_supported")
@@ -190,13 +195,18 @@ func (m *metadata) alias(name, endpoint string) string {
 }
 
 // lacksAuthMethod reports whether the provider lists its client authentication
-// methods and leaves this one out. Silence means client_secret_basic (Discovery
-// §3), but providers forget the list: silence is no evidence here.
+// methods and leaves this one out.
 func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
+	return lacksAuthMethod(m.TokenEndpointAuthMethods, method)
+}
+
+// lacksAuthMethod reports whether a list of an endpoint's client authentication
+// methods leaves this one out. Silence means client_secret_basic (Discovery §3,
+// RFC 8414 §2), but providers forget the list: silence is no evidence here.
+func lacksAuthMethod(listed []string, method AuthMethod) bool {
 	names := []string{string(method)}
 	if method == TLSClientAuth {
 		names = append(names, "self_signed_tls_client_auth") // the same on the wire (RFC 8705 §2.2)
 	}
-	return len(m.TokenEndpointAuthMethods) > 0 &&
-		!slices.ContainsFunc(names, func(n string) bool { return slices.Contains(m.TokenEndpointAuthMethods, n) })
+	return len(listed) > 0 && !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(listed, n) })
 }

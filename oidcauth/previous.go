@@ -9,13 +9,13 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A previous login is what a new one takes the place of.
+// A previous login is what a new one takes the place of, or a logout ends.
 type previous struct {
 	user    *User
-	same    bool // it is of the same issuer and subject as the new one
-	refresh string
-	access  []string
-	mine    bool // this Authenticator made it, so that its endpoint can revoke the tokens
+	same    bool           // it is of the same issuer and subject as the new one
+	owner   *Authenticator // the one that made it: its provider, log and hooks are those of the session
+	tokens  tokenSet
+	idToken string
 }
 
 // previousLogin reads what the browser's session holds before a login replaces it.
@@ -24,21 +24,31 @@ func (a *Authenticator) previousLogin(s *session.Session, next *User) *previous 
 	if err != nil {
 		return nil
 	}
-	p := &previous{user: id.user().clone(), mine: id.record.Provider == a.key}
+	p := &previous{user: id.user().clone(), owner: a.ownerOf(id), tokens: tokensIn(s, id)}
 	p.same = next != nil && p.user.Issuer == next.Issuer && p.user.Subject == next.Subject
-	p.refresh, p.access = tokensIn(s, &id.record)
+	p.idToken, _ = s.Token(idTokenName)
 	return p
 }
 
+// ownerOf is the Authenticator that made id's login: a itself, or one that shares its sessions.
+func (a *Authenticator) ownerOf(id *identity) *Authenticator {
+	if id.record.Provider == a.key {
+		return a
+	}
+	return siblingsOf(a.sessions).find(id.record.Provider) // never nil: identityOf knows it
+}
+
 // tokensIn returns the tokens that s holds.
-func tokensIn(s *session.Session, rec *record) (refresh string, access []string) {
-	refresh, _ = s.Token(refreshTokenName)
-	for _, g := range rec.Access {
+func tokensIn(s *session.Session, id *identity) tokenSet {
+	var t tokenSet
+	t.refresh, _ = s.Token(refreshTokenName)
+	for _, g := range id.record.Access {
 		if token, ok := s.Token(accessTokenName + g.Name); ok {
-			access = append(access, token)
+			t.access = append(t.access, token)
 		}
 	}
-	return refresh, access
+	t.key, _ = id.proof() // without a key that can be read, they are revoked as bearer tokens
+	return t
 }
 
 // renew ends the browser's session and begins another. What the application keeps in it goes over when it was nobody's or the same
@@ -62,10 +72,8 @@ func (a *Authenticator) endPrevious(ctx context.Context, p *previous) {
 	if p == nil || p.same {
 		return
 	}
-	a.ended(ctx, p.user, LogoutReplaced)
-	if p.mine {
-		a.revokeTokens(ctx, p.refresh, p.access...)
-	}
+	p.owner.ended(ctx, p.user, LogoutReplaced)
+	p.owner.revokeTokens(ctx, p.tokens)
 }
 
 // ended tells log and hook that a session ended.

@@ -1,8 +1,10 @@
 package oidcauth_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,4 +130,130 @@ func TestALogoutRevokesTheTokensOfASessionThatJustEnded(t *testing.T) {
 	answer := w.send(w.cookies(), "/everywhere")
 	require.Contains(t, answer.Header().Get("Location"), "id_token_hint=")
 	require.Len(t, w.revoked(), 2, "refresh and access token")
+}
+
+// Some providers answer 200 with an error for a token that they don't know, which is what a revocation wants.
+func TestA200OfTheRevocationEndpointIsASuccessWhateverItSays(t *testing.T) {
+	for name, body := range map[string]string{
+		"nothing": "", "an error": `{"error":"invalid_token"}`, "text": "gone", "half of an object": `{"a":`,
+		"two megabytes": strings.Repeat("x", 2<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTokenWorld(t)
+			w.signIn()
+			w.provider.Intercept(oidcauthtest.Revocation, oidcauthtest.Reply(http.StatusOK, "application/json", body))
+			require.Equal(t, http.StatusSeeOther, w.postLogout(w.cookies()).Code)
+			require.Len(t, w.revoked(), 2)
+			require.NotContains(t, w.log.String(), "token not revoked")
+		})
+	}
+}
+
+func TestAnErrorOfTheRevocationEndpointIsAFailure(t *testing.T) {
+	for name, status := range map[string]int{"400": 400, "401": 401, "403": 403, "503": 503, "a redirect": 302} {
+		t.Run(name, func(t *testing.T) {
+			w := newTokenWorld(t)
+			w.signIn()
+			w.provider.Intercept(oidcauthtest.Revocation, oidcauthtest.Reply(status, "application/json", `{"error":"invalid_request"}`))
+			require.Equal(t, http.StatusSeeOther, w.postLogout(w.cookies()).Code)
+			require.Equal(t, 2, strings.Count(w.log.String(), `level=WARN msg="token not revoked"`))
+		})
+	}
+}
+
+// A provider may take the access tokens with the refresh token, and then not know them any more.
+func TestAnAccessTokenThatWentWithItsRefreshTokenIsNoFailure(t *testing.T) {
+	inEachMode(t, func(t *testing.T, w *world) {
+		isRefresh := func(r *http.Request) bool { return r.PostFormValue("token_type_hint") == "refresh_token" }
+		unknown := oidcauthtest.OAuthError(http.StatusBadRequest, "invalid_request")
+		w.provider.Intercept(oidcauthtest.Revocation, oidcauthtest.When(func(r *http.Request) bool { return !isRefresh(r) }, unknown))
+		require.Equal(t, http.StatusSeeOther, w.postLogout(w.cookies()).Code)
+		sent := w.provider.Requests(oidcauthtest.Revocation)
+		require.Len(t, sent, 2)
+		require.Equal(t, "refresh_token", sent[0].Form.Get("token_type_hint"), "it comes first")
+		require.NotContains(t, w.log.String(), `level=WARN msg="token not revoked"`)
+
+		time.Sleep(time.Second)
+		w.browser.ClearCookies()
+		w.signIn()
+		w.provider.Intercept(oidcauthtest.Revocation, unknown)
+		w.postLogout(w.cookies())
+		require.Equal(t, 2, strings.Count(w.log.String(), `level=WARN msg="token not revoked"`), "nothing was taken back: both are failures")
+	})
+}
+
+func TestTokensAreNotSentWhereTheEndpointTakesNoClientLikeUs(t *testing.T) {
+	for name, row := range map[string]struct {
+		listed any
+		sent   int
+	}{
+		"no list":             {nil, 2},
+		"an empty list":       {[]string{}, 2},
+		"a list with ours":    {[]string{"private_key_jwt", "client_secret_basic"}, 2},
+		"a list without ours": {[]string{"private_key_jwt", "client_secret_post"}, 0},
+		"a list of none":      {[]string{"none"}, 0},
+		"a text for a list":   {"client_secret_post", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTokenWorld(t)
+			w.provider.BendMetadata(func(doc *oidcauthtest.Object) {
+				if row.listed != nil {
+					doc.Set("revocation_endpoint_auth_methods_supported", row.listed)
+				}
+			})
+			w.signIn()
+			require.Equal(t, http.StatusSeeOther, w.postLogout(w.cookies()).Code)
+			require.Len(t, w.revoked(), row.sent)
+			require.NotContains(t, w.log.String(), "token not revoked")
+			lines := strings.Count(w.log.String(), `level=INFO msg="tokens left to expire"`)
+			require.Equal(t, row.sent == 0, lines == 1, "one line, and only where nothing was sent")
+		})
+	}
+}
+
+func TestRevocationsOfBoundTokensProveTheirKey(t *testing.T) {
+	for name, mode := range modes {
+		for _, nonces := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, nonces %v", name, nonces), func(t *testing.T) {
+				w := newDPoPWorld(t, nonces, mode)
+				w.signIn()
+				key := w.thumbprints(oidcauthtest.TokenEndpoint)
+				require.Len(t, key, 1)
+				// As Keycloak's policy for bound tokens does.
+				refused := oidcauthtest.OAuthError(http.StatusBadRequest, "invalid_request")
+				w.provider.Intercept(oidcauthtest.Revocation,
+					oidcauthtest.When(func(r *http.Request) bool { return r.Header.Get("DPoP") == "" }, refused))
+				require.Equal(t, http.StatusSeeOther, w.postLogout(w.cookies()).Code)
+				require.Equal(t, key, w.thumbprints(oidcauthtest.Revocation), "the key of the session")
+				for _, r := range w.provider.Requests(oidcauthtest.Revocation) {
+					_, claims := proofOf(t, &http.Request{Header: r.Header})
+					require.Equal(t, "POST", claims["htm"])
+					require.Equal(t, w.provider.URL(oidcauthtest.Revocation), claims["htu"])
+					require.NotContains(t, claims, "ath", "no access token is presented")
+				}
+				require.NotContains(t, w.log.String(), "token not revoked")
+			})
+		}
+	}
+}
+
+// The nonce that the server asks for is in the proof of the second try.
+func TestARevocationIsSentOnceMoreForANonce(t *testing.T) {
+	w := newDPoPWorld(t, false)
+	w.signIn()
+	w.provider.Intercept(oidcauthtest.Revocation, oidcauthtest.Times(1, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("DPoP-Nonce", "fresh")
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusBadRequest)
+			_, _ = rw.Write([]byte(`{"error":"use_dpop_nonce"}`))
+		})
+	}))
+	w.postLogout(w.cookies())
+	sent := w.provider.Requests(oidcauthtest.Revocation)
+	require.Len(t, sent, 3)
+	_, claims := proofOf(t, &http.Request{Header: sent[1].Header})
+	require.Equal(t, "fresh", claims["nonce"])
+	require.Equal(t, sent[0].Form.Get("token"), sent[1].Form.Get("token"))
+	require.NotContains(t, w.log.String(), "token not revoked")
 }

@@ -287,3 +287,18 @@ func asTokenError(reason string, err error) error {
 	}
 	return &tokenError{Reason: reason, Err: err}
 }
+
+// knownStill reports whether the provider may know an ID token that was verified
+// before: not one whose key has left its set, which many refuse as a hint, and the
+// logout with it.
+func (v *verifier) knownStill(idToken string) bool {
+	if idToken == "" {
+		return false
+	}
+	jws, err := jwt.Parse(idToken)
+	if err != nil {
+		return false
+	}
+	issued, _, _ := jws.Payload.Date("iat")
+	return !v.keys.dropped(v.alg, jws.KeyID(), issued)
+}

@@ -76,6 +76,12 @@ func adviceOnAlg(got string) string {
 	return "; if the provider is meant to sign with that, set Config.SigningAlg"
 }
 
+// KeyID returns kid, "" where the token has none.
+func (t *JWS) KeyID() string {
+	kid, _ := t.header.Text("kid")
+	return kid
+}
+
 // CheckHeader accepts a header with exactly this algorithm, without extensions
 // that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
 // of token: types lists the explicit types that are welcome besides JWT (RFC
