@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -89,7 +88,7 @@ var errNoKey = errors.New("no key of the provider verifies the signature")
 
 // verify returns the payload of a signed token, if a key of the provider made
 // the signature; owned says whether a key that is published for an issuer may
-// have. A token that no key verifies causes one refetch, when the brake allows
+// have. The keys that the token's kid names are tried first. A token that no key verifies causes one refetch, when the brake allows
 // it: the provider may have changed its keys a moment ago. The error is errNoKey
 // when the token is at fault and an *UnavailableError when the keys can't be
 // had.
@@ -98,40 +97,74 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why pur
 	if err != nil {
 		return nil, err
 	}
-	if payload, err := tryKeys(jws, keys, owned); err == nil {
+	candidates := candidatesFor(jws, keys, owned)
+	if payload, err := tryKeys(jws, candidates.named); err == nil {
 		return payload, nil
+	}
+	// Anybody can send a logout token: the brake comes before further work for it.
+	if why != forLogout {
+		if payload, err := tryKeys(jws, candidates.others); err == nil {
+			return payload, nil
+		}
 	}
 	fresh, err := s.renewed(ctx, seen, why)
 	if errors.Is(err, errBraked) {
-		return nil, braked(jws, keys, why)
+		return nil, candidates.braked(why)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return tryKeys(jws, fresh, owned)
+	candidates = candidatesFor(jws, fresh, owned)
+	return tryKeys(jws, append(candidates.named, candidates.others...))
+}
+
+// maxOtherKeys bounds how many keys are tried that a token doesn't name.
+const maxOtherKeys = 8
+
+// candidates are the keys that may have made a signature.
+type candidates struct {
+	// named have the token's kid, or no kid is there to compare: kids are neither
+	// unique nor always there. Their number is bounded by maxKeys.
+	named []jwt.Key
+
+	// others have another kid and are right in all else. The kid is a hint (RFC 7515
+	// §4.1.4), and some providers go on to give that of a key which they no longer
+	// sign with.
+	others []jwt.Key
+}
+
+// candidatesFor finds the keys that may have signed jws; owned says whether one
+// that is published for an issuer may have.
+func candidatesFor(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer string) bool) (c candidates) {
+	header := jws.Signatures[0].Header
+	for _, k := range keys {
+		switch {
+		case !k.Fits(header.Algorithm, "") || !owned(k.Issuer):
+		case k.Fits(header.Algorithm, header.KeyID):
+			c.named = append(c.named, k)
+		case len(c.others) < maxOtherKeys:
+			c.others = append(c.others, k)
+		}
+	}
+	return c
 }
 
 // braked is the verdict on a token that no key verifies while nobody may look
 // for new ones: strangers press the brake with forged tokens. Somebody who signs
 // in can do so again, so his token is refused; a logout token that is refused
-// never comes again, so one that names a key which is not known has to wait.
-func braked(jws *jose.JSONWebSignature, keys []jwt.Key, why purpose) error {
-	header := jws.Signatures[0].Header
-	known := slices.ContainsFunc(keys, func(k jwt.Key) bool { return k.Fits(header.Algorithm, header.KeyID) })
-	if known || why != forLogout {
+// never comes again, so one that a key may have signed which was not tried has to
+// wait.
+func (c candidates) braked(why purpose) error {
+	judged := len(c.named) > 0 && len(c.others) == 0
+	if judged || why != forLogout {
 		return errNoKey
 	}
 	return &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}
 }
 
-// tryKeys verifies with every key that fits, since kids are neither unique nor
-// always there. Their number is bounded by maxKeys.
-func tryKeys(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer string) bool) ([]byte, error) {
-	header := jws.Signatures[0].Header
+// tryKeys verifies with each of these keys.
+func tryKeys(jws *jose.JSONWebSignature, keys []jwt.Key) ([]byte, error) {
 	for _, k := range keys {
-		if !k.Fits(header.Algorithm, header.KeyID) || !owned(k.Issuer) {
-			continue
-		}
 		if payload, err := jws.Verify(k.Public); err == nil {
 			return payload, nil
 		}
