@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
