@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -186,12 +185,15 @@ func (r *attempt) form() url.Values {
 	return form
 }
 
-// errOtherUser means that a refresh brought an ID token that is not of the login.
+// errOtherUser means that a refresh brought an ID token with which the session
+// can't go on.
 var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this login")
 
-// verify holds Core §12.2 for the ID token of a refresh, if there is one. Without
-// keys to verify it the new tokens are good all the same, and the claims stay what
-// they were.
+// verify holds Core §12.2 for the ID token of a refresh, if there is one. One that
+// is of another login ends the session, and so does one that the provider can't
+// have signed. Without keys to verify it, or with any other flaw, the new tokens
+// are good all the same, and the claims stay what they were: §12.2 asks no more,
+// but the FAPI profiles do.
 func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 	if answer.IDToken == "" {
 		return nil
@@ -200,17 +202,17 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		Issuer: r.login.Issuer, Subject: r.login.Subject, Nonce: r.nonce,
 		IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
 	})
-	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
-		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", slog.String("issuer", r.auth.config.Issuer), logtext.Reason(err))
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		r.idToken = t
+		if r.otherSID() {
+			r.takeSID(ctx)
+		}
+	case errors.Is(err, errOtherLogin), errors.Is(err, errForged), r.auth.config.Advanced.FAPI:
 		r.dropped = answer
 		return fmt.Errorf("%w: %w", errOtherUser, err)
-	}
-	r.idToken = t
-	if r.otherSID() {
-		r.takeSID(ctx)
+	case r.flaws.allow(r.session.ID()):
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", r.attributes(err)...)
 	}
 	return nil
 }
@@ -225,9 +227,12 @@ func (r *attempt) takeSID(ctx context.Context) {
 	if r.record.SIDs < maxSIDs {
 		err = r.auth.recordSID(ctx, &User{Issuer: r.idToken.Issuer, SessionID: r.idToken.SID}, r.idToken.IssuedAt)
 	}
-	if err != nil {
-		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", slog.String("issuer", r.auth.config.Issuer), logtext.Reason(err))
-		r.idToken = nil
+	if err == nil {
+		return
+	}
+	r.idToken = nil
+	if r.flaws.allow(r.session.ID()) {
+		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", r.attributes(err)...)
 	}
 }
 

@@ -172,10 +172,17 @@ var bends = map[string]func(*oidcauthtest.Token){
 	"another audience":   func(t *oidcauthtest.Token) { t.Claims.Set("aud", "other") },
 	"another azp":        func(t *oidcauthtest.Token) { t.Claims.Set("azp", "other") },
 	"another nonce":      func(t *oidcauthtest.Token) { t.Claims.Set("nonce", "another") },
-	"an older iat":       func(t *oidcauthtest.Token) { t.Claims.Set("iat", time.Now().Add(-time.Hour).Unix()) },
 	"a broken signature": func(t *oidcauthtest.Token) { t.FlipSignature() },
 	"no signature":       func(t *oidcauthtest.Token) { t.Unsign("none") },
-	"another at_hash":    func(t *oidcauthtest.Token) { t.Claims.Set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA") },
+	"another algorithm":  func(t *oidcauthtest.Token) { t.SignWith(oidcauthtest.ForeignKey("ES256")) },
+	"another subject that can't be verified": func(t *oidcauthtest.Token) {
+		t.SignWith(oidcauthtest.ForeignKey("RS256"))
+		t.Claims.Set("sub", "alice1")
+	},
+	"another subject that is expired": func(t *oidcauthtest.Token) {
+		t.Claims.Set("exp", 1)
+		t.Claims.Set("sub", "alice1")
+	},
 }
 
 func TestARefreshThatBringsAnotherUserEndsTheSession(t *testing.T) {

@@ -35,6 +35,8 @@ var (
 	NewVerifier         = newVerifier
 	ParseTokenAnswer    = parseTokenAnswer
 	ErrNoAuthTime       = errNoAuthTime
+	ErrOtherLogin       = errOtherLogin
+	ErrForged           = errForged
 )
 
 const (

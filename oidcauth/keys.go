@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -63,6 +64,7 @@ type purpose string
 
 const (
 	forLogin    purpose = "login"
+	forRefresh  purpose = "refresh" // a key set that lags behind must not cost logins their refetch
 	forLogout   purpose = "logout"
 	forResponse purpose = "response" // JARM: whoever starts a login can send one
 )
@@ -70,7 +72,7 @@ const (
 // newKeySet returns an empty set: the first token that needs a key fetches it.
 func newKeySet(p *provider) *keySet {
 	s := &keySet{provider: p, brakes: map[purpose]*brake{}}
-	for _, why := range []purpose{forLogin, forLogout, forResponse} {
+	for _, why := range []purpose{forLogin, forRefresh, forLogout, forResponse} {
 		s.brakes[why] = &brake{burst: 5, interval: brakeInterval}
 	}
 	return s
@@ -86,6 +88,10 @@ var errBraked = errors.New("no known key verifies the signature, and the keys we
 // errNoKey says that the provider's keys are known and none of them made the
 // signature.
 var errNoKey = errors.New("no key of the provider verifies the signature")
+
+// errUnknownKey is an errNoKey whose token names a key that is not among them, or
+// none.
+var errUnknownKey = fmt.Errorf("%w, and it names none that is published", errNoKey)
 
 // verify returns the payload of a signed token, if a key of the provider made
 // the signature; owned says whether a key that is published for an issuer may
@@ -116,7 +122,16 @@ func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why pur
 		return nil, err
 	}
 	candidates = candidatesFor(jws, fresh, owned)
-	return tryKeys(jws, append(candidates.named, candidates.others...))
+	payload, err := tryKeys(jws, append(candidates.named, candidates.others...))
+	if err != nil && !publishes(fresh, jws.Signatures[0].Header.KeyID) {
+		err = errUnknownKey
+	}
+	return payload, err
+}
+
+// publishes reports whether one of keys has this kid.
+func publishes(keys []jwt.Key, kid string) bool {
+	return kid != "" && slices.ContainsFunc(keys, func(k jwt.Key) bool { return k.Named(kid) })
 }
 
 // maxOtherKeys bounds how many keys are tried that a token doesn't name.
@@ -157,7 +172,7 @@ func candidatesFor(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer
 // wait.
 func (c candidates) braked(why purpose) error {
 	judged := len(c.named) > 0 && len(c.others) == 0
-	if judged || why != forLogout {
+	if why != forRefresh && (judged || why != forLogout) {
 		return errNoKey
 	}
 	return &UnavailableError{RetryAfter: brakeInterval, Err: errBraked}

@@ -61,6 +61,9 @@ type tokens struct {
 	// dead are the sessions that only a new login helps.
 	dead *deadGrants
 
+	// flaws says when a session's ID tokens that are not kept are logged.
+	flaws sparing
+
 	// running counts the flights, for a shutdown to wait for.
 	running tally
 }

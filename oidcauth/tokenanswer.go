@@ -28,7 +28,7 @@ type tokenAnswer struct {
 	TokenType string
 
 	// RefreshToken is "" when the answer has none: a refresh then keeps the old
-	// one (RFC 6749 §6).
+	// one (RFC 6749 §6). It goes into forms only, and so may hold spaces.
 	RefreshToken string
 
 	// IDToken is not verified yet. It is "" when the answer has none.
@@ -58,7 +58,7 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	var errs [5]error
 	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
 	t.TokenType, errs[1] = tokenType(o, dpop)
-	t.RefreshToken, errs[2] = credential(o, "refresh_token")
+	t.RefreshToken, errs[2] = refreshToken(o)
 	t.IDToken, errs[3] = credential(o, "id_token")
 	t.Expiry, errs[4] = expiresIn(o, received)
 	if err := cmp.Or(errs[:]...); err != nil {
@@ -89,6 +89,17 @@ func credential(o strictjson.Object, name string) (string, error) {
 		return "", fmt.Errorf("%s: expected visible ASCII characters only", name)
 	}
 	return s, nil
+}
+
+// refreshToken returns the refresh token, printable ASCII with spaces (RFC 6749
+// appendix A.17). One that is lost over a space can't be had again: the token that
+// it replaces may be spent.
+func refreshToken(o strictjson.Object) (string, error) {
+	s, err := o.Text("refresh_token")
+	if err == nil && strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		err = errors.New("refresh_token: expected printable ASCII characters only")
+	}
+	return s, err
 }
 
 // tokenType compares token_type, which has no case (RFC 6749 §5.1), with the

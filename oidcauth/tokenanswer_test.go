@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,6 +36,10 @@ func TestTokenAnswers(t *testing.T) {
 		{"an access token with a line end is refused", `{"access_token":"a\r\nX: y","token_type":"Bearer"}`, false},
 		{"an access token with a space is refused", `{"access_token":"a b","token_type":"Bearer"}`, false},
 		{"an access token beyond ASCII is refused", `{"access_token":"é","token_type":"Bearer"}`, false},
+		{"a refresh token with a line end is refused", `{` + base + `,"refresh_token":"a\r\nb"}`, false},
+		{"a refresh token with DEL is refused", `{` + base + `,"refresh_token":"a\u007f"}`, false},
+		{"a refresh token beyond ASCII is refused", `{` + base + `,"refresh_token":"é"}`, false},
+		{"an ID token with a space is refused", `{` + base + `,"id_token":"a.b .c"}`, false},
 		{"a refresh token that is an object is refused", `{` + base + `,"refresh_token":{}}`, false},
 		{"an ID token that is a list is refused", `{` + base + `,"id_token":["a.b.c"]}`, false},
 		{"another case of a name doesn't count", `{"Access_Token":"at","token_type":"Bearer"}`, false},
@@ -57,6 +62,15 @@ func TestTokenAnswers(t *testing.T) {
 			require.Equal(t, "Bearer", answer.TokenType)
 			require.Empty(t, answer.RefreshToken)
 		})
+	}
+}
+
+// It goes into forms only, which can carry a space.
+func TestARefreshTokenMayHoldSpaces(t *testing.T) {
+	for _, token := range []string{"a b", " a", "a ", `a"\\b`, "~!"} {
+		answer, err := oidcauth.ParseTokenAnswer(fmt.Appendf(nil, `{"access_token":"at","token_type":"Bearer","refresh_token":%q}`, token), time.Now(), false)
+		require.NoError(t, err)
+		require.Equal(t, token, answer.RefreshToken)
 	}
 }
 
@@ -98,4 +112,18 @@ func TestTokenAnswersDoNotPrintTheirTokens(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 		require.NotContains(t, fmt.Sprintf(verb, answer), "secret")
 	}
+}
+
+func TestARefreshTokenWithSpacesIsKeptAndSentAsItCame(t *testing.T) {
+	inEachMode(t, func(t *testing.T, w *world) {
+		var came string
+		w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) {
+			came = a.Text("refresh_token") + " and more"
+			a.Set("refresh_token", came)
+		})
+		w.token("?force")
+		want := came
+		w.send(w.cookies(), "/token?force") // which the provider does not know any more
+		require.Equal(t, want, w.provider.Last(oidcauthtest.TokenEndpoint).Form.Get("refresh_token"))
+	})
 }

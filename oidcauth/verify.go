@@ -126,7 +126,7 @@ type loginExpectation struct {
 // login verifies the ID token of a code exchange. The error is a *tokenError or
 // an *UnavailableError.
 func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
-	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken)
+	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {
 		return nil, err
 	}
@@ -174,46 +174,8 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 	return nil
 }
 
-// A refreshExpectation is what the login's ID token said, for comparison with
-// that of a refresh.
-type refreshExpectation struct {
-	// Subject and Nonce are the login's, and so is Issuer, which matters where a
-	// provider has several.
-	Issuer, Subject, Nonce string
-
-	// IssuedAt is the iat of the login's ID token, by the provider's clock.
-	IssuedAt time.Time
-
-	// AccessToken is the new one; at_hash is compared with it.
-	AccessToken string
-}
-
-// refresh verifies the ID token of a refresh (Core §12.2): the same person,
-// from the same provider, for the same client. auth_time is not taken over, so
-// that a refresh freshens nothing. The error is as login's.
-func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectation) (*idToken, error) {
-	t, claims, err := v.idToken(ctx, raw, 0, want.AccessToken)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case t.Subject != want.Subject:
-		err = errors.New("sub: expected the one of the login, got another")
-	case v.issuers.many() && t.Issuer != want.Issuer:
-		err = errors.New("iss: expected the one of the login, got another tenant's")
-	case claims.Present("nonce") && !equalText(t.Nonce, want.Nonce):
-		err = errors.New("nonce: expected the one of the login, got another")
-	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
-		err = fmt.Errorf("iat: %v before the login's", want.IssuedAt.Sub(t.IssuedAt).Round(time.Second))
-	}
-	if err != nil {
-		return nil, refuseIDToken(err)
-	}
-	return t, nil
-}
-
 // idToken holds what login and refresh have in common.
-func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string) (*idToken, strictjson.Object, error) {
+func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string, why purpose) (*idToken, strictjson.Object, error) {
 	// What needs no key comes first, so that nonsense costs neither
 	// cryptography nor a fetch.
 	jws, err := jwt.Open(raw, v.decryption)
@@ -229,8 +191,8 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	if err != nil {
 		return nil, strictjson.Object{}, refuseIDToken(err)
 	}
-	if err := v.signature(ctx, jws, forLogin); err != nil {
-		return nil, strictjson.Object{}, asTokenError("ID token refused", err)
+	if err := v.signature(ctx, jws, why); err != nil {
+		return nil, strictjson.Object{}, asTokenError(idTokenRefused, err)
 	}
 	// The payload was taken apart before, from the very bytes that are signed:
 	// go-oidc decodes the same segments.
@@ -275,9 +237,12 @@ func (t *idToken) readContext(claims strictjson.Object) (err error) {
 	return err
 }
 
-// refuseIDToken gives every refusal of an ID token the same reason: which check
-// failed is for the log.
-func refuseIDToken(err error) error { return &tokenError{Reason: "ID token refused", Err: err} }
+// idTokenRefused is the reason of every refusal of an ID token: which check failed
+// is for the log.
+const idTokenRefused = "ID token refused"
+
+// refuseIDToken gives err that reason.
+func refuseIDToken(err error) error { return &tokenError{Reason: idTokenRefused, Err: err} }
 
 // asTokenError leaves an *UnavailableError alone: the keys are missing, and the
 // token may be good.

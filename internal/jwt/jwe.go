@@ -27,22 +27,31 @@ var (
 // decryption keys. What was encrypted must be a signed token: encryption with a
 // public key says nothing about who wrote it (Core §10.2).
 func Open(raw string, decryption []crypto.PrivateKey) (*JWS, error) {
+	signed, err := signedIn(raw, decryption)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(signed)
+}
+
+// signedIn returns the token that Open takes apart.
+func signedIn(raw string, decryption []crypto.PrivateKey) (string, error) {
 	if len(decryption) > 0 && len(raw) <= MaxToken && strings.Count(raw, ".") == 4 {
 		return decrypt(raw, decryption)
 	}
-	return Parse(raw)
+	return raw, nil
 }
 
 // decrypt opens an encrypted token with whichever key fits: during a rotation
 // there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
-func decrypt(raw string, keys []crypto.PrivateKey) (*JWS, error) {
+func decrypt(raw string, keys []crypto.PrivateKey) (string, error) {
 	alg, err := checkEncryption(raw)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	jwe, err := jose.ParseEncryptedCompact(raw, keyAlgorithms, contentEncryptions)
 	if err != nil {
-		return nil, errors.New("expected an encrypted token, got one that can't be parsed")
+		return "", errors.New("expected an encrypted token, got one that can't be parsed")
 	}
 	// Tokens carry no trustworthy hint of the key: the few that are configured
 	// are tried in turn.
@@ -51,10 +60,10 @@ func decrypt(raw string, keys []crypto.PrivateKey) (*JWS, error) {
 			continue
 		}
 		if inner, err := jwe.Decrypt(key); err == nil {
-			return Parse(string(inner))
+			return string(inner), nil
 		}
 	}
-	return nil, errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
+	return "", errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
 }
 
 // checkEncryption looks at the header before any cryptography: the algorithms,

@@ -183,6 +183,9 @@ func bigInteger(o strictjson.Object, name string) (*big.Int, error) {
 // CurveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
 var CurveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
+// Named reports whether the key has this kid.
+func (k Key) Named(kid string) bool { return k.id == kid }
+
 // Fits reports whether the key may verify a token with this alg and kid (RFC
 // 7518 §3.1). A token or a key without kid matches any: the signature decides.
 func (k Key) Fits(alg, kid string) bool {
