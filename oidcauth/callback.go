@@ -84,7 +84,7 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 	}
 	t, err := a.openTransaction(r, cb.state)
 	if err != nil {
-		p.Err = err
+		p.Err = cb.unmatched(err)
 		return nil, p
 	}
 	if a.expired(t) {

@@ -20,13 +20,13 @@ func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
 // unwrapResponse takes the parameters out of a response JWT without verifying it: only the state, by which this browser's login is
 // found, is used before verifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
 func unwrapResponse(raw string) (url.Values, error) {
-	jws, err := jwt.Parse(raw)
+	jws, err := jwt.ParseRepeating(raw)
 	if err != nil {
 		return nil, err
 	}
 	params := url.Values{}
 	for _, name := range callbackParameters {
-		if !jws.Payload.Has(name) || name == "response" || name == "iss" {
+		if !jws.Payload.Has(name) || name == "iss" {
 			continue
 		}
 		value, err := jws.Payload.Text(name)
@@ -41,7 +41,7 @@ func unwrapResponse(raw string) (url.Values, error) {
 // verifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *tokenError or an
 // *UnavailableError.
 func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
-	jws, err := jwt.Parse(raw)
+	jws, err := jwt.ParseRepeating(raw)
 	if err == nil {
 		err = jws.CheckHeader(v.alg)
 	}

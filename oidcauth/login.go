@@ -261,7 +261,7 @@ func formOf(w http.ResponseWriter, r *http.Request) (url.Values, *Problem) {
 		return values, nil
 	}
 	if outbound.MediaType(r.Header) != "application/x-www-form-urlencoded" {
-		return bad(http.StatusUnsupportedMediaType, errors.New("expected application/x-www-form-urlencoded"))
+		return bad(http.StatusUnsupportedMediaType, errNoForm)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {

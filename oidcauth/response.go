@@ -6,10 +6,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
-// callbackParameters are the parameters of an authentication response that the package reads (RFC 6749 §4.1.2, RFC 9207 §2).
-var callbackParameters = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response"} // response (JARM) is the last
+// callbackParameters are the parameters of an authentication response that are read (RFC 6749 §4.1.2, RFC 9207 §2); jwtParameter is
+// the one that holds them all where responses are JWTs (JARM §2.3).
+var callbackParameters = []string{"code", "state", "iss", "error", "error_description"}
+
+const jwtParameter = "response"
 
 const (
 	maxState = 512
@@ -27,20 +32,16 @@ type callback struct {
 
 // readCallback reads the response from the one source that the response mode names, each parameter at most once.
 func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (callback, *Problem) {
-	params, problem := formOf(w, r)
+	names := callbackParameters
+	if a.config.ResponseMode.isJWT() {
+		names = append(slices.Clone(names), jwtParameter)
+	}
+	params, problem := responseParameters(w, r, names)
 	if problem != nil {
 		return callback{}, problem
 	}
 	bad := func(text string) (callback, *Problem) {
 		return callback{}, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errors.New(text)}
-	}
-	if r.Method == http.MethodPost && r.URL.RawQuery != "" && hasAny(r.URL.Query(), callbackParameters) {
-		return bad("response parameters in query and body")
-	}
-	for _, name := range callbackParameters {
-		if len(params[name]) > 1 {
-			return bad("parameter given more than once: " + name)
-		}
 	}
 	params, wrapped, err := a.unwrapped(params)
 	if err != nil {
@@ -53,7 +54,7 @@ func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (ca
 	switch {
 	case params.Has("code") == params.Has("error"):
 		return bad("response needs either code or error")
-	case cb.state == "" || len(cb.state) > maxState:
+	case len(cb.state) > maxState || cb.state == "" && cb.errorCode == "": // an error without state is told apart from nonsense
 		return bad("state is missing or too long")
 	case len(cb.code) > maxCode || len(cb.iss) > maxIss || cb.code == "" && cb.errorCode == "":
 		return bad("code or iss is empty or too long")
@@ -61,19 +62,33 @@ func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (ca
 	return cb, nil
 }
 
+// unmatched is the cause of a response that no login of this browser's is found for: err and, for the log, what error it brought.
+func (cb *callback) unmatched(err error) error {
+	if cb.errorCode == "" {
+		return err
+	}
+	if cb.state == "" {
+		err = fmt.Errorf("%w: the response has no state", ErrState)
+	}
+	said := LoginError{Code: logtext.Clip(cb.errorCode, 64), Description: logtext.Clip(logtext.WithoutSecrets(cb.description, []string{cb.state}), maxDescription)}
+	return fmt.Errorf("%w; %s", err, said.Error())
+}
+
 func hasAny(values url.Values, names []string) bool {
 	return slices.ContainsFunc(names, values.Has)
 }
 
-// unwrapped returns the parameters of a response JWT in place of params, where the response mode asks for one.
+// unwrapped returns the parameters of a response JWT in place of params, where the response mode asks for one. An error beside no
+// JWT keeps its code, for the log, and loses its state: nobody has signed it, so that it can't be a login's.
 func (a *Authenticator) unwrapped(params url.Values) (inner url.Values, jwt string, err error) {
-	if !a.config.ResponseMode.isJWT() {
+	switch jwt = params.Get(jwtParameter); {
+	case !a.config.ResponseMode.isJWT():
 		return params, "", nil
-	}
-	if hasAny(params, callbackParameters[:len(callbackParameters)-1]) {
+	case jwt == "" && params.Get("error") != "" && !params.Has("code"):
+		return url.Values{"error": params["error"], "error_description": params["error_description"]}, "", nil
+	case hasAny(params, callbackParameters):
 		return nil, "", errors.New("response parameters beside the response JWT")
 	}
-	jwt = params.Get("response")
 	inner, err = unwrapResponse(jwt)
 	if err != nil {
 		err = fmt.Errorf("response: %w", err)

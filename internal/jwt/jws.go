@@ -32,7 +32,13 @@ type JWS struct {
 // Parse takes a token apart. It is stricter than RFC 7515 asks of a parser,
 // and stricter than go-jose: one spelling per token, no white space, no unused
 // bits, so that a token which differs in any character is another token.
-func Parse(raw string) (*JWS, error) {
+func Parse(raw string) (*JWS, error) { return parse(raw, strictjson.Parse) }
+
+// ParseRepeating is Parse for tokens whose payload may say the same thing twice, as the
+// response JWTs of some providers do. What it says twice in different ways is refused.
+func ParseRepeating(raw string) (*JWS, error) { return parse(raw, strictjson.ParseRepeating) }
+
+func parse(raw string, payload func([]byte) (strictjson.Object, error)) (*JWS, error) {
 	decoded, err := decodeSegments(raw, 3)
 	if err != nil {
 		return nil, err
@@ -41,7 +47,7 @@ func Parse(raw string) (*JWS, error) {
 	if t.header, err = strictjson.Parse(decoded[0]); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	if t.Payload, err = strictjson.Parse(t.Body); err != nil {
+	if t.Payload, err = payload(t.Body); err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
 	return t, nil

@@ -3,6 +3,7 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -143,8 +144,12 @@ func GetJSON(ctx context.Context, client *http.Client, url string) (strictjson.O
 // errTooLarge says that an answer is beyond MaxBody.
 var errTooLarge = errors.New("expected at most " + strconv.Itoa(MaxBody) + " bytes, got more")
 
+// byteOrderMark is U+FEFF in UTF-8, which some servers put before their JSON. Readers
+// may ignore it (RFC 8259 §8.1).
+var byteOrderMark = []byte("\uFEFF")
+
 // ReadBody reads a whole body of at most MaxBody bytes, counted after
-// decompression.
+// decompression, without a byte order mark before it.
 func ReadBody(r io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
@@ -153,7 +158,7 @@ func ReadBody(r io.Reader) ([]byte, error) {
 	if len(body) > MaxBody {
 		return nil, errTooLarge
 	}
-	return body, nil
+	return bytes.TrimPrefix(body, byteOrderMark), nil
 }
 
 // MediaType returns a Content-Type without its parameters, in lower case; ""

@@ -32,13 +32,20 @@ type Object struct {
 
 // Parse reads data, whose size the caller has bounded, and keeps parts of
 // it: data must not change afterwards.
-func Parse(data []byte) (Object, error) {
+func Parse(data []byte) (Object, error) { return parse(data, false) }
+
+// ParseRepeating is Parse for objects in which a member may stand again with the very
+// same text as its value: whichever of them a reader takes, it reads the same. Objects
+// inside of it stay strict.
+func ParseRepeating(data []byte) (Object, error) { return parse(data, true) }
+
+func parse(data []byte, repeating bool) (Object, error) {
 	// encoding/json would replace invalid bytes by U+FFFD, so that different
 	// texts become equal.
 	if !utf8.Valid(data) {
 		return Object{}, errors.New("expected a JSON object, got invalid UTF-8")
 	}
-	w := walker{data: data}
+	w := walker{data: data, repeating: repeating}
 	if w.next() != '{' {
 		return Object{}, fmt.Errorf("expected a JSON object, got %s", KindOf(data))
 	}
@@ -56,6 +63,10 @@ func Parse(data []byte) (Object, error) {
 type walker struct {
 	data []byte
 	pos  int
+
+	// repeating says that a member of the outermost object may stand again with the same
+	// text.
+	repeating bool
 }
 
 // next skips what stands between tokens and returns the next one's first byte, 0
@@ -81,7 +92,8 @@ func (w *walker) object(into *Object, depth int) error {
 		if err != nil {
 			return err
 		}
-		if seen[name] {
+		again := seen[name]
+		if again && (into == nil || !w.repeating) {
 			return fmt.Errorf("member %s occurs twice", logtext.Quote(name))
 		}
 		seen[name] = true
@@ -89,7 +101,10 @@ func (w *walker) object(into *Object, depth int) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", logtext.Quote(name), err)
 		}
-		if into != nil {
+		switch {
+		case again && !bytes.Equal(value, into.Values[name]):
+			return fmt.Errorf("member %s occurs twice, with different values", logtext.Quote(name))
+		case into != nil && !again:
 			into.Names = append(into.Names, name)
 			into.Values[name] = value
 		}
