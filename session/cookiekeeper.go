@@ -124,7 +124,7 @@ func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, erro
 	return k.judge(v, time.Now())
 }
 
-// endings asks for the marks of all sessions at once. What this process knows
+// endings asks for the marks of all sessions. What this process knows
 // by itself needs no asking: end has told watch.
 func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
@@ -136,13 +136,10 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 		return ended, nil
 	}
 	names, raws, err := k.rowsOf(ctx, all, endedRow, generationRow)
-	if err != nil {
-		return ended, err
+	for i, rows := range raws {
+		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][2:], rows[2:])
 	}
-	for i, v := range all {
-		ended[i] = ended[i] || raws[i][0] != nil || k.endedByMarks(v.g, names[i][2:], raws[i][2:])
-	}
-	return ended, nil
+	return ended, err
 }
 
 // opened returns the generation in a row, nil if there is none that makes

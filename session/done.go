@@ -16,7 +16,7 @@ const watchEvery = 3 * time.Second // an end in another process shows within thi
 // ends nothing: when it can't be asked now, Done waits for its answer. Without a
 // session it is closed already. Calling Done again with the same ctx, in a loop
 // around select, costs a look at a map. However many streams are open, one
-// poller asks the Store, with one read for all. The session is watched until
+// poller asks the Store, with one read for each 200 sessions. The session is watched until
 // ctx or the session ends, also after the response began and after a handler
 // has returned.
 func Done(ctx context.Context) <-chan struct{} {

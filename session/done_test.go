@@ -2,8 +2,10 @@ package session_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +132,100 @@ func TestTagThatASessionGetsLaterEndsItsStreams(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				require.True(t, isClosed(done))
 			})()
+		})
+	})
+}
+
+// openStreams opens a stream for each of n sessions with three tags, and returns what Done says to each. The sessions are seen by
+// a manager that did not begin them.
+func openStreams(t *testing.T, here, there *session.Manager, n int) (all []<-chan struct{}) {
+	for range n {
+		b := newBrowser(t, there)
+		b.with(func(s *session.Session) {
+			require.NoError(t, s.Set("v", []byte("1")))
+			for _, tag := range []string{"user", "browser", "everybody"} {
+				require.NoError(t, s.Tag(tag))
+			}
+		})
+		b.m = here
+		streaming(t, b, func(ctx context.Context) { all = append(all, session.Done(ctx)) })
+	}
+	return all
+}
+
+func closedOf(all []<-chan struct{}) (closed int) {
+	for _, done := range all {
+		if isClosed(done) {
+			closed++
+		}
+	}
+	return closed
+}
+
+func TestManyStreamsAreAskedForInPieces(t *testing.T) {
+	const streams = 450
+	stored(t, func(t *testing.T, c session.Config, spy *spyStore) {
+		synctest.Test(t, func(t *testing.T) {
+			here, there := processes(t, c)
+			all := openStreams(t, here, there, streams)
+			spy.asked()
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			asked := 0
+			for _, keys := range spy.asked() {
+				require.LessOrEqual(t, len(keys), 1_000, "keys in one read")
+				asked += len(keys)
+			}
+			require.GreaterOrEqual(t, asked, 4*streams, "all are asked for")
+			require.Zero(t, closedOf(all))
+			require.NoError(t, there.Revoke(t.Context(), "everybody"))
+			time.Sleep(4 * time.Second)
+			synctest.Wait()
+			require.Equal(t, streams, closedOf(all))
+		})
+	})
+}
+
+// asked returns the keys of each read since the last call.
+func (s *spyStore) asked() [][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := s.keys
+	s.keys = nil
+	return keys
+}
+
+// failingStore answers so many more reads, and then none.
+type failingStore struct {
+	session.Store
+	reads atomic.Int64
+}
+
+func (f *failingStore) Get(ctx context.Context, keys ...string) ([][]byte, error) {
+	if f.reads.Add(-1) < 0 {
+		return nil, errDown
+	}
+	return f.Store.Get(ctx, keys...)
+}
+
+func TestAStoreThatFailsBetweenPiecesEndsWhatItToldOf(t *testing.T) {
+	const streams = 450
+	stored(t, func(t *testing.T, c session.Config, spy *spyStore) {
+		synctest.Test(t, func(t *testing.T) {
+			failing := &failingStore{Store: c.Store}
+			failing.reads.Store(math.MaxInt64)
+			c.Store = failing
+			here, there := processes(t, c)
+			all := openStreams(t, here, there, streams)
+			require.NoError(t, there.Revoke(t.Context(), "everybody"))
+			failing.reads.Store(1)
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			require.Equal(t, 200, closedOf(all))
+			failing.reads.Store(math.MaxInt64)
+			time.Sleep(4 * time.Second)
+			synctest.Wait()
+			require.Equal(t, streams, closedOf(all))
 		})
 	})
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/signet-go/signet/internal/seal"
@@ -29,8 +30,9 @@ type keeper interface {
 	// end makes sure that no generation of the session is honoured any more.
 	end(ctx context.Context, id string) error
 
-	// endings tells which of the sessions have ended, with one read of the
-	// Store. err: the Store has not answered, and the rest has been judged.
+	// endings tells which of the sessions have ended, with a read of the Store
+	// for each few hundred. err: the Store has not answered, and the rest has
+	// been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)
 
 	// fits reports ErrTooLarge for a packed session that has no room.
@@ -123,21 +125,27 @@ func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) boo
 	return false
 }
 
-// rowsOf reads, in one round trip, the rows of all sessions, and returns each
-// one's names and raw bytes.
+// sessionsInRead is how many sessions are asked for at once, with a few rows
+// each: more would hold up a Store, and everybody who waits for it.
+const sessionsInRead = 200
+
+// rowsOf reads the rows of all sessions, in pieces, and returns each one's names
+// and raw bytes; with an error those of the pieces that came before it.
 func (m *Manager) rowsOf(ctx context.Context, all []version, rows ...func(id string) string) (names [][]string, raws [][][]byte, err error) {
-	var flat []string
-	for _, v := range all {
-		names = append(names, v.g.rowNames(m.vault, rows...))
-		flat = append(flat, names[len(names)-1]...)
-	}
-	values, err := m.vault.Fetch(ctx, flat...)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, n := range names {
-		raws = append(raws, values[:len(n)])
-		values = values[len(n):]
+	for piece := range slices.Chunk(all, sessionsInRead) {
+		var flat []string
+		for _, v := range piece {
+			names = append(names, v.g.rowNames(m.vault, rows...))
+			flat = append(flat, names[len(names)-1]...)
+		}
+		values, err := m.vault.Fetch(ctx, flat...)
+		if err != nil {
+			return names, raws, err
+		}
+		for _, n := range names[len(raws):] {
+			raws = append(raws, values[:len(n)])
+			values = values[len(n):]
+		}
 	}
 	return names, raws, nil
 }

@@ -173,7 +173,7 @@ func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	names, raws, err := k.rowsOf(ctx, all, sessionRow)
 	for i, v := range all {
 		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||
-			err == nil && (raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
+			i < len(raws) && (raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
 	}
 	return ended, err
 }
