@@ -119,7 +119,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	// 6. and 7. The ID token, and the nonce in it.
 	token, err := a.verifier.login(ctx, answer.IDToken, t.expectation(answer))
 	if err != nil {
-		return nil, afterCode(asLoginError("invalid_id_token", err))
+		return nil, afterCode(a.unmet(t, asLoginError("invalid_id_token", err)))
 	}
 	l := &login{answer: answer, token: token, key: key}
 	// 8. Userinfo, and claims of other sources.
@@ -240,6 +240,10 @@ func (t *transaction) expectation(answer *tokenAnswer) loginExpectation {
 
 // refuseLogin answers a login that failed after its transaction was found.
 func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *transaction, cb callback, err error) {
+	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
+		a.demandFreshLogin(w, r, t, stale)
+		return
+	}
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
 		a.expireTransaction(w, a.transactionCookie(t.State))

@@ -22,6 +22,7 @@ type login struct {
 	extra  []byte // claims of userinfo and of other sources beyond the ID token's
 	user   *User
 	record record
+	fresh  time.Time // since when the user is known to have authenticated, by our clock
 }
 
 // tokens are what the provider has to be told of when nobody will have them.
@@ -53,6 +54,7 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
 	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
+	l.fresh = a.freshSince(t, l.token.AuthTime)
 	l.record.Roles = claims.Roles(merged, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
@@ -158,7 +160,7 @@ func (l *login) tag(s *session.Session) error {
 	if u.SessionID != "" {
 		bySID = sidTag(u.Issuer, u.SessionID)
 	}
-	return errors.Join(s.Tag(u.Tag()), s.TagAt(subjectTag(u.Issuer, u.Subject), at), s.TagAt(bySID, at))
+	return errors.Join(s.TagFresh(u.Tag(), l.fresh), s.TagAt(subjectTag(u.Issuer, u.Subject), at), s.TagAt(bySID, at))
 }
 
 // grantOf describes the access token of answer.

@@ -72,6 +72,10 @@ func (e *tokenError) Unwrap() error { return e.Err }
 // left auth_time out, as some do.
 var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none")
 
+// errOldAuthTime is in the chain when the authentication is older than the max_age
+// that was asked for.
+var errOldAuthTime = errors.New("auth_time")
+
 // An idToken is a verified ID token.
 type idToken struct {
 	// Raw is the signed token, decrypted if it was encrypted, for id_token_hint.
@@ -164,7 +168,7 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 			return errNoAuthTime
 		}
 		if t.AuthTime.Before(want.Started.Add(-*want.MaxAge - skew)) {
-			return fmt.Errorf("auth_time: expected at most %v before the login, got %v"+clockHint, *want.MaxAge,
+			return fmt.Errorf("%w: expected at most %v before the login, got %v"+clockHint, errOldAuthTime, *want.MaxAge,
 				want.Started.Sub(t.AuthTime).Round(time.Second))
 		}
 	}

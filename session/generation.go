@@ -53,8 +53,9 @@ type delta struct {
 	values map[string][]byte // nil: delete
 	tokens map[string]string // "": delete
 	tags   []tag
-	limit  int64 // 0: none
-	still  bool  // saving it is no use of the session: the idle limit stays
+	fresh  map[string]int64 // by a tag's key: since when its user has authenticated, Unix milliseconds
+	limit  int64            // 0: none
+	still  bool             // saving it is no use of the session: the idle limit stays
 }
 
 // empty reports whether nothing was changed.

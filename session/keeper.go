@@ -118,7 +118,7 @@ func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []s
 // endedByMarks looks at the raw marks of g's tags.
 func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) bool {
 	for i, t := range g.tags {
-		if raws[i] != nil && t.endedBy(m.vault.Open(names[i], raws[i])) {
+		if raws[i] != nil && t.endedBy(m.vault.Open(names[i], raws[i]), g.id) {
 			return true
 		}
 	}

@@ -20,10 +20,12 @@ import (
 // after the row's time was over.) RevokeAt raises foreign, which is compared
 // with the stamp of TagAt: both come from the same foreign clock.
 type mark struct {
-	epoch, foreign int64 // Unix milliseconds
+	epoch, foreign int64  // Unix milliseconds
+	fresh          int64  // the epoch of the latest Revoke with DemandFreshLogin; 0: none
+	kept           string // id of the session that the latest Revoke leaves alone; "": none
 }
 
-const markSize = 16
+const markSize = 24 // without kept
 
 // foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock
 // may say anything.
@@ -55,15 +57,71 @@ const tagSize = 16
 
 // Revoke ends all sessions with this [Session.Tag] that began before now, in
 // O(1). It needs a Store. Sessions that begin later are not affected, also those
-// that begin in the same millisecond. Requests that have looked at their session
-// go on with it, but their responses carry no cookie of it; streams that wait
-// for [Done] end. Errors: [ErrNoStore]; [ErrUnavailable], when nobody knows
-// whether it was done: then call again.
-func (m *Manager) Revoke(ctx context.Context, tag string) error {
-	return m.raise(ctx, tag, func(old mark) mark {
-		return mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign}
-	})
+// that begin in the same millisecond, unless an option says so. Requests that have
+// looked at their session go on with it, but their responses carry no cookie of it;
+// streams that wait for [Done] end. Errors: [ErrNoStore]; [ErrUnavailable], when
+// nobody knows whether it was done: then call again.
+func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOption) error {
+	r := revocation{key: tagKey(tag)}
+	for _, option := range options {
+		option(&r)
+	}
+	return m.raise(ctx, tag, r.mark)
 }
+
+// A RevokeOption says more of what [Manager.Revoke] does: [DemandFreshLogin] or [Except].
+type RevokeOption func(*revocation)
+
+// DemandFreshLogin lets no session with the tag begin after the revocation either,
+// unless [Session.TagFresh] says that its user has authenticated since: else single
+// sign-on would bring the others back without a question. The demand ends when the
+// revocation is forgotten, which is after the last session that it ended would have.
+func DemandFreshLogin(r *revocation) { r.fresh = true }
+
+// Except leaves s alone: "sign out everywhere else". It needs [Session.Tag] to have
+// been saved; without a living session there is nothing to leave alone. A later
+// Revoke without it ends s, too.
+func Except(s *Session) RevokeOption {
+	return func(r *revocation) { r.except = s.current() }
+}
+
+// A revocation is one call of Revoke.
+type revocation struct {
+	key    string // of the tag
+	fresh  bool
+	except *generation // of the session that it leaves alone; nil: none
+}
+
+// mark is what the revocation makes of old. A session that old has ended is not left
+// alone, since the two may have come at the same time.
+func (r *revocation) mark(old mark) mark {
+	next := mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign, fresh: old.fresh}
+	if r.fresh {
+		next.fresh = next.epoch
+	}
+	if g := r.except; g != nil && g.number > 0 {
+		if t := g.tag(r.key); t != nil && (t.epoch >= old.epoch || old.kept == g.id) {
+			next.kept = g.id
+		}
+	}
+	return next
+}
+
+// A FreshLoginError is what saving a session says when [Manager.Revoke] with
+// [DemandFreshLogin] does not let it begin. It wraps [ErrNoSession].
+type FreshLoginError struct {
+	// Since is when the revocation was made. A login that is begun for its sake
+	// tells [Session.TagFresh] a later time.
+	Since time.Time
+}
+
+// Error names the demand.
+func (e *FreshLoginError) Error() string {
+	return "session: revoked, and only a login since " + e.Since.UTC().Format(time.RFC3339) + " may begin one"
+}
+
+// Unwrap returns ErrNoSession: none has begun.
+func (e *FreshLoginError) Unwrap() error { return ErrNoSession }
 
 // RevokeAt is [Manager.Revoke] for tags stamped by a foreign clock with
 // [Session.TagAt]: it ends
@@ -71,7 +129,8 @@ func (m *Manager) Revoke(ctx context.Context, tag string) error {
 // later. A mark never moves backwards. Errors: as of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.raise(ctx, tag, func(old mark) mark {
-		return mark{epoch: old.epoch, foreign: max(old.foreign, foreignStamp(at))}
+		old.foreign = max(old.foreign, foreignStamp(at))
+		return old
 	})
 }
 
@@ -105,6 +164,8 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next mark) (bool, error) {
 	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
+	b = binary.BigEndian.AppendUint64(b, uint64(next.fresh))
+	b = append(b, next.kept...)
 	if raw == nil {
 		return m.vault.Add(ctx, tagRow(key), b, m.markLife())
 	}
@@ -119,10 +180,12 @@ func (m *Manager) markLife() time.Duration { return m.config.Lifetime + markSlac
 // until now: it may have been one.
 func readMark(row seal.Row) (m mark, unreadable bool) {
 	switch {
-	case len(row.Value) == markSize:
+	case len(row.Value) >= markSize:
 		return mark{
 			epoch:   int64(binary.BigEndian.Uint64(row.Value)),
 			foreign: int64(binary.BigEndian.Uint64(row.Value[8:])),
+			fresh:   int64(binary.BigEndian.Uint64(row.Value[16:])),
+			kept:    string(row.Value[markSize:]),
 		}, false
 	case row.Raw != nil:
 		return mark{epoch: time.Now().UnixMilli() + 1, foreign: noStamp}, true
@@ -130,50 +193,53 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 	return mark{foreign: noStamp}, false
 }
 
-// endedBy reports whether the mark in row ends a session with tag t.
-func (t tag) endedBy(row seal.Row) bool {
+// endedBy reports whether the mark in row ends the session with tag t and this id.
+func (t tag) endedBy(row seal.Row, id string) bool {
 	m, unreadable := readMark(row)
-	return unreadable || m.epoch > t.epoch || t.foreign != noStamp && m.foreign >= t.foreign
+	return unreadable || m.epoch > t.epoch && m.kept != id || t.foreign != noStamp && m.foreign >= t.foreign
 }
 
-// epochs reads the marks of tags that are about to be added: the epoch that
-// each has to remember. A foreign mark at or after the stamp means that the
-// session has ended before it began: ErrNoSession.
-func (m *Manager) epochs(ctx context.Context, tags []tag) (map[string]int64, error) {
-	if m.vault == nil || len(tags) == 0 {
+// epochs reads the marks of the tags that d is about to add to g: the epoch that
+// each has to remember. A foreign mark at or after the stamp means that the session
+// has ended before it began, and a demand for a fresh login that it may not begin:
+// ErrNoSession.
+func (m *Manager) epochs(ctx context.Context, g *generation, d *delta) (map[string]int64, error) {
+	if m.vault == nil || len(d.tags) == 0 {
 		return nil, nil
 	}
-	keys := make([]string, len(tags))
-	for i, t := range tags {
+	keys := make([]string, len(d.tags))
+	for i, t := range d.tags {
 		keys[i] = tagRow(t.key)
 	}
 	rows, err := m.vault.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	epochs := make(map[string]int64, len(tags))
-	for i, t := range tags {
-		epochs[t.key], err = m.epoch(ctx, t, rows[i])
-		if err != nil {
+	epochs := make(map[string]int64, len(d.tags))
+	for i, t := range d.tags {
+		now, err := m.markOf(ctx, t, rows[i])
+		switch {
+		case err != nil:
 			return nil, err
+		case t.foreign != noStamp && now.foreign >= t.foreign:
+			return nil, fmt.Errorf("%w: revoked before it began", ErrNoSession)
+		case now.fresh != 0 && d.fresh[t.key] <= now.fresh && g.tag(t.key) == nil:
+			return nil, &FreshLoginError{Since: time.UnixMilli(now.fresh)}
 		}
+		epochs[t.key] = now.epoch
 	}
 	return epochs, nil
 }
 
-// epoch is the one that t has to remember given its mark. A mark that can't be
-// read is written anew: it has ended every session so far, and must not lock
-// out those to come.
-func (m *Manager) epoch(ctx context.Context, t tag, row seal.Row) (int64, error) {
+// markOf returns the mark of t in row. One that can't be read is written anew: it
+// has ended every session so far, and must not lock out those to come.
+func (m *Manager) markOf(ctx context.Context, t tag, row seal.Row) (mark, error) {
 	now, unreadable := readMark(row)
 	if unreadable {
 		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
 		if ok, err := m.writeMark(ctx, t.key, row.Raw, now); err != nil || !ok {
-			return 0, errors.Join(ErrUnavailable, err)
+			return mark{}, errors.Join(ErrUnavailable, err)
 		}
 	}
-	if t.foreign != noStamp && now.foreign >= t.foreign {
-		return 0, fmt.Errorf("%w: revoked before it began", ErrNoSession)
-	}
-	return now.epoch, nil
+	return now, nil
 }

@@ -44,7 +44,7 @@ func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generati
 // next is the generation after v with d's changes, as it will be read back:
 // packed and unpacked again.
 func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, error) {
-	epochs, err := m.epochs(ctx, d.tags)
+	epochs, err := m.epochs(ctx, v.g, d)
 	if err != nil {
 		return nil, err
 	}

@@ -238,6 +238,22 @@ func (s *Session) SetToken(name, token string) error {
 // [ErrReturned].
 func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
 
+// TagFresh is [Session.Tag] for a login whose user is known to have authenticated
+// after since, by our clock: what [DemandFreshLogin] asks for. Saving returns a
+// [*FreshLoginError] when such a revocation was made at since or later, as it does
+// after Tag for any. A session that has the tag already is asked for nothing. Of two
+// times for one tag the later counts. Error: [ErrUnavailable].
+func (s *Session) TagFresh(name string, since time.Time) error {
+	return s.change(func() {
+		if s.delta.fresh == nil {
+			s.delta.fresh = map[string]int64{}
+		}
+		key := tagKey(name)
+		s.delta.fresh[key] = max(s.delta.fresh[key], since.UnixMilli())
+		s.delta.tags = append(s.delta.tags, tag{key: key, foreign: noStamp})
+	})
+}
+
 // TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this
 // session unless t is before at, a time by a foreign clock (an ID token's iat,
 // say). Of two stamps for one tag the older counts. Saving returns
