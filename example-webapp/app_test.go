@@ -222,6 +222,41 @@ func TestSignOutEverywhere(t *testing.T) {
 	require.Equal(t, http.StatusOK, bob.fetch(http.MethodGet, a.base+"/api/me").status, "nobody else")
 }
 
+func TestSignOutOnOtherDevicesKeepsThisOne(t *testing.T) {
+	for _, store := range []string{"cookie", "memory"} {
+		t.Run(store, func(t *testing.T) {
+			a := startApp(t, "SESSION_STORE", store)
+			here, there, bob := a.signedIn("alice"), a.signedIn("alice"), a.signedIn("bob")
+			here.open(a.base + "/profile")
+			require.Equal(t, "/profile", here.submit("/profile/sign-out-elsewhere", nil).url.Path)
+			require.Equal(t, http.StatusOK, here.fetch(http.MethodGet, a.base+"/api/me").status)
+			require.Equal(t, http.StatusUnauthorized, there.fetch(http.MethodGet, a.base+"/api/me").status)
+			require.Equal(t, http.StatusOK, bob.fetch(http.MethodGet, a.base+"/api/me").status)
+		})
+	}
+}
+
+func TestWhoSignedOutEverywhereIsAskedAnew(t *testing.T) {
+	for _, fresh := range []string{"false", "true"} {
+		for _, store := range []string{"cookie", "memory"} {
+			t.Run("SESSION_FRESH_AFTER_REVOKE="+fresh+", "+store, func(t *testing.T) {
+				a := startApp(t, "SESSION_FRESH_AFTER_REVOKE", fresh, "SESSION_STORE", store)
+				here, there := a.signedIn("alice"), a.signedIn("alice")
+				here.open(a.base + "/profile")
+				here.submit("/profile/sign-out-everywhere", nil)
+				p := there.open(a.base + "/profile")
+				if fresh == "false" {
+					require.Equal(t, "/profile", p.url.Path, "single sign-on asks nobody")
+					return
+				}
+				require.NotEqual(t, a.base, p.url.Scheme+"://"+p.url.Host, "the provider asks")
+				require.Contains(t, p.body, "password")
+				require.Equal(t, http.StatusUnauthorized, there.fetch(http.MethodGet, a.base+"/api/me").status)
+			})
+		}
+	}
+}
+
 func TestDenialIsAPageAndNoSession(t *testing.T) {
 	a := startApp(t)
 	b := newBrowser(t)

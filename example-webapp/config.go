@@ -43,8 +43,10 @@ type config struct {
 	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
-	Store      string
-	Redis      *redis.Options // nil without REDIS_URL
+	// FreshAfterRevoke: who signed out everywhere, and comes back, has to authenticate anew.
+	FreshAfterRevoke bool
+	Store            string
+	Redis            *redis.Options // nil without REDIS_URL
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL
@@ -191,6 +193,7 @@ func (c *config) readSession(e *env) {
 		IdleTimeout:    e.duration("SESSION_IDLE", time.Hour),
 		InsecureCookie: e.flag("COOKIE_INSECURE", false),
 	}
+	c.FreshAfterRevoke = e.flag("SESSION_FRESH_AFTER_REVOKE", false)
 	if c.Session.InsecureCookie && !isLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
 	}

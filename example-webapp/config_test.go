@@ -261,6 +261,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"a duration without a unit", environment{"OIDC_TIMEOUT": "10"}, []string{"OIDC_TIMEOUT"}},
 		{"a store time-out below zero", environment{"REDIS_TIMEOUT": "-3s"}, []string{"REDIS_TIMEOUT"}},
 		{"metadata without an age", environment{"OIDC_DISCOVERY_MAX_AGE": "never"}, []string{"OIDC_DISCOVERY_MAX_AGE"}},
+		{"a switch that is neither on nor off", environment{"SESSION_FRESH_AFTER_REVOKE": "perhaps"}, []string{"SESSION_FRESH_AFTER_REVOKE"}},
 		{"sessions that end at once", environment{"SESSION_LIFETIME": "0", "SESSION_IDLE": "0"}, []string{"SESSION_LIFETIME", "SESSION_IDLE"}},
 		{"a life beyond what browsers keep", environment{"SESSION_LIFETIME": "9999h"}, []string{"SESSION_LIFETIME"}},
 		{"FAPI without anything else", production().with("OIDC_FAPI", "true"), []string{"OIDC_SIGNING_ALG", "OIDC_CLIENT_AUTH"}},

@@ -58,6 +58,7 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /profile", login(a.profile))
 	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
 	mux.Handle("POST /profile/sign-out-everywhere", login(a.signOutEverywhere))
+	mux.Handle("POST /profile/sign-out-elsewhere", login(a.signOutElsewhere))
 	mux.Handle("GET /api-calls", login(a.apiCalls))
 	mux.Handle("GET /admin", a.require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
@@ -115,6 +116,7 @@ type profile struct {
 	SessionCreated time.Time
 	SessionExpires time.Time
 	CookieMode     bool
+	FreshLogin     bool // is demanded of who signs in again after a sign-out everywhere
 }
 
 // A claim is one row of the claims table.
@@ -127,6 +129,7 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	s := session.From(r.Context())
 	data := profile{
 		Provider: a.providerOf(r).name, Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
+		FreshLogin:     a.config.FreshAfterRevoke,
 		SessionCreated: s.Created(), SessionExpires: s.Expires(),
 	}
 	data.TokenExpiry, data.HasToken = a.providerOf(r).auth.TokenExpiry(r.Context())
@@ -185,11 +188,30 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 //
 // The mark is set first: when the store fails, the person is told, and is still signed in to try again.
 func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
-	if err := a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag()); err != nil {
+	if err := a.revoke(r); err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	a.providerOf(r).auth.Logout(w, r)
+}
+
+// signOutElsewhere ends all other sessions of the user.
+func (a *app) signOutElsewhere(w http.ResponseWriter, r *http.Request) {
+	if err := a.revoke(r, session.Except(session.From(r.Context()))); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+}
+
+// revoke ends the sessions of the user at their provider.
+//
+// The others are still signed in there, as far as they were: without SESSION_FRESH_AFTER_REVOKE single sign-on lets them in again.
+func (a *app) revoke(r *http.Request, options ...session.RevokeOption) error {
+	if a.config.FreshAfterRevoke {
+		options = append(options, session.DemandFreshLogin)
+	}
+	return a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag(), options...)
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.
