@@ -104,13 +104,15 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return err
 	}
 	r.key = key
+	r.inquire(ctx)
 	answer, err := r.auth.endpoint.bind(key).token(ctx, r.form())
 	if err != nil {
-		if r.isDead(err) {
+		if r.isDead(err) || r.isDoubted(err) {
 			r.refused = err
 		}
 		return err
 	}
+	r.doubts.drop(deadRow(r.session, r.spent)) // some providers don't rotate
 	// 4. The same user, or nothing.
 	if err := r.verify(ctx, answer); err != nil {
 		return err

@@ -78,7 +78,11 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 	if err != nil {
 		return nil, err
 	}
-	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+	t, err := e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+	if err == nil {
+		e.provider.hasAnswered()
+	}
+	return t, err
 }
 
 // tokenAt is token for an endpoint that configuration names, such as a machine
@@ -93,7 +97,7 @@ func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) 
 	}
 	t, err := parseTokenAnswer(a.body, a.received, e.proof != nil)
 	if err != nil {
-		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err}
+		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err, wordless: isWordless(a.body)}
 	}
 	return t, nil
 }
@@ -224,6 +228,8 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	}
 	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	switch what, failed, ok := failureOf(err); {
+	case err == nil && name != "token": // the token endpoint may be a machine's own
+		e.provider.hasAnswered()
 	case ok && what == failedClient:
 		failed.Hint = e.auth.explain(ctx, e.provider.peek(), name, secrets)
 	case ok && failed.Code == "invalid_scope":

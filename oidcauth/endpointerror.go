@@ -1,6 +1,8 @@
 package oidcauth
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,6 +37,10 @@ type endpointError struct {
 
 	// Hint says what to try, "" when nobody knows.
 	Hint string
+
+	// wordless says that the answer has no code although it is no page or text of
+	// something on the way: its body is empty, or JSON.
+	wordless bool
 
 	// nonce is the DPoP nonce that came along.
 	nonce string
@@ -94,6 +100,7 @@ const maxDescription = 500
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
 func (e *endpointError) readError(body []byte, secrets []string) {
+	e.wordless = isWordless(body)
 	o, err := strictjson.Parse(body)
 	if err != nil {
 		e.Err = errors.New("expected an OAuth error in JSON, got " + strictjson.KindOf(body))
@@ -102,6 +109,14 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 	code, _ := o.Text("error")
 	description, _ := o.Text("error_description")
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
+}
+
+// isWordless reports whether a body without an error code may be the endpoint's own:
+// empty, or JSON, be it cut. A page or a text comes from something on the way, which
+// knows nothing of grants.
+func isWordless(body []byte) bool {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
+	return len(body) == 0 || body[0] == '{' || json.Valid(body)
 }
 
 // clean makes a provider's text fit for logs: without what repeats a secret, reduced

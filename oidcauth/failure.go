@@ -20,6 +20,12 @@ const (
 	// failedClient: the provider does not accept the client's authentication, whatever is asked for.
 	failedClient
 
+	// failedSilent: the token endpoint refuses without a word, with 400 and nothing that says why.
+	failedSilent
+
+	// failedUnusable: the token endpoint says that it has issued tokens, and its answer can't be used.
+	failedUnusable
+
 	// failedRequest: the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
 	failedRequest
 )
@@ -51,10 +57,15 @@ func (e *endpointError) failure() failure {
 	case e.Code == "invalid_client", unauthorized && !slices.Contains(aboutTheRequest, e.Code):
 		return failedClient
 	}
-	if e.Code == "" {
-		return failedSenseless
+	switch {
+	case e.Code != "":
+		return failedRequest
+	case e.Endpoint == "token" && e.wordless && e.Status == http.StatusBadRequest:
+		return failedSilent
+	case e.Endpoint == "token" && e.wordless && e.Status == http.StatusOK:
+		return failedUnusable
 	}
-	return failedRequest
+	return failedSenseless
 }
 
 // isTransient reports whether e says that the same request may work later. An invalid_grant beside a status of 500 is no verdict,

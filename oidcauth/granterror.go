@@ -40,7 +40,7 @@ func (e *GrantError) Unwrap() error { return e.Err }
 // they are outages, which callers learn of as *UnavailableErrors.
 func asRefusal(err error) error {
 	what, refused, ok := failureOf(err)
-	if !ok || what == failedTransient || what == failedSenseless {
+	if !ok || what != failedClient && what != failedRequest {
 		return err
 	}
 	return &GrantError{Code: refused.errorCode(), Description: refused.Description, Err: err}

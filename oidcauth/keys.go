@@ -335,6 +335,7 @@ func (s *keySet) store(d download) (stale bool) {
 	}
 	s.retry.succeeded()
 	s.keys, s.uri, s.fetched = d.keys, d.uri, time.Now()
+	s.provider.hasAnswered()
 	return false
 }
 

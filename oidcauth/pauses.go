@@ -18,7 +18,8 @@ const (
 	// worked since.
 	pauseMemory = time.Hour
 
-	// longestPause bounds what one answer can impose on everybody's requests.
+	// longestPause bounds what one answer can impose. A provider that is back before
+	// its Retry-After is over is found again within a minute.
 	longestPause = time.Minute
 )
 
@@ -78,7 +79,7 @@ func (p *pause) check() error {
 	if _, refused := errors.AsType[*GrantError](p.err); refused {
 		return p.err
 	}
-	return &UnavailableError{RetryAfter: wait, Err: p.err}
+	return &UnavailableError{RetryAfter: max(wait, time.Second), Err: p.err}
 }
 
 // failed notes that the request called key, of caller, failed with err, and returns
@@ -97,10 +98,15 @@ func (p *pauses) failed(key, caller string, err error) error {
 		err = unavailable.Err
 	}
 	one.err = err
-	if refused, ok := errors.AsType[*endpointError](err); ok && refused.RetryAfter > 0 {
-		one.until = later(one.until, refused.RetryAfter)
+	what, refused, ok := failureOf(err)
+	if ok && what == failedSilent {
+		one.until = later(one.until, silentPause)
+	}
+	if ok && refused.RetryAfter > 0 {
+		wait := min(refused.RetryAfter, longestPause)
+		one.until = later(one.until, wait)
 		if p.everybodys(refused, caller) {
-			p.all.until, p.all.err = later(p.all.until, min(refused.RetryAfter, longestPause)), err
+			p.all.until, p.all.err = later(p.all.until, wait), err
 		}
 	}
 	p.byKey.Limit = maxPauses

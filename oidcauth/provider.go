@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -55,6 +56,30 @@ type provider struct {
 	// nil when it succeeded.
 	retry   backoff
 	lastErr error
+
+	// answered is when a call to the provider last succeeded. It has a lock of its
+	// own, for whoever notes it may hold another.
+	answered atomic.Pointer[time.Time]
+}
+
+// hasAnswered notes that a call to the provider has succeeded.
+func (p *provider) hasAnswered() {
+	now := time.Now()
+	p.answered.Store(&now)
+}
+
+// answeredSince reports whether a call to the provider has succeeded after t.
+func (p *provider) answeredSince(t time.Time) bool {
+	at := p.answered.Load()
+	return at != nil && at.After(t)
+}
+
+// inquire makes sure that answeredSince knows: where nobody has called the provider
+// after t, it fetches the metadata.
+func (p *provider) inquire(ctx context.Context, t time.Time) {
+	if !p.answeredSince(t) {
+		_ = p.refetch(ctx, t) // answeredSince tells
+	}
 }
 
 // believe takes m for the provider's metadata for good, so that none are fetched. It is called before the provider is shared.
@@ -88,10 +113,10 @@ func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	case cached != nil: // it serves still: don't let a hanging provider hold up everybody
 		patient, cancel := context.WithTimeout(ctx, stalePatience)
 		defer cancel()
-		_ = p.refetch(patient) // failed or not, there is a document
+		_ = p.refetch(patient, time.Time{}) // failed or not, there is a document
 		return p.peek(), nil
 	}
-	if err := p.refetch(ctx); err != nil {
+	if err := p.refetch(ctx, time.Time{}); err != nil {
 		return nil, err
 	}
 	if m := p.peek(); m != nil {
@@ -100,12 +125,12 @@ func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	return nil, p.unavailable()
 }
 
-// refetch fetches once for all who wait, on a context that none of them can
-// cancel. Its error is only ever that the caller's own wait ended; what the
+// refetch fetches what is not fresh, or not from after t, once for all who wait, on
+// a context that none of them can cancel. Its error is only ever that the caller's own wait ended; what the
 // fetch brought is in the fields.
-func (p *provider) refetch(ctx context.Context) error {
+func (p *provider) refetch(ctx context.Context, t time.Time) error {
 	done := p.flight.DoChan("metadata", func() (any, error) {
-		p.fetch(context.WithoutCancel(ctx))
+		p.fetch(context.WithoutCancel(ctx), t)
 		return nil, nil
 	})
 	select {
@@ -140,9 +165,9 @@ func (p *provider) unavailable() *UnavailableError {
 	return &UnavailableError{RetryAfter: max(p.retry.wait(), firstDelay), Err: p.lastErr}
 }
 
-// fetch gets the metadata and keeps them. Only one runs at a time.
-func (p *provider) fetch(ctx context.Context) {
-	if _, fresh, wait := p.look(); fresh || wait > 0 {
+// fetch is refetch's, of which only one runs at a time.
+func (p *provider) fetch(ctx context.Context, t time.Time) {
+	if _, fresh, wait := p.look(); fresh && p.fetchedAfter(t) || wait > 0 {
 		return // somebody else's fetch ended between our look and now
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.limit)
@@ -152,6 +177,13 @@ func (p *provider) fetch(ctx context.Context) {
 	if err != nil { // logged without the lock, which every login waits for
 		p.log.WarnContext(ctx, "provider unavailable", "issuer", p.issuer, "reason", "discovery", "error", logtext.Clip(err.Error(), logtext.Max), "stale", stale)
 	}
+}
+
+// fetchedAfter reports whether the metadata at hand came after t.
+func (p *provider) fetchedAfter(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fetched.After(t)
 }
 
 // store keeps what a fetch brought. A failed one leaves the document alone; stale reports whether there is one.
@@ -165,6 +197,7 @@ func (p *provider) store(m *metadata, err error) (stale bool) {
 	}
 	p.retry.succeeded()
 	p.current, p.fetched = m, time.Now()
+	p.hasAnswered()
 	return false
 }
 

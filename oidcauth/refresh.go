@@ -61,6 +61,9 @@ type tokens struct {
 	// dead are the sessions that only a new login helps.
 	dead *deadGrants
 
+	// doubts are refresh tokens that may be dead.
+	doubts doubts
+
 	// flaws says when a session's ID tokens that are not kept are logged.
 	flaws sparing
 
