@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"sync"
 
@@ -32,7 +31,9 @@ type Authenticator struct {
 
 	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
 	origin    string // of RedirectURL
-	prefix    string // path of the own routes, with a slash at its end
+	base      string // what a proxy strips from paths, without a slash at its end
+	prefix    string // path of the own routes but the callback, as this process sees it, with a slash at its end
+	callback  string // path of RedirectURL, as this process sees it
 	routes    map[string]http.HandlerFunc
 	csrf      *http.CrossOriginProtection
 	transacts *seal.Sealer
@@ -56,9 +57,7 @@ func New(c Config) (*Authenticator, error) {
 	a.endpoint = newEndpoint(&c, a.provider, client)
 	a.verifier = newVerifier(&c, a.provider, client)
 	a.sources = newClaimSources(&c)
-	redirect, _ := url.Parse(c.RedirectURL)
-	a.origin = redirect.Scheme + "://" + redirect.Host
-	a.prefix = strings.TrimSuffix(redirect.Path, "callback")
+	a.origin, a.base, a.prefix, a.callback = c.site()
 	a.key = providerKey(c.Issuer, c.ClientID)
 	a.csrf = http.NewCrossOriginProtection()
 	a.transacts = sessions.Sealer("login transaction")
@@ -119,40 +118,50 @@ func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 // LoginURL returns the path, with query, that starts a login and comes back to returnTo, which follows the rules of
 // LoginOptions.ReturnTo.
 func (a *Authenticator) LoginURL(returnTo string) string {
-	if returnTo = a.returnTo(returnTo); returnTo == "/" {
-		return a.prefix + "login"
+	return a.loginURL(a.returnTo(context.Background(), returnTo))
+}
+
+// loginURL is LoginURL for a way back that was judged.
+func (a *Authenticator) loginURL(returnTo string) string {
+	if returnTo == a.home() {
+		return a.at("login")
 	}
-	return a.prefix + "login?return_to=" + url.QueryEscape(returnTo)
+	return a.at("login") + "?return_to=" + url.QueryEscape(returnTo)
 }
 
 // LogoutURL returns the path of the logout route: POST ends the session, GET asks first.
-func (a *Authenticator) LogoutURL() string { return a.prefix + "logout" }
+func (a *Authenticator) LogoutURL() string { return a.at("logout") }
+
+// at returns the path of one of the own routes, as the browser sees it.
+func (a *Authenticator) at(name string) string { return a.base + a.prefix + name }
+
+// home is the application's start page, as the browser sees it.
+func (a *Authenticator) home() string { return a.base + "/" }
+
+// routeNames are the routes below the prefix, whether they are served or not: no callback may take the place of one.
+var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout"}
 
 // ownRoutes lists the routes that ServeHTTP serves, by path.
 func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	routes := map[string]http.HandlerFunc{
-		"login":      a.serveLogin,
-		"callback":   a.serveCallback,
-		"logout":     a.serveLogout,
-		"signed-out": a.serveSignedOut,
-		"style.css":  a.serveStyle,
-		"jwks.json":  a.serveKeys,
+		a.callback:              a.serveCallback,
+		a.prefix + "login":      a.serveLogin,
+		a.prefix + "logout":     a.serveLogout,
+		a.prefix + "signed-out": a.serveSignedOut,
+		a.prefix + "style.css":  a.serveStyle,
+		a.prefix + "jwks.json":  a.serveKeys,
 	}
 	if a.config.BackChannelLogout {
-		routes["backchannel-logout"] = a.serveBackChannelLogout
+		routes[a.prefix+"backchannel-logout"] = a.serveBackChannelLogout
 	}
 	if a.config.FrontChannelLogout {
-		routes["frontchannel-logout"] = a.serveFrontChannelLogout
+		routes[a.prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
 	}
-	byPath := make(map[string]http.HandlerFunc, len(routes))
-	for name, h := range routes {
-		byPath[a.prefix+name] = h
-	}
-	return byPath
+	return routes
 }
 
-// ServeHTTP serves the Authenticator's own routes below the directory of RedirectURL: login, callback, logout, signed-out,
-// jwks.json, style.css and, where configured, backchannel-logout and frontchannel-logout. Any other path is 404.
+// ServeHTTP serves the Authenticator's own routes: the callback at the path of RedirectURL and, below Config.RoutePrefix, login,
+// logout, signed-out, jwks.json, style.css and, where configured, backchannel-logout and frontchannel-logout. Any other path is 404.
 func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]
@@ -173,24 +182,10 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 		return nil
 	case strings.HasPrefix(requestURI(r), a.prefix):
 		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
+	case a.base != "" && strings.HasPrefix(r.URL.Path, a.base+"/"):
+		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.base)
 	}
 	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
-}
-
-// isOwnRoute reports whether p leads to one of the own routes, also after cleaning, or to those of an Authenticator that shares the
-// sessions.
-func (a *Authenticator) isOwnRoute(p string) bool {
-	p = path.Clean(p)
-	return a.serves(p) || siblingsOf(a.sessions).any(func(other *Authenticator) bool { return other.serves(p) })
-}
-
-// serves reports whether a clean path is, or is below, what a serves.
-func (a *Authenticator) serves(p string) bool {
-	if a.prefix != "/" && (p+"/" == a.prefix || strings.HasPrefix(p, a.prefix)) {
-		return true
-	}
-	_, own := a.routes[p]
-	return own
 }
 
 // methodNotAllowed answers 405 unless r's method is one of allowed, and reports whether it did.

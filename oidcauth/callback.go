@@ -68,11 +68,20 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 	return true
 }
 
-// redirectBack leaves the callback's URL, with its code, for where the login was started.
+// redirectBack leaves the callback's URL, with its code, for where the login was started. The header is set as it stands:
+// http.Redirect would clean the path, and decode what is data in it.
 func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 	clearAhead(w)
-	w.Header().Set("Location", a.returnTo(t.ReturnTo))
+	w.Header().Set("Location", a.backFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// backFrom returns where t comes back to. It was judged before it was sealed.
+func (a *Authenticator) backFrom(t *transaction) string {
+	if t.ReturnTo == "" || checkSeen(t.ReturnTo) != nil {
+		return a.home()
+	}
+	return t.ReturnTo
 }
 
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
@@ -80,7 +89,7 @@ func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
 	if id, err := identityOf(a.sessions.From(r.Context())); err == nil && id != nil {
-		p.Link, p.LinkText = "/", linkHome
+		p.Link, p.LinkText = a.home(), linkHome
 	}
 	t, err := a.openTransaction(r, cb.state)
 	if err != nil {
@@ -88,7 +97,7 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 		return nil, p
 	}
 	if a.expired(t) {
-		p.Code, p.Link, p.LinkText = "login_expired", a.LoginURL(t.ReturnTo), linkLogin
+		p.Code, p.Link, p.LinkText = "login_expired", a.loginURL(a.backFrom(t)), linkLogin
 		p.Err = fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.began()).Round(time.Second))
 		return nil, p
 	}
@@ -255,8 +264,11 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 	if t.spent { // else the response was not this login's, or may be sent again
 		a.expireTransaction(w, a.transactionCookie(t.State))
 	}
-	if p.Link == "" && p.Status != http.StatusForbidden && t.ReturnTo != "" {
-		p.Link, p.LinkText = a.LoginURL(t.ReturnTo), linkLogin
+	switch back := a.backFrom(t); {
+	case p.Status == http.StatusForbidden:
+		p.SwitchURL = a.switchURL(back)
+	case p.Link == "" && t.ReturnTo != "":
+		p.Link, p.LinkText = a.loginURL(back), linkLogin
 	}
 	a.fail(w, r, p)
 }

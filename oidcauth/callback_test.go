@@ -319,7 +319,7 @@ func TestTheUserWithoutTheRoleIsForbidden(t *testing.T) {
 	w.signIn()
 	page := w.browser.Get(app + "/admin")
 	require.Equal(t, http.StatusForbidden, page.Status)
-	require.NotContains(t, page.Body, "admin", "the page does not tell what was required of whom")
+	require.NotContains(t, page.Body, "role", "the page does not tell what was required of whom")
 	requireProtected(t, page.Header)
 }
 

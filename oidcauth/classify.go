@@ -3,34 +3,95 @@ package oidcauth
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 )
 
-// isNavigation reports whether r is a browser that opens a page at the top level, which alone may be sent to the provider:
-// Fetch Metadata where the browser sends it (W3C Fetch Metadata §2), else a GET that prefers HTML.
-func isNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet || isPrefetch(r) {
-		return false
+// A requestKind is who reads the answer to a request. It is judged in kindOfRequest and nowhere else.
+type requestKind int
+
+const (
+	scriptRequest requestKind = iota // a program: a script of a page, a sub-resource, a client that is no browser
+	htmxRequest                      // a script of htmx, which does what our headers say
+	frameRequest                     // a person, in a frame of a page
+	pageRequest                      // a person, in a whole tab: a page that is opened, or a form that is sent
+)
+
+// frameDests are the destinations of a document inside another (Fetch §2.2.5).
+var frameDests = []string{"iframe", "frame", "embed", "object", "fencedframe"}
+
+// kindOfRequest judges by Fetch Metadata where the browser sends them (W3C Fetch Metadata §2), else by what the request prefers.
+//
+// The mode navigate can't be made by a script: neither fetch nor the Request constructor takes it. A destination is lost where a
+// service worker passes a navigation on, which in Firefox also turns the mode into same-origin; either header is lost in old
+// browsers and to proxies that drop what they don't know. Behind a worker a frame looks like a whole tab, which is why each of our
+// pages refuses to be framed.
+func kindOfRequest(r *http.Request) requestKind {
+	mode, dest := fetchMetadata(r, "Sec-Fetch-Mode"), fetchMetadata(r, "Sec-Fetch-Dest")
+	unmarked, wholeTab := mode == "", dest == "document"
+	switch {
+	case unmarked && dest == "":
+		if !sentByScript(r) && prefersHTML(r) {
+			return pageRequest
+		}
+	case mode == "navigate" && (wholeTab || dest == "empty" || dest == ""), unmarked && wholeTab:
+		return pageRequest
+	case (mode == "navigate" || unmarked) && slices.Contains(frameDests, dest):
+		return frameRequest
+	case mode == "same-origin" && dest == "empty" && !sentByScript(r) && beginsWithHTML(r):
+		return pageRequest
 	}
-	if hasFetchMetadata(r) {
-		return isTopLevel(r)
+	if r.Header.Get("HX-Request") != "" {
+		return htmxRequest
 	}
-	return acceptsHTML(r)
+	return scriptRequest
+}
+
+// fetchMetadata returns the value of a Fetch Metadata header. One that stands there twice is no value that we know.
+func fetchMetadata(r *http.Request, name string) string {
+	return strings.Join(r.Header.Values(name), ", ")
 }
 
 func hasFetchMetadata(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") != "" || r.Header.Get("Sec-Fetch-Dest") != ""
+	return fetchMetadata(r, "Sec-Fetch-Mode") != "" || fetchMetadata(r, "Sec-Fetch-Dest") != ""
 }
 
-// isTopLevel reports whether r's Fetch Metadata name a navigation of a whole tab.
-func isTopLevel(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+// sentByScript reports whether r says by a header of its own that a script sent it.
+func sentByScript(r *http.Request) bool {
+	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("HX-Request") != ""
+}
+
+// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
+// answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
+func IsPageView(r *http.Request) bool {
+	return r.Method == http.MethodGet && !isPrefetch(r) && kindOfRequest(r) == pageRequest
+}
+
+// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
+// a page view, a form that was sent, a frame. For everything else they are JSON.
+func WantsPage(r *http.Request) bool {
+	kind := kindOfRequest(r)
+	return kind == pageRequest || kind == frameRequest
 }
 
 // mayStartLogin reports whether r, sent to the login route itself, may start a login: anything but what a browser says is a
-// sub-resource, a frame, a prefetch or a prerender.
+// script, a sub-resource, a frame, a prefetch or a prerender.
 func mayStartLogin(r *http.Request) bool {
-	return !isPrefetch(r) && (!hasFetchMetadata(r) || isTopLevel(r))
+	return !isPrefetch(r) && (kindOfRequest(r) == pageRequest || !hasFetchMetadata(r) && !sentByScript(r))
+}
+
+// followsRedirects reports whether a redirect to another site, or a page with a form, reaches the person. It is what a logout
+// answers wherever it can: its target has the ID token in it, which no page may show.
+func followsRedirects(r *http.Request) bool {
+	switch {
+	case fetchMetadata(r, "Sec-Fetch-Mode") == "navigate" || WantsPage(r):
+		return true
+	case r.Header.Get("HX-Request") != "":
+		return false
+	case beginsWithHTML(r):
+		return true
+	}
+	return !hasFetchMetadata(r) && !sentByScript(r) && quality(r, "application/json") <= 0 // no browser that we know
 }
 
 // errPrefetch is why a request that was made ahead of the user's wish is turned away.
@@ -45,9 +106,4 @@ func isPrefetch(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// acceptsHTML reports whether r asks for a page.
-func acceptsHTML(r *http.Request) bool {
-	return strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html")
 }

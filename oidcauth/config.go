@@ -30,10 +30,18 @@ type Config struct {
 	// a public client.
 	ClientSecret string
 
-	// RedirectURL is the absolute URL of the callback, as registered at the provider. Its path ends in "/callback"; what
-	// stands before is the prefix of all routes that the Authenticator serves. Every absolute URL is made from it,
-	// never from a Host or Forwarded header.
+	// RedirectURL is the absolute URL of the callback, as registered at the provider: any path but "/". Every absolute URL
+	// is made from it, never from a Host or Forwarded header.
 	RedirectURL string
+
+	// RoutePrefix is the path below which the Authenticator serves its other routes, such as "/auth/": mount it there and,
+	// when that lies elsewhere, at the callback's path. Empty means the directory of the callback.
+	RoutePrefix string
+
+	// StrippedPrefix is the path below which browsers see this application, such as "/shop", where a proxy removes it
+	// from each request. RedirectURL is as browsers see it, and has it; RoutePrefix and the routes that this process
+	// serves are without. Links, redirects and return paths have it again. Empty means that nothing is removed.
+	StrippedPrefix string
 
 	// Session configures the session manager that New makes; Session.Keys is required unless Sessions is set.
 	Session session.Config
@@ -111,8 +119,9 @@ type Config struct {
 	// Hooks see, and some may refuse, what happens.
 	Hooks Hooks
 
-	// ErrorHandler writes error answers in place of the built-in page and JSON. Its error is always a *Problem. The
-	// headers that protect the answer are set before the call. Nil means the built-in answers.
+	// ErrorHandler writes error answers in place of the built-in page and JSON. Its error is always a *Problem, and
+	// WantsPage tells which of the two the request expects. The headers that protect the answer are set before the call. The
+	// 401 that guards give to scripts stays theirs. Nil means the built-in answers.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Stylesheet is the URL path of the style sheet that the built-in pages link to. Empty means the built-in one.

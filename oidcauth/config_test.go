@@ -25,7 +25,7 @@ func TestNewNamesEachMistake(t *testing.T) {
 		"an issuer without a host":           {func(c *oidcauth.Config) { c.Issuer = "id.example.test" }, "absolute URL"},
 		"no client":                          {func(c *oidcauth.Config) { c.ClientID = "" }, "ClientID"},
 		"no redirect URL":                    {func(c *oidcauth.Config) { c.RedirectURL = "" }, "RedirectURL"},
-		"a redirect URL of another path":     {func(c *oidcauth.Config) { c.RedirectURL = app + "/auth/return" }, "/callback"},
+		"a redirect URL without a path":      {func(c *oidcauth.Config) { c.RedirectURL = app + "/" }, "clean path of its own"},
 		"a redirect URL with dot segments":   {func(c *oidcauth.Config) { c.RedirectURL = app + "/a/../auth/callback" }, "/callback"},
 		"a redirect URL over plain http":     {func(c *oidcauth.Config) { c.RedirectURL = "http://app.example.test/auth/callback" }, "must be https"},
 		"no session keys":                    {func(c *oidcauth.Config) { c.Session.Keys = nil }, "Session"},

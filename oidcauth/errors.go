@@ -154,8 +154,22 @@ type Problem struct {
 	// Title and Advice say what happened and what to do next.
 	Title, Advice string
 
-	// Link and LinkText lead on: to a new login, or home. Link is a path of this site; empty means no link.
+	// Link and LinkText lead on: to a new login, to another try, or home. Link is a path of this site; empty means no link.
 	Link, LinkText string
+
+	// Frame says that the answer is shown in a frame of a page: its links have to open in the whole tab (target "_top").
+	Frame bool
+
+	// User is who is signed in, where a refusal may be meant for this account alone. Nil where nobody is, and for all
+	// other problems.
+	User *User
+
+	// SwitchURL is a path that starts a login in which the person can choose another account (prompt=select_account).
+	// Empty means that this would not help.
+	SwitchURL string
+
+	// SignOutURL is a path that signs User out, by a POST without fields. Empty without a User.
+	SignOutURL string
 
 	// RetryAfter is sent as Retry-After when it is positive.
 	RetryAfter time.Duration
@@ -184,33 +198,35 @@ type problemText struct{ title, advice, link, event string }
 // Where a problem's link leads.
 const (
 	linkNone  = ""
-	linkLogin = "Sign in again"
+	linkLogin = "Sign in"
+	linkRetry = "Try again"
 	linkHome  = "Go to the start page"
 )
 
 // problemTexts holds a text for each code, so that what a page says never depends on what was sent.
 var problemTexts = map[string]problemText{
-	"not_found":            {"Page not found", "Check the address, or start from the home page.", linkHome, "request refused"},
-	"method_not_allowed":   {"That can't be done here", "Go back and use the page's own buttons and links.", linkHome, "request refused"},
-	"invalid_request":      {"That request can't be used", "Go back and try again from the page you came from.", linkHome, "request refused"},
-	"cross_origin":         {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
-	"login_required":       {"You are not signed in", "Sign in to go on.", linkLogin, "request refused"},
-	"no_transaction":       {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
-	"login_expired":        {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
-	"signed_out":           {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
-	"login_loop":           {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
-	"access_denied":        {"Sign-in was refused", "You or the sign-in service refused access. You can try again, perhaps with another account.", linkLogin, "login refused"},
-	"login_failed":         {"Sign-in failed", "The sign-in service did not complete the sign-in. Try again.", linkLogin, "login refused"},
-	"invalid_response":     {"Sign-in failed", "The sign-in service sent an answer that can't be trusted. Try again; if it happens again, tell the operator of this site.", linkLogin, "login refused"},
-	"provider_error":       {"The sign-in service has a problem", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "login refused"},
-	"provider_timeout":     {"The sign-in service does not answer", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
-	"provider_unavailable": {"The sign-in service can't be reached", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
-	"busy":                 {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
-	"store_unavailable":    {"Sessions can't be read just now", "Nobody is signed out by this. Try again in a moment.", linkNone, "store unavailable"},
-	"session_too_large":    {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
-	"forbidden":            {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
-	"step_up_failed":       {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
-	"internal":             {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},
+	"not_found":                        {"Page not found", "Check the address, or start from the home page.", linkHome, "request refused"},
+	"method_not_allowed":               {"That can't be done here", "Go back and use the page's own buttons and links.", linkHome, "request refused"},
+	"invalid_request":                  {"That request can't be used", "Go back and try again from the page you came from.", linkHome, "request refused"},
+	"cross_origin":                     {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
+	"login_required":                   {"You are signed out", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
+	"insufficient_user_authentication": {"A fresh sign-in is needed", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
+	"no_transaction":                   {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
+	"login_expired":                    {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
+	"signed_out":                       {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
+	"login_loop":                       {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
+	"access_denied":                    {"Sign-in was refused", "You or the sign-in service refused access. You can try again, perhaps with another account.", linkLogin, "login refused"},
+	"login_failed":                     {"Sign-in failed", "The sign-in service did not complete the sign-in. Try again.", linkLogin, "login refused"},
+	"invalid_response":                 {"Sign-in failed", "The sign-in service sent an answer that can't be trusted. Try again; if it happens again, tell the operator of this site.", linkLogin, "login refused"},
+	"provider_error":                   {"The sign-in service has a problem", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "login refused"},
+	"provider_timeout":                 {"The sign-in service does not answer", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
+	"provider_unavailable":             {"The sign-in service can't be reached", "Nothing is wrong with your account. Try again in a moment.", linkLogin, "provider unavailable"},
+	"busy":                             {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
+	"store_unavailable":                {"Sessions can't be read just now", "Nobody is signed out by this. Try again in a moment.", linkNone, "store unavailable"},
+	"session_too_large":                {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
+	"forbidden":                        {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
+	"step_up_failed":                   {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
+	"internal":                         {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},
 }
 
 // providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503 for none, 504 for a late one.

@@ -8,9 +8,8 @@ import (
 
 // What tests in oidcauth_test need to reach.
 var (
-	LocalPath    = localPath
-	IsNavigation = isNavigation
-	RolesOf      = claims.Roles
+	RolesOf          = claims.Roles
+	FollowsRedirects = followsRedirects
 )
 
 // TransactionCookie names the cookie of the login with this state.
@@ -28,4 +27,10 @@ func FillCallbacks(a *Authenticator) (release func()) {
 		}
 		release = one
 	}
+}
+
+// LocalPath reports whether a wish to return to raw is granted as far as the path itself decides.
+func LocalPath(raw string) bool {
+	_, err := localPath(raw)
+	return err == nil && len(raw) <= maxReturnTo
 }

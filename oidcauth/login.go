@@ -46,7 +46,8 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !mayStartLogin(r) {
-		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: ErrLoginRequired})
+		link := a.loginURL(a.returnTo(r.Context(), r.URL.Query().Get("return_to")))
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
 		return
 	}
 	params, problem := formOf(w, r)
@@ -88,7 +89,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 		}
 	}
 	if !params.Has("iss") {
-		return LoginOptions{ReturnTo: params.Get("return_to")}, nil
+		return LoginOptions{ReturnTo: params.Get("return_to"), Prompt: a.requestedPrompt(params)}, nil
 	}
 	if !a.provider.issuers.allow(params.Get("iss")) {
 		return LoginOptions{}, errors.New("iss of a third-party-initiated login is not our issuer")
@@ -100,6 +101,21 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 	target := strings.TrimPrefix(params.Get("target_link_uri"), a.origin)
 	return LoginOptions{ReturnTo: target, LoginHint: hint}, nil
 }
+
+// requestedPrompt returns the one prompt that a link may ask for: the choice of another account, which harms nobody. Consent that
+// the configuration asks for is still asked for.
+func (a *Authenticator) requestedPrompt(params url.Values) string {
+	if params.Get("prompt") != promptSelect {
+		return ""
+	}
+	if slices.Contains(strings.Fields(a.config.Login.Prompt), "consent") {
+		return promptSelect + " consent"
+	}
+	return promptSelect
+}
+
+// promptSelect has the provider let the person choose an account (Core §3.1.2.1).
+const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions) {
@@ -160,7 +176,10 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
 	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
-	if t.ReturnTo = a.returnTo(o.ReturnTo); t.ReturnTo == "/" {
+	if t.ReturnTo == "" {
+		t.ReturnTo = a.returnTo(ctx, o.ReturnTo)
+	}
+	if t.ReturnTo == a.home() {
 		t.ReturnTo = ""
 	}
 	if o.MaxAge != 0 {

@@ -78,11 +78,11 @@ func TestPKCEStaysS256WhateverTheMetadataSays(t *testing.T) {
 	}
 }
 
+// What people are shown is in guardanswer_test.go.
 func TestEverythingButAPageViewIsAnswered401(t *testing.T) {
 	w := newWorld(t)
 	w.browser.Get(app + "/") // the provider is untouched by a public page
 	for name, page := range map[string]*oidcauthtest.Page{
-		"a form post":  w.browser.NewTab().Post(app+"/me", url.Values{"a": {"b"}}),
 		"a prefetch":   w.browser.NewTab().Prefetch(app + "/me"),
 		"an image":     w.browser.NewTab().Load(app+"/me", "image"),
 		"a script":     w.browser.NewTab().Load(app+"/me", "script"),

@@ -24,7 +24,7 @@ const (
 // several Authenticators on one session.Manager, provider, log and hook are those of the one that made the session.
 // The caller has checked that the user wants it: protect the route with http.CrossOriginProtection, as the logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, "/") })
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.home()) })
 }
 
 // serveLogout is the logout route: GET asks, POST does.
@@ -40,7 +40,7 @@ func (a *Authenticator) serveLogout(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
 		return
 	}
-	a.logout(w, r, a.returnTo(postedReturn(w, r)))
+	a.logout(w, r, a.returnTo(r.Context(), postedReturn(w, r)))
 }
 
 // postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body holds none that can be read, or
@@ -56,9 +56,9 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 
 // askLogout shows the confirmation page. Its form needs an Origin header, which browsers send as null under no-referrer.
 func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Referrer-Policy", "same-origin")
+	allowForm(w)
 	p := page{Action: a.LogoutURL()}
-	if returnTo := a.returnTo(r.URL.Query().Get("return_to")); returnTo != "/" {
+	if returnTo := a.returnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.home() {
 		p.Fields = map[string]string{"return_to": returnTo}
 	}
 	a.writePage(w, http.StatusOK, "logout.html", p)
@@ -121,8 +121,8 @@ func (a *Authenticator) expireTransactions(w http.ResponseWriter, r *http.Reques
 
 // localTarget is where a logout ends that does not pass by the provider.
 func (a *Authenticator) localTarget(returnTo string) string {
-	if returnTo == "/" {
-		return a.prefix + "signed-out"
+	if returnTo == a.home() {
+		return a.at("signed-out")
 	}
 	return returnTo
 }
@@ -139,7 +139,7 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 	}
 	params := url.Values{}
 	params.Set("client_id", a.config.ClientID)
-	params.Set("post_logout_redirect_uri", a.origin+a.prefix+"signed-out")
+	params.Set("post_logout_redirect_uri", a.origin+a.at("signed-out"))
 	params.Set("state", randomText())
 	if a.verifier.knownStill(idToken) {
 		params.Set("id_token_hint", idToken)
@@ -153,7 +153,7 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 	get, query := *target, target.Query()
 	maps.Copy(query, params)
 	get.RawQuery = query.Encode()
-	if a.redirectSize(w, r, get.String()) <= maxLogoutHeader || hasFetchMetadata(r) && !isTopLevel(r) {
+	if a.redirectSize(w, r, get.String()) <= maxLogoutHeader || !followsRedirects(r) {
 		a.answerLogout(w, r, get.String())
 		return
 	}
@@ -161,7 +161,7 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 	for name := range params {
 		fields[name] = params.Get(name)
 	}
-	w.Header().Set("Referrer-Policy", "same-origin")
+	allowForm(w)
 	a.writePage(w, http.StatusOK, "leave.html", page{Action: target.String(), Fields: fields})
 }
 
@@ -187,9 +187,14 @@ func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, tar
 	return size
 }
 
-// answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site.
+// answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site. htmx, which would put
+// what it is told into the page, goes by itself.
 func (a *Authenticator) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
-	if hasFetchMetadata(r) && !isTopLevel(r) {
+	if kindOfRequest(r) == htmxRequest {
+		a.tellHTMX(w, r, target)
+		return
+	}
+	if !followsRedirects(r) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"logout_url": target}) // the client may be gone
 		return
@@ -208,12 +213,12 @@ type logoutReturn struct {
 func (a *Authenticator) returnCookie() string { return a.sessions.CookieName() + "-logout" }
 
 func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: a.returnCookie(), Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return a.cookieOf(a.returnCookie(), value, maxAge)
 }
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.
 func (a *Authenticator) rememberReturn(w http.ResponseWriter, state, returnTo string) {
-	if returnTo == "/" {
+	if returnTo == a.home() {
 		return
 	}
 	plain, _ := json.Marshal(logoutReturn{State: state, ReturnTo: returnTo, Until: time.Now().Add(logoutReturns).Unix()})
@@ -255,5 +260,5 @@ func (a *Authenticator) waitingReturn(r *http.Request) string {
 		subtle.ConstantTimeCompare([]byte(waiting.State), []byte(states[0])) == 0 {
 		return ""
 	}
-	return a.returnTo(waiting.ReturnTo)
+	return a.returnTo(r.Context(), waiting.ReturnTo)
 }

@@ -32,7 +32,7 @@ func (a *Authenticator) countLogin(w http.ResponseWriter, t *transaction) {
 }
 
 func (a *Authenticator) loopCookieOf(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: a.loopCookie(), Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return a.cookieOf(a.loopCookie(), value, maxAge)
 }
 
 // A lastLogin is what the browser remembers of a login that finished moments ago.

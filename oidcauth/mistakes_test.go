@@ -66,9 +66,9 @@ var mistakes = []mistake{
 		page:  "Sign-in failed",
 	},
 	{
-		name:  "a redirect URL that does not end in /callback",
-		make:  atStart(func(c *oidcauth.Config) { c.RedirectURL = "https://shop.example.com/login/oidc" }),
-		hints: []string{`RedirectURL: "https://shop.example.com/login/oidc" must have a clean path that ends in "/callback"`},
+		name:  "a redirect URL whose path is not clean",
+		make:  atStart(func(c *oidcauth.Config) { c.RedirectURL = "https://shop.example.com/auth//callback" }),
+		hints: []string{`RedirectURL: "https://shop.example.com/auth//callback" must have a clean path of its own, such as "/auth/callback"`},
 	},
 	{
 		name:  "a wrong client secret",

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"embed"
 	"encoding/json"
@@ -10,7 +11,9 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
@@ -39,15 +42,14 @@ func (a *Authenticator) protectAnswer(w http.ResponseWriter) {
 type page struct {
 	*Problem
 	Stylesheet string
+	Home       string // the start page
 	Action     string // where the form posts to
 	Fields     map[string]string
 }
 
 // writePage writes a built-in page.
 func (a *Authenticator) writePage(w http.ResponseWriter, status int, name string, p page) {
-	if p.Stylesheet = a.config.Stylesheet; p.Stylesheet == "" {
-		p.Stylesheet = a.prefix + "style.css"
-	}
+	p.Stylesheet, p.Home = cmp.Or(a.config.Stylesheet, a.at("style.css")), a.home()
 	var body bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
 		a.log.Error("page not rendered", slog.Any("error", err))
@@ -71,25 +73,37 @@ func (a *Authenticator) serveStyle(w http.ResponseWriter, r *http.Request) {
 // fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the one way in which the
 // package reports failures.
 func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
-	a.complete(p)
+	a.complete(r, p)
 	a.logProblem(r, p)
 	a.protectAnswer(w)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}
+	if p.SignOutURL != "" {
+		allowForm(w)
+	}
+	if p.Status == http.StatusUnauthorized {
+		a.tellHTMX(w, r, p.Link)
+		if w.Header().Get("WWW-Authenticate") == "" {
+			w.Header().Set("WWW-Authenticate", loginChallenge)
+		}
+	}
 	if a.config.ErrorHandler != nil {
 		a.config.ErrorHandler(w, r, p)
 		return
 	}
-	if acceptsHTML(r) {
+	if WantsPage(r) {
 		a.writePage(w, p.Status, "problem.html", page{Problem: p})
 		return
 	}
 	writeProblemJSON(w, p)
 }
 
+// allowForm lets the page have a form to our own routes: under no-referrer browsers send its Origin as null.
+func allowForm(w http.ResponseWriter) { w.Header().Set("Referrer-Policy", "same-origin") }
+
 // complete fills in what p's code implies.
-func (a *Authenticator) complete(p *Problem) {
+func (a *Authenticator) complete(r *http.Request, p *Problem) {
 	text, known := problemTexts[p.Code]
 	if !known {
 		text = problemTexts["internal"]
@@ -98,17 +112,76 @@ func (a *Authenticator) complete(p *Problem) {
 	if p.Reference == "" {
 		p.Reference = rand.Text()[:10]
 	}
-	switch {
-	case p.Link != "" && p.LinkText == "":
-		p.LinkText = text.link
-	case p.Link == "" && text.link == linkLogin:
-		p.Link, p.LinkText = a.prefix+"login", text.link
-	case p.Link == "" && text.link == linkHome:
-		p.Link, p.LinkText = "/", text.link
-	}
+	p.Frame = kindOfRequest(r) == frameRequest
+	a.completeLink(r, p, text.link)
 	if p.Status == http.StatusServiceUnavailable && p.RetryAfter <= 0 {
 		p.RetryAfter = time.Second
 	}
+	if slices.Contains(accountProblems, p.Code) {
+		a.offerOtherAccount(r, p)
+	}
+}
+
+// completeLink lets p lead on to where link says, unless it knows better.
+func (a *Authenticator) completeLink(r *http.Request, p *Problem, link string) {
+	if p.LinkText == "" {
+		p.LinkText = link
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		p.LinkText = linkRetry
+	}
+	switch {
+	case p.Link != "":
+	case p.LinkText == linkRetry:
+		p.Link = a.retryURL(r)
+	case p.LinkText == linkLogin:
+		p.Link = a.loginURL(a.pageOf(r))
+	case p.LinkText == linkHome:
+		p.Link = a.home()
+	}
+	if p.Link == "" {
+		p.LinkText = ""
+	}
+}
+
+// retryURL is where the person tries again what r could not do: the login, or the page. A callback is not to be repeated, since its
+// code may be spent; and "" is for what people don't ask for themselves.
+func (a *Authenticator) retryURL(r *http.Request) string {
+	_, own := a.routes[r.URL.Path]
+	switch {
+	case !own:
+		return a.pageOf(r)
+	case r.URL.Path == a.prefix+"login":
+		return a.loginURL(a.returnTo(r.Context(), r.URL.Query().Get("return_to")))
+	case r.URL.Path == a.callback:
+		return a.at("login")
+	}
+	return ""
+}
+
+// accountProblems are the codes of refusals that another account might not meet.
+var accountProblems = []string{"forbidden", "access_denied", "step_up_failed"}
+
+// offerOtherAccount has p show who is signed in and, since single sign-on would bring the same account again, how another can be.
+func (a *Authenticator) offerOtherAccount(r *http.Request, p *Problem) {
+	if p.User == nil {
+		p.User = UserFrom(r.Context())
+	}
+	if p.User != nil {
+		p.SignOutURL = a.LogoutURL()
+	}
+	if p.SwitchURL == "" {
+		p.SwitchURL = a.switchURL(a.pageOf(r))
+	}
+}
+
+// switchURL is loginURL for another account.
+func (a *Authenticator) switchURL(returnTo string) string {
+	target := a.loginURL(returnTo)
+	if strings.Contains(target, "?") {
+		return target + "&prompt=" + promptSelect
+	}
+	return target + "?prompt=" + promptSelect
 }
 
 // logProblem writes the cause to the log: an error when it is ours or the provider's, a warning when it is the request's.

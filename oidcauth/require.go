@@ -21,10 +21,16 @@ func (a *Authenticator) Load(h http.Handler) http.Handler {
 
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
 //
-// A browser that opens a page is sent to the provider and comes back to that page. Everything else (fetch, POST,
-// sub-resources, frames, prefetch) is answered 401 with a small JSON body that names the login URL, without a cookie and
-// without any traffic to the provider.
+// A browser that opens a page (see [IsPageView]) is sent to the provider and comes back to that page. Everything else is answered
+// 401 without a cookie and without any traffic to the provider. Where a person is shown the answer, to a form or in a frame, it is a
+// page with a link to sign in; scripts get a small JSON body that names the login URL, and htmx an HX-Redirect to it. The login
+// comes back to the page that the request was sent from.
 func (a *Authenticator) RequireLogin(h http.Handler) http.Handler { return a.Require()(h) }
+
+// RequireLoginFunc is RequireLogin for a function.
+func (a *Authenticator) RequireLoginFunc(h func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return a.RequireLogin(http.HandlerFunc(h)).ServeHTTP
+}
 
 // Require returns middleware that lets only users pass who are signed in at this Authenticator's provider and who meet every
 // requirement, in order. The Authenticator's own routes are served, not guarded, so that whole applications can be wrapped.
@@ -155,7 +161,7 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 	case errors.As(err, &stepUp):
 		a.challenge(w, r, err, stepUp)
 	default:
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", Err: a.explainDenial(user, err)})
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "forbidden", User: user, Err: a.explainDenial(user, err)})
 	}
 }
 
@@ -170,13 +176,12 @@ func (a *Authenticator) explainDenial(user *User, err error) error {
 
 // challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.
 func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
-	if !isNavigation(r) {
-		a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-		a.writeChallenge(w, stepUp)
+	if !IsPageView(r) {
+		a.answerChallenge(w, r, err, stepUp)
 		return
 	}
 	last := a.lastLogin(r)
-	t, o := &transaction{Loops: last.loops}, LoginOptions{}
+	t, o := &transaction{Loops: last.loops, ReturnTo: a.seen(r)}, LoginOptions{}
 	if stepUp != nil {
 		t.Demand, o = stepUp.fingerprint(), stepUp.loginOptions()
 		if t.Demand == last.demand {
@@ -188,28 +193,36 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
-	o.ReturnTo = requestURI(r)
 	a.startLogin(w, r, t, o)
 }
 
-// writeChallenge is the 401 for everything that is not a page (RFC 9110 §15.5.2).
-func (a *Authenticator) writeChallenge(w http.ResponseWriter, stepUp *StepUpError) {
-	a.protectAnswer(w)
-	header := `Bearer realm="session"`
-	body := map[string]string{"error": "login_required", "login_url": a.LoginURL("")}
+// loginChallenge is the WWW-Authenticate of a 401 that a login cures. Browsers know no Bearer and ask the person nothing.
+const loginChallenge = `Bearer realm="session"`
+
+// answerChallenge is the 401 for everything that is no page view (RFC 9110 §15.5.2).
+func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
+	header, code := loginChallenge, "login_required"
 	if stepUp != nil {
-		header, body["error"] = stepUp.challenge(), "insufficient_user_authentication"
+		header, code = stepUp.challenge(), "insufficient_user_authentication"
 	}
 	w.Header().Set("WWW-Authenticate", header)
+	if WantsPage(r) && !isPrefetch(r) {
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: code, Err: err})
+		return
+	}
+	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
+	a.protectAnswer(w)
+	loginURL := a.loginURL(a.pageOf(r))
+	a.tellHTMX(w, r, loginURL)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnauthorized)
+	body := map[string]string{"error": code, "login_url": loginURL}
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
 }
 
-// requestURI is the path and query that the browser asked for, also below http.StripPrefix.
-func requestURI(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		return r.RequestURI
+// tellHTMX has htmx open target in the whole tab, if it sent r.
+func (a *Authenticator) tellHTMX(w http.ResponseWriter, r *http.Request, target string) {
+	if kindOfRequest(r) == htmxRequest {
+		w.Header().Set("HX-Redirect", target)
 	}
-	return r.URL.RequestURI()
 }

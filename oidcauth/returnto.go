@@ -1,63 +1,223 @@
 package oidcauth
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
-// maxReturnTo bounds a return path: longer ones are cut to "/".
+// maxReturnTo bounds a way back: a path with its query. A longer one loses its query.
 const maxReturnTo = 2048
 
-// returnTo returns raw when a login may return to it, and "/" otherwise.
-func (a *Authenticator) returnTo(raw string) string {
-	if !localPath(raw) {
-		return "/"
-	}
-	u, _ := url.Parse(raw)
-	if a.isOwnRoute(u.Path) || a.isOwnRoute(strings.ToLower(u.Path)) {
-		return "/"
-	}
-	return raw
+// Why a way back is lost. They end up in the log.
+var (
+	errReturnLong     = fmt.Errorf("it is longer than %d bytes", maxReturnTo)
+	errReturnForeign  = errors.New(`it does not begin with one "/"`)
+	errReturnBytes    = errors.New("its path has a backslash, a control character or a space, or its query a control character")
+	errReturnEncoding = errors.New("its path has bytes beyond ASCII, a fragment or a malformed escape")
+	errReturnTricks   = errors.New("its path, once decoded, has an empty or dot segment, a backslash or a control character")
+	errReturnOwn      = errors.New("it is one of the Authenticator's own routes")
+)
+
+// seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start page. Whatever a guard of ours
+// was asked for is a page of the application, however its path is spelled: escapes are data there (RFC 3986 §2.2).
+func (a *Authenticator) seen(r *http.Request) string {
+	return a.wayBack(r.Context(), a.base+printable(requestURI(r)), func(raw string) error {
+		return checkSeen(strings.TrimPrefix(raw, a.base))
+	})
 }
 
-// localPath reports whether raw, byte for byte, is a path and query on this site for every reader: browsers, which take a
-// backslash for a slash and drop tabs and line ends; proxies, which may decode once more; and http.Redirect, which cleans paths.
-// It refuses more than it must: what is refused only loses its way back.
-func localPath(raw string) bool {
-	if len(raw) == 0 || len(raw) > maxReturnTo || raw[0] != '/' {
-		return false
+// returnTo returns the way back that somebody wished for, or the start page. A wish may come from any site, so that it must be a
+// plain path.
+func (a *Authenticator) returnTo(ctx context.Context, raw string) string {
+	if raw == "" {
+		return a.home()
 	}
-	for i := range len(raw) {
-		if c := raw[i]; c <= ' ' || c >= 0x7f || c == '\\' || c == '#' {
-			return false
-		}
-	}
-	u, err := url.ParseRequestURI(raw)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
-		return false
-	}
-	rawPath, _, _ := strings.Cut(raw, "?")
-	return plainPath(rawPath) && plainPath(u.Path)
+	return a.wayBack(ctx, raw, a.checkWish)
 }
 
-// plainPath reports whether p, raw or decoded, is a rooted path that cleaning leaves alone and that holds nothing that a second
-// decoding could turn into a way out.
-func plainPath(p string) bool {
-	if !strings.HasPrefix(p, "/") || strings.Contains(p, "//") || strings.Contains(p, `\`) {
+// wayBack returns raw if check lets it pass, without its query where that makes it too long, else the start page. Each loss is told
+// to the log, without the query, which may hold secrets.
+func (a *Authenticator) wayBack(ctx context.Context, raw string, check func(string) error) string {
+	kept, long := shortened(raw)
+	err := check(kept)
+	if err == nil && len(kept) > maxReturnTo {
+		err, long = errReturnLong, nil
+	}
+	if err != nil {
+		kept = a.home()
+	}
+	if err = errors.Join(long, err); err != nil {
+		lost, _, _ := strings.Cut(raw, "?")
+		a.logLostWay(ctx, lost, kept, err)
+	}
+	return kept
+}
+
+// logLostWay tells that a browser comes back to kept in place of the page at lost.
+func (a *Authenticator) logLostWay(ctx context.Context, lost, kept string, err error) {
+	kept, _, _ = strings.Cut(kept, "?")
+	a.log.LogAttrs(ctx, slog.LevelInfo, "way back lost", slog.String("issuer", a.config.Issuer),
+		slog.String("path", logtext.Clip(lost, 200)), slog.String("instead", logtext.Clip(kept, 200)), logtext.Reason(err))
+}
+
+// printable returns a request-target with its bytes escaped where they are no text, which a transaction could not keep. Browsers,
+// which escape what they send, never come here.
+func printable(target string) string {
+	if utf8.ValidString(target) {
+		return target
+	}
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// shortened returns raw, without its query if it is too long.
+func shortened(raw string) (string, error) {
+	if len(raw) <= maxReturnTo {
+		return raw, nil
+	}
+	short, _, _ := strings.Cut(raw, "?")
+	return short, errReturnLong
+}
+
+// checkSeen reports why raw, sent as a Location as it stands, might lead off this site: browsers take two slashes, or a slash and a
+// backslash, for the beginning of a host, and drop tabs and line ends before they look.
+func checkSeen(raw string) error {
+	if !strings.HasPrefix(raw, "/") || len(raw) > 1 && (raw[1] == '/' || raw[1] == '\\') {
+		return errReturnForeign
+	}
+	rawPath, query, _ := strings.Cut(raw, "?")
+	if strings.ContainsAny(rawPath, `\ `) || hasControl(rawPath) || hasControl(query) {
+		return errReturnBytes
+	}
+	return nil
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
+}
+
+// checkWish reports why raw is no way back that anybody may wish for: a path that, once decoded and cleaned, is another path or
+// none of the application's. It refuses more than browsers need, for the sake of proxies that decode and clean before they route:
+// what is refused only loses its way back.
+func (a *Authenticator) checkWish(raw string) error {
+	plain, err := localPath(raw)
+	if err == nil && a.isOwnRoute(plain) {
+		return errReturnOwn
+	}
+	return err
+}
+
+// localPath returns raw's path, decoded.
+func localPath(raw string) (string, error) {
+	if err := checkSeen(raw); err != nil {
+		return "", err
+	}
+	rawPath, query, _ := strings.Cut(raw, "?")
+	if strings.Contains(rawPath+query, "#") || strings.ContainsFunc(rawPath, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		return "", errReturnEncoding
+	}
+	if strings.Contains(rawPath, "//") {
+		return "", errReturnTricks
+	}
+	plain, err := url.PathUnescape(rawPath)
+	if err != nil {
+		return "", errReturnEncoding
+	}
+	// An escaped percent sign is data. Where what it stands before would be a trick after a second decoding, though, somebody on
+	// the way may decode twice.
+	twice, err := url.PathUnescape(plain)
+	if tricky(plain) || err == nil && tricky(twice) {
+		return "", errReturnTricks
+	}
+	return plain, nil
+}
+
+// tricky reports whether a decoded path leads elsewhere than it seems to.
+func tricky(p string) bool {
+	if strings.HasPrefix(p, "//") || strings.Contains(p, `\`) || hasControl(p) {
+		return true
+	}
+	for segment := range strings.SplitSeq(p, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// isOwnRoute reports whether p, a decoded path as the browser sees it, leads to one of the own routes, or to those of an
+// Authenticator that shares the sessions.
+func (a *Authenticator) isOwnRoute(p string) bool {
+	p = path.Clean(p)
+	return a.serves(p) || siblingsOf(a.sessions).any(func(other *Authenticator) bool { return other.serves(p) })
+}
+
+// serves reports whether a clean path, as the browser sees it, is, or is below, what a serves.
+func (a *Authenticator) serves(p string) bool {
+	p, below := strings.CutPrefix(p, a.base)
+	if !below {
 		return false
 	}
-	for i := range len(p) {
-		if p[i] < ' ' || p[i] == 0x7f {
-			return false
+	if a.prefix != "/" && (p+"/" == a.prefix || strings.HasPrefix(p, a.prefix)) {
+		return true
+	}
+	for route := range a.routes {
+		if strings.EqualFold(route, p) { // a proxy before us may not tell them apart
+			return true
 		}
 	}
-	lower := strings.ToLower(p)
-	for _, trick := range []string{"%2f", "%5c", "%2e", "%00", "%09", "%0a", "%0d", "%25"} {
-		if strings.Contains(lower, trick) {
-			return false
-		}
+	return false
+}
+
+// sentFrom returns the page of this site that r was sent from, by return_to's rules, or "".
+func (a *Authenticator) sentFrom(r *http.Request) string {
+	from := r.Header.Get("HX-Current-URL")
+	if from == "" {
+		from = r.Referer()
 	}
-	cleaned := path.Clean(p)
-	return cleaned == p || cleaned+"/" == p
+	from, _, _ = strings.Cut(from, "#")
+	u, err := url.Parse(from)
+	ours, _ := url.Parse(a.origin)
+	if err != nil || u.Host == "" || canonicalOrigin(u) != canonicalOrigin(ours) {
+		return ""
+	}
+	_, rest, _ := strings.Cut(from, "//") // the bytes after the host, as they came
+	return rest[strings.IndexByte(rest+"/", '/'):]
+}
+
+// pageOf returns the page that a login offered in the answer to r comes back to: the one that r opens, else the one that it was
+// sent from, else the start page.
+func (a *Authenticator) pageOf(r *http.Request) string {
+	if _, own := a.routes[r.URL.Path]; !own && IsPageView(r) {
+		return a.seen(r)
+	}
+	from := a.sentFrom(r)
+	if errors.Is(a.checkWish(from), errReturnOwn) {
+		return a.home() // a page of ours, which led nowhere yet
+	}
+	return a.returnTo(r.Context(), from)
+}
+
+// requestURI is the path and query that this process was asked for, also below http.StripPrefix.
+func requestURI(r *http.Request) string {
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
 }

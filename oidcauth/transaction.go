@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,11 +16,14 @@ import (
 )
 
 const (
-	maxTransactions     = 10        // live logins of one browser; the oldest gives way
-	maxTransactionBytes = 6 << 10   // of all their cookies, names included
-	longReturnTo        = 256       // a return path above this gives way when room is short
-	maxTransactionScan  = 64        // cookies looked at; what is beyond is expired unread
-	transactionMark     = "-login-" // between the session cookie's name and the state's hash
+	maxTransactions     = 10      // live logins of one browser; the oldest gives way
+	maxTransactionBytes = 6 << 10 // of all their cookies, names included
+	longReturnTo        = 256     // a return path above this gives way when room is short, its query first
+
+	maxTransactionCookie = 4096 // of one, attributes included: browsers drop longer ones (RFC 6265 §6.1)
+
+	maxTransactionScan = 64        // cookies looked at; what is beyond is expired unread
+	transactionMark    = "-login-" // between the session cookie's name and the state's hash
 )
 
 // A transaction is one login under way: what the callback must match. It is kept in a sealed cookie of its own, so that the
@@ -65,34 +69,66 @@ func (a *Authenticator) transactionCookie(state string) string {
 
 // beginTransaction adds t's cookie to the response, and expires those that must give way to it.
 func (a *Authenticator) beginTransaction(w http.ResponseWriter, r *http.Request, t *transaction) error {
-	name := a.transactionCookie(t.State)
-	sealed, err := a.sealTransaction(name, t)
+	name, wanted := a.transactionCookie(t.State), t.ReturnTo
+	c, err := a.sealTransaction(name, t)
 	if err != nil {
 		return err
 	}
-	if len(t.ReturnTo) > longReturnTo && a.transactionRoom(r) < len(name)+len(sealed) {
-		t.ReturnTo = ""
-		if sealed, err = a.sealTransaction(name, t); err != nil {
+	for !a.transactionFits(r, c, t) {
+		if t.ReturnTo, _, _ = strings.Cut(t.ReturnTo, "?"); t.ReturnTo == wanted || len(t.ReturnTo) > longReturnTo {
+			t.ReturnTo = ""
+		}
+		if c, err = a.sealTransaction(name, t); err != nil {
 			return err
 		}
 	}
-	a.trimTransactions(w, r, len(name)+len(sealed))
-	http.SetCookie(w, a.transactionCookieOf(name, sealed, int(a.config.LoginTimeout/time.Second)))
+	if t.ReturnTo != wanted {
+		lost, _, _ := strings.Cut(wanted, "?")
+		a.logLostWay(r.Context(), lost, a.backFrom(t), errReturnRoom)
+	}
+	a.trimTransactions(w, r, len(name)+len(c.Value))
+	http.SetCookie(w, c)
 	return nil
 }
 
-func (a *Authenticator) sealTransaction(name string, t *transaction) (string, error) {
-	plain, err := json.Marshal(t)
-	if err != nil {
-		return "", err
+// errReturnRoom is why a way back gives way.
+var errReturnRoom = errors.New("the browser's cookies of logins under way leave no room for it")
+
+// transactionFits reports whether the browser keeps c, beside those that it sent, with t's way back in it.
+func (a *Authenticator) transactionFits(r *http.Request, c *http.Cookie, t *transaction) bool {
+	if len(t.ReturnTo) <= longReturnTo {
+		return true
 	}
-	return a.transacts.Seal(name, plain)
+	return len(c.String()) <= maxTransactionCookie && len(c.Name)+len(c.Value) <= a.transactionRoom(r)
+}
+
+// sealTransaction returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would escape.
+func (a *Authenticator) sealTransaction(name string, t *transaction) (*http.Cookie, error) {
+	var plain bytes.Buffer
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(t); err != nil {
+		return nil, err
+	}
+	sealed, err := a.transacts.Seal(name, plain.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return a.transactionCookieOf(name, sealed, int(a.config.LoginTimeout/time.Second)), nil
+}
+
+// cookieOf is a cookie beside the session's own, sent wherever that is.
+func (a *Authenticator) cookieOf(name, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: cmp.Or(a.sessions.Config().CookiePath, "/"), MaxAge: maxAge,
+		Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
 }
 
 // transactionCookieOf is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
 // Lax cookies don't come with.
 func (a *Authenticator) transactionCookieOf(name, value string, maxAge int) *http.Cookie {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := a.cookieOf(name, value, maxAge)
 	if a.config.ResponseMode.isPost() {
 		c.SameSite = http.SameSiteNoneMode
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 
@@ -34,6 +33,8 @@ func (c *Config) validate() error {
 	}
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		wrong("RedirectURL", "%v", err)
+	} else if u, err := url.Parse(c.RedirectURL); err == nil {
+		c.validateSite(u, wrong)
 	}
 	if !slices.Contains(jwt.SigningAlgs, c.SigningAlg) {
 		wrong("SigningAlg", "%q is not one of %s", c.SigningAlg, strings.Join(jwt.SigningAlgs, ", "))
@@ -154,21 +155,6 @@ func checkIssuerURL(issuer string) error {
 		return fmt.Errorf("%q is not an absolute URL", issuer)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(issuer, "#"):
 		return fmt.Errorf("%q has a query or fragment", issuer)
-	}
-	return outbound.CheckScheme(u)
-}
-
-func checkRedirectURL(redirect string) error {
-	u, err := url.Parse(redirect)
-	switch {
-	case redirect == "":
-		return errors.New(`is empty; it is the registered callback, such as "https://app.example.com/auth/callback"`)
-	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
-		return fmt.Errorf("%q is not an absolute URL", redirect)
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(redirect, "#"):
-		return fmt.Errorf("%q has a query or fragment", redirect)
-	case path.Base(u.Path) != "callback" || path.Clean(u.Path) != u.Path || u.RawPath != "":
-		return fmt.Errorf(`%q must have a clean path that ends in "/callback"`, redirect)
 	}
 	return outbound.CheckScheme(u)
 }
