@@ -85,6 +85,15 @@ func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, er
 	return t, err
 }
 
+// machineToken is token for machines, whom less metadata serve.
+func (e *endpoint) machineToken(ctx context.Context, form url.Values) (*tokenAnswer, error) {
+	m, err := e.provider.tokenMetadata(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+}
+
 // tokenAt is token for an endpoint that configuration names, such as a machine
 // client's.
 func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {

@@ -104,12 +104,20 @@ func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []
 	return len(keys), fitting, faults, err
 }
 
+// ParseMetadata reads metadata as those of a provider at which people sign in.
 func ParseMetadata(document []byte, issuer string) (*metadata, error) {
 	o, err := strictjson.Parse(document)
 	if err != nil {
 		return nil, err
 	}
-	return parseMetadata(o, issuer)
+	m, err := parseMetadata(o, issuer)
+	if err == nil {
+		err = m.servesLogins()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // ParseObject returns the member names of a JSON object in their order.

@@ -86,11 +86,18 @@ func NewMachine(c MachineConfig) (*Machine, error) {
 	}
 	derived := c.client()
 	client := outbound.NewClient(derived.outbound())
-	return newMachine(c, derived, newEndpoint(derived, newProvider(derived, client), client), "MachineConfig.APIs", vault), nil
+	return newMachine(c, derived, newEndpoint(derived, machineProvider(derived, client), client), "MachineConfig.APIs", vault), nil
 }
 
 // machineRows is the purpose of rows with machine tokens.
 const machineRows = "machine token"
+
+// machineProvider is a provider at which nobody signs in.
+func machineProvider(c *Config, client *http.Client) *provider {
+	p := newProvider(c, client)
+	p.machines, p.machinesOnly = true, true
+	return p
+}
 
 // newMachines makes the machines of a's configuration, which is valid.
 func newMachines(a *Authenticator) map[string]*Machine {
@@ -103,10 +110,11 @@ func newMachines(a *Authenticator) map[string]*Machine {
 		if own || c.Issuer != a.config.Issuer {
 			client, p := outbound.NewClient(derived.outbound()), a.provider
 			if c.Issuer != a.config.Issuer {
-				p = newProvider(derived, client)
+				p = machineProvider(derived, client)
 			}
 			to = newEndpoint(derived, p, client)
 		}
+		to.provider.machines = true // nobody else has the provider yet
 		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
 	}
 	return machines

@@ -19,8 +19,9 @@ import (
 // something else; for NewMachine it means the default that Config documents. New and
 // NewMachine copy it, with its lists and maps: later changes have no effect.
 type MachineConfig struct {
-	// Issuer is the provider whose metadata name the token endpoint. NewMachine
-	// needs it, or TokenURL.
+	// Issuer is the provider whose metadata name the token endpoint; they need no more
+	// than that. They are looked for as those of an OpenID provider, and then as those of
+	// an authorization server (RFC 8414). NewMachine needs Issuer, or TokenURL.
 	Issuer string
 
 	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.

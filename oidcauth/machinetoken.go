@@ -117,7 +117,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 	if m.config.TokenURL != "" {
 		answer, err = endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
 	} else {
-		answer, err = endpoint.token(ctx, o.form)
+		answer, err = endpoint.machineToken(ctx, o.form)
 	}
 	if err != nil {
 		return nil, err

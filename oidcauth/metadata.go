@@ -19,13 +19,13 @@ type metadata struct {
 	Issuer string
 
 	// AuthorizationEndpoint is where a browser is sent to log in (RFC 6749
-	// §3.1). It may have a query. Never empty.
+	// §3.1). It may have a query. Empty only in metadata for machines.
 	AuthorizationEndpoint string
 
 	// TokenEndpoint answers grants (RFC 6749 §3.2). Never empty.
 	TokenEndpoint string
 
-	// JWKSURI has the signature keys (RFC 7517). Never empty.
+	// JWKSURI has the signature keys (RFC 7517). Empty only in metadata for machines.
 	JWKSURI string
 
 	// UserinfoEndpoint answers who the owner of an access token is (Core §5.3).
@@ -115,17 +115,30 @@ func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
 	return m, nil
 }
 
-// readEndpoints reads the endpoints that the package uses. Three of them a
-// login can not do without; the rest switch features on by being there.
+// servesLogins returns what m lacks that logins can't do without; machines need the
+// token endpoint alone.
+func (m *metadata) servesLogins() error {
+	for _, e := range []struct{ name, endpoint string }{
+		{"authorization_endpoint", m.AuthorizationEndpoint}, {"jwks_uri", m.JWKSURI},
+	} {
+		if e.endpoint == "" {
+			return fmt.Errorf("%s: %w", e.name, outbound.CheckEndpoint(m.Issuer, ""))
+		}
+	}
+	return nil
+}
+
+// readEndpoints reads the endpoints that the package uses. The token endpoint nobody
+// can do without; the rest switch features on by being there.
 func (m *metadata) readEndpoints(o strictjson.Object) error {
 	for _, e := range []struct {
 		name     string
 		to       *string
 		required bool
 	}{
-		{"authorization_endpoint", &m.AuthorizationEndpoint, true},
+		{"authorization_endpoint", &m.AuthorizationEndpoint, false},
 		{"token_endpoint", &m.TokenEndpoint, true},
-		{"jwks_uri", &m.JWKSURI, true},
+		{"jwks_uri", &m.JWKSURI, false},
 		{"userinfo_endpoint", &m.UserinfoEndpoint, false},
 		{"end_session_endpoint", &m.EndSessionEndpoint, false},
 		{"revocation_endpoint", &m.RevocationEndpoint, false},

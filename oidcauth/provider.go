@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,10 @@ type provider struct {
 	// client's own time-out is.
 	maxAge, limit time.Duration
 
+	// machines says that machines get their tokens here, whom metadata serve in which
+	// logins lack something; machinesOnly that nobody signs in here at all.
+	machines, machinesOnly bool
+
 	// keys are the provider's signature keys. Everything that verifies shares
 	// them, and with them the brakes on fetching.
 	keys *keySet
@@ -51,6 +56,10 @@ type provider struct {
 	// it came.
 	current *metadata
 	fetched time.Time
+
+	// partial is the last document that serves machines and no logins; nil when there
+	// was none since the last good one.
+	partial *metadata
 
 	// retry spaces out fetches that fail; lastErr is why the latest one failed,
 	// nil when it succeeded.
@@ -125,6 +134,26 @@ func (p *provider) metadata(ctx context.Context) (*metadata, error) {
 	return nil, p.unavailable()
 }
 
+// tokenMetadata is metadata for machines, which need no more than the token endpoint.
+func (p *provider) tokenMetadata(ctx context.Context) (*metadata, error) {
+	if p.peekPartial() != nil { // it serves still
+		patient, cancel := context.WithTimeout(ctx, stalePatience)
+		defer cancel()
+		ctx = patient
+	}
+	m, err := p.metadata(ctx)
+	if partial := p.peekPartial(); err != nil && partial != nil {
+		return partial, nil
+	}
+	return m, err
+}
+
+func (p *provider) peekPartial() *metadata {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.partial
+}
+
 // refetch fetches what is not fresh, or not from after t, once for all who wait, on
 // a context that none of them can cancel. Its error is only ever that the caller's own wait ended; what the
 // fetch brought is in the fields.
@@ -193,24 +222,61 @@ func (p *provider) store(m *metadata, err error) (stale bool) {
 	p.lastErr = err
 	if err != nil {
 		p.retry.failed()
+		if m != nil {
+			p.partial = m
+		}
 		return p.current != nil
 	}
 	p.retry.succeeded()
-	p.current, p.fetched = m, time.Now()
+	p.current, p.fetched, p.partial = m, time.Now(), nil
 	p.hasAnswered()
 	return false
 }
 
-// discover gets and checks the discovery document (Discovery §4).
+// discover gets and checks the discovery document (Discovery §4). With an error it returns the document only if that serves
+// machines all the same.
 func (p *provider) discover(ctx context.Context) (*metadata, error) {
 	// A terminating slash of the issuer is removed before the path is appended
 	// (Discovery §4.1).
 	document, err := outbound.GetJSON(ctx, p.client, strings.TrimSuffix(p.issuers.discovery(), "/")+"/.well-known/openid-configuration")
-	if status, ok := errors.AsType[*outbound.StatusError](err); ok && status.Got == http.StatusNotFound {
-		return nil, fmt.Errorf("%w: is Config.Issuer right?", err)
+	if status, ok := errors.AsType[*outbound.StatusError](err); ok && status.Refuses() {
+		return p.discoverServer(ctx, fmt.Errorf("%w: is Config.Issuer right?", err))
 	}
 	if err != nil {
 		return nil, err
 	}
-	return parseMetadata(document, p.issuer)
+	m, err := parseMetadata(document, p.issuer)
+	if err == nil && !p.machinesOnly {
+		err = m.servesLogins()
+	}
+	return m, err
+}
+
+// discoverServer looks where an authorization server that is no OpenID provider has its metadata (RFC 8414 §3), if there are machines
+// to whom that is enough; missing is why no OpenID provider was found, which logins need.
+func (p *provider) discoverServer(ctx context.Context, missing error) (*metadata, error) {
+	if !p.machines {
+		return nil, missing
+	}
+	document, err := outbound.GetJSON(ctx, p.client, serverMetadataURL(p.issuers.discovery()))
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w", missing, err)
+	}
+	m, err := parseMetadata(document, p.issuer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w; %w", missing, err)
+	case p.machinesOnly:
+		return m, nil
+	}
+	return m, missing
+}
+
+// serverMetadataURL puts the well-known path between host and path of the issuer (RFC 8414 §3.1), which configuration has checked.
+func serverMetadataURL(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return issuer
+	}
+	return u.Scheme + "://" + u.Host + "/.well-known/oauth-authorization-server" + strings.TrimSuffix(u.EscapedPath(), "/")
 }

@@ -115,6 +115,11 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
 }
 
+// Refuses reports whether the status says that there is nothing at this address for us, and not that something is out of order.
+func (e *StatusError) Refuses() bool {
+	return e.Got >= 400 && e.Got < 500 && e.Got != http.StatusTooManyRequests && e.Got != http.StatusRequestTimeout
+}
+
 // GetJSON fetches a JSON object that anybody may read: metadata and key sets.
 func GetJSON(ctx context.Context, client *http.Client, url string) (strictjson.Object, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
