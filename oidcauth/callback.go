@@ -39,16 +39,14 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, problem)
 		return
 	}
-	// 3. to 9.
+	// 3. to 8.
 	login, err := a.completeLogin(r, t, cb)
-	// 10. A new session.
+	// 9. and 10. The application's word, and a new session.
 	if err == nil {
 		err = a.beginSession(r, t, login)
 	}
 	if err != nil {
-		if login != nil { // its tokens are good, and nobody will have them
-			a.revokeTokens(r.Context(), login.tokens())
-		}
+		a.dropLogin(r, login)
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
@@ -104,7 +102,7 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 	return t, nil
 }
 
-// completeLogin takes steps 3 to 9 of a callback. With an error it returns the login only if the application refused it.
+// completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// A place first: a login that finds none has spent nothing, and can be tried again.
@@ -135,8 +133,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(asLoginError("invalid_userinfo", err))
 	}
-	// 9. The application's word.
-	return l, a.admit(ctx, t, l)
+	return l, a.identify(t, l)
 }
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns

@@ -46,8 +46,8 @@ func (a *Authenticator) addClaims(ctx context.Context, e *endpoint, l *login) (e
 	return nil
 }
 
-// admit builds the user and asks Hooks.Login.
-func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) error {
+// identify tells from the claims who signs in, and how.
+func (a *Authenticator) identify(t *transaction, l *login) error {
 	now := time.Now()
 	merged, err := claims.Merge(l.token.Claims, l.extra)
 	if err != nil {
@@ -60,6 +60,12 @@ func (a *Authenticator) admit(ctx context.Context, t *transaction, l *login) err
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR}}
 	}
+	return nil
+}
+
+// admit asks Hooks.Login (step 9). ctx carries the session to come, so that whatever the hook reaches from it is of the person who
+// signs in.
+func (a *Authenticator) admit(ctx context.Context, l *login) error {
 	if a.config.Hooks.Login == nil {
 		return nil
 	}
@@ -94,44 +100,41 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 }
 
-// beginSession ends whatever session the browser had and begins the login's (step 10).
+// beginSession takes steps 9 and 10: the login's session is made beside the browser's, the application is asked about it, and only
+// then it takes the other's place. With an error nothing has changed.
 func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
-	ctx := r.Context()
-	s := a.sessions.From(ctx)
+	s := a.sessions.From(r.Context())
 	previous := a.previousLogin(s, l.user)
-	// First, before anything that the error page's response would save: a front-channel logout that finds the sid leaves a mark
-	// that Save then sees.
-	if err := a.recordSID(ctx, l.user, l.token.IssuedAt); err != nil {
+	ctx, next, err := s.Prepare(r.Context(), keepsFields(s, previous))
+	if err != nil {
 		return err
 	}
-	if err := a.renew(ctx, s, t, previous); err != nil {
+	defer next.Destroy(ctx) //nolint:errcheck // it does nothing once next has begun, and no I/O before
+	if err := a.fillSession(next, t, l); err != nil {
 		return err
 	}
-	if err := a.fillSession(s, l); err != nil {
+	if err := a.admit(ctx, l); err != nil {
 		return err
 	}
-	if err := keepLoginKey(s, t); err != nil {
+	if err := l.keepClaimsIn(next); err != nil {
 		return err
 	}
-	if err := s.Save(ctx); err != nil {
+	// Before the session begins, so that a front-channel logout that finds the sid leaves a mark that is seen then.
+	if err := a.recordSID(r.Context(), l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
-	a.endPrevious(ctx, previous)
+	// The session that was current when the login began may be another than the request's, or absent from it: a cross-site
+	// form_post comes without Lax cookies.
+	if err := s.Replace(r.Context(), next, t.Session); err != nil {
+		return err
+	}
+	a.endPrevious(r.Context(), previous)
 	return nil
 }
 
-// fillSession writes the login into s.
-func (a *Authenticator) fillSession(s *session.Session, l *login) error {
-	now := time.Now()
-	l.record.Access = []grant{a.grantOf("", l.answer, now)}
-	if l.token.Nonce == "" {
-		l.record.Nonce = ""
-	}
-	if len(l.extra) > 0 {
-		if err := s.Set(extraName, l.extra); err != nil {
-			return err
-		}
-	}
+// fillSession writes the login into s, a session to come.
+func (a *Authenticator) fillSession(s *session.Session, t *transaction, l *login) error {
+	l.record.Access = []grant{a.grantOf("", l.answer, time.Now())}
 	for name, token := range map[string]string{
 		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,
 	} {
@@ -150,7 +153,15 @@ func (a *Authenticator) fillSession(s *session.Session, l *login) error {
 			return err
 		}
 	}
-	return saveRecord(s, &l.record)
+	return errors.Join(keepLoginKey(s, t), l.keepClaimsIn(s))
+}
+
+// keepClaimsIn writes into s what Hooks.Login may change.
+func (l *login) keepClaimsIn(s *session.Session) error {
+	if len(l.extra) == 0 {
+		return errors.Join(s.Delete(extraName), saveRecord(s, &l.record))
+	}
+	return errors.Join(s.Set(extraName, l.extra), saveRecord(s, &l.record))
 }
 
 // tag lets logouts by the provider, and Revoke, find s.

@@ -194,8 +194,14 @@ const (
 // they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
 // its own client.
 type Hooks struct {
-	// Login is called before a session begins, and an error refuses the login with 403. It may change u's Name, Email,
-	// EmailVerified, Roles and Claims; changes of other fields have no effect. Refreshes do not call it again:
+	// Login is called before a session begins, and an error refuses the login with 403. ctx carries the session to come, and nothing
+	// of the one that the browser may have: UserFrom, TokenSource and Client are those of the person who signs in, and a
+	// session.Field, Limit or Tag takes effect when the login does. Where it does not, for a later step may fail as well, the
+	// browser's session is as it was before. Nothing is refreshed in the hook: a token that has expired, or one of another resource
+	// or of other scopes than the login's, is ErrLoginRequired.
+	//
+	// Login may change u's Name, Email, EmailVerified, Roles and Claims; changes of other fields have no effect. Refreshes do not
+	// call it again:
 	//
 	//   - Claims that it added, changed or removed stay as it left them, until the next login, also where a refresh brings them
 	//     otherwise. Name, Email, EmailVerified and Roles follow changed Claims where the fields themselves were left alone. Claims

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
@@ -51,20 +52,23 @@ func tokensIn(s *session.Session, id *identity) tokenSet {
 	return t
 }
 
-// renew ends the browser's session and begins another. What the application keeps in it goes over when it was nobody's or the same
-// user's, such as the cart of a visitor who signs in. The session that was current when the login began may be another than the
-// request's, or absent from it: a cross-site form_post comes without Lax cookies.
-func (a *Authenticator) renew(ctx context.Context, s *session.Session, t *transaction, p *previous) error {
-	if t.Session != "" && t.Session != s.ID() {
-		if err := a.sessions.DestroyID(ctx, t.Session); err != nil {
-			return err
-		}
-	}
+// keepsFields reports whether what the application keeps in s goes over to the next login: when s was nobody's or the same user's,
+// such as the cart of a visitor who signs in.
+func keepsFields(s *session.Session, p *previous) bool {
 	_, somebodys := s.Get(recordName)
-	if somebodys && (p == nil || !p.same) {
-		return s.Renew()
+	return !somebodys || p != nil && p.same
+}
+
+// dropLogin revokes the tokens of a login that came to nothing, since nobody will have them; l is nil where there are none. They are
+// left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the session's too.
+func (a *Authenticator) dropLogin(r *http.Request, l *login) {
+	if l == nil {
+		return
 	}
-	return s.RenewKeepingFields()
+	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil && p.same {
+		return
+	}
+	a.revokeTokens(r.Context(), l.tokens())
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.

@@ -85,6 +85,9 @@ func newTokens(a *Authenticator) *tokens {
 
 // renewed returns a token in place of have, which is absent, stale or rejected.
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+	if s.Pending() {
+		return have.or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
+	}
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))

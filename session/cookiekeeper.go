@@ -195,10 +195,8 @@ func (k *cookieKeeper) store(ctx context.Context, v version, plain []byte) (bool
 // touch does nothing: the new limit goes into the cookie.
 func (k *cookieKeeper) touch(context.Context, version, int64) error { return nil }
 
-// end tells this process first, which can not fail, then all others.
+// end marks the session's id.
 func (k *cookieKeeper) end(ctx context.Context, id string) error {
-	k.recent.end(id, k.markLife())
-	k.watch.end(id)
 	if k.vault == nil {
 		return nil
 	}

@@ -62,6 +62,10 @@
 // long as any session they can end. No two clocks are compared: Revoke counts
 // epochs, and [Manager.RevokeAt] compares two times of one foreign clock.
 //
+// A login that may still be refused works on a session to come, beside the
+// browser's: [Session.Prepare] makes it, and [Session.Replace] puts it in the
+// other's place.
+//
 // A session also ends at its absolute limit, which nothing moves, and when
 // nobody used it for [Config].IdleTimeout. Both limits are sealed inside.
 //

@@ -46,7 +46,11 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	v := version{g: s.base}
 	if !saved {
 		var err error
-		if v, err = s.m.keeper.newest(ctx, s.base); err != nil {
+		v, err = s.m.keeper.newest(ctx, s.base)
+		if errors.Is(err, ErrUnavailable) && s.replaced {
+			v, err = version{g: s.base}, nil // the next request looks
+		}
+		if err != nil {
 			return err
 		}
 	}

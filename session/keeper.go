@@ -27,7 +27,8 @@ type keeper interface {
 	// touch moves the idle limit of v.g.
 	touch(ctx context.Context, v version, idle int64) error
 
-	// end makes sure that no generation of the session is honoured any more.
+	// end makes sure that no other process honours a generation of the session
+	// any more. Manager.end tells this one.
 	end(ctx context.Context, id string) error
 
 	// endings tells which of the sessions have ended, with a read of the Store

@@ -147,7 +147,7 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
-	return m.keeper.end(context.WithoutCancel(ctx), id)
+	return m.end(context.WithoutCancel(ctx), id)
 }
 
 // begin makes a session that nobody knows yet, and the secret of its cookie in

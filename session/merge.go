@@ -58,7 +58,7 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 	}
 	if next.expired(time.Now()) { // a limit in the past
 		if g := v.g; g.number > 0 {
-			err = m.keeper.end(ctx, g.id)
+			err = m.end(ctx, g.id)
 		}
 		return nil, errors.Join(ErrNoSession, err)
 	}

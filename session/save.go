@@ -15,7 +15,8 @@ var errDetached = errors.New("session: Renew needs the session of a response")
 // id, as every login must (OWASP session fixation). The old session ends when
 // the new one is saved; if that fails, [Session.Save] says so and the new one is
 // not handed out. It succeeds while the Store is down. Errors: s is not a
-// response's, but the one that [Session.Exclusive] hands out; [ErrReturned].
+// response's, but one that [Session.Exclusive] or [Session.Prepare] hands out;
+// [ErrReturned].
 func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,10 +48,10 @@ func (s *Session) RenewKeepingFields() error {
 // renewable reports why s can't be renewed.
 func (s *Session) renewable() error {
 	switch {
-	case s.ctx == nil:
-		return errDetached
 	case s.returned:
 		return ErrReturned
+	case s.ctx == nil, s.place != nil:
+		return errDetached
 	}
 	return nil
 }
@@ -94,6 +95,10 @@ func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.load() // whatever there is to end
+	if s.place != nil {
+		s.giveUp()
+		return nil
+	}
 	s.retire()
 	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
 	s.mustWrite, s.mayWrite, s.expire, s.destroyed = false, false, !s.jar.empty(), true
@@ -108,7 +113,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 // ended stays on the list.
 func (s *Session) endOld(ctx context.Context) error {
 	for len(s.ended) > 0 {
-		if err := s.m.keeper.end(context.WithoutCancel(ctx), s.ended[0]); err != nil {
+		if err := s.m.end(context.WithoutCancel(ctx), s.ended[0]); err != nil {
 			return err
 		}
 		s.ended = slices.Delete(s.ended, 0, 1)
@@ -128,6 +133,9 @@ func (s *Session) endOld(ctx context.Context) error {
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.place != nil {
+		return s.err
+	}
 	if !s.dirty() {
 		return nil
 	}

@@ -161,8 +161,6 @@ func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
 
 // end deletes the row. No mark is needed: without its row a session is over.
 func (k *serverKeeper) end(ctx context.Context, id string) error {
-	k.recent.end(id, k.markLife())
-	k.watch.end(id)
 	_, err := k.vault.Delete(ctx, sessionRow(id), nil)
 	return err
 }
@@ -172,8 +170,9 @@ func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	ended := make([]bool, len(all))
 	names, raws, err := k.rowsOf(ctx, all, sessionRow)
 	for i, v := range all {
+		born := v.g.number > 0 // a session to come has no row yet
 		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||
-			i < len(raws) && (raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
+			i < len(raws) && (born && raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
 	}
 	return ended, err
 }

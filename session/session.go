@@ -35,12 +35,14 @@ type Session struct {
 
 	seen   *generation // what the cookie says; server mode: only the id
 	base   *generation // nil: no session
+	place  *Session    // of a session to come: whose place it is to take
 	secret string      // server mode: what base's cookie holds
 	idle   int64       // the latest idle limit that was seen
 	delta  delta       // what the request changed on top of base
 	ended  []string    // ids of sessions that end when the next one is saved
 	memo   *any        // Memo's result while delta is not empty
 
+	replaced  bool // Replace has ended what the browser had: without the new cookie it has nothing
 	mustWrite bool // the browser has to get a cookie
 	mayWrite  bool // it should get one, if nothing is against it
 	expire    bool // its cookies are no good
@@ -75,6 +77,9 @@ func (s *Session) Manager() *Manager { return s.m }
 // Outer returns the handle of the next Manager whose Handler stands around that
 // of s's, nil when there is none.
 func (s *Session) Outer() *Session {
+	if s.place != nil {
+		return s.place.Outer()
+	}
 	if s.ctx == nil {
 		return nil
 	}
@@ -296,7 +301,7 @@ func (s *Session) start() error {
 		return ErrReturned
 	}
 	err := s.load()
-	if errors.Is(err, ErrNoSession) {
+	if errors.Is(err, ErrNoSession) && s.place == nil {
 		s.begin()
 		err = nil
 	}

@@ -1,0 +1,144 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", ErrNoSession)
+
+// Prepare returns a session to come, which is to take the place of s's, and a
+// context in which [From] and [Manager.From] find it: for a login that may still
+// be refused. Nothing of it is known to browser, Store or other requests until
+// [Session.Replace], and nothing that is done to it touches s's session. With
+// keepFields it begins with what each [Field] of s keeps.
+//
+// Of a session to come, Save does nothing, Renew is refused, Exclusive says
+// [ErrNoSession], and Destroy gives it up. Once it is given up or has begun,
+// nothing can be read from it any more, and changes are refused with
+// [ErrReturned]. Error: [ErrUnavailable] with keepFields, when there may be
+// something to keep and the Store can't be asked.
+func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context, *Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.load()
+	if keepFields && err != nil && !errors.Is(err, ErrNoSession) {
+		return ctx, nil, err
+	}
+	next := &Session{m: s.m, ctx: ctx, loaded: true, place: s}
+	next.begin()
+	if keepFields {
+		for name, data := range s.fields() {
+			next.delta.setValue(name, data)
+		}
+	}
+	return preparedContext{ctx, next}, next, nil
+}
+
+// Pending reports whether s is a session to come, that [Session.Prepare] made.
+func (s *Session) Pending() bool { return s.place != nil }
+
+// preparedContext leads to a session to come.
+type preparedContext struct {
+	context.Context
+	session *Session
+}
+
+// Value finds the session for From and Manager.From.
+func (c preparedContext) Value(key any) any {
+	if key == (contextKey{}) || key == any(c.session.m) {
+		return c.session
+	}
+	return c.Context.Value(key)
+}
+
+// Replace makes next, which [Session.Prepare] of s returned, the session of s's
+// browser, and ends the one that s had and those with the IDs in also ("" is
+// none). With an error everything is as it was: next is not handed out, and the
+// others live on. Errors: as of [Session.Save]; [ErrUnavailable] when the Store
+// could not be told of an end, which it then may have learned all the same.
+func (s *Session) Replace(ctx context.Context, next *Session, also ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next.mu.Lock()
+	defer next.mu.Unlock()
+	if next.place != s || next.base == nil {
+		return errOver
+	}
+	if s.begun {
+		return ErrCommitted
+	}
+	_ = s.load()                     // whatever there is to end
+	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
+	// Nobody has its cookie yet, so that for this moment there may be both.
+	g, err := s.m.merge(ctx, next.base, &next.delta)
+	if err != nil {
+		return err
+	}
+	if err := s.m.endAll(ctx, s.outgoing(also)); err != nil {
+		return errors.Join(err, s.m.end(ctx, g.id))
+	}
+	s.base, s.secret, s.idle, s.ended = g, next.secret, g.idle, nil
+	s.delta, s.err = delta{}, nil
+	s.replaced, s.mustWrite, s.mayWrite, s.expire = true, true, false, false
+	s.changed()
+	s.m.watch.touch(g, g.idle)
+	next.leave()
+	return nil
+}
+
+// outgoing lists the sessions that end when another takes the place of s's.
+func (s *Session) outgoing(also []string) (ids []string) {
+	if s.base != nil && s.base.number > 0 {
+		also = append(also, s.base.id)
+	}
+	for _, id := range append(also, s.ended...) {
+		// Each once: what has ended can't be brought back when the second try fails.
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// giveUp ends a session to come before it has begun.
+func (s *Session) giveUp() {
+	if s.base != nil {
+		s.m.watch.end(s.base.id)
+	}
+	s.leave()
+}
+
+// leave leaves nothing in the handle of a session to come.
+func (s *Session) leave() {
+	s.base, s.delta, s.err, s.returned = nil, delta{}, errOver, true
+	s.changed()
+}
+
+// end ends a session: in this process first, which can not fail, then for all.
+func (m *Manager) end(ctx context.Context, id string) error {
+	m.endHere(id)
+	return m.keeper.end(ctx, id)
+}
+
+// endHere tells this process that a session has ended.
+func (m *Manager) endHere(id string) {
+	m.recent.end(id, m.markLife())
+	m.watch.end(id)
+}
+
+// endAll ends sessions for all processes first: with an error this one still
+// honours all of them.
+func (m *Manager) endAll(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		if err := m.keeper.end(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		m.endHere(id)
+	}
+	return nil
+}
