@@ -238,6 +238,10 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSour
 
 // refuse tells the log of a source whose claims are left out.
 func (s *claimSources) refuse(ctx context.Context, source string, err error) {
+	if level, ok := endedEarly(ctx, err); ok {
+		s.log.LogAttrs(ctx, level, "request ended early", slog.String("issuer", s.issuer), logtext.Reason(err))
+		return
+	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", s.issuer),
 		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
 }

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"embed"
 	"encoding/json"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/session"
 )
 
 //go:embed pages
@@ -196,9 +198,27 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	case p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || errors.Is(p.Err, ErrLoginRequired):
 		level = slog.LevelDebug
 	}
-	a.log.LogAttrs(r.Context(), level, problemTexts[p.Code].event,
+	event := problemTexts[p.Code].event
+	if ended, ok := endedEarly(r.Context(), p.Err); ok {
+		level, event = ended, "request ended early"
+	}
+	a.log.LogAttrs(r.Context(), level, event,
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
 		slog.String("issuer", a.config.Issuer), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
+}
+
+// endedEarly reports whether err only means that the request with ctx has ended before the Store or the provider had answered:
+// then nothing is wrong with them, and nobody should be called for it. A sender who hangs up is no news; a request's own deadline
+// may have been too short, or the answer too late.
+func endedEarly(ctx context.Context, err error) (level slog.Level, ended bool) {
+	unanswered := errors.Is(err, session.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	switch why := ctx.Err(); {
+	case why == nil || !unanswered:
+		return 0, false
+	case errors.Is(why, context.Canceled):
+		return slog.LevelDebug, true
+	}
+	return slog.LevelWarn, true
 }
 
 // writeProblemJSON is the answer for whoever does not ask for HTML.

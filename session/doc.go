@@ -84,6 +84,7 @@
 // causes: never a key, a cookie, a value or a token.
 //
 //	store unavailable                                            error: a session could not be read
+//	request ended early                                          debug, warn for its own deadline: the session was not read
 //	session not saved                                            error: 503 or 500 took the place of the response
 //	session changed and not stored                               error: after Exclusive, this process alone knows
 //	session changed after the response began, and not saved      error: what a handler changed late is lost

@@ -120,9 +120,25 @@ func (s *Session) load() error {
 	case err != nil:
 		s.err = err
 		s.ended = append(s.ended, s.seen.id) // in case it is replaced or destroyed
-		s.m.log.Error("store unavailable", "error", err)
+		s.logUnread(err)
 	}
 	return s.err
+}
+
+// logUnread tells the log that the session could not be read. Nothing is wrong
+// with the Store when its request has ended meanwhile: strangers can send a cookie
+// and hang up as often as they like, and nobody should be called for it. A
+// request's own deadline that passed may be the Store's fault, or a slow
+// handler's.
+func (s *Session) logUnread(err error) {
+	switch ended := s.ctx.Err(); {
+	case errors.Is(ended, context.Canceled):
+		s.m.log.Debug("request ended early", "error", err)
+	case ended != nil:
+		s.m.log.Warn("request ended early", "error", err)
+	default:
+		s.m.log.Error("store unavailable", "error", err)
+	}
 }
 
 // adopt takes over the newest generation of the session that was seen.
