@@ -122,9 +122,11 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 	case <-patience:
 		return have, nil
 	case r := <-done:
+		l, _ := r.Val.(landing)
 		if r.Err == nil {
-			return r.Val.(*issuedToken), t.adopt(ctx, s)
+			return l.token, t.adopt(ctx, s)
 		}
+		s.JoinEnd(l.session)
 		if !errors.Is(r.Err, ErrLoginRequired) && have.bridges(&q, time.Now()) {
 			return have, nil
 		}
@@ -136,12 +138,24 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 	}
 }
 
+// A landing is what a flight brought to all who wait for it.
+type landing struct {
+	token *issuedToken
+
+	// session is that of the request which began the flight: it knows whether the
+	// flight has ended it.
+	session *session.Session
+}
+
 // board joins or begins the flight, which counts as running until its end, whoever
 // still waits for it.
 func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan singleflight.Result {
 	end := t.running.begin()
 	key := s.ID() + "\x00" + name + "\x00" + q.rejected
-	landed := t.flight.DoChan(key, func() (any, error) { return t.refresh(ctx, s, name, q) })
+	landed := t.flight.DoChan(key, func() (any, error) {
+		token, err := t.refresh(ctx, s, name, q)
+		return landing{token, s}, err
+	})
 	done := make(chan singleflight.Result, 1)
 	go func() {
 		defer end()

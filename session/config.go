@@ -89,8 +89,8 @@ const (
 	defaultTimeout     = 3 * time.Second
 	maxLifetime        = 400 * 24 * time.Hour // browsers cut a cookie's life there (RFC 6265bis §5.5)
 	hostPrefix         = "__Host-"            // RFC 6265bis §4.1.3.2
-	markSlack          = time.Minute          // marks outlive every session by this
-	memoryOfGeneration = time.Minute          // how long a newer generation is remembered for late requests
+	markSlack          = 24 * time.Hour       // ends and marks outlive every session by this: clocks may be set back
+	memoryOfGeneration = time.Minute          // how long a newer generation is at least remembered for late requests
 )
 
 // NewKey returns a fresh random key for [Config].Keys.

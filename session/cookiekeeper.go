@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +14,8 @@ import (
 
 // cookieKeeper keeps a session in its cookie. What the cookie can't say, that
 // it is no longer the newest or that the session has ended, this process
-// remembers for a while, and the Store, if there is one, for all processes.
+// remembers until the browser knows, and the Store, if there is one, for all
+// processes.
 type cookieKeeper struct {
 	*Manager
 	sealer   *seal.Sealer
@@ -44,6 +47,11 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 		}
 		d.ring = ring
 		k.cache.put(d)
+	}
+	// What this process remembers of the session makes no cookie live longer than it
+	// says itself.
+	if _, err := k.judge(version{g: d.g}, time.Now()); err != nil {
+		return sighting{}, ErrNoSession
 	}
 	return sighting{g: d.g, sealed: d.sealed}, nil
 }
@@ -97,54 +105,116 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 // generation and the marks of its tags in one round trip.
 func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, error) {
 	now := time.Now()
-	v := version{g: g, idle: g.idle}
-	remembered, ended := k.recent.newest(g.id, now)
-	if ended {
-		return version{}, ErrNoSession
+	remembered, err := k.recent.newest(g.id, now)
+	if err != nil {
+		return version{}, err
 	}
-	v.g = newer(g, remembered)
 	if k.vault == nil || g.number == 0 {
-		return k.judge(v, now)
+		return k.judge(versionOf(g, remembered), now)
 	}
 	names := g.rowNames(k.vault, endedRow, generationRow)
 	raws, err := k.vault.Fetch(ctx, names...)
 	if err != nil {
 		return version{}, err
 	}
-	if raws[0] != nil || k.endedByMarks(g, names[2:], raws[2:]) {
-		return version{}, ErrNoSession
-	}
+	stored := k.stored(names[1], raws[1], g.id)
+	v := versionOf(g, newer(stored, remembered))
 	v.raw = raws[1]
-	v.g = newer(v.g, k.opened(names[1], raws[1], g.id))
-	if !sameTags(v.g, g) {
-		if err := k.checkTags(ctx, v.g); err != nil {
-			return version{}, err
-		}
+	if err := k.endedIn(ctx, g, v.g, names, raws); err != nil {
+		return version{}, err
+	}
+	if v.g == remembered && v.g != stored {
+		return k.handOver(ctx, v)
 	}
 	return k.judge(v, time.Now())
 }
 
+// versionOf is the newest of a session: g, or what is known beside it.
+func versionOf(g, beside *generation) version {
+	return version{g: newer(g, beside), idle: g.idle, known: beside != nil && beside.number >= g.number}
+}
+
+// endedIn looks for the end of g's session, of which newest is the newest generation,
+// in what was read.
+func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *generation, names []string, raws [][]byte) error {
+	err := k.endedByMarks(g, names[2:], raws[2:])
+	switch {
+	case raws[0] != nil:
+		err = &endedError{at: endOf(k.vault.Open(names[0], raws[0]))}
+	case err == nil && !sameTags(newest, g):
+		err = k.checkTags(ctx, newest)
+	}
+	if errors.Is(err, ErrNoSession) {
+		k.recent.forget(g.id)
+		if raws[1] != nil {
+			_, _ = k.vault.Delete(ctx, generationRow(g.id), raws[1]) // what has ended it outlives it
+		}
+	}
+	return err
+}
+
+// endOf is when the session of an ended row ended.
+func endOf(row seal.Row) (at time.Time) {
+	if len(row.Value) == endedSize {
+		at = time.UnixMilli(int64(binary.BigEndian.Uint64(row.Value)))
+	}
+	return at
+}
+
+const endedSize = 8
+
+// handOver stores what this process alone knows, because the Store was down when it
+// was made, or has lost it since.
+func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error) {
+	plain, err := pack(v.g)
+	if err != nil {
+		return version{}, err
+	}
+	ok, err := k.store(ctx, v, v.g, plain)
+	if err != nil {
+		return version{}, err
+	}
+	if !ok { // somebody else was faster, which the next one will see
+		return k.judge(v, time.Now())
+	}
+	k.recent.forget(v.g.id)
+	return k.newest(ctx, v.g)
+}
+
 // endings asks for the marks of all sessions. What this process knows
-// by itself needs no asking: end has told watch.
+// by itself needs no asking: end has told watch. Where others know more, the idle
+// limit ends no stream: it moves in cookies that this process may never see.
 func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
 	for i, v := range all {
+		if k.vault != nil {
+			v = version{g: v.g.idleAt(0)}
+		}
 		_, err := k.judge(v, time.Now())
 		ended[i] = err != nil
 	}
 	if k.vault == nil {
 		return ended, nil
 	}
-	names, raws, err := k.rowsOf(ctx, all, endedRow, generationRow)
+	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string {
+		return slices.Delete(slices.Clone(g.rowNames(k.vault, endedRow, generationRow)), 1, 2)
+	})
 	for i, rows := range raws {
-		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][2:], rows[2:])
+		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][1:], rows[1:]) != nil
 	}
 	return ended, err
 }
 
-// opened returns the generation in a row, nil if there is none that makes
-// sense.
-func (k *cookieKeeper) opened(name string, raw []byte, id string) *generation {
+// stored returns the generation in a row, nil if there is none that makes sense. It
+// is decoded once: the row is read by every request as long as it is there.
+func (k *cookieKeeper) stored(name string, raw []byte, id string) *generation {
+	if raw == nil {
+		return nil
+	}
+	ring := k.ring.Generation()
+	if d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) }); d != nil {
+		return d.g
+	}
 	row := k.vault.Open(name, raw)
 	if row.Value == nil {
 		return nil
@@ -153,12 +223,15 @@ func (k *cookieKeeper) opened(name string, raw []byte, id string) *generation {
 	if err != nil || g.id != id {
 		return nil
 	}
+	d := newDecoded(g, id, string(raw))
+	d.ring = ring
+	k.cache.put(d)
 	return g
 }
 
-// newer prefers a on a tie, and when b is nil.
+// newer prefers a on a tie. Either may be nil.
 func newer(a, b *generation) *generation {
-	if b != nil && b.number > a.number {
+	if a == nil || b != nil && b.number > a.number {
 		return b
 	}
 	return a
@@ -170,37 +243,44 @@ func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation)
 	if v.g.number == 0 {
 		return true, nil
 	}
-	if k.vault != nil {
-		plain, err := pack(next)
-		if err != nil {
-			return false, err
-		}
-		ok, err := k.store(ctx, v, plain)
-		if err != nil || !ok {
-			return false, err
-		}
+	if k.vault == nil {
+		return k.recent.swap(v.g, next, k.successorLife(next)), nil
 	}
-	return k.recent.swap(v.g, next, memoryOfGeneration), nil
+	plain, err := pack(next)
+	if err != nil {
+		return false, err
+	}
+	ok, err := k.store(ctx, v, next, plain)
+	if err != nil || !ok {
+		return false, err
+	}
+	return k.recent.swap(v.g, next, memoryOfGeneration), nil // the Store has it
 }
 
 // store replaces the row of the newest generation, if it is still the one that
 // v was read from.
-func (k *cookieKeeper) store(ctx context.Context, v version, plain []byte) (bool, error) {
+func (k *cookieKeeper) store(ctx context.Context, v version, next *generation, plain []byte) (bool, error) {
 	if v.raw == nil {
-		return k.vault.Add(ctx, generationRow(v.g.id), plain, memoryOfGeneration)
+		return k.vault.Add(ctx, generationRow(v.g.id), plain, k.successorLife(next))
 	}
-	return k.vault.Swap(ctx, generationRow(v.g.id), v.raw, plain, memoryOfGeneration)
+	return k.vault.Swap(ctx, generationRow(v.g.id), v.raw, plain, k.successorLife(next))
 }
 
 // touch does nothing: the new limit goes into the cookie.
 func (k *cookieKeeper) touch(context.Context, version, int64) error { return nil }
 
-// end marks the session's id.
-func (k *cookieKeeper) end(ctx context.Context, id string) error {
+// end marks the session's id. The newest generation goes: nobody will be given it any
+// more.
+func (k *cookieKeeper) end(ctx context.Context, e ending) (first bool, err error) {
 	if k.vault == nil {
-		return nil
+		return true, nil
 	}
-	return k.vault.Set(ctx, endedRow(id), []byte{1}, k.markLife())
+	at := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
+	if first, err = k.vault.Add(ctx, endedRow(e.id), at, e.life); err != nil {
+		return false, err
+	}
+	_, err = k.vault.Delete(ctx, generationRow(e.id), nil)
+	return first, err
 }
 
 // fits tries what cookie will do.

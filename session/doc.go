@@ -29,7 +29,7 @@
 // only what a cookie can't say about itself:
 //
 //	                       one process, no Store     with a Store
-//	older cookie           newest content for 60 s   the same, in all processes
+//	older cookie           newest content            the same, in all processes
 //	ended session          dead while remembered     dead, in all processes
 //	Revoke                 an error                  in O(1)
 //	Exclusive, refresh     within the process        between processes
@@ -48,23 +48,34 @@
 // generation, and its response the newest cookie. A late response can neither
 // roll a session back nor bring an ended one back.
 //
-// In cookie mode this holds for as long as the newer generation is remembered:
-// at least 60 s in this process (more than 32 MiB of changed sessions a minute
-// excepted; that is logged), and 60 s in the Store. Without a Store two
-// processes know nothing of each other: route each browser to one of them, or
-// set a Store.
+// In cookie mode a newer generation is kept until the browser has shown that it
+// has it, or no older cookie of the session is within its limits any more: a
+// response may be lost, or begin too early to carry a cookie. It waits in the
+// Store, or without one in this process (up to 24 MiB of them; that more were
+// forgotten is logged). What is kept makes no cookie live longer than it says
+// itself. Without a Store two processes know nothing of each other: route each
+// browser to one of them, or set a Store. A response that took longer than a
+// minute, after which a process alone may have forgotten what the browser has got
+// elsewhere, does not move the idle limit of its cookie.
 //
 // # Ending
 //
 // [Session.Destroy] ends this session, [Manager.DestroyID] one whose ID you
 // know, and [Manager.Revoke] all that carry a tag (a user, say). Ended means: no
-// copy of the cookie is honoured any more, wherever it was taken. Marks live as
-// long as any session they can end. No two clocks are compared: Revoke counts
+// copy of the cookie is honoured any more, wherever it was taken. Marks and ends
+// live as long as what they can end, and a day longer, for clocks that are set
+// back. No two clocks are compared: Revoke counts
 // epochs, and [Manager.RevokeAt] compares two times of one foreign clock.
 //
 // A login that may still be refused works on a session to come, beside the
 // browser's: [Session.Prepare] makes it, and [Session.Replace] puts it in the
 // other's place.
+//
+// A dead cookie is not expired by a request that may have been sent before its end,
+// or within a minute of it, nor where nobody knows when that was: the response could
+// take away the cookie of the next login. It is dead all the same. What can't be
+// read, is past the limits that are sealed in it, or was ended by the request itself
+// is expired.
 //
 // A session also ends at its absolute limit, which nothing moves, and when
 // nobody used it for [Config].IdleTimeout. Both limits are sealed inside.
@@ -95,7 +106,7 @@
 //	session cookie not renewed                                   warn: the idle limit was not moved; the old cookie serves
 //	session cookies are large                                    warn: more than 8 KiB
 //	session lease not returned                                   warn: the next Exclusive waits up to 15 s
-//	session memory full: late responses may roll back sessions   warn: once; more than 32 MiB changed within a minute
+//	session memory full: late responses may roll back sessions   warn: once; more than 24 MiB wait for their browsers
 //	memory of ended sessions full: …                             warn: once; see below
 //	streams not checked                                          warn: Done could not ask the Store
 //	unreadable session deleted from store                        warn: a row that no key opens
@@ -105,7 +116,7 @@
 //
 //   - Without a Store, a cookie that somebody copied before a logout works
 //     again after this process was restarted, until its limits; also when more
-//     than some 200,000 sessions were ended within a Lifetime, which is logged.
+//     than some 200,000 ended sessions were to be remembered, which is logged.
 //   - Two requests that change the same name at once: the later one wins.
 //   - Whoever holds [Config].Keys can make sessions. Whoever can write to the
 //     Store can delete sessions and marks, but not read or make sessions.

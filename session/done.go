@@ -31,7 +31,7 @@ func Done(ctx context.Context) <-chan struct{} {
 	done := s.m.watch.add(ctx, v)
 	// end tells recent before watch, so an end that add came too late for shows
 	// here.
-	if _, ended := s.m.recent.newest(v.g.id, time.Now()); ended {
+	if _, err := s.m.recent.newest(v.g.id, time.Now()); err != nil {
 		s.m.watch.end(v.g.id)
 		return closed
 	}

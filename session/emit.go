@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -32,7 +31,8 @@ func (s *Session) emit(h http.Header, shared, saved bool) error {
 			s.m.log.Warn("session cookie not renewed", "error", err)
 		}
 	}
-	if s.expire && s.base == nil && (s.destroyed || !s.peeked) {
+	if s.expires() && (s.destroyed || !shared) {
+		keepPrivate(h)
 		s.m.format.write(h, &s.jar, nil, 0)
 	}
 	return nil
@@ -54,6 +54,9 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 			return err
 		}
 	}
+	if s.stale(v) {
+		return nil
+	}
 	idle := s.m.idleFrom(time.Now())
 	s.m.watch.touch(v.g, idle)
 	if s.mayWrite && !saved {
@@ -68,19 +71,16 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	if err != nil {
 		return err
 	}
-	h.Set("Cache-Control", ownCache(h))
+	keepPrivate(h)
 	if size := s.m.format.write(h, &s.jar, values, life); size > warnSize {
 		s.m.log.Warn("session cookies are large", "bytes", size)
 	}
 	return nil
 }
 
-// ownCache is the Cache-Control of a response that hands out a session: what
-// the handler says, unless a cache for many people might keep the cookie with
-// it and hand it to somebody else (RFC 9111 §7.3).
-func ownCache(h http.Header) string {
-	if control := h["Cache-Control"]; !sharedCache(control) {
-		return strings.Join(control, ", ")
-	}
-	return privateResponse
+// stale reports whether v may be older than what the browser has: nothing newer is
+// remembered, but may have been, and was forgotten since the request looked. A cookie
+// that moves no more than the idle limit would then take the newer one's place.
+func (s *Session) stale(v version) bool {
+	return !s.m.config.ServerSide && !s.mustWrite && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
 }

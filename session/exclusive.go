@@ -18,8 +18,8 @@ const (
 // this process by a lock, between processes by a lease in the Store that is
 // renewed while fn runs (fn's ctx ends if it is lost). latest is the newest
 // generation, read under the lock; what fn sets on it is published when fn
-// returns nil: to the Store, and to this process's memory of recent generations
-// (60 s), so that requests that still carry an older cookie get it, also when
+// returns nil: to the Store, or without one to this process's memory of newer
+// generations, so that requests that still carry an older cookie get it, also when
 // the response of this request has begun or ctx's request is gone. ctx should
 // not be a request's. s itself is not changed: call [Session.Sync].
 //
@@ -54,7 +54,13 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if err := fn(ctx, latest); err != nil {
 		return err
 	}
-	return latest.publish(ctx)
+	err = latest.publish(ctx)
+	if errors.Is(err, errOverLimit) || wasMarked(err) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.destroyed = true // what fn has set ended it, or somebody while fn ran
+	}
+	return err
 }
 
 // publish saves what fn has set. When the Store fails, the process keeps it:
@@ -72,19 +78,10 @@ func (s *Session) publish(ctx context.Context) error {
 		next, _ = s.m.next(ctx, version{g: s.base, idle: s.idle}, &s.delta)
 	}
 	if errors.Is(err, ErrUnavailable) && next != nil {
-		s.m.recent.swap(s.base, next, s.m.unsavedLife())
+		s.m.recent.swap(s.base, next, s.m.successorLife(next))
 		s.m.log.Error("session changed and not stored", "session", next.id, "error", err)
 	}
 	return err
-}
-
-// unsavedLife is how long the process offers a generation to a Store that was
-// down when it was made.
-func (m *Manager) unsavedLife() time.Duration {
-	if m.config.ServerSide {
-		return 10 * time.Minute
-	}
-	return memoryOfGeneration
 }
 
 // lease waits for the session's lease in the Store and renews it until release.

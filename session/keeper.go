@@ -13,10 +13,11 @@ import (
 // cookie, or a row of the Store.
 type keeper interface {
 	// see tells, from its cookies alone, which session a request is about.
-	// errLeaveAlone: another replica may know.
+	// ErrNoSession: they can't be read, or are past the limits that are sealed in
+	// them. errLeaveAlone: another replica may know.
 	see(j *jar) (sighting, error)
 
-	// newest returns the newest generation of g's session: ErrNoSession when it
+	// newest returns the newest generation of g's session: an endedError when it
 	// has ended, ErrUnavailable when nobody knows.
 	newest(ctx context.Context, g *generation) (version, error)
 
@@ -28,8 +29,9 @@ type keeper interface {
 	touch(ctx context.Context, v version, idle int64) error
 
 	// end makes sure that no other process honours a generation of the session
-	// any more. Manager.end tells this one.
-	end(ctx context.Context, id string) error
+	// any more, and reports whether one was honoured until then. Manager.end tells
+	// this one.
+	end(ctx context.Context, e ending) (first bool, err error)
 
 	// endings tells which of the sessions have ended, with a read of the Store
 	// for each few hundred. err: the Store has not answered, and the rest has
@@ -61,6 +63,7 @@ type version struct {
 	g      *generation
 	raw    []byte    // the Store's row, nil when there is none
 	at     time.Time // when it was judged
+	known  bool      // cookie mode: the memory, or the Store, says that it is the newest
 	idle   int64     // the latest idle limit that was seen for the session
 	sealed           // server mode: of the row
 }
@@ -76,10 +79,33 @@ func (m *Manager) judge(v version, now time.Time) (version, error) {
 	// A shorter Lifetime applies at once. A clock that was ahead when the session
 	// began may lengthen it by what it was ahead, never beyond maxLifetime.
 	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
-	if ms >= deadline || v.idle != 0 && ms >= v.idle || deadline > ms+maxLifetime.Milliseconds() {
-		return version{}, ErrNoSession
+	end := deadline
+	if v.idle != 0 {
+		end = min(end, v.idle)
+	}
+	if ms >= end || deadline > ms+maxLifetime.Milliseconds() {
+		return version{}, &endedError{at: time.UnixMilli(end)}
 	}
 	return v, nil
+}
+
+// successorLife is how long a generation is kept for a browser that may not have
+// got it: until no cookie of the session is within its limits any more.
+func (m *Manager) successorLife(g *generation) time.Duration {
+	ends, now := g.deadline, time.Now()
+	if g.idle != 0 {
+		ends = min(ends, max(g.idle, m.idleFrom(now)))
+	}
+	return max(time.UnixMilli(ends).Sub(now), 0) + memoryOfGeneration
+}
+
+// memoryOf is how long it is certain that a newer generation than g would be
+// remembered, also when a browser has it.
+func (m *Manager) memoryOf(g *generation) time.Duration {
+	if m.vault != nil {
+		return m.successorLife(g)
+	}
+	return memoryOfGeneration
 }
 
 // touchDue reports whether a tenth of the idle time, at most a minute, has
@@ -116,27 +142,31 @@ func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []s
 	return g.names.list
 }
 
-// endedByMarks looks at the raw marks of g's tags.
-func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) bool {
+// endedByMarks looks at the raw marks of g's tags: an endedError when one has
+// ended it.
+func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) error {
 	for i, t := range g.tags {
-		if raws[i] != nil && t.endedBy(m.vault.Open(names[i], raws[i]), g.id) {
-			return true
+		if raws[i] == nil {
+			continue
+		}
+		if at, ended := t.endedBy(m.vault.Open(names[i], raws[i]), g.id); ended {
+			return &endedError{at: at, marked: true}
 		}
 	}
-	return false
+	return nil
 }
 
 // sessionsInRead is how many sessions are asked for at once, with a few rows
 // each: more would hold up a Store, and everybody who waits for it.
 const sessionsInRead = 200
 
-// rowsOf reads the rows of all sessions, in pieces, and returns each one's names
+// rowsOf reads rows of all sessions, in pieces, and returns each one's names
 // and raw bytes; with an error those of the pieces that came before it.
-func (m *Manager) rowsOf(ctx context.Context, all []version, rows ...func(id string) string) (names [][]string, raws [][][]byte, err error) {
+func (m *Manager) rowsOf(ctx context.Context, all []version, of func(g *generation) []string) (names [][]string, raws [][][]byte, err error) {
 	for piece := range slices.Chunk(all, sessionsInRead) {
 		var flat []string
 		for _, v := range piece {
-			names = append(names, v.g.rowNames(m.vault, rows...))
+			names = append(names, of(v.g))
 			flat = append(flat, names[len(names)-1]...)
 		}
 		values, err := m.vault.Fetch(ctx, flat...)
@@ -171,8 +201,8 @@ func (m *Manager) checkTags(ctx context.Context, g *generation) error {
 		names[i] = m.vault.Name(tagRow(t.key))
 	}
 	raws, err := m.vault.Fetch(ctx, names...)
-	if err == nil && m.endedByMarks(g, names, raws) {
-		err = ErrNoSession
+	if err != nil {
+		return err
 	}
-	return err
+	return m.endedByMarks(g, names, raws)
 }

@@ -50,7 +50,7 @@ type Manager struct {
 	keeper keeper
 	format *format
 	cache  cache
-	recent recent
+	recent *recent
 	locks  locks
 	watch  watch
 
@@ -71,7 +71,7 @@ func New(c Config) (*Manager, error) {
 	c.Keys = nil // the ring has them; a printed Config must not
 	m := &Manager{config: c, log: c.Logger, ring: ring, format: newFormat(c)}
 	m.cache.max = c.MemoryBytes
-	m.recent.log = m.log
+	m.recent = newRecent(m.log)
 	if c.Store != nil {
 		m.store = timedStore{c.Store, c.StoreTimeout}
 		m.vault = m.Vault("session " + m.format.name)
@@ -147,7 +147,8 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
-	return m.end(context.WithoutCancel(ctx), id)
+	_, err := m.end(context.WithoutCancel(ctx), m.endingOf(&generation{id: id}))
+	return err
 }
 
 // begin makes a session that nobody knows yet, and the secret of its cookie in

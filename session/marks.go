@@ -193,10 +193,17 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 	return mark{foreign: noStamp}, false
 }
 
-// endedBy reports whether the mark in row ends the session with tag t and this id.
-func (t tag) endedBy(row seal.Row, id string) bool {
+// endedBy reports whether the mark in row ends the session with tag t and this id,
+// and since when by our clock: an epoch is a time, a foreign stamp is none.
+func (t tag) endedBy(row seal.Row, id string) (at time.Time, ended bool) {
 	m, unreadable := readMark(row)
-	return unreadable || m.epoch > t.epoch && m.kept != id || t.foreign != noStamp && m.foreign >= t.foreign
+	switch {
+	case unreadable:
+		return time.Time{}, true
+	case m.epoch > t.epoch && m.kept != id:
+		return time.UnixMilli(m.epoch), true
+	}
+	return time.Time{}, t.foreign != noStamp && m.foreign >= t.foreign
 }
 
 // epochs reads the marks of the tags that d is about to add to g: the epoch that
@@ -222,7 +229,7 @@ func (m *Manager) epochs(ctx context.Context, g *generation, d *delta) (map[stri
 		case err != nil:
 			return nil, err
 		case t.foreign != noStamp && now.foreign >= t.foreign:
-			return nil, fmt.Errorf("%w: revoked before it began", ErrNoSession)
+			return nil, fmt.Errorf("%w: revoked before it began", &endedError{marked: true})
 		case now.fresh != 0 && d.fresh[t.key] <= now.fresh && g.tag(t.key) == nil:
 			return nil, &FreshLoginError{Since: time.UnixMilli(now.fresh)}
 		}

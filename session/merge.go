@@ -57,10 +57,11 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 		next.idle = 0
 	}
 	if next.expired(time.Now()) { // a limit in the past
-		if g := v.g; g.number > 0 {
-			err = m.end(ctx, g.id)
+		if v.g.number > 0 {
+			_, err = m.end(ctx, m.endingOf(v.g))
+			return nil, errors.Join(errOverLimit, err)
 		}
-		return nil, errors.Join(ErrNoSession, err)
+		return nil, ErrNoSession
 	}
 	plain, err := pack(next)
 	if err != nil {

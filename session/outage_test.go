@@ -244,7 +244,7 @@ func TestFlushedStoreSignsOutNormally(t *testing.T) {
 	b.m = newManager(t, c)
 	w := b.with(func(s *session.Session) { require.ErrorIs(t, s.Load(), session.ErrNoSession) })
 	require.Equal(t, 200, w.Code)
-	require.Empty(t, b.cookies)
+	require.NotEmpty(t, b.cookies, "nobody knows when it ended")
 }
 
 func TestUnreadableMarkEndsOldSessionsAndLocksNobodyOut(t *testing.T) {

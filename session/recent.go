@@ -5,46 +5,70 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/signet-go/signet/internal/expiring"
 )
 
-// recent is this process's memory of what it lately changed: newer generations,
-// for requests that still carry an older cookie, and ended sessions. A late
-// response can thus neither roll a session back nor revive it.
+// recent is this process's memory of what it changed: newer generations, for
+// requests that still carry an older cookie, and ended sessions. A late response
+// can thus neither roll a session back nor revive it, and what a lost response
+// should have told the browser is not lost.
+//
+// A generation is awaited until a browser has shown that it has it. From then on
+// only requests that were under way can need it, and it never takes the room of
+// one that is awaited.
 type recent struct {
-	used        atomic.Bool // something was put: until then requests pass by without the lock
-	mu          sync.RWMutex
-	generations expiring[*generation]
-	ended       expiring[struct{}]
-	log         *slog.Logger
-	full, lost  atomic.Bool // it was logged that generations, or ended sessions, were forgotten early
+	used           atomic.Bool // something was put: until then requests pass by without the lock
+	mu             sync.RWMutex
+	awaited, shown expiring.Map[string, *generation]
+	ended          expiring.Map[string, time.Time] // when
+	log            *slog.Logger
+	full, lost     atomic.Bool // it was logged that generations, or ended sessions, were forgotten early
 }
 
 const (
-	recentBytes = 32 << 20 // of generations
-	endedBytes  = 32 << 20 // about 200,000 ended sessions
+	awaitedBytes  = 24 << 20 // of generations
+	shownBytes    = 8 << 20
+	endedBytes    = 32 << 20 // about 200,000 ended sessions
+	entryOverhead = 128      // bytes of a map entry beside its key and value, roughly
 )
 
-// newest returns what is remembered of the session, if anything, and whether it
-// has ended.
-func (r *recent) newest(id string, now time.Time) (g *generation, ended bool) {
+// newRecent returns an empty memory.
+func newRecent(log *slog.Logger) *recent {
+	r := &recent{log: log}
+	r.awaited.Limit, r.shown.Limit, r.ended.Limit = awaitedBytes, shownBytes, endedBytes
+	return r
+}
+
+// newest returns what is remembered of the session, if anything: an endedError
+// when it has ended.
+func (r *recent) newest(id string, now time.Time) (*generation, error) {
 	if !r.used.Load() {
-		return nil, false
+		return nil, nil
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if _, ended := r.ended.get(id, now); ended {
-		return nil, true
-	}
-	g, _ = r.generations.get(id, now)
-	return g, false
+	return r.look(id, now)
 }
 
-// swap remembers next unless something newer than prev is known: the
+// look needs r.mu.
+func (r *recent) look(id string, now time.Time) (*generation, error) {
+	if at, ended := r.ended.Get(id, now); ended {
+		return nil, &endedError{at: at}
+	}
+	if g, ok := r.awaited.Get(id, now); ok {
+		return g, nil
+	}
+	g, _ := r.shown.Get(id, now)
+	return g, nil
+}
+
+// swap remembers next for so long, unless something newer than prev is known: the
 // compare-and-swap of a process without a Store.
 func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 	ok, shed := r.put(prev, next, life)
 	if shed > 0 && r.full.CompareAndSwap(false, true) {
-		r.log.Warn("session memory full: late responses may roll back sessions", "limit_bytes", recentBytes)
+		r.log.Warn("session memory full: late responses may roll back sessions", "limit_bytes", awaitedBytes)
 	}
 	return ok
 }
@@ -55,40 +79,72 @@ func (r *recent) put(prev, next *generation, life time.Duration) (ok bool, shed 
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ended := r.ended.get(next.id, now); ended {
-		return false, 0
-	}
-	if g, known := r.generations.get(next.id, now); known && g.number > prev.number {
+	g, err := r.look(next.id, now)
+	if err != nil || g != nil && g.number > prev.number {
 		return false, 0
 	}
 	r.used.Store(true)
-	r.generations.put(next.id, next, next.size(), now, now.Add(life))
-	return true, r.generations.shed(recentBytes)
+	r.shown.Delete(next.id)
+	return true, r.awaited.Put(next.id, next, sizeOf(next), now, life)
 }
 
-// forget drops a generation that the Store has now.
-func (r *recent) forget(id string) {
+// sizeOf is what a remembered generation takes.
+func sizeOf(g *generation) int { return g.size() + len(g.id) + entryOverhead }
+
+// saw notes that a browser has presented a generation of the session. What was
+// awaited until then is remembered for so long, if there is room.
+func (r *recent) saw(id string, number uint64, life time.Duration) {
+	if !r.used.Load() {
+		return
+	}
+	now := time.Now()
+	r.mu.RLock()
+	g, ok := r.awaited.Get(id, now)
+	r.mu.RUnlock()
+	if !ok || g.number > number {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.generations.delete(id)
-}
-
-// end remembers that a session has ended, for as long as a cookie of it could
-// live. Where a Store is set, what is forgotten here is still in it.
-func (r *recent) end(id string, life time.Duration) {
-	if r.putEnd(id, life) > 0 && r.lost.CompareAndSwap(false, true) {
-		r.log.Warn("memory of ended sessions full: without a Store, copies of their cookies work again",
-			"limit_bytes", endedBytes)
+	if now, ok := r.awaited.Get(id, now); ok && now == g {
+		r.awaited.Delete(id)
+		r.shown.Put(id, g, sizeOf(g), time.Now(), life)
 	}
 }
 
+// forget drops a generation: the Store has it, or the session has ended.
+func (r *recent) forget(id string) {
+	if !r.used.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.awaited.Delete(id)
+	r.shown.Delete(id)
+}
+
+// end remembers that a session has ended, for as long as a cookie of it could
+// live, and reports whether that is news. Where a Store is set, what is forgotten
+// here is still in it.
+func (r *recent) end(id string, life time.Duration) (first bool) {
+	first, shed := r.putEnd(id, life)
+	if shed > 0 && r.lost.CompareAndSwap(false, true) {
+		r.log.Warn("memory of ended sessions full: without a Store, copies of their cookies work again",
+			"limit_bytes", endedBytes)
+	}
+	return first
+}
+
 // putEnd is end without its log line.
-func (r *recent) putEnd(id string, life time.Duration) (shed int) {
+func (r *recent) putEnd(id string, life time.Duration) (first bool, shed int) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used.Store(true)
-	r.generations.delete(id)
-	r.ended.put(id, struct{}{}, 0, now, now.Add(life))
-	return r.ended.shed(endedBytes)
+	r.awaited.Delete(id)
+	r.shown.Delete(id)
+	if _, known := r.ended.Get(id, now); known {
+		return false, 0
+	}
+	return true, r.ended.Put(id, now, len(id)+entryOverhead, now, life)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -78,49 +77,6 @@ func (s *Session) fields() map[string][]byte {
 	return kept
 }
 
-// retire notes the current session's id as one that has to end.
-func (s *Session) retire() {
-	if s.base != nil && s.base.number > 0 {
-		s.ended = append(s.ended, s.base.id)
-	}
-	s.base = nil
-}
-
-// Destroy ends the session: the cookie is expired, a server-side row deleted,
-// and its id marked dead where a Store is set. A Store's failure is returned
-// ([ErrUnavailable]) after the local part is done: this process then honours the
-// session no more. Streams that wait for [Done] end. After the response began
-// the browser keeps its cookie, which is dead.
-func (s *Session) Destroy(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.load() // whatever there is to end
-	if s.place != nil {
-		s.giveUp()
-		return nil
-	}
-	s.retire()
-	s.err, s.delta, s.idle, s.secret = ErrNoSession, delta{}, 0, ""
-	s.mustWrite, s.mayWrite, s.expire, s.destroyed = false, false, !s.jar.empty(), true
-	s.changed()
-	if s.begun && s.expire {
-		s.warn("session ended after the response began: its cookie stays, and is dead")
-	}
-	return s.endOld(ctx)
-}
-
-// endOld ends the sessions that were replaced or destroyed. What could not be
-// ended stays on the list.
-func (s *Session) endOld(ctx context.Context) error {
-	for len(s.ended) > 0 {
-		if err := s.m.end(context.WithoutCancel(ctx), s.ended[0]); err != nil {
-			return err
-		}
-		s.ended = slices.Delete(s.ended, 0, 1)
-	}
-	return nil
-}
-
 // Save publishes pending changes now, as [Manager.Handler] does before the first
 // byte; the cookie still leaves with the first byte. Call it where a failure has
 // to become another answer. ctx gives values, not an end: a browser that goes
@@ -165,6 +121,7 @@ func (s *Session) save(ctx context.Context) error {
 	next, err := s.m.merge(ctx, s.base, &s.delta)
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
+		s.destroyed = s.destroyed || errors.Is(err, errOverLimit)
 	}
 	if err != nil {
 		return err
@@ -174,13 +131,8 @@ func (s *Session) save(ctx context.Context) error {
 		s.mayWrite = s.mayWrite && !s.m.config.ServerSide // the row was just written
 	}
 	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.idle), delta{}, nil
+	s.fresh = time.Now()
 	return nil
-}
-
-// drop signs out: the session has ended elsewhere.
-func (s *Session) drop() {
-	s.base, s.err, s.delta = nil, ErrNoSession, delta{}
-	s.mustWrite, s.mayWrite, s.expire = false, false, !s.jar.empty()
 }
 
 // finish deals with what was changed after the response began: it can still be
@@ -244,6 +196,9 @@ func (s *Session) Sync(ctx context.Context) error {
 	if v.g != nil {
 		s.advance(v)
 	}
+	if err == nil {
+		s.fresh = v.at
+	}
 	return err
 }
 
@@ -251,9 +206,9 @@ func (s *Session) Sync(ctx context.Context) error {
 // Store can't be asked: ErrNoSession when the session has ended here.
 func (m *Manager) unsaved(g *generation, down error) (version, error) {
 	now := time.Now()
-	remembered, ended := m.recent.newest(g.id, now)
-	if ended {
-		return version{}, ErrNoSession
+	remembered, err := m.recent.newest(g.id, now)
+	if err != nil {
+		return version{}, err
 	}
 	v, err := m.judge(version{g: newer(g, remembered)}, now)
 	if err != nil {

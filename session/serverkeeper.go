@@ -61,15 +61,16 @@ func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, erro
 		return version{}, err
 	}
 	if raws[0] == nil {
-		return version{}, ErrNoSession
+		return version{}, k.missing(g.id)
 	}
 	d, err := k.decode(ctx, g.id, names[0], raws[0], ring)
 	if err != nil {
 		return version{}, err
 	}
 	v := version{g: d.g, raw: raws[0], sealed: d.sealed}
-	if k.endedByMarks(known, names[1:], raws[1:]) {
-		return version{}, k.ended(ctx, v)
+	if err := k.endedByMarks(known, names[1:], raws[1:]); err != nil {
+		_, _ = k.vault.Delete(ctx, sessionRow(g.id), raws[0]) // the marks outlive it
+		return version{}, err
 	}
 	if !sameTags(v.g, known) {
 		if err := k.checkTags(ctx, v.g); err != nil {
@@ -79,12 +80,13 @@ func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, erro
 	return k.handOver(ctx, v)
 }
 
-// ended drops the row of a session that marks have ended.
-func (k *serverKeeper) ended(ctx context.Context, v version) error {
-	if _, err := k.vault.Delete(ctx, sessionRow(v.g.id), v.raw); err != nil {
+// missing is what there is to say of a session without a row: when it has ended, if
+// it was in this process.
+func (k *serverKeeper) missing(id string) error {
+	if _, err := k.recent.newest(id, time.Now()); err != nil {
 		return err
 	}
-	return ErrNoSession
+	return &endedError{}
 }
 
 // decode opens a row. One that can't be read is deleted, since nobody will ever
@@ -117,9 +119,9 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 // made, because the Store was down, and stores it now.
 func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
 	now := time.Now()
-	remembered, ended := k.recent.newest(v.g.id, now)
-	if ended {
-		return version{}, ErrNoSession
+	remembered, err := k.recent.newest(v.g.id, now)
+	if err != nil {
+		return version{}, err
 	}
 	if remembered == nil || remembered.number <= v.g.number {
 		return k.judge(v, now)
@@ -160,19 +162,18 @@ func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
 }
 
 // end deletes the row. No mark is needed: without its row a session is over.
-func (k *serverKeeper) end(ctx context.Context, id string) error {
-	_, err := k.vault.Delete(ctx, sessionRow(id), nil)
-	return err
+func (k *serverKeeper) end(ctx context.Context, e ending) (first bool, err error) {
+	return k.vault.Delete(ctx, sessionRow(e.id), nil)
 }
 
 // endings asks for the rows, whose time is the nearer limit.
 func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
-	names, raws, err := k.rowsOf(ctx, all, sessionRow)
+	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string { return g.rowNames(k.vault, sessionRow) })
 	for i, v := range all {
 		born := v.g.number > 0 // a session to come has no row yet
 		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||
-			i < len(raws) && (born && raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]))
+			i < len(raws) && (born && raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]) != nil)
 	}
 	return ended, err
 }

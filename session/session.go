@@ -28,6 +28,8 @@ type Session struct {
 	ctx    context.Context // of the request; nil for the one that Exclusive hands out
 	header http.Header     // of the request
 
+	arrived time.Time // the request
+
 	mu     sync.Mutex
 	loaded bool
 	err    error // of loading
@@ -39,13 +41,14 @@ type Session struct {
 	secret string      // server mode: what base's cookie holds
 	idle   int64       // the latest idle limit that was seen
 	delta  delta       // what the request changed on top of base
-	ended  []string    // ids of sessions that end when the next one is saved
+	ended  []ending    // sessions that end when the next one is saved
+	fresh  time.Time   // when base was known to be the newest
 	memo   *any        // Memo's result while delta is not empty
 
 	replaced  bool // Replace has ended what the browser had: without the new cookie it has nothing
 	mustWrite bool // the browser has to get a cookie
 	mayWrite  bool // it should get one, if nothing is against it
-	expire    bool // its cookies are no good
+	leftover  bool // its cookies are no good
 	destroyed bool // this request has ended the session
 	gaveUp    bool // Save has told the caller that delta can't be saved
 	begun     bool // the response has begun
@@ -116,10 +119,10 @@ func (s *Session) load() error {
 	case errors.Is(err, errLeaveAlone):
 		s.err = ErrNoSession
 	case errors.Is(err, ErrNoSession):
-		s.err, s.expire = ErrNoSession, true
+		s.err, s.leftover = ErrNoSession, s.useless(err)
 	case err != nil:
 		s.err = err
-		s.ended = append(s.ended, s.seen.id) // in case it is replaced or destroyed
+		s.ended = append(s.ended, s.m.endingOf(s.seen)) // in case it is replaced or destroyed
 		s.logUnread(err)
 	}
 	return s.err
@@ -147,10 +150,13 @@ func (s *Session) adopt(seen sighting) error {
 	if err != nil {
 		return err
 	}
-	s.base, s.idle = v.g, v.idle
+	s.base, s.idle, s.fresh = v.g, v.idle, v.at
 	key := or(seen.sealed, v.sealed)
 	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
 	s.m.watch.touch(v.g, v.idle)
+	if !s.m.config.ServerSide {
+		s.m.recent.saw(seen.g.id, seen.g.number, s.m.successorLife(seen.g))
+	}
 	if s.m.config.OnKeyUse != nil {
 		s.m.config.OnKeyUse(key.keyID)
 	}

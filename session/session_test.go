@@ -73,7 +73,7 @@ func TestRenewBeginsAnEmptySessionAndEndsTheOld(t *testing.T) {
 		require.Equal(t, "", b.value("a"))
 		require.Equal(t, "", b.value("b"))
 		require.ErrorIs(t, old.load(), session.ErrNoSession)
-		require.Empty(t, old.cookies, "the dead session's cookie is expired")
+		require.NotEmpty(t, old.cookies, "by now it may be the new one's: it is dead, and left alone")
 	})
 }
 
@@ -159,7 +159,7 @@ func TestWriteToASessionThatEndedMeanwhileIsDropped(t *testing.T) {
 			require.NoError(t, s.Set("n", []byte("2")))
 		})
 		require.Equal(t, 200, w.Code)
-		require.Empty(t, b.cookies)
+		require.Empty(t, setCookies(w), "the browser may have the next session's cookie by now")
 		require.ErrorIs(t, b.load(), session.ErrNoSession)
 	})
 }
@@ -311,7 +311,7 @@ func TestIdleAndAbsoluteLimits(t *testing.T) {
 			b.set("a", "1")
 			time.Sleep(10 * time.Minute)
 			require.ErrorIs(t, b.load(), session.ErrNoSession, "idle")
-			require.Empty(t, b.cookies)
+			require.Equal(t, c.ServerSide, len(b.cookies) > 0, "a cookie that is past its own limits goes")
 		})
 	})
 }

@@ -78,11 +78,12 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 		return err
 	}
 	if err := s.m.endAll(ctx, s.outgoing(also)); err != nil {
-		return errors.Join(err, s.m.end(ctx, g.id))
+		_, err2 := s.m.end(ctx, s.m.endingOf(g))
+		return errors.Join(err, err2)
 	}
 	s.base, s.secret, s.idle, s.ended = g, next.secret, g.idle, nil
 	s.delta, s.err = delta{}, nil
-	s.replaced, s.mustWrite, s.mayWrite, s.expire = true, true, false, false
+	s.replaced, s.mustWrite, s.mayWrite = true, true, false
 	s.changed()
 	s.m.watch.touch(g, g.idle)
 	next.leave()
@@ -90,17 +91,23 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 }
 
 // outgoing lists the sessions that end when another takes the place of s's.
-func (s *Session) outgoing(also []string) (ids []string) {
-	if s.base != nil && s.base.number > 0 {
-		also = append(also, s.base.id)
-	}
-	for _, id := range append(also, s.ended...) {
+func (s *Session) outgoing(also []string) (all []ending) {
+	add := func(e ending) {
 		// Each once: what has ended can't be brought back when the second try fails.
-		if id != "" && !slices.Contains(ids, id) {
-			ids = append(ids, id)
+		if e.id != "" && !slices.ContainsFunc(all, func(known ending) bool { return known.id == e.id }) {
+			all = append(all, e)
 		}
 	}
-	return ids
+	if s.base != nil && s.base.number > 0 {
+		add(s.m.endingOf(s.base))
+	}
+	for _, e := range s.ended {
+		add(e)
+	}
+	for _, id := range also {
+		add(s.m.endingOf(&generation{id: id}))
+	}
+	return all
 }
 
 // giveUp ends a session to come before it has begun.
@@ -117,28 +124,33 @@ func (s *Session) leave() {
 	s.changed()
 }
 
-// end ends a session: in this process first, which can not fail, then for all.
-func (m *Manager) end(ctx context.Context, id string) error {
-	m.endHere(id)
-	return m.keeper.end(ctx, id)
+// end ends a session: in this process first, which can not fail, then for all. It
+// reports whether it was honoured until then.
+func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
+	first = m.endHere(e)
+	if m.vault == nil {
+		return first, nil
+	}
+	return m.keeper.end(ctx, e)
 }
 
 // endHere tells this process that a session has ended.
-func (m *Manager) endHere(id string) {
-	m.recent.end(id, m.markLife())
-	m.watch.end(id)
+func (m *Manager) endHere(e ending) (first bool) {
+	first = m.recent.end(e.id, e.life)
+	m.watch.end(e.id)
+	return first
 }
 
 // endAll ends sessions for all processes first: with an error this one still
 // honours all of them.
-func (m *Manager) endAll(ctx context.Context, ids []string) error {
-	for _, id := range ids {
-		if err := m.keeper.end(ctx, id); err != nil {
+func (m *Manager) endAll(ctx context.Context, all []ending) error {
+	for _, e := range all {
+		if _, err := m.keeper.end(ctx, e); err != nil {
 			return err
 		}
 	}
-	for _, id := range ids {
-		m.endHere(id)
+	for _, e := range all {
+		m.endHere(e)
 	}
 	return nil
 }

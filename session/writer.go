@@ -7,7 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
+	"time"
 )
 
 // Handler loads the session of each request (lazily: nothing is decoded or read
@@ -29,7 +29,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 			return
 		}
 		x := &exchange{Context: r.Context()}
-		x.session.m, x.session.ctx, x.session.header = m, x.Context, r.Header
+		x.session.m, x.session.ctx, x.session.header, x.session.arrived = m, x.Context, r.Header, time.Now()
 		x.writer = writer{ResponseWriter: w, exchange: x}
 		defer x.session.over() // after a panic too
 		next.ServeHTTP(&x.writer, r.WithContext(x))
@@ -172,32 +172,4 @@ func (s *Session) hijacked() {
 	s.begun = true
 	s.mu.Unlock()
 	s.finish(false)
-}
-
-// describe tells caches that the response depends on the cookie, and reports
-// whether the handler lets shared caches keep it.
-func (x *exchange) describe(h http.Header) (shared bool) {
-	if vary := h["Vary"]; vary == nil {
-		x.vary[0] = "Cookie"
-		h["Vary"] = x.vary[:]
-	} else if !strings.Contains(strings.ToLower(strings.Join(vary, ",")), "cookie") {
-		h.Add("Vary", "Cookie")
-	}
-	control := h["Cache-Control"]
-	if control == nil {
-		x.control[0] = privateResponse
-		h["Cache-Control"] = x.control[:]
-		return false
-	}
-	return sharedCache(control)
-}
-
-// privateResponse keeps a response out of every cache (RFC 9111 §5.2.2).
-const privateResponse = "private, no-store"
-
-// sharedCache reports whether a Cache-Control lets caches keep a response for
-// others than the one who asked.
-func sharedCache(control []string) bool {
-	rules := strings.ToLower(strings.Join(control, ","))
-	return !strings.Contains(rules, "private") && !strings.Contains(rules, "no-store")
 }

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// An endedError says that a session has ended before the limits that its cookie
+// knows of: by a logout, a login, a mark, or a limit that was set later.
+type endedError struct {
+	at     time.Time // zero: nobody knows when
+	marked bool      // by a revocation
+}
+
+func (e *endedError) Error() string { return ErrNoSession.Error() + ", it has ended" }
+func (e *endedError) Unwrap() error { return ErrNoSession }
+
+// errOverLimit means that a limit which was just saved had passed, so that saving
+// it has ended the session.
+var errOverLimit = &endedError{}
+
+// wasMarked reports whether err says that a revocation has ended the session.
+func wasMarked(err error) bool {
+	var ended *endedError
+	return errors.As(err, &ended) && ended.marked
+}
+
+// lateness is how long after the end of a session requests are expected that still
+// carry its cookie: they were sent before the browser had a newer one, and so their
+// responses may arrive after it.
+const lateness = time.Minute
+
+// An ending is a session that has to end.
+type ending struct {
+	id   string
+	life time.Duration // of the longest-lived cookie that there may be
+}
+
+// endingOf is the end of g's session.
+func (m *Manager) endingOf(g *generation) ending {
+	if g.created == 0 { // nothing but its id is known
+		return ending{g.id, m.markLife()}
+	}
+	// A clock that was ahead when the session began has made its cookies live longer.
+	return ending{g.id, max(time.Until(time.UnixMilli(g.deadline)), 0) + markSlack}
+}
+
+// useless reports whether the cookie of a request that found no session, for the
+// reason err, is to be expired. A response must not delete the cookie of the next
+// login, which may have arrived in the meantime: so what was good once, and has
+// ended, is left alone as long as the browser may have sent it without knowing.
+func (s *Session) useless(err error) bool {
+	var ended *endedError
+	if !errors.As(err, &ended) {
+		return true // it can't be read, or is past its own limits: no late request has that
+	}
+	return !ended.at.IsZero() && s.arrived.Sub(ended.at) > lateness
+}
+
+// retire notes the current session as one that has to end.
+func (s *Session) retire() {
+	if s.base != nil && s.base.number > 0 {
+		s.ended = append(s.ended, s.m.endingOf(s.base))
+	}
+	s.base = nil
+}
+
+// Destroy ends the session: the cookie is expired, a server-side row deleted,
+// and its id marked dead where a Store is set. A Store's failure is returned
+// ([ErrUnavailable]) after the local part is done: this process then honours the
+// session no more. Streams that wait for [Done] end. After the response began
+// the browser keeps its cookie, which is dead. A session that somebody else has
+// ended before keeps its cookie too: by now the browser may have the next one's.
+func (s *Session) Destroy(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.load() // whatever there is to end
+	if s.place != nil {
+		s.giveUp()
+		return nil
+	}
+	before, over := s.destroyed, s.isOver(ctx)
+	s.retire()
+	s.drop()
+	s.idle, s.secret = 0, ""
+	s.changed()
+	err := s.endOld(ctx)
+	s.destroyed = before || s.destroyed && !over
+	if s.begun && s.expires() {
+		s.warn("session ended after the response began: its cookie stays, and is dead")
+	}
+	return err
+}
+
+// isOver reports whether the session has ended since the request looked. A mark says
+// so too, and makes no difference to keeper.end.
+func (s *Session) isOver(ctx context.Context) bool {
+	if s.base == nil || s.base.number == 0 {
+		return false
+	}
+	_, err := s.m.keeper.newest(context.WithoutCancel(ctx), s.base)
+	return errors.Is(err, ErrNoSession)
+}
+
+// endOld ends the sessions that were replaced or destroyed. What could not be
+// ended stays on the list.
+func (s *Session) endOld(ctx context.Context) error {
+	for len(s.ended) > 0 {
+		first, err := s.m.end(context.WithoutCancel(ctx), s.ended[0])
+		s.destroyed = s.destroyed || first || err != nil
+		if err != nil {
+			return err
+		}
+		s.ended = slices.Delete(s.ended, 0, 1)
+	}
+	return nil
+}
+
+// drop signs out: the session has ended.
+func (s *Session) drop() {
+	s.base, s.err, s.delta = nil, ErrNoSession, delta{}
+	s.mustWrite, s.mayWrite = false, false
+}
+
+// expires reports whether the response takes the browser's cookie away: one that is
+// no good, unless the request only looks, and that of a session which the request
+// itself has ended.
+func (s *Session) expires() bool {
+	return s.base == nil && !s.jar.empty() && (s.destroyed || s.leftover && !s.peeked)
+}
+
+// JoinEnd is for the packages of this module. Where of has ended its session on
+// behalf of several requests, as a refresh does that they wait for together, s
+// counts as one that ended it, so that its response expires the cookie too.
+// Otherwise it does nothing.
+func (s *Session) JoinEnd(of *Session) {
+	if of == nil || of == s {
+		return
+	}
+	of.mu.Lock()
+	seen, destroyed := of.seen, of.destroyed
+	of.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.load()
+	if !destroyed || seen == nil || s.seen == nil || s.seen.id != seen.id {
+		return
+	}
+	s.destroyed = true
+	if s.base != nil && s.base.id == seen.id { // and not one that s has begun since
+		s.drop()
+	}
+}
