@@ -229,3 +229,46 @@ func TestAStoreThatFailsBetweenPiecesEndsWhatItToldOf(t *testing.T) {
 		})
 	})
 }
+
+// In cookie mode the idle limit moves in cookies, which another process may have set.
+func TestStreamIsNotClosedForIdlenessThatOthersKnowBetter(t *testing.T) {
+	rows := []struct {
+		name string
+		end  func(t *testing.T, b *browser)
+		ends bool
+	}{
+		{"nothing", func(*testing.T, *browser) {}, false},
+		{"an end", func(t *testing.T, b *browser) {
+			b.with(func(s *session.Session) { require.NoError(t, s.Destroy(t.Context())) })
+		}, true},
+		{"a mark", func(t *testing.T, b *browser) { require.NoError(t, b.m.Revoke(t.Context(), "t")) }, true},
+		{"the absolute limit", func(*testing.T, *browser) { time.Sleep(30 * time.Minute) }, true},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			stored(t, func(t *testing.T, c session.Config, spy *spyStore) {
+				synctest.Test(t, func(t *testing.T) {
+					spy.Store = session.NewMemoryStore()
+					here, there := processes(t, c)
+					b := newBrowser(t, here)
+					b.with(func(s *session.Session) {
+						require.NoError(t, s.Set("v", []byte("1")))
+						require.NoError(t, s.Tag("t"))
+					})
+					defer streaming(t, b.clone(), func(ctx context.Context) {
+						done := session.Done(ctx)
+						b.m = there
+						for range 23 {
+							time.Sleep(30 * time.Minute)
+							require.NoError(t, b.load())
+							require.False(t, isClosed(done))
+						}
+						row.end(t, b)
+						time.Sleep(5 * time.Second)
+						require.Equal(t, row.ends, isClosed(done))
+					})()
+				})
+			})
+		})
+	}
+}

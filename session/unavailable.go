@@ -20,6 +20,7 @@ func writeFailure(w http.ResponseWriter, status int) {
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified", "Location"} {
 		h.Del(name)
 	}
+	dropTargeted(h)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -12,6 +12,8 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
@@ -152,6 +154,18 @@ func TestCachesAreToldWhenAResponseDependsOnTheSession(t *testing.T) {
 			touch(r)
 			w.Header().Set("Vary", "Accept, cookie")
 		}, "private, no-store", "Accept, cookie"},
+		{"its Vary names what has a cookie in its name", func(w http.ResponseWriter, r *http.Request) {
+			touch(r)
+			w.Header().Set("Vary", "X-Cookie-Consent")
+		}, "private, no-store", "X-Cookie-Consent,Cookie"},
+		{"its Vary names it in the second line", func(w http.ResponseWriter, r *http.Request) {
+			touch(r)
+			w.Header()["Vary"] = []string{"X-Cookie", "Accept ,\tCOOKIE"}
+		}, "private, no-store", "X-Cookie,Accept ,\tCOOKIE"},
+		{"it varies by everything", func(w http.ResponseWriter, r *http.Request) {
+			touch(r)
+			w.Header().Set("Vary", "*")
+		}, "private, no-store", "*"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -283,6 +297,11 @@ func TestAResponseThatSetsASessionIsNeverKeptByASharedCache(t *testing.T) {
 		{"no-cache, which lets it be kept and asked for again", "no-cache", "private, no-store"},
 		{"private stays as the handler said it", "private, max-age=60", "private, max-age=60"},
 		{"no-store stays as the handler said it", "No-Store", "No-Store"},
+		{"private for one field alone", `private="x-name", max-age=60`, "private, no-store"},
+		{"a directive that has private in its name", "max-age=60, x-private=1", "private, no-store"},
+		{"private in a quoted string", `max-age=60, x="a, private, b"`, "private, no-store"},
+		{"an extension that has no-store in its name", "max-age=60, x-no-store", "private, no-store"},
+		{"private among others", "max-age=60 ,\tPRIVATE", "max-age=60 ,\tPRIVATE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -299,4 +318,73 @@ func TestAResponseThatSetsASessionIsNeverKeptByASharedCache(t *testing.T) {
 			})
 		})
 	}
+}
+
+// targetedFields are heeded by some caches in place of Cache-Control (RFC 9213), or were before there were such.
+var targetedFields = []string{
+	"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Vercel-CDN-Cache-Control", "Netlify-CDN-Cache-Control",
+	"Akamai-Cache-Control", "Example-Cache-Control", "cdn-cache-control", "Surrogate-Control", "Edge-Control", "X-Accel-Expires",
+}
+
+func TestNoFieldForACacheOfItsOwnLetsItKeepASession(t *testing.T) {
+	rows := []struct {
+		name    string
+		handle  func(t *testing.T, s *session.Session)
+		cookies bool // the response sets or expires one
+	}{
+		{"it sets a session", func(t *testing.T, s *session.Session) { require.NoError(t, s.Set("v", []byte("2"))) }, true},
+		{"it expires one", func(t *testing.T, s *session.Session) { require.NoError(t, s.Destroy(t.Context())) }, true},
+		{"it would move the idle limit", func(t *testing.T, s *session.Session) { require.NoError(t, s.Load()) }, false},
+	}
+	for _, field := range targetedFields {
+		for _, row := range rows {
+			t.Run(field+"/"+row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBrowser(t, newManager(t, session.Config{}))
+					b.set("v", "1")
+					time.Sleep(10 * time.Minute)
+					w := b.get(func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("Cache-Control", "private, max-age=0")
+						w.Header()[field] = []string{"max-age=600"}
+						row.handle(t, session.From(r.Context()))
+					})
+					require.Equal(t, row.cookies, len(setCookies(w)) > 0)
+					require.Equal(t, row.cookies, w.Header()[field] == nil)
+					require.Equal(t, "private, max-age=0", w.Header().Get("Cache-Control"))
+				})
+			})
+		}
+	}
+}
+
+func TestFieldForACacheOfItsOwnStaysOnAResponseWithoutACookie(t *testing.T) {
+	b := newBrowser(t, newManager(t, session.Config{}))
+	w := b.get(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("CDN-Cache-Control", "max-age=600") })
+	require.Equal(t, "max-age=600", w.Header().Get("CDN-Cache-Control"))
+}
+
+func TestFieldForACacheOfItsOwnGoesWithTheResponseThatIsReplaced(t *testing.T) {
+	spy := newSpy(session.NewMemoryStore())
+	b := newBrowser(t, newManager(t, session.Config{Store: spy, ServerSide: true}))
+	w := b.get(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("CDN-Cache-Control", "max-age=600")
+		require.NoError(t, session.From(r.Context()).Set("v", []byte("1")))
+		spy.down.Store(true)
+	})
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Empty(t, w.Header().Get("CDN-Cache-Control"))
+}
+
+// A dead cookie's end in a cache for many would sign all of them out.
+func TestLeftoversAreNotExpiredByASharedResponse(t *testing.T) {
+	b := newBrowser(t, newManager(t, session.Config{}))
+	b.cookies[cookieName] = "garbage"
+	load := func(control string) *httptest.ResponseRecorder {
+		return b.send(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", control)
+			require.ErrorIs(t, session.From(r.Context()).Load(), session.ErrNoSession)
+		})
+	}
+	require.Empty(t, setCookies(load("public, max-age=60")))
+	require.Len(t, setCookies(load("private")), 1)
 }
