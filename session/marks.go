@@ -230,12 +230,18 @@ func (m *Manager) epochs(ctx context.Context, g *generation, d *delta) (map[stri
 			return nil, err
 		case t.foreign != noStamp && now.foreign >= t.foreign:
 			return nil, fmt.Errorf("%w: revoked before it began", &endedError{marked: true})
-		case now.fresh != 0 && d.fresh[t.key] <= now.fresh && g.tag(t.key) == nil:
+		case m.demands(now) && d.fresh[t.key] <= now.fresh && g.tag(t.key) == nil:
 			return nil, &FreshLoginError{Since: time.UnixMilli(now.fresh)}
 		}
 		epochs[t.key] = now.epoch
 	}
 	return epochs, nil
+}
+
+// demands reports whether mark demands a fresh login. That is for as long as what
+// it ended could have lived, while the mark itself stays for a clock that is set back.
+func (m *Manager) demands(now mark) bool {
+	return now.fresh != 0 && time.Since(time.UnixMilli(now.fresh)) < m.config.Lifetime+time.Minute
 }
 
 // markOf returns the mark of t in row. One that can't be read is written anew: it
