@@ -109,7 +109,7 @@ func providerKey(issuer, clientID string) string {
 // the provider can't be used.
 func (a *Authenticator) Discover(ctx context.Context) error {
 	_, err := a.provider.metadata(ctx)
-	return err
+	return exported(err)
 }
 
 // Sessions returns the session manager, to revoke sessions and to share it with other Authenticators.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/pace"
 )
 
 // serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not
@@ -40,8 +41,8 @@ func (a *Authenticator) serveBackChannelLogout(w http.ResponseWriter, r *http.Re
 
 // logoutProblem tells a bad token from keys that can't be had, which the provider may try again.
 func logoutProblem(err error) *Problem {
-	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
-		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: unavailable.RetryAfter, Err: err}
+	if outage, down := errors.AsType[*pace.Outage](err); down {
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: outage.RetryAfter, Err: err}
 	}
 	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 }

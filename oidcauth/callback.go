@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
 
@@ -197,7 +198,7 @@ func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
 
 // responseProblem tells a forged response JWT from keys that can't be had.
 func responseProblem(err error) error {
-	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+	if _, down := errors.AsType[*pace.Outage](err); down {
 		return err
 	}
 	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
@@ -228,7 +229,7 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 // afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
 // which 503 would invite to, leads nowhere.
 func afterCode(err error) error {
-	if unavailable := new(UnavailableError); errors.As(err, &unavailable) {
+	if _, down := errors.AsType[*pace.Outage](err); down {
 		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
 	}
 	return err

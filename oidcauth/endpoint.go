@@ -72,7 +72,7 @@ func (e *endpoint) bind(key *jwt.ProofKey) *endpoint {
 }
 
 // token posts a grant to the provider's token endpoint. The error is an
-// *UnavailableError when there are no metadata, else an *endpointError.
+// *pace.Outage when there are no metadata, else an *endpointError.
 func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
 	m, err := e.provider.metadata(ctx)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/pace"
 )
 
 // Sentinels that callers compare with errors.Is.
@@ -142,6 +144,29 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// exported is err as the application sees it, where it leaves the package: an outage of the packages below is an
+// *UnavailableError, whatever it is wrapped in.
+func exported(err error) error {
+	outage, down := errors.AsType[*pace.Outage](err)
+	if !down {
+		return err
+	}
+	unavailable := &UnavailableError{RetryAfter: outage.RetryAfter, Err: outage.Err}
+	if _, bare := err.(*pace.Outage); bare { //nolint:errorlint // whether it is wrapped is the question
+		return unavailable
+	}
+	return &wrappedOutage{error: err, unavailable: unavailable}
+}
+
+// A wrappedOutage is an error with the *UnavailableError that its chain lacks.
+type wrappedOutage struct {
+	error
+	unavailable *UnavailableError
+}
+
+// Unwrap returns both.
+func (e *wrappedOutage) Unwrap() []error { return []error{e.unavailable, e.error} }
+
 // A Problem is an error as the browser or the API client is told it. Title and Advice are constant texts; nothing in them comes
 // from a request or a provider.
 type Problem struct {
@@ -231,11 +256,11 @@ var problemTexts = map[string]problemText{
 
 // providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503 for none, 504 for a late one.
 func providerProblem(err error) *Problem {
-	var unavailable *UnavailableError
+	outage, down := errors.AsType[*pace.Outage](err)
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.As(err, &unavailable):
-		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: unavailable.RetryAfter, Err: err}
+	case down:
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: outage.RetryAfter, Err: err}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
 	}

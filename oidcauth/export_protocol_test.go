@@ -168,19 +168,6 @@ func ParseClaimSources(document []byte, wanted func(string) bool) (sources []Cla
 	return sources, err
 }
 
-// Locked reports whether somebody holds the lock on metadata or keys.
-func (p *provider) Locked() bool {
-	if !p.mu.TryLock() {
-		return true
-	}
-	p.mu.Unlock()
-	if !p.keys.mu.TryLock() {
-		return true
-	}
-	p.keys.mu.Unlock()
-	return false
-}
-
 // Places are those of one kind of request that waits for the provider.
 type Places = places
 

@@ -39,7 +39,7 @@ func unwrapResponse(raw string) (url.Values, error) {
 }
 
 // verifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *tokenError or an
-// *UnavailableError.
+// *pace.Outage.
 func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
 	jws, err := jwt.ParseRepeating(raw)
 	if err == nil {

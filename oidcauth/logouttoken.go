@@ -10,6 +10,7 @@ import (
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
@@ -45,10 +46,10 @@ type logoutToken struct {
 // logout verifies a logout token (Back-Channel Logout §2.6, without the replay
 // check). Anybody may send one, so everything that needs no key comes first: a
 // forged token with the wrong issuer costs no fetch. The error is a
-// *tokenError, or an *UnavailableError when the provider's keys can't be had.
+// *tokenError, or a *pace.Outage when the provider's keys can't be had.
 func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
 	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
-		return nil, &UnavailableError{RetryAfter: firstDelay, Err: errors.New("too many encrypted logout tokens at once")}
+		return nil, pace.NewOutage(0, errors.New("too many encrypted logout tokens at once"))
 	}
 	jws, err := jwt.Open(raw, v.decryption)
 	if err == nil {
@@ -74,7 +75,7 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 func (v *verifier) mayDecrypt() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.decryptions.allow()
+	return v.decryptions.Allow()
 }
 
 // readLogoutToken checks every claim of a logout token. It runs before the

@@ -73,7 +73,7 @@ func (r *attempt) failed(ctx context.Context, err error) error {
 // tell calls Hooks.Refresh.
 func (r *attempt) tell(ctx context.Context, err error) {
 	if hook := r.auth.config.Hooks.Refresh; hook != nil {
-		hook(ctx, r.user(), err)
+		hook(ctx, r.user(), exported(err))
 	}
 }
 

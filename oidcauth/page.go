@@ -75,6 +75,7 @@ func (a *Authenticator) serveStyle(w http.ResponseWriter, r *http.Request) {
 // fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the one way in which the
 // package reports failures.
 func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.Err = exported(p.Err)
 	a.complete(r, p)
 	a.logProblem(r, p)
 	a.protectAnswer(w)

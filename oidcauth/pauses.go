@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/pace"
 )
 
 const (
@@ -50,7 +51,7 @@ const manyUsers = 3
 
 // A pause is why and for how long something is not tried.
 type pause struct {
-	backoff
+	pace.Backoff
 
 	// err is the latest failure.
 	err error
@@ -72,14 +73,14 @@ func (p *pauses) check(key string) error {
 // check returns nil when the pause is over. A refusal is repeated as it was: it is
 // not the provider that is unavailable.
 func (p *pause) check() error {
-	wait := p.wait()
+	wait := p.Wait()
 	if wait <= 0 {
 		return nil
 	}
 	if _, refused := errors.AsType[*GrantError](p.err); refused {
 		return p.err
 	}
-	return &UnavailableError{RetryAfter: max(wait, time.Second), Err: p.err}
+	return pace.NewOutage(wait, p.err)
 }
 
 // failed notes that the request called key, of caller, failed with err, and returns
@@ -92,25 +93,25 @@ func (p *pauses) failed(key, caller string, err error) error {
 	if !known {
 		one = new(pause)
 	}
-	one.failed()
-	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
+	one.Failed()
+	if unavailable, ok := errors.AsType[*pace.Outage](err); ok {
 		// the wait is ours to tell
 		err = unavailable.Err
 	}
 	one.err = err
 	what, refused, ok := failureOf(err)
 	if ok && what == failedSilent {
-		one.until = later(one.until, silentPause)
+		one.Until = later(one.Until, silentPause)
 	}
 	if ok && refused.RetryAfter > 0 {
 		wait := min(refused.RetryAfter, longestPause)
-		one.until = later(one.until, wait)
+		one.Until = later(one.Until, wait)
 		if p.everybodys(refused, caller) {
-			p.all.until, p.all.err = later(p.all.until, wait), err
+			p.all.Until, p.all.err = later(p.all.Until, wait), err
 		}
 	}
 	p.byKey.Limit = maxPauses
-	p.byKey.Put(key, one, 1, now, one.until.Sub(now)+pauseMemory)
+	p.byKey.Put(key, one, 1, now, one.Until.Sub(now)+pauseMemory)
 	return one.check()
 }
 

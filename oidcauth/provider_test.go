@@ -9,8 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/oidcauth"
 )
 
 const discovery = "/.well-known/openid-configuration"
@@ -22,7 +24,7 @@ func (op *fakeOP) provider(change ...func(*oidcauth.Config)) *oidcauth.ProtocolP
 
 func requireUnavailable(t *testing.T, err error) time.Duration {
 	t.Helper()
-	var unavailable *oidcauth.UnavailableError
+	var unavailable *pace.Outage
 	require.ErrorAs(t, err, &unavailable)
 	require.Error(t, unavailable.Err)
 	require.GreaterOrEqual(t, unavailable.RetryAfter, time.Second)

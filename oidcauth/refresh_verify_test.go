@@ -9,9 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/oidcauth"
 )
 
 // What becomes of a session by the ID token of a refresh.
@@ -28,7 +30,7 @@ func requireVerdict(t *testing.T, want, err error) {
 		require.NoError(t, err)
 		return
 	}
-	if unavailable := new(oidcauth.UnavailableError); !errors.As(err, &unavailable) {
+	if unavailable := new(pace.Outage); !errors.As(err, &unavailable) {
 		requireTokenError(t, err)
 	}
 	require.Equal(t, want == otherLogin, errors.Is(err, otherLogin), "%v", err)

@@ -175,7 +175,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	}
 	t, err := s.keeper.token(s.ctx, s.query)
 	if err != nil {
-		return nil, err
+		return nil, exported(err)
 	}
 	return t.oauth2(), nil
 }

@@ -117,7 +117,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		outbound.CloseBody(r)
-		return nil, err
+		return nil, exported(err)
 	}
 	again := new(retry)
 	res, err := t.send(r, token, again) // from here on the base closes the body
@@ -125,7 +125,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if res, err = t.secondChance(ctx, r, res, token, again); err != nil {
-		return nil, err
+		return nil, exported(err)
 	}
 	if res.StatusCode == http.StatusUnauthorized {
 		if stepUp := stepUpOf(res.Header); stepUp != nil {

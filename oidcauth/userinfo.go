@@ -23,7 +23,7 @@ var errOtherResource = errors.New(`the access token may be meant for another res
 // access token of t: nil without error when the provider has no userinfo
 // endpoint. The answer's sub must be subject; a signed answer (application/jwt)
 // must verify. The error is an *endpointError, a *tokenError or an
-// *UnavailableError; all of them fail a login.
+// *pace.Outage; all of them fail a login.
 func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
 	if (t.TokenType == "DPoP") != (e.proof != nil) {
 		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}

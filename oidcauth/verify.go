@@ -15,6 +15,7 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
@@ -37,7 +38,7 @@ type verifier struct {
 
 	// decryptions bounds how many logout tokens are opened, under mu.
 	mu          sync.Mutex
-	decryptions brake
+	decryptions pace.Brake
 }
 
 // newVerifier shares the keys of p. The client is p's; the parameter keeps the
@@ -46,12 +47,12 @@ func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
 	return &verifier{
 		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
 		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
-		decryptions: brake{burst: 50, interval: 20 * time.Millisecond},
+		decryptions: pace.Brake{Burst: 50, Interval: 20 * time.Millisecond},
 	}
 }
 
 // A tokenError says that a token is at fault: what was expected and what came,
-// never the token. Failures that are not the token's are *UnavailableErrors
+// never the token. Failures that are not the token's are *pace.Outages
 // instead.
 type tokenError struct {
 	// Reason is a constant that says which kind of token was refused.
@@ -128,7 +129,7 @@ type loginExpectation struct {
 }
 
 // login verifies the ID token of a code exchange. The error is a *tokenError or
-// an *UnavailableError.
+// a *pace.Outage.
 func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {
@@ -248,10 +249,10 @@ const idTokenRefused = "ID token refused"
 // refuseIDToken gives err that reason.
 func refuseIDToken(err error) error { return &tokenError{Reason: idTokenRefused, Err: err} }
 
-// asTokenError leaves an *UnavailableError alone: the keys are missing, and the
+// asTokenError leaves a *pace.Outage alone: the keys are missing, and the
 // token may be good.
 func asTokenError(reason string, err error) error {
-	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
+	if unavailable, ok := errors.AsType[*pace.Outage](err); ok {
 		return unavailable
 	}
 	return &tokenError{Reason: reason, Err: err}

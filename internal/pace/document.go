@@ -70,7 +70,7 @@ func (d *Document[T]) Get(ctx context.Context) (v T, attempt int, err error) {
 		ctx, cancel = context.WithTimeout(ctx, Patience)
 		defer cancel()
 	}
-	if err := d.refetch(ctx); err != nil && !seen.serves {
+	if err := d.refetch(ctx, seen.attempt); err != nil && !seen.serves {
 		return v, 0, err
 	}
 	seen = d.look()
@@ -91,6 +91,17 @@ func (d *Document[T]) Fetched() (at time.Time, ok bool) {
 	return d.fetched, d.have
 }
 
+// Since makes sure that the document came after t, or that it was tried to fetch it: what is older is fetched, unless failures
+// forbid it just now. ctx bounds the wait.
+func (d *Document[T]) Since(ctx context.Context, t time.Time) {
+	d.mu.Lock()
+	seen, idle := d.attempts, d.have && d.fetched.After(t) || d.retry.Wait() > 0
+	d.mu.Unlock()
+	if !idle {
+		_ = d.refetch(ctx, seen) // what it brought is for the next who asks
+	}
+}
+
 // ErrBraked says that a document was fetched too often to be fetched again just now.
 var ErrBraked = errors.New("fetched too often to look again")
 
@@ -99,7 +110,7 @@ var ErrBraked = errors.New("fetched too often to look again")
 // [ErrBraked] when it says no; an *[Outage] when the fetch failed, so that nobody can say what a newer one holds.
 func (d *Document[T]) Again(ctx context.Context, seen int, allow func() bool) (v T, err error) {
 	if d.mayFetch(seen, allow) {
-		if err := d.refetch(ctx); err != nil {
+		if err := d.refetch(ctx, seen); err != nil {
 			return v, err
 		}
 	}
@@ -158,10 +169,13 @@ func (d *Document[T]) mustHave(serves bool) error {
 
 func (d *Document[T]) outageLocked() error { return NewOutage(d.retry.Wait(), d.lastErr) }
 
-// refetch fetches once for all who wait. Its error is only ever that the caller's own wait ended: what the fetch brought is in
-// the fields.
-func (d *Document[T]) refetch(ctx context.Context) error {
+// refetch fetches once for all who wait, unless a fetch has ended since the attempt that the caller saw. Its error is only
+// ever that the caller's own wait ended: what the fetch brought is in the fields.
+func (d *Document[T]) refetch(ctx context.Context, seen int) error {
 	_, ended, err := d.flight.Do(ctx, "", d.Limit, func(ctx context.Context) (struct{}, error) {
+		if d.look().attempt != seen {
+			return struct{}{}, nil
+		}
 		v, err := d.guarded(ctx)
 		if stale := d.store(v, err); err != nil && d.Failed != nil {
 			d.Failed(ctx, err, stale)

@@ -138,6 +138,20 @@ func (p *press) document() *pace.Document[string] {
 	}
 }
 
+// A log that is slow must not hold up those who need the document.
+func TestNothingIsLoggedUnderALock(t *testing.T) {
+	p := &press{err: errDown}
+	d := p.document()
+	calls := 0
+	d.Failed = func(context.Context, error, bool) {
+		calls++
+		require.False(t, d.Locked())
+	}
+	d.Superseded = func(string) bool { calls++; return d.Locked() }
+	requireOutage(t, d, errDown)
+	require.Equal(t, 1, calls)
+}
+
 func TestADocument(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, p *press, d *pace.Document[string]){
 		"is fetched when it is first asked for, and again when it is old": func(t *testing.T, p *press, d *pace.Document[string]) {
@@ -217,6 +231,21 @@ func TestADocument(t *testing.T) {
 			requireServes(t, d, "two")
 			requireServes(t, d, "two")
 			require.Equal(t, 2, p.fetches)
+		},
+		"is fetched for who wants one from after a moment, unless it is": func(t *testing.T, p *press, d *pace.Document[string]) {
+			requireServes(t, d, "one")
+			came := time.Now()
+			d.Since(t.Context(), came.Add(-time.Second))
+			require.Equal(t, 1, p.fetches)
+			p.value = "two"
+			time.Sleep(time.Second)
+			d.Since(t.Context(), came)
+			requireServes(t, d, "two")
+			p.err = errDown
+			time.Sleep(time.Second)
+			d.Since(t.Context(), time.Now())
+			d.Since(t.Context(), time.Now())
+			require.Equal(t, 3, p.fetches, "failures are spaced out here, too")
 		},
 		"that is believed is never fetched": func(t *testing.T, p *press, d *pace.Document[string]) {
 			d.Believe("told")
