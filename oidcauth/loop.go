@@ -16,7 +16,7 @@ const (
 )
 
 // errLoop is for the operator.
-var errLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, or another replica has other session keys")
+var errLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, another replica has other session keys, or the Store loses what is written to it, as one that is read from a replica seems to")
 
 // errSilentLoop is for the developer.
 var errSilentLoop = errors.New("logins with prompt=none come back without a user, and the page asks for the next: remember that it has asked")

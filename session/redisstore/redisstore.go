@@ -21,6 +21,13 @@
 // MaxRetries says, because their second try would misreport what the first has
 // done: they return an error, and what they did is seen by the next read.
 //
+// A command that the server refuses for the moment (LOADING, MASTERDOWN,
+// CLUSTERDOWN, TRYAGAIN, READONLY) was not done, and is made again for up to
+// 620 ms. READONLY means that the server has become a replica: the connections to
+// it are closed first, so that the next ones find the new primary, if a name or
+// Sentinel leads there. A server that has become a replica still answers reads:
+// set ConnMaxLifetime where a name leads to the primary.
+//
 // Give each application a Prefix, a database or a server of its own.
 package redisstore
 
@@ -51,7 +58,17 @@ type Store struct {
 
 // New returns a [Store] that uses client, which stays the caller's to close. It
 // does no I/O: Redis may be down.
+//
+// It panics for a Cluster client that reads from replicas (ReadOnly,
+// RouteByLatency, RouteRandomly): a replica does not know yet of a session that
+// was revoked a moment ago. Sentinel's ReplicaOnly can't be seen from here: then
+// every write fails, with an error that names it.
 func New(client redis.UniversalClient) *Store {
+	if c, ok := client.(*redis.ClusterClient); ok {
+		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+			panic("redisstore: the Cluster client reads from replicas, which know too late of what was revoked: leave ReadOnly, RouteByLatency and RouteRandomly off")
+		}
+	}
 	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
 }
 
@@ -128,35 +145,63 @@ func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 
 // getOnce is Get without another try.
 func (s *Store) getOnce(ctx context.Context, keys []string) ([][]byte, error) {
-	return bounded(ctx, s.obeys, func(ctx context.Context) ([][]byte, error) {
-		// A pipeline of GETs and not MGET, whose keys Cluster wants in one
-		// slot.
-		pipe := s.client.Pipeline()
-		replies := make([]*redis.StringCmd, len(keys))
-		for i, key := range keys {
-			replies[i] = pipe.Get(ctx, s.Prefix+key)
+	return attempt(ctx, s, func(ctx context.Context) ([][]byte, error) {
+		if single, ok := s.client.(*redis.Client); ok {
+			return s.getTogether(ctx, single, keys)
 		}
-		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-			return nil, err
-		}
-		values := make([][]byte, len(keys))
-		for i, reply := range replies {
-			value, err := reply.Bytes()
-			switch {
-			case errors.Is(err, redis.Nil):
-			case err != nil:
-				return nil, err
-			default:
-				values[i] = append([]byte{}, value...) // never nil
-			}
-		}
-		return values, nil
+		return s.getEach(ctx, keys)
 	})
+}
+
+// getTogether reads from one server with MGET, and so on the connections that
+// writes go by: a pipeline has a pool of its own in go-redis, whose connections
+// would never learn that their server has become a replica.
+func (s *Store) getTogether(ctx context.Context, client *redis.Client, keys []string) ([][]byte, error) {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = s.Prefix + key
+	}
+	replies, err := client.MGet(ctx, names...).Result()
+	if err != nil {
+		return nil, err
+	}
+	values := make([][]byte, len(keys))
+	for i, reply := range replies {
+		if text, ok := reply.(string); ok {
+			values[i] = append([]byte{}, text...) // never nil
+		}
+	}
+	return values, nil
+}
+
+// getEach reads with a pipeline of GETs and not MGET, whose keys Cluster wants
+// in one slot.
+func (s *Store) getEach(ctx context.Context, keys []string) ([][]byte, error) {
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.StringCmd, len(keys))
+	for i, key := range keys {
+		replies[i] = pipe.Get(ctx, s.Prefix+key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	values := make([][]byte, len(keys))
+	for i, reply := range replies {
+		value, err := reply.Bytes()
+		switch {
+		case errors.Is(err, redis.Nil):
+		case err != nil:
+			return nil, err
+		default:
+			values[i] = append([]byte{}, value...) // never nil
+		}
+	}
+	return values, nil
 }
 
 // Set implements session.Store.
 func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	_, err := bounded(ctx, s.obeys, func(ctx context.Context) (string, error) {
+	_, err := attempt(ctx, s, func(ctx context.Context) (string, error) {
 		return s.client.SetArgs(ctx, s.Prefix+key, value, redis.SetArgs{TTL: ttl}).Result()
 	})
 	return err
@@ -164,7 +209,7 @@ func (s *Store) Set(ctx context.Context, key string, value []byte, ttl time.Dura
 
 // Add implements session.Store.
 func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+	return attempt(ctx, s, func(ctx context.Context) (bool, error) {
 		err := s.do(ctx, "set", s.Prefix+key, value, "px", ttl.Milliseconds(), "nx").Err()
 		if errors.Is(err, redis.Nil) {
 			return false, nil
@@ -175,19 +220,30 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 
 // Swap implements session.Store.
 func (s *Store) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+	return attempt(ctx, s, func(ctx context.Context) (bool, error) {
 		return s.run(ctx, swap, key, old, value, ttl.Milliseconds())
 	})
 }
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, key string, old []byte) (bool, error) {
-	return bounded(ctx, s.obeys, func(ctx context.Context) (bool, error) {
+	return attempt(ctx, s, func(ctx context.Context) (bool, error) {
 		if old != nil {
 			return s.run(ctx, deleteIf, key, old)
 		}
 		n, err := s.do(ctx, "del", s.Prefix+key).Int()
 		return n == 1, err
+	})
+}
+
+// attempt makes a call within ctx, and again while it is refused.
+func attempt[T any](ctx context.Context, s *Store, call func(context.Context) (T, error)) (T, error) {
+	return bounded(ctx, s.obeys, func(ctx context.Context) (value T, err error) {
+		err = s.insist(ctx, func() error {
+			value, err = call(ctx)
+			return err
+		})
+		return value, err
 	})
 }
 
