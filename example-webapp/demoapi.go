@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -46,6 +47,8 @@ type demoAPI struct {
 	intro  *introspector
 	proofs *replayGuard
 	log    *slog.Logger
+
+	unchecked sync.Once // that tokens can't be checked here is a matter of the configuration, and said once
 }
 
 // newDemoAPI makes the API at path for the tokens of o's issuer. o is complete: the issuer of the embedded provider included. It
@@ -71,8 +74,8 @@ func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLa
 // It reads no more than it needs: what else a token says is between the provider and others.
 type tokenClaims struct {
 	jwt.Claims
-	ClientID     string `json:"client_id"`
-	Scope        string `json:"scope"`
+	ClientID     string    `json:"client_id"`
+	Scope        scopeText `json:"scope"`
 	Confirmation struct {
 		JWKThumbprint  string `json:"jkt"`      // RFC 9449 §6.1
 		CertThumbprint string `json:"x5t#S256"` // RFC 8705 §3.1
@@ -83,6 +86,19 @@ type tokenClaims struct {
 	// Core §3.1.3.6, in ID tokens too, and the kind as Keycloak writes it.
 	TokenHash string `json:"at_hash"`
 	Kind      string `json:"typ"`
+}
+
+// A scopeText is a scope claim: one text (RFC 9068 §2.2.3), or the list of its words that some providers write.
+type scopeText string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *scopeText) UnmarshalJSON(data []byte) error {
+	var list []string
+	if json.Unmarshal(data, &list) == nil {
+		*s = scopeText(strings.Join(list, " "))
+		return nil
+	}
+	return json.Unmarshal(data, (*string)(s))
 }
 
 // token68 is the form of a token in a header (RFC 9110 §11.2).
@@ -109,7 +125,7 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		writeJSON(w, http.StatusOK, demoAnswer(claims))
 	case errors.Is(err, errNeedsAPIURL):
-		d.log.WarnContext(r.Context(), "demo API can't check this token", "cause", err)
+		d.unchecked.Do(func() { d.log.WarnContext(r.Context(), "demo API can't check this token", "cause", err) })
 		writeJSON(w, http.StatusNotImplemented, map[string]string{
 			"error": "api_url_needed", "error_description": "The demo API can't check this provider's access tokens: set API_URL to an API that can.",
 		})

@@ -146,6 +146,8 @@ func TestDemoAPIVerifiesTokens(t *testing.T) {
 		{"the scheme's case doesn't matter", "bearer " + good, 200, ""},
 		{"an expired token is refused", "Bearer " + op.token(map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}), 401, "invalid_token"},
 		{"a token without an end is refused", "Bearer " + op.token(map[string]any{"exp": nil}), 401, "invalid_token"},
+		{"a token whose scope is a list is answered", "Bearer " + op.token(map[string]any{"scope": []string{"read", "write"}}), 200, ""},
+		{"a token whose scope is a number can't be checked here", "Bearer " + op.token(map[string]any{"scope": 7}), 501, "api_url_needed"},
 		{"a token of tomorrow is refused", "Bearer " + op.token(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}), 401, "invalid_token"},
 		{"another issuer's token is refused", "Bearer " + op.token(map[string]any{"iss": "https://evil.example"}), 401, "invalid_token"},
 		{"an ID token without a nonce is refused", "Bearer " + op.token(map[string]any{"aud": "client", "at_hash": "h"}), 401, "invalid_token"},
@@ -183,6 +185,29 @@ func TestDemoAPIVerifiesTokens(t *testing.T) {
 		})
 	}
 	require.EqualValues(t, 1, op.keyFetches.Load(), "no token makes the API fetch keys again at once")
+}
+
+func TestDemoAPIReadsScopesInEitherForm(t *testing.T) {
+	op := startAuthority(t, map[string]any{"listed": map[string]any{"active": true, "scope": []string{"a", "b"}}})
+	a := op.app()
+	for name, token := range map[string]string{
+		"a text": op.token(map[string]any{"scope": "a b"}), "a list": op.token(map[string]any{"scope": []string{"a", "b"}}), "introspected": "listed",
+	} {
+		require.Equal(t, "a b", a.demo("Authorization", "Bearer "+token).object(t)["scope"], name)
+	}
+	require.Equal(t, "", a.demo("Authorization", "Bearer "+op.token(map[string]any{"scope": nil})).object(t)["scope"])
+}
+
+func TestDemoAPIReadsJSONBehindAByteOrderMark(t *testing.T) {
+	op := startAuthority(t, map[string]any{"known": map[string]any{"active": true, "sub": "u7"}})
+	plain := op.Config.Handler
+	op.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("\ufeff"))
+		plain.ServeHTTP(w, r)
+	})
+	a := op.app()
+	require.Equal(t, http.StatusOK, a.demo("Authorization", "Bearer "+op.token(nil)).status)
+	require.Equal(t, http.StatusOK, a.demo("Authorization", "Bearer known").status)
 }
 
 func TestDemoAPIAsksAboutOpaqueTokens(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -152,6 +153,9 @@ func (p *providerKeys) get(ctx context.Context, from string, into any) error {
 	return doJSON(p.client, req, into)
 }
 
+// byteOrderMark stands before the JSON of some servers, and means nothing (RFC 8259 §8.1).
+const byteOrderMark = "\uFEFF"
+
 // doJSON sends req, to https or loopback only, and decodes a bounded JSON answer with status 200.
 //
 // Other members than those of into are ignored; a body that goes on after the first value is left unread.
@@ -167,7 +171,11 @@ func doJSON(client *http.Client, req *http.Request, into any) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s", req.URL.Redacted(), resp.Status)
 	}
-	return json.NewDecoder(io.LimitReader(resp.Body, maxProviderAnswer)).Decode(into)
+	body := bufio.NewReader(io.LimitReader(resp.Body, maxProviderAnswer))
+	if start, err := body.Peek(len(byteOrderMark)); err == nil && string(start) == byteOrderMark {
+		_, _ = body.Discard(len(byteOrderMark)) // it is there
+	}
+	return json.NewDecoder(body).Decode(into)
 }
 
 // An introspector asks the provider about tokens that are opaque to everybody else (RFC 7662).

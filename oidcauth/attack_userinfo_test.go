@@ -208,8 +208,8 @@ func TestAVerifiedMarkStaysWithItsAddress(t *testing.T) {
 		"the signed mark is about another address": {
 			map[string]any{"email_verified": true}, map[string]any{"email": "mallory@evil.example", "email_verified": false}, "", true,
 		},
-		"each has a half":  {map[string]any{"email": "a@example.test"}, map[string]any{"email_verified": true}, "a@example.test", true},
-		"the mark is text": {map[string]any{}, map[string]any{"email": "a@example.test", "email_verified": "true"}, "a@example.test", false},
+		"each has a half":   {map[string]any{"email": "a@example.test"}, map[string]any{"email_verified": true}, "a@example.test", true},
+		"the mark is words": {map[string]any{}, map[string]any{"email": "a@example.test", "email_verified": "True"}, "a@example.test", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, noPAR)

@@ -20,7 +20,8 @@ type User struct {
 	// SessionID is the provider's sid, if it gives one (Back-Channel Logout §2.1).
 	SessionID string
 
-	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with EmailVerified.
+	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with EmailVerified, which is the
+	// email_verified claim: true, or the text "true" where the provider itself writes that, in the ID token or at userinfo.
 	Name, Email   string
 	EmailVerified bool
 
@@ -122,10 +123,10 @@ func (u *User) overlay(told *User) {
 }
 
 // userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as absent.
-func userFromClaims(claims json.RawMessage) *User {
+func userFromClaims(raw json.RawMessage) *User {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(claims, &members) // verified tokens hold an object; what is missing stays zero
-	u := &User{Claims: claims}
+	_ = json.Unmarshal(raw, &members) // verified tokens hold an object; what is missing stays zero
+	u := &User{Claims: raw}
 	text := func(name string) (s string) {
 		_ = json.Unmarshal(members[name], &s)
 		return s
@@ -135,7 +136,7 @@ func userFromClaims(claims json.RawMessage) *User {
 	if u.Name = text("name"); u.Name == "" {
 		u.Name = text("preferred_username")
 	}
-	_ = json.Unmarshal(members["email_verified"], &u.EmailVerified)
+	u.EmailVerified = claims.Verified(members["email_verified"])
 	if method := text("amr"); method != "" {
 		u.AMR = []string{method} // some providers send one string
 	} else {

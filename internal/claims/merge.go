@@ -57,7 +57,7 @@ func ParseOptional(raw json.RawMessage) (strictjson.Object, error) {
 // from one and the word of the other that some other address was verified would make a lie.
 func agree(signed, told strictjson.Object, name string) bool {
 	other, paired := otherHalf(name)
-	return !paired || !signed.Has(other) || !told.Has(other) || bytes.Equal(signed.Values[other], told.Values[other])
+	return !paired || !signed.Has(other) || !told.Has(other) || sameHalf(other, signed.Values[other], told.Values[other])
 }
 
 // WithoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
@@ -123,8 +123,8 @@ func MembersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	return picked.Bytes(), nil
 }
 
-// MergeSourced is Merge for claims of somebody else than the provider: of a pair whose one half is known the other half is
-// not taken at all, since the two parties may speak of different addresses.
+// MergeSourced is Merge for claims of somebody else than the provider: of a pair whose one half is known the other half is not
+// taken at all, since the two parties may speak of different addresses; and a mark in words is believed of the provider alone.
 func MergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
@@ -136,7 +136,7 @@ func MergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 	}
 	names := slices.DeleteFunc(told.Names, func(name string) bool {
 		other, paired := otherHalf(name)
-		return paired && known.Has(other)
+		return paired && known.Has(other) || isMark(name) && told.Values[name][0] == '"'
 	})
 	if len(names) == 0 {
 		return claims, nil
