@@ -141,6 +141,7 @@ func (c *config) readLogin(e *env) {
 		c.OIDC.PAR = oidcauth.PARMode(par)
 	}
 	c.OIDC.LoginTimeout = e.duration("OIDC_LOGIN_TIMEOUT", 15*time.Minute)
+	c.OIDC.RevalidateAfter = e.durationOrNever("OIDC_REVALIDATE_AFTER")
 	c.OIDC.RolesClaim = e.text("OIDC_ROLES_CLAIM", "roles")
 	c.OIDC.Login = oidcauth.LoginOptions{
 		Prompt:    e.text("OIDC_PROMPT", ""),

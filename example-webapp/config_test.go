@@ -90,6 +90,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"OIDC_LOGIN_TIMEOUT", "5m", "OIDC_ROLES_CLAIM", "realm_access.roles", "SESSION_KEYS", young+"\n"+old,
 		"SESSION_STORE", "redis", "REDIS_URL", "redis://:pw@127.0.0.1:6379/2", "SESSION_LIFETIME", "2h", "SESSION_IDLE", "10m",
 		"OIDC_TIMEOUT", "2s", "REDIS_TIMEOUT", "1s", "OIDC_DISCOVERY_MAX_AGE", "1h", "API_URL", "https://api.example.com/v1",
+		"OIDC_REVALIDATE_AFTER", "10m",
 		"MACHINE_SCOPES", "read write", "OIDC_DPOP", "true", "OIDC_DECRYPTION_KEY_FILE", keys["rsa"],
 	)
 	c, err := main.ParseConfig(env.get)
@@ -130,6 +131,15 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	require.Equal(t, "realm_access.roles", o.RolesClaim)
 	require.Equal(t, 2*time.Second, o.Timeout)
 	require.Equal(t, time.Hour, o.DiscoveryMaxAge)
+	require.Equal(t, 10*time.Minute, o.RevalidateAfter)
+}
+
+func TestSessionsAreConfirmedNeverUnlessAsked(t *testing.T) {
+	for _, never := range []string{"", "0", "0s"} {
+		c, err := main.ParseConfig(production().with("OIDC_REVALIDATE_AFTER", never).get)
+		require.NoError(t, err)
+		require.Zero(t, c.OIDC.RevalidateAfter)
+	}
 }
 
 func TestConfigOfASecondProvider(t *testing.T) {
@@ -260,6 +270,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"a login time-out of zero", environment{"OIDC_LOGIN_TIMEOUT": "0s"}, []string{"OIDC_LOGIN_TIMEOUT"}},
 		{"a duration without a unit", environment{"OIDC_TIMEOUT": "10"}, []string{"OIDC_TIMEOUT"}},
 		{"a store time-out below zero", environment{"REDIS_TIMEOUT": "-3s"}, []string{"REDIS_TIMEOUT"}},
+		{"a revalidation without a unit", environment{"OIDC_REVALIDATE_AFTER": "10"}, []string{"OIDC_REVALIDATE_AFTER"}},
+		{"a revalidation before the login", environment{"OIDC_REVALIDATE_AFTER": "-1m"}, []string{"OIDC_REVALIDATE_AFTER"}},
 		{"metadata without an age", environment{"OIDC_DISCOVERY_MAX_AGE": "never"}, []string{"OIDC_DISCOVERY_MAX_AGE"}},
 		{"a switch that is neither on nor off", environment{"SESSION_FRESH_AFTER_REVOKE": "perhaps"}, []string{"SESSION_FRESH_AFTER_REVOKE"}},
 		{"sessions that end at once", environment{"SESSION_LIFETIME": "0", "SESSION_IDLE": "0"}, []string{"SESSION_LIFETIME", "SESSION_IDLE"}},

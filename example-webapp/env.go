@@ -89,6 +89,14 @@ func (e *env) duration(name string, fallback time.Duration) time.Duration {
 	return d
 }
 
+// durationOrNever is duration for what is off by default: unset and 0 are never.
+func (e *env) durationOrNever(name string) time.Duration {
+	if d, err := time.ParseDuration(e.text(name, "0")); err == nil && d == 0 {
+		return 0
+	}
+	return e.duration(name, 10*time.Minute)
+}
+
 // address accepts host:port with a numeric port.
 //
 // The host may be empty, for all addresses, as net.Listen has it.

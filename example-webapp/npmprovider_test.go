@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
@@ -155,6 +156,54 @@ func TestNPMProviderRefreshesOnce(t *testing.T) {
 	status, me := c.me(b)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "alice", me["sub"])
+}
+
+// The provider revokes everything when a refresh token is used twice, and refuses all of a user who is disabled.
+func TestNPMProviderConfirmsSessionsAndEndsThoseOfUsersWhoAreGone(t *testing.T) {
+	t.Parallel()
+	const after = 6 * time.Second
+	for name, store := range map[string]string{"in the cookie": "cookie", "server-side": "memory"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startNPMClient(t, map[string]string{"OIDC_PROMPT": "consent", "OIDC_REVALIDATE_AFTER": after.String(), "SESSION_STORE": store}, nil, nil)
+			b := newBrowser(t)
+			c.signIn(b, "/profile", "alice")
+			c.counts()
+
+			for range 2 {
+				time.Sleep(after)
+				for _, status := range c.profiles(b, 100) {
+					require.Equal(t, http.StatusOK, status)
+				}
+				require.Equal(t, 1, c.counts()["token:refresh_token"])
+			}
+
+			c.control(http.MethodPost, "disable", map[string]any{"sub": "alice"}, nil)
+			time.Sleep(after)
+			for _, status := range c.profiles(b, 20) {
+				require.Equal(t, http.StatusUnauthorized, status)
+			}
+			require.Equal(t, 1, c.counts()["token:refresh_token"])
+		})
+	}
+}
+
+// profiles asks so often at once who is signed in, with the browser's cookies, and returns the statuses.
+func (c *npmClient) profiles(b *browser, n int) []int {
+	statuses := make([]int, n)
+	var all sync.WaitGroup
+	for i := range statuses {
+		all.Go(func() {
+			resp, err := b.client.Get(c.url + "/api/me")
+			if err != nil {
+				return
+			}
+			resp.Body.Close()
+			statuses[i] = resp.StatusCode
+		})
+	}
+	all.Wait()
+	return statuses
 }
 
 // refresh asks the app for new tokens with the browser's cookies, and returns the status. Unlike the browser it may be used

@@ -87,7 +87,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	if err != nil {
 		return err
 	}
-	if have.serves(&r.query, time.Now()) {
+	if r.isServed(have, rec) {
 		r.token, r.refused = have, nil
 		return nil
 	}
@@ -122,6 +122,14 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 		return err
 	}
 	return r.keep(latest)
+}
+
+// isServed reports whether the session holds already what the attempt is for.
+func (r *attempt) isServed(have *issuedToken, rec *record) bool {
+	if r.query.confirm {
+		return !r.auth.mustRevalidate(rec, time.Now())
+	}
+	return have.serves(&r.query, time.Now())
 }
 
 // accept makes answer the outcome. Without a token that can be used there is none.

@@ -116,6 +116,14 @@ type Config struct {
 	// TokenLifetime is taken for access tokens whose answer has no expires_in. Zero means 1 hour.
 	TokenLifetime time.Duration
 
+	// RevalidateAfter is how long a session is served by guards that the provider has not confirmed, by the login or by any
+	// refresh that it answered with tokens. Up to a tenth sooner, a guarded request refreshes first, once for all that come at
+	// the same time; where there is no refresh token, a new login is asked for. A user who was disabled at a provider that sends
+	// no logout token is so noticed. While the provider can't be reached the session goes on for as long again, at least 5
+	// minutes; then guards answer 503, and the session stays. Load, [session.Manager.Peek] and streams that are open don't
+	// ask. Zero means never.
+	RevalidateAfter time.Duration
+
 	// Hooks see, and some may refuse, what happens.
 	Hooks Hooks
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
 )
@@ -44,4 +45,15 @@ func WithBase(rt, base http.RoundTripper) http.RoundTripper {
 	t := *rt.(*transport)
 	t.base = base
 	return &t
+}
+
+// MustRevalidate reports whether, now, a session has to be confirmed that a login began at that time.
+func MustRevalidate(a *Authenticator, now, login time.Time) bool {
+	return a.mustRevalidate(&record{Login: login.UnixMilli()}, now)
+}
+
+// RevalidationDue is how long after its login a session has to be confirmed.
+func RevalidationDue(a *Authenticator, login time.Time) time.Duration {
+	due, _ := a.revalidation(&record{Login: login.UnixMilli()}, login)
+	return due.Sub(login)
 }

@@ -123,8 +123,8 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 		kept = kept[len(kept)-maxGrants+1:]
 	}
 	value := r.token.value
-	if r.slim >= keepNone {
-		value = ""
+	if rec.Confirmed = 0; r.slim >= keepNone {
+		value, rec.Confirmed = "", r.grant.Created
 	} else {
 		kept = append(kept, r.grant)
 	}

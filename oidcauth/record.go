@@ -42,6 +42,9 @@ type record struct {
 	MaxAge   *int64          `json:"m,omitempty"` // the max_age that the login was verified for, seconds
 	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   []grant         `json:"a,omitempty"` // one for each access token
+
+	// Confirmed is when the latest refresh succeeded, Unix milliseconds, where none of Access tells.
+	Confirmed int64 `json:"f,omitempty"`
 }
 
 // An authContext is how the user was authenticated at the login (Core §2).

@@ -115,21 +115,31 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 	if now := time.Now(); have.bridges(&q, now) {
 		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
 	}
+	token, err := t.landed(ctx, s, name, q, patience)
+	switch {
+	case errors.Is(err, errSlow):
+		return have, nil
+	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrLoginRequired) && have.bridges(&q, time.Now()):
+		return have, nil
+	}
+	return token, err
+}
+
+// landed waits for the flight, as long as ctx and patience last: errSlow means that
+// patience is over. The response of s then carries what the flight has published.
+func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q tokenRequest, patience <-chan time.Time) (*issuedToken, error) {
 	done := t.board(ctx, s, name, q)
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-patience:
-		return have, nil
+		return nil, errSlow
 	case r := <-done:
 		l, _ := r.Val.(landing)
 		if r.Err == nil {
 			return l.token, t.adopt(ctx, s)
 		}
 		s.JoinEnd(l.session)
-		if !errors.Is(r.Err, ErrLoginRequired) && have.bridges(&q, time.Now()) {
-			return have, nil
-		}
 		if errors.Is(r.Err, errDeadGrant) {
 			// Another process may have set a newer cookie.
 			s.LeaveCookie()
@@ -152,6 +162,9 @@ type landing struct {
 func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan singleflight.Result {
 	end := t.running.begin()
 	key := s.ID() + "\x00" + name + "\x00" + q.rejected
+	if q.confirm {
+		key += "\x00confirm" // other flights may end with a token that is fresh
+	}
 	landed := t.flight.DoChan(key, func() (any, error) {
 		token, err := t.refresh(ctx, s, name, q)
 		return landing{token, s}, err

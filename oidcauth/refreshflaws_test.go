@@ -37,7 +37,7 @@ func TestAFlawInARefreshedIDTokenEndsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inEachMode(t, func(t *testing.T, w *world) {
 				w.provider.Configure(func(s *oidcauthtest.Settings) {
-					s.User = &oidcauthtest.User{Subject: "alice", Claims: map[string]any{"name": "Changed", "roles": []string{"admin"}}}
+					*s.User = oidcauthtest.User{Subject: "alice", Claims: map[string]any{"name": "Changed", "roles": []string{"admin"}}}
 				})
 				before := w.user()
 				var hint string

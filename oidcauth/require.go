@@ -128,6 +128,9 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 			if _, err := a.sessionKey(id); err != nil {
 				return nil, err // its tokens are of no use, and a page is the place to get new ones
 			}
+			if id, err = a.revalidate(ctx, s, id); err != nil {
+				return nil, err
+			}
 			return func() *User { return id.user().clone() }, nil
 		}
 		return nil, ErrLoginRequired
@@ -149,6 +152,10 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User, err error) {
 	if errors.Is(err, session.ErrUnavailable) {
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		return
+	}
+	if unconfirmed, ok := errors.AsType[*unconfirmedError](err); ok {
+		a.fail(w, r, unconfirmed.problem())
 		return
 	}
 	if a.config.Hooks.Deny != nil {

@@ -49,6 +49,10 @@ type tokenRequest struct {
 	// force asks for a newer token than the one at hand, and no other will do.
 	force bool
 
+	// confirm asks for a refresh because the provider has not confirmed the login
+	// lately, whatever tokens there are.
+	confirm bool
+
 	// rejected is an access token that won't do: an API refused it, or force means
 	// a newer one.
 	rejected string

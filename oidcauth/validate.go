@@ -79,8 +79,8 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 }
 
 func (c *Config) validateTimes(wrong func(field, format string, args ...any)) {
-	if c.LoginTimeout < 0 || c.Timeout < 0 || c.DiscoveryMaxAge < 0 || c.TokenLifetime < 0 {
-		wrong("LoginTimeout, Timeout, DiscoveryMaxAge, TokenLifetime", "must not be negative")
+	if c.LoginTimeout < 0 || c.Timeout < 0 || c.DiscoveryMaxAge < 0 || c.TokenLifetime < 0 || c.RevalidateAfter < 0 {
+		wrong("LoginTimeout, Timeout, DiscoveryMaxAge, TokenLifetime, RevalidateAfter", "must not be negative")
 	}
 	if c.Skew < 0 || c.Skew > maxSkew {
 		wrong("Skew", "%s is not between 0 and %s", c.Skew, maxSkew)

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 //	PUT    /control/faults             replaces the list of faults, [] heals: see fault below
 //	GET    /control/faults             the list, each with its hits: how many requests have met it
 //	POST   /control/rotate-keys        new signing keys; {"keep":true} goes on publishing the old ones
+//	POST   /control/disable            {"sub"}: the person can't sign in any more, nor have tokens
 //	POST   /control/backchannel-logout {"client_id","sub","sid"}: sends a logout token, 200 or 502 by the client's answer
 //
 // A fault is {path, status, headers, body, delay, hold, drop, times}: requests to path ("*" is every
@@ -56,6 +57,7 @@ export class Control {
     'PUT /control/faults': (body) => this.#setFaults(body),
     'GET /control/faults': () => this.faults,
     'POST /control/rotate-keys': (body) => this.rotateKeys(body.keep ?? false),
+    'POST /control/disable': (body) => { delete this.accounts[body.sub]; },
     'POST /control/backchannel-logout': async (body) => {
       const client = await this.provider.Client.find(body.client_id);
       await client.backchannelLogout(body.sub, body.sid);

@@ -27,16 +27,18 @@ export async function startProvider({ host = 'localhost', port = 0, path = '', t
   const issuer = origin + path;
   const control = new Control();
   const adapter = memory();
+  const accounts = { ...(options.accounts ?? defaultAccounts) };
+  control.accounts = accounts;
   let keys = [];
 
   // Keys can't be exchanged in a running Provider: a new one takes its place,
   // over the same memory.
   const install = (newKeys) => {
     keys = newKeys;
-    const provider = new Provider(issuer, { ...configuration(options, Boolean(tls)), adapter, jwks: { keys } });
+    const provider = new Provider(issuer, { ...configuration({ ...options, accounts }, Boolean(tls)), adapter, jwks: { keys } });
     provider.use(control.recorder());
     provider.on('server_error', (_ctx, err) => console.error(err));
-    const ask = interactions(provider, options.accounts ?? defaultAccounts);
+    const ask = interactions(provider, accounts);
     const protocol = provider.callback();
     handle = (req, res) => {
       const own = control.route(req) ?? ask.route(req);
