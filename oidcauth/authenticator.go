@@ -38,6 +38,7 @@ type Authenticator struct {
 	csrf      *http.CrossOriginProtection
 	transacts *seal.Sealer
 	consumed  *consumed
+	logouts   *logoutNumbers
 	tokens    *tokens
 	machines  map[string]*Machine
 
@@ -62,6 +63,7 @@ func New(c Config) (*Authenticator, error) {
 	a.csrf = http.NewCrossOriginProtection()
 	a.transacts = sessions.Sealer("login transaction")
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
+	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
 	if err := siblingsOf(sessions).join(a); err != nil {

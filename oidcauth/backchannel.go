@@ -57,10 +57,8 @@ func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) erro
 	if len(rows) == 1 && rows[0].Raw != nil {
 		return nil
 	}
-	for _, tag := range tagsOf(token) {
-		if err := a.sessions.RevokeAt(ctx, tag, token.IssuedAt); err != nil {
-			return err
-		}
+	if err := a.logouts.take(ctx, func(number int64) error { return a.markEnded(ctx, token, number) }); err != nil {
+		return err
 	}
 	// Recorded last, so that a token whose marks could not be stored is taken again.
 	if err := seen.Set(ctx, token.Issuer+"\x1f"+token.ID, []byte{1}, a.logoutTokenLife()); err != nil {
@@ -70,6 +68,25 @@ func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) erro
 		logtext.Fingerprint("sub", token.Subject), logtext.Fingerprint("sid", token.SID))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, nil, LogoutByProvider)
+	}
+	return nil
+}
+
+// nodeDrift is by how much the clocks of one provider's nodes may differ: the one that made the ID token and the one that made the
+// logout token need not be the same.
+const nodeDrift = 5 * time.Second
+
+// markEnded marks the sessions that token names as ended by the logout with this number. A sid ends with its session, so that one which was signed in by a node whose
+// clock is ahead is meant too; of a user there may be a newer login, which is not.
+func (a *Authenticator) markEnded(ctx context.Context, token *logoutToken, number int64) error {
+	for _, tag := range tagsOf(token) {
+		at := token.IssuedAt
+		if token.SID != "" && tag == sidTag(token.Issuer, token.SID) {
+			at = at.Add(nodeDrift)
+		}
+		if err := a.sessions.RevokeNumbered(ctx, tag, at, number); err != nil {
+			return err
+		}
 	}
 	return nil
 }

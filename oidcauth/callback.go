@@ -106,6 +106,11 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
 func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
 	ctx := r.Context()
+	// Before anything that takes time: logouts of the provider's that come from here on end this login.
+	logouts, err := a.logouts.current(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// A place first: a login that finds none has spent nothing, and can be tried again.
 	release, err := a.endpoint.callbacks.take(ctx, callbackPatience)
 	if err != nil {
@@ -130,6 +135,9 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, afterCode(a.unmet(t, asLoginError("invalid_id_token", err)))
 	}
 	l := &login{answer: answer, token: token, key: key}
+	if err := a.logouts.since(ctx, logouts, l.tags()...); err != nil {
+		return l, err
+	}
 	// 8. Userinfo, and claims of other sources.
 	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(asLoginError("invalid_userinfo", err))

@@ -164,14 +164,23 @@ func (l *login) keepClaimsIn(s *session.Session) error {
 	return errors.Join(s.Set(extraName, l.extra), saveRecord(s, &l.record))
 }
 
+// tags are what logouts by the provider name the login by.
+func (l *login) tags() []string {
+	t := l.token
+	bySID := withoutSIDTag(t.Issuer, t.Subject)
+	if t.SID != "" {
+		bySID = sidTag(t.Issuer, t.SID)
+	}
+	return []string{subjectTag(t.Issuer, t.Subject), bySID}
+}
+
 // tag lets logouts by the provider, and Revoke, find s.
 func (l *login) tag(s *session.Session) error {
-	u, at := l.user, l.token.IssuedAt
-	bySID := withoutSIDTag(u.Issuer, u.Subject)
-	if u.SessionID != "" {
-		bySID = sidTag(u.Issuer, u.SessionID)
+	err := s.TagFresh(l.user.Tag(), l.fresh)
+	for _, tag := range l.tags() {
+		err = errors.Join(err, s.TagAt(tag, l.token.IssuedAt))
 	}
-	return errors.Join(s.TagFresh(u.Tag(), l.fresh), s.TagAt(subjectTag(u.Issuer, u.Subject), at), s.TagAt(bySID, at))
+	return err
 }
 
 // grantOf describes the access token of answer.

@@ -22,10 +22,11 @@ import (
 type mark struct {
 	epoch, foreign int64  // Unix milliseconds
 	fresh          int64  // the epoch of the latest Revoke with DemandFreshLogin; 0: none
+	number         int64  // the greatest that RevokeNumbered was given
 	kept           string // id of the session that the latest Revoke leaves alone; "": none
 }
 
-const markSize = 24 // without kept
+const markSize = 32 // without kept
 
 // foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock
 // may say anything.
@@ -95,7 +96,8 @@ type revocation struct {
 // mark is what the revocation makes of old. A session that old has ended is not left
 // alone, since the two may have come at the same time.
 func (r *revocation) mark(old mark) mark {
-	next := mark{epoch: max(time.Now().UnixMilli(), old.epoch+1), foreign: old.foreign, fresh: old.fresh}
+	next := old
+	next.epoch, next.kept = max(time.Now().UnixMilli(), old.epoch+1), ""
 	if r.fresh {
 		next.fresh = next.epoch
 	}
@@ -128,10 +130,34 @@ func (e *FreshLoginError) Unwrap() error { return ErrNoSession }
 // sessions whose stamp is at or before at (a tie ends), also such as are saved
 // later. A mark never moves backwards. Errors: as of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
+	return m.RevokeNumbered(ctx, tag, at, 0)
+}
+
+// RevokeNumbered is for the packages of this module. It is RevokeAt, and has the
+// mark remember number, if that is greater than what it has.
+func (m *Manager) RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error {
 	return m.raise(ctx, tag, func(old mark) mark {
-		old.foreign = max(old.foreign, foreignStamp(at))
+		old.foreign, old.number = max(old.foreign, foreignStamp(at)), max(old.number, number)
 		return old
 	})
+}
+
+// Numbered is for the packages of this module. It returns the greatest number that
+// the marks of tags remember, 0 when they remember none. Error: [ErrUnavailable].
+func (m *Manager) Numbered(ctx context.Context, tags ...string) (greatest int64, err error) {
+	if m.vault == nil {
+		return 0, nil
+	}
+	keys := make([]string, len(tags))
+	for i, tag := range tags {
+		keys[i] = tagRow(tagKey(tag))
+	}
+	rows, err := m.vault.Get(ctx, keys...)
+	for _, row := range rows {
+		now, _ := readMark(row)
+		greatest = max(greatest, now.number)
+	}
+	return greatest, err
 }
 
 // raise replaces the mark of tag by what up makes of it.
@@ -165,6 +191,7 @@ func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next ma
 	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.fresh))
+	b = binary.BigEndian.AppendUint64(b, uint64(next.number))
 	b = append(b, next.kept...)
 	if raw == nil {
 		return m.vault.Add(ctx, tagRow(key), b, m.markLife())
@@ -185,6 +212,7 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 			epoch:   int64(binary.BigEndian.Uint64(row.Value)),
 			foreign: int64(binary.BigEndian.Uint64(row.Value[8:])),
 			fresh:   int64(binary.BigEndian.Uint64(row.Value[16:])),
+			number:  int64(binary.BigEndian.Uint64(row.Value[24:])),
 			kept:    string(row.Value[markSize:]),
 		}, false
 	case row.Raw != nil:
