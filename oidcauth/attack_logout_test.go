@@ -37,7 +37,7 @@ func TestABentLogoutTokenEndsNothing(t *testing.T) {
 		"there are two issuers":             func(tok *oidcauthtest.Token) { tok.Claims.Add("iss", "https://evil.example") },
 		"the audience is another client":    claim("aud", "other"),
 		"the audience is absent":            without("aud"),
-		"the audience has more without azp": claim("aud", []string{"app", "other"}),
+		"the audience is two other clients": claim("aud", []string{"other", "third"}),
 		"azp is another client":             claim("azp", "other"),
 		"iat is absent":                     without("iat"),
 		"iat is ten minutes ago":            claim("iat", ago(10*time.Minute)),

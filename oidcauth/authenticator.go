@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -39,6 +40,7 @@ type Authenticator struct {
 	transacts *seal.Sealer
 	consumed  *consumed
 	logouts   *logoutNumbers
+	nothing   sharedBrake // of the lines about front-channel requests without effect
 	tokens    *tokens
 	machines  map[string]*Machine
 
@@ -63,6 +65,7 @@ func New(c Config) (*Authenticator, error) {
 	a.csrf = http.NewCrossOriginProtection()
 	a.transacts = sessions.Sealer("login transaction")
 	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
+	a.nothing.brake = pace.Brake{Burst: 1, Interval: nothingEvery}
 	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()

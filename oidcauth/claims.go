@@ -66,6 +66,18 @@ func checkPlain(name, value string) error {
 // unless azp says that the client is the party it was issued to (Core §3.1.3.7,
 // steps 3 to 5).
 func checkAudience(claims strictjson.Object, clientID string) error {
+	if err := checkListed(claims, clientID); err != nil {
+		return err
+	}
+	if audience, _ := claims.Texts("aud"); len(audience) > 1 && !claims.Present("azp") {
+		return errors.New("azp: expected with more than one audience, got none")
+	}
+	return nil
+}
+
+// checkListed demands that the token is for the client, if for others too, and
+// that azp, where it is present, says nothing else.
+func checkListed(claims strictjson.Object, clientID string) error {
 	audience, err := claims.Texts("aud")
 	if err != nil {
 		return err
@@ -76,9 +88,6 @@ func checkAudience(claims strictjson.Object, clientID string) error {
 	azp, err := claims.Text("azp")
 	if err != nil {
 		return err
-	}
-	if len(audience) > 1 && azp == "" {
-		return errors.New("azp: expected with more than one audience, got none")
 	}
 	if claims.Present("azp") && azp != clientID {
 		return fmt.Errorf("azp: expected %q, got %s", clientID, logtext.Quote(azp))

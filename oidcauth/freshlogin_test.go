@@ -185,3 +185,15 @@ func TestWhatAGuardDemandsIsDemandedOfTheFreshLoginToo(t *testing.T) {
 		require.Equal(t, "0", requests[len(requests)-1].Form.Get("max_age"))
 	})
 }
+
+// The revocation was made by a replica whose clock is ahead: the login that is begun for its sake came after it all the same.
+func TestAFreshLoginCountsWhateverTheClocksSay(t *testing.T) {
+	inEachStoredMode(t, func(t *testing.T, w *world) {
+		tag := w.user().Tag()
+		for range 3000 { // each mark is a millisecond above the one before
+			require.NoError(t, w.auth.Sessions().Revoke(t.Context(), tag, session.DemandFreshLogin))
+		}
+		w.signIn()
+		require.Equal(t, []string{"", "", "0"}, w.maxAges())
+	})
+}

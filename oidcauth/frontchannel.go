@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -24,6 +26,7 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
 	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSessionID {
+		a.endedNothing(r.Context(), "expected one iss of ours and one sid: does the client's registration demand them?")
 		a.writePage(w, http.StatusOK, "signedout.html", page{})
 		return
 	}
@@ -32,6 +35,28 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 		return
 	}
 	a.writePage(w, http.StatusOK, "signedout.html", page{})
+}
+
+// endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since anybody can send them.
+func (a *Authenticator) endedNothing(ctx context.Context, why string) {
+	if a.nothing.allow() {
+		a.log.LogAttrs(ctx, slog.LevelInfo, "front-channel logout ended nothing", slog.String("issuer", a.config.Issuer), slog.String("reason", why))
+	}
+}
+
+// nothingEvery is how often a front-channel request that ends nothing is logged.
+const nothingEvery = time.Minute
+
+// A sharedBrake is a brake for many goroutines.
+type sharedBrake struct {
+	mu    sync.Mutex
+	brake pace.Brake
+}
+
+func (b *sharedBrake) allow() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.brake.Allow()
 }
 
 // allowFraming lets the provider's pages frame the answer.
@@ -104,6 +129,7 @@ func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error 
 		return err
 	}
 	if rows[0].Raw == nil {
+		a.endedNothing(ctx, "no login here has this sid")
 		return nil
 	}
 	if issued := issuedIn(rows[0]); issued != 0 {

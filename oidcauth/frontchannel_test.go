@@ -156,3 +156,24 @@ func TestFrontChannelLogoutIsOffUnlessAsked(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, page.Status)
 	require.NotNil(t, w.user())
 }
+
+func TestAFrontChannelRequestThatEndsNothingLeavesOneLineAMinute(t *testing.T) {
+	withLogouts(t, func(t *testing.T, mode func(*oidcauth.Config)) {
+		w := newWorld(t, mode)
+		w.signIn()
+		lines := func() int { return strings.Count(w.log.String(), `msg="front-channel logout ended nothing"`) }
+		for range 20 {
+			w.frontChannel("")
+			w.frontChannel(w.frontChannelQuery("unknown"))
+		}
+		require.Equal(t, 1, lines())
+		time.Sleep(time.Minute)
+		w.frontChannel(w.frontChannelQuery("unknown"))
+		require.Equal(t, 2, lines())
+		require.NotContains(t, w.log.String(), "unknown")
+		time.Sleep(time.Minute)
+		w.frontChannel(w.frontChannelQuery(w.user().SessionID))
+		require.Equal(t, 2, lines(), "that one ended something")
+		require.Contains(t, w.log.String(), `msg="session revoked"`)
+	})
+}

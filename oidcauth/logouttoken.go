@@ -85,7 +85,7 @@ func (v *verifier) readLogoutToken(claims strictjson.Object) (*logoutToken, erro
 	var errs [9]error
 	now := clock{time.Now(), v.skew}
 	errs[0] = v.issuers.check(claims)
-	errs[1] = checkAudience(claims, v.clientID)
+	errs[1] = checkListed(claims, v.clientID) // logout tokens have no azp (Back-Channel Logout §2.4)
 	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutTokenAge)
 	t.Expiry, errs[3] = now.logoutExpiry(claims)
 	errs[4] = now.notBefore(claims)

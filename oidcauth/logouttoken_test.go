@@ -80,6 +80,12 @@ func TestClaimsOfLogoutTokens(t *testing.T) {
 		{"another audience is refused", func() m { return m{"aud": "other-client"} }, false},
 		{"a missing audience is refused", func() m { return m{"aud": nil} }, false},
 		{"an audience list of one is accepted", func() m { return m{"aud": []string{clientID}} }, true},
+		{"an audience of two without azp is accepted", func() m { return m{"aud": []string{clientID, "other"}} }, true},
+		{"an audience of two with our azp is accepted", func() m { return m{"aud": []string{"other", clientID}, "azp": clientID} }, true},
+		{"an audience of two others is refused", func() m { return m{"aud": []string{"other", "third"}} }, false},
+		{"an audience of two with a foreign azp is refused", func() m { return m{"aud": []string{clientID, "other"}, "azp": "other"} }, false},
+		{"an azp that is no text is refused", func() m { return m{"azp": 1} }, false},
+		{"an event that is an empty text is refused", func() m { return m{"events": m{logoutEvent: ""}} }, false},
 		{"a foreign azp is refused", func() m { return m{"azp": "evil"} }, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
