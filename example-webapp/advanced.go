@@ -20,6 +20,10 @@ func (c *config) readAdvanced(e *env) {
 		FAPI:           e.flag("OIDC_FAPI", false),
 		DPoP:           e.flag("OIDC_DPOP", false),
 		DecryptionKeys: e.decryptionKeys("OIDC_DECRYPTION_KEY_FILE"),
+		SignedRequests: e.flag("OIDC_SIGNED_REQUESTS", false),
+	}
+	if c.OIDC.Advanced.SignedRequests && e.getenv("OIDC_CLIENT_KEY_FILE") == "" {
+		e.mistake("OIDC_SIGNED_REQUESTS", "needs OIDC_CLIENT_KEY_FILE, the key to sign with")
 	}
 }
 
@@ -39,6 +43,9 @@ func (c *config) checkFAPI(e *env) {
 	case oidcauth.PrivateKeyJWT:
 		if auth.Alg != "" && !slices.Contains(fapiAlgs, auth.Alg) {
 			e.mistake("OIDC_CLIENT_KEY_ALG", "%s, got %q", want, auth.Alg)
+		}
+		if auth.Audience != "" && auth.Audience != c.OIDC.Issuer {
+			e.mistake("OIDC_CLIENT_KEY_AUDIENCE", "OIDC_FAPI wants the issuer, which is the default, got %q", auth.Audience)
 		}
 	case oidcauth.TLSClientAuth:
 	default:

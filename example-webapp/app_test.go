@@ -191,6 +191,33 @@ func TestWalkByFormPost(t *testing.T) {
 	require.Contains(t, p.body, "Bob Brown")
 }
 
+// The embedded provider speaks each of these.
+func TestWalkBySignedMessages(t *testing.T) {
+	key := writeKeys(t)["p256"]
+	for name, env := range map[string][]string{
+		"a pushed request":         {"OIDC_PAR", "on"},
+		"a signed response":        {"OIDC_RESPONSE_MODE", "query.jwt"},
+		"a signed request":         {"OIDC_SIGNED_REQUESTS", "true", "OIDC_CLIENT_KEY_FILE", key},
+		"a signed request, pushed": {"OIDC_SIGNED_REQUESTS", "true", "OIDC_CLIENT_KEY_FILE", key, "OIDC_PAR", "on"},
+		"both":                     {"OIDC_SIGNED_REQUESTS", "true", "OIDC_CLIENT_KEY_FILE", key, "OIDC_RESPONSE_MODE", "query.jwt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := startApp(t, env...)
+			b := a.signedIn("bob")
+			require.Contains(t, b.page.body, "Bob Brown", a.output)
+		})
+	}
+	t.Run("a signed response in a posted form", func(t *testing.T) {
+		a := startApp(t, "OIDC_RESPONSE_MODE", "form_post.jwt")
+		b := newBrowser(t)
+		b.open(a.base + "/profile")
+		p := b.signIn("bob", "builder")
+		require.Len(t, p.hidden(), 1, "one JWT")
+		p = b.submit("/auth/callback", p.hidden())
+		require.Equal(t, a.base+"/profile", p.url.String(), "%s\n%s", p.body, a.output)
+	})
+}
+
 func TestWalkWithoutSecureCookies(t *testing.T) {
 	a := startApp(t, "COOKIE_INSECURE", "true")
 	b := a.signedIn("alice")

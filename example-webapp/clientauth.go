@@ -41,8 +41,9 @@ func (e *env) clientAuth() oidcauth.ClientAuth {
 // clientKeyOptions reads what belongs to a key, and refuses it without one.
 func (e *env) clientKeyOptions(auth *oidcauth.ClientAuth) {
 	auth.Alg, auth.KeyID = e.getenv("OIDC_CLIENT_KEY_ALG"), e.getenv("OIDC_CLIENT_KEY_ID")
+	auth.Audience = e.getenv("OIDC_CLIENT_KEY_AUDIENCE")
 	if e.getenv("OIDC_CLIENT_KEY_FILE") == "" {
-		for _, name := range []string{"OIDC_CLIENT_KEY_ALG", "OIDC_CLIENT_KEY_ID"} {
+		for _, name := range []string{"OIDC_CLIENT_KEY_ALG", "OIDC_CLIENT_KEY_ID", "OIDC_CLIENT_KEY_AUDIENCE"} {
 			if e.getenv(name) != "" {
 				e.mistake(name, "has no meaning without OIDC_CLIENT_KEY_FILE")
 			}

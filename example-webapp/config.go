@@ -131,8 +131,8 @@ func (c *config) readLogin(e *env) {
 	if len(c.OIDC.Scopes) == 0 {
 		c.OIDC.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
-	if e.oneOf("OIDC_RESPONSE_MODE", "query", "form_post") == "form_post" {
-		c.OIDC.ResponseMode = oidcauth.FormPost
+	if mode := e.oneOf("OIDC_RESPONSE_MODE", "query", "form_post", "query.jwt", "form_post.jwt"); mode != "query" {
+		c.OIDC.ResponseMode = oidcauth.ResponseMode(mode)
 	}
 	if !e.flag("OIDC_USERINFO", true) {
 		c.OIDC.UserInfo = oidcauth.UserInfoOff
@@ -198,8 +198,8 @@ func (c *config) readSession(e *env) {
 	if c.Session.InsecureCookie && !isLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
 	}
-	if c.Session.InsecureCookie && c.OIDC.ResponseMode == oidcauth.FormPost {
-		e.mistake("COOKIE_INSECURE", "not possible with OIDC_RESPONSE_MODE=form_post: cross-site posts carry only Secure cookies")
+	if mode := c.OIDC.ResponseMode; c.Session.InsecureCookie && (mode == oidcauth.FormPost || mode == oidcauth.FormPostJWT) {
+		e.mistake("COOKIE_INSECURE", "not possible with OIDC_RESPONSE_MODE=%s: cross-site posts carry only Secure cookies", mode)
 	}
 	if len(c.Session.Keys) == 0 {
 		c.RandomKeys, c.Session.Keys = true, []string{session.NewKey()}

@@ -79,6 +79,29 @@ func TestConfigDefaults(t *testing.T) {
 	require.Equal(t, 24*time.Hour, o.DiscoveryMaxAge)
 }
 
+func TestConfigReadsHowRequestsAndResponsesTravel(t *testing.T) {
+	keys := writeKeys(t)
+	for _, mode := range []oidcauth.ResponseMode{oidcauth.FormPost, oidcauth.QueryJWT, oidcauth.FormPostJWT} {
+		c, err := main.ParseConfig(production().with("OIDC_RESPONSE_MODE", string(mode), "OIDC_PAR", "on").get)
+		require.NoError(t, err)
+		require.Equal(t, mode, c.OIDC.ResponseMode)
+		require.Equal(t, oidcauth.PAROn, c.OIDC.PAR)
+		require.False(t, c.OIDC.Advanced.SignedRequests)
+	}
+	signing := production().with("OIDC_CLIENT_KEY_FILE", keys["rsa"], "OIDC_SIGNED_REQUESTS", "true", "OIDC_CLIENT_KEY_AUDIENCE", "https://id.example.com/token")
+	c, err := main.ParseConfig(signing.with("OIDC2_ISSUER", "https://partner.example.com", "OIDC2_CLIENT_ID", "two").get)
+	require.NoError(t, err)
+	require.True(t, c.OIDC.Advanced.SignedRequests)
+	require.Equal(t, "https://id.example.com/token", c.OIDC.ClientAuth.Audience)
+	require.True(t, c.Second.OIDC.Advanced.SignedRequests)
+	require.Empty(t, c.Second.OIDC.ClientAuth.Audience, "the other provider is another audience")
+	c, err = main.ParseConfig(production().with(
+		"OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "PS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"], "OIDC_CLIENT_KEY_AUDIENCE", production()["OIDC_ISSUER"],
+	).get)
+	require.NoError(t, err, "the issuer is what the profile wants")
+	require.Equal(t, c.OIDC.Issuer, c.OIDC.ClientAuth.Audience)
+}
+
 func TestConfigReadsEveryVariable(t *testing.T) {
 	keys := writeKeys(t)
 	old, young := session.NewKey(), session.NewKey()
@@ -279,6 +302,10 @@ func TestConfigMistakes(t *testing.T) {
 		{"FAPI without anything else", production().with("OIDC_FAPI", "true"), []string{"OIDC_SIGNING_ALG", "OIDC_CLIENT_AUTH"}},
 		{"FAPI with weaker signatures", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "RS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"], "OIDC_CLIENT_KEY_ALG", "RS256"), []string{"OIDC_SIGNING_ALG", "OIDC_CLIENT_KEY_ALG"}},
 		{"FAPI without pushed requests", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "PS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"], "OIDC_PAR", "off"), []string{"OIDC_PAR"}},
+		{"FAPI with assertions for another than the issuer", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "PS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"], "OIDC_CLIENT_KEY_AUDIENCE", "https://id.example.com/token"), []string{"OIDC_CLIENT_KEY_AUDIENCE"}},
+		{"an audience of assertions without a key", production().with("OIDC_CLIENT_KEY_AUDIENCE", "https://id.example.com/token"), []string{"OIDC_CLIENT_KEY_AUDIENCE"}},
+		{"signed requests without a key", production().with("OIDC_SIGNED_REQUESTS", "true"), []string{"OIDC_SIGNED_REQUESTS"}},
+		{"signed requests that are neither true nor false", production().with("OIDC_SIGNED_REQUESTS", "on"), []string{"OIDC_SIGNED_REQUESTS"}},
 		{"FAPI that is neither true nor false", production().with("OIDC_FAPI", "2.0"), []string{"OIDC_FAPI"}},
 		{"DPoP that is neither true nor false", production().with("OIDC_DPOP", "yes"), []string{"OIDC_DPOP"}},
 		{"a decryption key that is not there", production().with("OIDC_DECRYPTION_KEY_FILE", "/nowhere.pem"), []string{"OIDC_DECRYPTION_KEY_FILE"}},
@@ -290,6 +317,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"an all-zero key", environment{"SESSION_KEYS": strings.Repeat("A", 43) + "="}, []string{"SESSION_KEYS"}},
 		{"cookies without Secure on another host", production().with("COOKIE_INSECURE", "true"), []string{"COOKIE_INSECURE"}},
 		{"cookies without Secure with form_post", environment{"COOKIE_INSECURE": "true", "OIDC_RESPONSE_MODE": "form_post"}, []string{"COOKIE_INSECURE"}},
+		{"cookies without Secure with form_post.jwt", environment{"COOKIE_INSECURE": "true", "OIDC_RESPONSE_MODE": "form_post.jwt"}, []string{"COOKIE_INSECURE"}},
 		{"an unknown store", environment{"SESSION_STORE": "files"}, []string{"SESSION_STORE"}},
 		{"Redis without an address", environment{"SESSION_STORE": "redis"}, []string{"REDIS_URL"}},
 		{"an address that is not Redis", environment{"REDIS_URL": "http://127.0.0.1"}, []string{"REDIS_URL"}},

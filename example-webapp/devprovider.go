@@ -107,6 +107,8 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 		provider.WithPAR(nil),
 		provider.WithIssuerResponseParameter(),
 		provider.WithFormPostResponseMode(),
+		provider.WithJARM(goidc.SignatureAlgorithm(c.OIDC.SigningAlg)),
+		provider.WithJAR(goidc.PS256, goidc.RS256, goidc.ES256, jose.EdDSA),
 		provider.WithClientCredentialsGrant(),
 		provider.WithSecretBasicAuthn(), provider.WithSecretPostAuthn(), provider.WithNoneAuthn(),
 		provider.WithPrivateKeyJWTAuthn(goidc.PS256, goidc.RS256, goidc.ES256, jose.EdDSA),

@@ -27,6 +27,7 @@ func (c *config) readSecond(e *env) {
 	o.Issuer, o.ClientID = e.issuer("OIDC2_ISSUER"), e.getenv("OIDC2_CLIENT_ID")
 	o.RedirectURL = c.BaseURL.JoinPath("/auth2/callback").String()
 	o.ClientSecret, o.ClientAuth = c.secondClientAuth(e.getenv("OIDC2_CLIENT_SECRET"))
+	o.Advanced.SignedRequests = o.Advanced.SignedRequests && o.ClientAuth.Key != nil // where a secret stands in for the key, there is none
 	if o.Issuer == c.OIDC.Issuer {
 		e.mistake("OIDC2_ISSUER", "want another issuer than that of OIDC_ISSUER: users are told apart by it")
 	}
@@ -46,6 +47,7 @@ func (c *config) readSecond(e *env) {
 // first. A key or a certificate may be registered at both; a secret is never shown to another provider than its own.
 func (c *config) secondClientAuth(secret string) (string, oidcauth.ClientAuth) {
 	auth := c.OIDC.ClientAuth
+	auth.Audience = "" // the issuer: another one was named for the first provider
 	if secret != "" && !c.usesSecret() {
 		auth = oidcauth.ClientAuth{Method: oidcauth.ClientSecretBasic}
 	}
