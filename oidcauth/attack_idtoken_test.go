@@ -421,8 +421,8 @@ func TestMaxAgeAndACRThatWereAskedForAreDemanded(t *testing.T) {
 				require.Equal(t, http.StatusOK, page.Status, page.Body)
 				return
 			}
-			require.GreaterOrEqual(t, page.Status, 400)
-			requireSealedOff(t, page)
+			require.Equal(t, http.StatusForbidden, page.Status)
+			requireProtected(t, page.Header)
 			require.LessOrEqual(t, w.provider.Count(oidcauthtest.Authorize), 2, "it asks once for more, and then stops")
 		})
 	}

@@ -135,6 +135,7 @@ func (r *attempt) isServed(have *issuedToken, rec *record) bool {
 // accept makes answer the outcome. Without a token that can be used there is none.
 func (r *attempt) accept(answer *tokenAnswer, key *jwt.ProofKey) (err error) {
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
+	r.grant.inherit(r.before(), r.query.scopes)
 	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
 		r.token = nil
 		return err

@@ -131,10 +131,10 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	}
 	// 6. and 7. The ID token, and the nonce in it.
 	token, err := a.verifier.login(ctx, answer.IDToken, t.expectation(answer))
-	if err != nil {
-		return nil, afterCode(a.unmet(t, asLoginError("invalid_id_token", err)))
-	}
 	l := &login{answer: answer, token: token, key: key}
+	if err != nil {
+		return l.misfit(t, asLoginError("invalid_id_token", err))
+	}
 	if err := a.logouts.since(ctx, logouts, l.tags()...); err != nil {
 		return l, err
 	}
@@ -143,6 +143,16 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, afterCode(asLoginError("invalid_userinfo", err))
 	}
 	return l, a.identify(t, l)
+}
+
+// misfit returns what is left of a login whose ID token was refused with err: with a token, it is good, and only the authentication is
+// not what was asked for.
+func (l *login) misfit(t *transaction, err error) (*login, error) {
+	if l.token == nil {
+		return nil, afterCode(err)
+	}
+	l.user = userFromClaims(l.token.Claims)
+	return l, t.unmet(err)
 }
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns

@@ -74,6 +74,11 @@ type Config struct {
 	// Login holds parameters that every login sends; options given to Authenticator.Login win. Its ReturnTo is not used.
 	Login LoginOptions
 
+	// LoginHintClaim names the claim whose value is sent as login_hint when the signed-in user is to authenticate once more, for a
+	// step-up or with prompt=none (Core §3.1.2.1): "email", "preferred_username" or whatever the provider takes there. It stands in
+	// URLs, histories and logs. Empty sends none. Where requests can be pushed, id_token_hint says it better, and is sent instead.
+	LoginHintClaim string
+
 	// RolesClaim names the claim that holds the user's roles: an exact name, else a dotted path such as
 	// "realm_access.roles". Empty means "roles". Its value is a string or a list of strings.
 	RolesClaim string

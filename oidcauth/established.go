@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
 
@@ -53,7 +55,7 @@ func (a *Authenticator) identify(t *transaction, l *login) error {
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Resource: t.Resource}
+	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Scopes: t.Scopes, Resource: t.Resource}
 	l.fresh = a.freshSince(t, l.token.AuthTime)
 	l.record.Roles = claims.Roles(merged, a.config.RolesClaim)
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
@@ -129,6 +131,11 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 		return err
 	}
 	a.endPrevious(r.Context(), previous)
+	if t.isOther(l.user) {
+		a.log.LogAttrs(r.Context(), slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
+			logtext.Fingerprint("sub", l.user.Subject), slog.String("during", t.purpose()))
+		t.ReturnTo = "" // where it leads is nothing that the other has asked for
+	}
 	return nil
 }
 
@@ -189,7 +196,7 @@ func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time)
 	if expiry.IsZero() {
 		expiry = now.Add(a.config.TokenLifetime)
 	}
-	g := grant{Name: name, Expiry: expiry.UnixMilli(), Created: now.UnixMilli(), Scope: answer.Scope}
+	g := grant{Name: name, Expiry: expiry.UnixMilli(), Created: now.UnixMilli(), Scope: answer.Scope, Details: answer.Details}
 	if answer.TokenType != "Bearer" {
 		g.Type = answer.TokenType
 	}

@@ -1,7 +1,6 @@
 package oidcauth
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -49,14 +48,6 @@ func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request,
 		next.Demand = now.fingerprint()
 	}
 	o := now.loginOptions()
-	o.ReturnTo, o.essentialACR, o.amr, o.Resource = t.ReturnTo, t.ACR, t.AMR, t.Resource
+	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
 	a.startLogin(w, r, next, o)
-}
-
-// unmet is err, or what it means where a login that was begun for the sake of a revocation comes back no fresher.
-func (a *Authenticator) unmet(t *transaction, err error) error {
-	if t.Fresh != 0 && (errors.Is(err, errNoAuthTime) || errors.Is(err, errOldAuthTime)) {
-		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err}
-	}
-	return err
 }

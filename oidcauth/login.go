@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,11 +65,22 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err})
 		return
 	}
-	a.startLogin(w, r, new(transaction), o)
+	if !params.Has(stepUpParameter) || params.Has("iss") {
+		a.startLogin(w, r, new(transaction), o)
+		return
+	}
+	stepUp, err := a.sealedStepUp(params.Get(stepUpParameter))
+	if err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err})
+		return
+	}
+	wanted := stepUp.loginOptions()
+	wanted.ReturnTo = o.ReturnTo
+	a.beginStepUp(w, r, new(transaction), wanted, stepUp)
 }
 
 // loginParameters are the parameters of the login route: the application's, and those of Core §4.
-var loginParameters = []string{"return_to", "iss", "login_hint", "target_link_uri"}
+var loginParameters = []string{"return_to", "iss", "login_hint", "target_link_uri", stepUpParameter}
 
 // checkPostedLogin accepts a POST that is a login of a third party's, which has an iss (Core §4), all of it in the form. Any other
 // cross-site POST has no business here.
@@ -120,6 +133,10 @@ const promptSelect = "select_account"
 // startLogin sends the browser to the provider with a new transaction.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions) {
 	a.protectAnswer(w)
+	if err := o.check(); err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})
+		return
+	}
 	target, err := a.prepareLogin(r, t, a.config.Login.overriddenBy(o))
 	if err == nil {
 		err = a.beginTransaction(w, r, t)
@@ -151,14 +168,24 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 		merged.Claims = o.Claims
 	}
 	merged.Extra = url.Values{}
-	for _, extra := range []url.Values{o.Extra, other.Extra} {
-		for name, values := range extra {
-			if !slices.Contains(ownParameters, name) {
-				merged.Extra[name] = values
-			}
+	maps.Copy(merged.Extra, o.Extra)
+	maps.Copy(merged.Extra, other.Extra)
+	return merged
+}
+
+// check reports what the application got wrong in o.
+func (o LoginOptions) check() error {
+	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
+		if slices.Contains(ownParameters, name) {
+			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
 		}
 	}
-	return merged
+	for _, scope := range o.Scopes {
+		if !validScope(scope) {
+			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
+		}
+	}
+	return nil
 }
 
 // prepareLogin fills in t and returns the URL to send the browser to.
@@ -176,6 +203,8 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
 	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
+	here := a.signedIn(s)
+	t.User, t.Scopes = here.mark(), a.loginScopes(t, o, here)
 	if t.ReturnTo == "" {
 		t.ReturnTo = a.returnTo(ctx, o.ReturnTo)
 	}
@@ -201,6 +230,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	if claims != nil {
 		params.Set("claims", string(claims))
 	}
+	a.addHint(meta, t, here, params)
 	return a.authorizationURL(ctx, meta, params)
 }
 
@@ -220,7 +250,7 @@ func (a *Authenticator) authorizationParameters(t *transaction, o LoginOptions) 
 	p.Set("client_id", a.config.ClientID)
 	p.Set("response_type", "code")
 	p.Set("redirect_uri", a.config.RedirectURL)
-	p.Set("scope", strings.Join(a.config.Scopes, " "))
+	p.Set("scope", strings.Join(a.asked(t.Scopes), " "))
 	p.Set("state", t.State)
 	p.Set("nonce", t.Nonce)
 	p.Set("code_challenge", oauth2.S256ChallengeFromVerifier(t.Verifier))

@@ -18,6 +18,9 @@ const (
 // errLoop is for the operator.
 var errLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, another replica has other session keys, or the Store loses what is written to it, as one that is read from a replica seems to")
 
+// errStepUpLoop is for the developer.
+var errStepUpLoop = errors.New("logins succeed, and none is what the next guard asks for: their demands exclude one another")
+
 // errSilentLoop is for the developer.
 var errSilentLoop = errors.New("logins with prompt=none come back without a user, and the page asks for the next: remember that it has asked")
 

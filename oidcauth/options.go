@@ -168,12 +168,21 @@ type LoginOptions struct {
 	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.
 	Claims json.RawMessage
 
-	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the package sets itself are refused by New, and ignored by Login.
+	// Scopes are asked for in place of Config.Scopes; openid is always among them. What the provider grants is what the session's
+	// tokens have, and a later step-up asks for the same. Nil means Config.Scopes, an empty list openid alone. New refuses it in
+	// Config.Login.
+	Scopes []string
+
+	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the package sets itself are refused: in
+	// Config.Login by New, elsewhere with 500.
 	Extra url.Values
 
 	// What a guard demands, verified when the login returns.
 	essentialACR []string
 	amr          []string
+
+	// moreScopes are asked for beside the others.
+	moreScopes []string
 }
 
 // A LogoutReason says why a session ended. The log has it as its reason, too.

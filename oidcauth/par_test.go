@@ -21,8 +21,6 @@ func withDetails(c *oidcauth.Config) {
 	c.Login.Extra = url.Values{"authorization_details": {`[{"type":"payment"}]`}}
 }
 
-func withHint(c *oidcauth.Config) { c.Login.Extra = url.Values{"id_token_hint": {"a.b.c"}} }
-
 func modeOfPAR(mode oidcauth.PARMode) func(*oidcauth.Config) {
 	return func(c *oidcauth.Config) { c.PAR = mode }
 }
@@ -40,7 +38,6 @@ func TestWhichRequestsArePushed(t *testing.T) {
 		"by default what the metadata require is pushed":         {required, nil, true},
 		"by default claims are pushed":                           {nil, []func(*oidcauth.Config){withClaims}, true},
 		"by default authorization_details are pushed":            {nil, []func(*oidcauth.Config){withDetails}, true},
-		"by default an id_token_hint is pushed":                  {nil, []func(*oidcauth.Config){withHint}, true},
 		"by default an acr as a wish is not":                     {nil, []func(*oidcauth.Config){func(c *oidcauth.Config) { c.Login.ACRValues = []string{"gold"} }}, false},
 		"claims go plain where there is nowhere to push them to": {unpublished, []func(*oidcauth.Config){withClaims}, false},
 		"on pushes wherever the endpoint is published":           {nil, []func(*oidcauth.Config){modeOfPAR(oidcauth.PAROn)}, true},

@@ -40,6 +40,7 @@ type record struct {
 	SIDs     int             `json:"s,omitempty"` // how often a refresh brought another sid
 	Nonce    string          `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
 	MaxAge   *int64          `json:"m,omitempty"` // the max_age that the login was verified for, seconds
+	Scopes   []string        `json:"q,omitempty"` // what the login asked for, where that was not Config.Scopes
 	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   []grant         `json:"a,omitempty"` // one for each access token
 
@@ -78,6 +79,9 @@ type grant struct {
 	Expiry  int64  `json:"x"`           // Unix milliseconds
 	Created int64  `json:"c"`           // Unix milliseconds
 	Scope   string `json:"s,omitempty"` // as granted, where the provider said so
+
+	// Details are the authorization_details as granted (RFC 9396 §7), nil where the provider did not say.
+	Details json.RawMessage `json:"d,omitempty"`
 }
 
 // An identity is a session's record and user, decoded once for all requests that carry the same session. It is immutable.

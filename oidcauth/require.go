@@ -50,6 +50,9 @@ func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.H
 		panic("oidcauth: RequireAny needs an Authenticator")
 	}
 	for _, a := range auths {
+		if a == nil {
+			panic("oidcauth: RequireAny: an Authenticator is nil")
+		}
 		if a.sessions != auths[0].sessions {
 			panic("oidcauth: RequireAny needs Authenticators that share Config.Sessions")
 		}
@@ -100,7 +103,7 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 	var needed *StepUpError
 	for _, require := range requirements {
 		u := user()
-		err := require(u)
+		err := require.of(u)
 		stepUp, ok := errors.AsType[*StepUpError](err)
 		switch {
 		case ok:
@@ -187,20 +190,16 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 		a.answerChallenge(w, r, err, stepUp)
 		return
 	}
-	last := a.lastLogin(r)
-	t, o := &transaction{Loops: last.loops, ReturnTo: a.seen(r)}, LoginOptions{}
+	t := &transaction{ReturnTo: a.seen(r)}
 	if stepUp != nil {
-		t.Demand, o = stepUp.fingerprint(), stepUp.loginOptions()
-		if t.Demand == last.demand {
-			a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})
-			return
-		}
+		a.beginStepUp(w, r, t, stepUp.loginOptions(), stepUp)
+		return
 	}
-	if t.Loops > maxLoops {
+	if t.Loops = a.lastLogin(r).loops; t.Loops > maxLoops {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
-	a.startLogin(w, r, t, o)
+	a.startLogin(w, r, t, LoginOptions{})
 }
 
 // loginChallenge is the WWW-Authenticate of a 401 that a login cures. Browsers know no Bearer and ask the person nothing.
@@ -214,12 +213,16 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 	}
 	w.Header().Set("WWW-Authenticate", header)
 	if WantsPage(r) && !isPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: code, Err: err})
+		p := &Problem{Status: http.StatusUnauthorized, Code: code, Err: err}
+		if stepUp != nil {
+			p.Link = a.stepUpURL(a.pageOf(r), stepUp)
+		}
+		a.fail(w, r, p)
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 	a.protectAnswer(w)
-	loginURL := a.loginURL(a.pageOf(r))
+	loginURL := a.stepUpURL(a.pageOf(r), stepUp)
 	a.tellHTMX(w, r, loginURL)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnauthorized)

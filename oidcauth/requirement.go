@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,26 @@ import (
 // A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher or stronger login, any
 // other error refuses with 403. Its text goes to the log only. It may be called concurrently.
 type Requirement func(*User) error
+
+// of asks r about u. A nil Requirement, or a nil *StepUpError in an error, is a mistake that lets nobody pass.
+func (r Requirement) of(u *User) error {
+	if r == nil {
+		return &DeniedError{Requirement: "a Requirement that is nil"}
+	}
+	err := r(u)
+	if stepUp, ok := errors.AsType[*StepUpError](err); ok && stepUp == nil {
+		return &DeniedError{Requirement: "a *StepUpError that is nil"}
+	}
+	return err
+}
+
+// known is u, or somebody without any claim in place of nobody.
+func known(u *User) *User {
+	if u == nil {
+		return new(User)
+	}
+	return u
+}
 
 // rolePrefix is how the text of a missing role begins.
 const rolePrefix = "role "
@@ -30,7 +51,7 @@ func Role(role string) Requirement {
 // hold one of them. A claim of true or a number matches its JSON text. Without values the claim must be there and not be null or false.
 func Claim(name string, values ...string) Requirement {
 	return func(u *User) error {
-		raw, ok := claims.At(u.Claims, name)
+		raw, ok := claims.At(known(u).Claims, name)
 		if ok && claimMatches(raw, values) {
 			return nil
 		}
@@ -59,7 +80,7 @@ func claimMatches(raw json.RawMessage, values []string) bool {
 // it as essential, and verifies it on return.
 func ACR(values ...string) Requirement {
 	return func(u *User) error {
-		if slices.Contains(values, u.ACR) && u.ACR != "" {
+		if u != nil && slices.Contains(values, u.ACR) && u.ACR != "" {
 			return nil
 		}
 		return &StepUpError{ACRValues: values}
@@ -79,7 +100,7 @@ func AMR(methods ...string) Requirement {
 
 func missingAMR(u *User, methods []string) string {
 	for _, m := range methods {
-		if !slices.Contains(u.AMR, m) {
+		if !slices.Contains(known(u).AMR, m) {
 			return m
 		}
 	}
@@ -97,7 +118,7 @@ func MaxAge(d time.Duration) Requirement {
 		panic("oidcauth: MaxAge needs at least one second")
 	}
 	return func(u *User) error {
-		now := time.Now()
+		u, now := known(u), time.Now()
 		if !u.AuthTime.IsZero() && now.Sub(u.AuthTime) <= d {
 			return nil
 		}

@@ -3,8 +3,11 @@ package oidcauth
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,22 +27,29 @@ func (e *StepUpError) and(other *StepUpError) *StepUpError {
 	if len(common) > 0 {
 		both.ACRValues = common
 	}
-	both.AMR = slices.Clone(e.AMR)
-	for _, method := range other.AMR {
-		if !slices.Contains(both.AMR, method) {
-			both.AMR = append(both.AMR, method)
-		}
-	}
+	both.AMR = union(e.AMR, other.AMR)
 	// The lesser is the stricter, a login now above all; zero names none.
 	if both.MaxAge == 0 || other.MaxAge != 0 && other.MaxAge < both.MaxAge {
 		both.MaxAge = other.MaxAge
 	}
+	both.Scope = strings.Join(union(strings.Fields(e.Scope), strings.Fields(other.Scope)), " ")
 	return &both
+}
+
+// union returns list with what more has beyond it.
+func union(list, more []string) []string {
+	list = slices.Clone(list)
+	for _, item := range more {
+		if !slices.Contains(list, item) {
+			list = append(list, item)
+		}
+	}
+	return list
 }
 
 // fingerprint names what e asks for in a few characters, so that a browser that comes back without it is not sent again.
 func (e *StepUpError) fingerprint() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", e.ACRValues, e.AMR, e.MaxAge))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %q", e.ACRValues, e.AMR, e.MaxAge, e.Scope))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
 }
 
@@ -60,15 +70,79 @@ func (e *StepUpError) challenge() string {
 // loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
 // outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR}
+	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR, moreScopes: scopesIn(e.Scope)}
 	if len(e.AMR) > 0 {
 		o.Prompt = "login"
 	}
 	return o
 }
 
+// beginStepUp sends a page view to the provider for the login that e asks for, unless it has just come back from there: then the
+// provider can't, or won't, and asking again would go on for ever. t knows the way back, or o does.
+func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions, e *StepUpError) {
+	last := a.lastLogin(r)
+	t.Loops, t.Demand, t.Aged = last.loops, e.fingerprint(), e.MaxAge != 0
+	switch {
+	case t.Demand == last.demand:
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: e})
+	case t.Loops > maxLoops:
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: fmt.Errorf("%w: %w", errStepUpLoop, e)})
+	default:
+		a.startLogin(w, r, t, o)
+	}
+}
+
+// unmet is what err, that a login came back otherwise than it was asked for, means: a guard's demand that is not met is no fault in
+// the provider's answer (RFC 9470 §5). What Config.Login asks for is owed by every login.
+func (t *transaction) unmet(err error) error {
+	old := errors.Is(err, errNoAuthTime) || errors.Is(err, errOldAuthTime)
+	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, errOtherACR) {
+		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err}
+	}
+	return err
+}
+
+// stepUpParameter is the login route's parameter for the login that a guard asks a script's page for. It is sealed, so that no link
+// can ask for anything that no guard has asked for.
+const stepUpParameter = "step_up"
+
+// stepUpURL is loginURL for the login that e asks for.
+func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
+	if e == nil {
+		return a.loginURL(returnTo)
+	}
+	plain, err := json.Marshal(e)
+	if err != nil {
+		return a.loginURL(returnTo)
+	}
+	sealed, err := a.transacts.Seal(stepUpParameter, plain)
+	if err != nil {
+		return a.loginURL(returnTo)
+	}
+	q := url.Values{stepUpParameter: {sealed}}
+	if returnTo != a.home() {
+		q.Set("return_to", returnTo)
+	}
+	return a.at("login") + "?" + q.Encode()
+}
+
+// sealedStepUp opens what stepUpURL has sealed.
+func (a *Authenticator) sealedStepUp(sealed string) (*StepUpError, error) {
+	plain, _, err := a.transacts.Open(stepUpParameter, sealed)
+	if err != nil {
+		return nil, errors.New(stepUpParameter + " can't be opened: it was changed, or another replica has other session keys")
+	}
+	e := new(StepUpError)
+	return e, json.Unmarshal(plain, e)
+}
+
 // StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
-// Use it when an API that was called with the user's token answered with e (RFC 9470 §4).
+// Use it when an API that was called with the user's token answered with e (RFC 9470 §4). Where e names a Scope, it is asked for
+// beside what the session's login asked for. A nil e is refused with 403.
 func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), e) })
+	var err error = e
+	if e == nil {
+		err = &DeniedError{Requirement: "StepUp", Err: errors.New("there is no StepUpError that says which login is needed")}
+	}
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), err) })
 }

@@ -91,10 +91,10 @@ func TestAProviderThatDoesNotStepUpIsAskedOnce(t *testing.T) {
 		bend        func(*oidcauthtest.Token)
 		status      int
 	}{
-		"with an old auth_time":         {oidcauth.MaxAge(time.Minute), old, http.StatusBadGateway},
-		"with no auth_time":             {oidcauth.MaxAge(time.Minute), func(tok *oidcauthtest.Token) { tok.Claims.Delete("auth_time") }, http.StatusBadGateway},
-		"with another acr":              {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") }, http.StatusBadGateway},
-		"with no acr":                   {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Delete("acr") }, http.StatusBadGateway},
+		"with an old auth_time":         {oidcauth.MaxAge(time.Minute), old, http.StatusForbidden},
+		"with no auth_time":             {oidcauth.MaxAge(time.Minute), func(tok *oidcauthtest.Token) { tok.Claims.Delete("auth_time") }, http.StatusForbidden},
+		"with another acr":              {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", "silver") }, http.StatusForbidden},
+		"with no acr":                   {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Delete("acr") }, http.StatusForbidden},
 		"with an acr that is a list":    {oidcauth.ACR("gold"), func(tok *oidcauthtest.Token) { tok.Claims.Set("acr", []string{"gold"}) }, http.StatusBadGateway},
 		"with the same methods":         {oidcauth.AMR("hwk"), func(*oidcauthtest.Token) {}, http.StatusForbidden},
 		"with another method as a text": {oidcauth.AMR("hwk"), func(tok *oidcauthtest.Token) { tok.Claims.Set("amr", "otp") }, http.StatusForbidden},
@@ -151,7 +151,8 @@ func TestWhatIsNoPageIsToldWhatLoginItNeeds(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			page := w.browser.NewTab().Fetch(app+"/guarded", oidcauthtest.FetchOptions{Method: method})
 			require.Equal(t, http.StatusUnauthorized, page.Status)
-			require.JSONEq(t, `{"error":"insufficient_user_authentication","login_url":"/auth/login"}`, page.Body)
+			require.Contains(t, page.Body, `"error":"insufficient_user_authentication"`)
+			require.Contains(t, loginURLOf(t, page), "/auth/login?step_up=")
 			require.Equal(t, `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required", `+
 				`acr_values="gold", max_age="60"`, page.Header.Get("WWW-Authenticate"))
 			require.Empty(t, page.Header.Values("Set-Cookie"))

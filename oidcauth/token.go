@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -62,7 +63,9 @@ type tokenRequest struct {
 func newTokenRequest(options []TokenOption) (tokenRequest, error) {
 	var q tokenRequest
 	for _, o := range options {
-		o(&q)
+		if o != nil {
+			o(&q)
+		}
 	}
 	for _, uri := range q.resource {
 		if u, err := url.Parse(uri); err != nil || !u.IsAbs() || strings.Contains(uri, "#") {
@@ -106,6 +109,11 @@ type issuedToken struct {
 
 	// created is when the token came, expiry when its life ends, by our clock.
 	created, expiry time.Time
+
+	// scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far
+	// as that is known.
+	scope   string
+	details json.RawMessage
 }
 
 // String keeps the token out of logs and debug dumps.
@@ -158,7 +166,16 @@ func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
 
 // oauth2 is t as it leaves the package.
 func (t *issuedToken) oauth2() *oauth2.Token {
-	return &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
+	token := &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
+	extra := map[string]any{}
+	if t.scope != "" {
+		extra["scope"] = t.scope
+	}
+	var details []any
+	if json.Unmarshal(t.details, &details) == nil {
+		extra["authorization_details"] = details
+	}
+	return token.WithExtra(extra)
 }
 
 // A tokenSource is an oauth2.TokenSource bound to a context.
@@ -188,7 +205,9 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 // ctx. Each call of Token returns one that is fresh: it lasts for another minute,
 // or a fifth of its life where that is less. Otherwise it is refreshed first, once,
 // however many requests ask at the same time and whichever process they reach.
-// There is no refresh token in what it returns.
+// There is no refresh token in what it returns. Its Extra has what was granted, as
+// far as the provider has said so or the request implies it: "scope", a string with
+// spaces, and "authorization_details", a list of objects (RFC 9396 §7).
 //
 // Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or
 // only a new login helps; an *UnavailableError when the provider can't be reached
@@ -228,7 +247,7 @@ func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, e
 	if err != nil {
 		return nil, nil, err
 	}
-	token, err := rec.Access[i].issued(value).bound(key)
+	token, err := t.auth.granted(rec, i).issued(value).bound(key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
 	}
@@ -247,7 +266,10 @@ func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 
 // issued is the access token that g describes.
 func (g *grant) issued(value string) *issuedToken {
-	t := &issuedToken{value: value, kind: g.Type, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry)}
+	t := &issuedToken{
+		value: value, kind: g.Type, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry),
+		scope: g.Scope, details: g.Details,
+	}
 	if t.kind == "" {
 		t.kind = "Bearer"
 	}

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,10 @@ type tokenAnswer struct {
 	// for (RFC 6749 §5.1).
 	Scope string
 
+	// Details are the authorization_details as granted (RFC 9396 §7), a JSON list;
+	// nil when the answer has none, or none that makes sense.
+	Details json.RawMessage
+
 	// Expiry is when the access token expires; zero when the answer doesn't say.
 	Expiry time.Time
 }
@@ -66,6 +71,7 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	}
 	scopes, _ := o.Texts("scope") // informative, and a list with some providers
 	t.Scope = strings.Join(scopes, " ")
+	t.Details = authorizationDetails(o)
 	return t, nil
 }
 
@@ -100,6 +106,21 @@ func refreshToken(o strictjson.Object) (string, error) {
 		err = errors.New("refresh_token: expected printable ASCII characters only")
 	}
 	return s, err
+}
+
+// maxDetails bounds the authorization_details that are kept. Longer ones are left
+// out: they would crowd the session.
+const maxDetails = 4 << 10
+
+// authorizationDetails returns the list as it was granted, without white space.
+func authorizationDetails(o strictjson.Object) json.RawMessage {
+	var list []json.RawMessage
+	var compact bytes.Buffer
+	raw := o.Values["authorization_details"]
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 || json.Compact(&compact, raw) != nil || compact.Len() > maxDetails {
+		return nil
+	}
+	return compact.Bytes()
 }
 
 // tokenType compares token_type, which has no case (RFC 6749 §5.1), with the

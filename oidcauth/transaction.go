@@ -36,11 +36,14 @@ type transaction struct {
 	ReturnTo string `json:"r,omitempty"`
 	Began    int64  `json:"b"` // Unix milliseconds
 	MaxAge   *int64 `json:"m,omitempty"`
-	// ACR and AMR are demanded by a guard and verified at the return.
+	// ACR and AMR are demanded by a guard and verified at the return; Aged says that MaxAge is, too, and not Config.Login's.
 	ACR     []string `json:"a,omitempty"`
 	AMR     []string `json:"w,omitempty"`
+	Aged    bool     `json:"g,omitempty"`
 	Silent  bool     `json:"q,omitempty"` // prompt=none: a refusal is an answer, not an error
 	Session string   `json:"o,omitempty"` // the id of the session that the login replaces
+	User    string   `json:"i,omitempty"` // userMark of who is signed in there
+	Scopes  []string `json:"c,omitempty"` // what is asked for, where that is not Config.Scopes
 	Loops   int      `json:"l,omitempty"`
 	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
 	DPoPKey []byte   `json:"d,omitempty"`

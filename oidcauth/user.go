@@ -43,11 +43,17 @@ type User struct {
 	maxAge *time.Duration // what the login was verified for
 }
 
-// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out everywhere".
-func (u *User) Tag() string { return userTag(u.Issuer, u.Subject) }
+// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out everywhere". It is empty for nil,
+// which is nobody.
+func (u *User) Tag() string {
+	if u == nil {
+		return ""
+	}
+	return userTag(u.Issuer, u.Subject)
+}
 
-// HasRole reports whether role is among u's roles, exactly.
-func (u *User) HasRole(role string) bool { return slices.Contains(u.Roles, role) }
+// HasRole reports whether role is among u's roles, exactly. Nil, which is nobody, has none.
+func (u *User) HasRole(role string) bool { return u != nil && slices.Contains(u.Roles, role) }
 
 type userKey struct{}
 

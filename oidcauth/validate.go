@@ -16,7 +16,7 @@ import (
 var ownParameters = []string{
 	"client_id", "response_type", "response_mode", "redirect_uri", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "login_hint", "ui_locales", "acr_values", "max_age", "resource", "request",
-	"request_uri", "dpop_jkt", "claims", "client_secret", "client_assertion", "client_assertion_type", "code_verifier",
+	"request_uri", "dpop_jkt", "claims", "client_secret", "client_assertion", "client_assertion_type", "code_verifier", "id_token_hint",
 }
 
 // validate reports every mistake in c, whose defaults are filled in.
@@ -92,6 +92,9 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 		if !validScope(scope) {
 			wrong("Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
 		}
+	}
+	if c.Login.Scopes != nil {
+		wrong("Login.Scopes", "is for single logins; use Scopes")
 	}
 	if _, err := essentialClaims(c.Login.Claims, nil); err != nil {
 		wrong("Login.Claims", "is not a JSON object of objects (Core §5.5)")

@@ -71,11 +71,15 @@ func (e *tokenError) Unwrap() error { return e.Err }
 
 // errNoAuthTime is in the chain when max_age was asked for and the provider
 // left auth_time out, as some do.
-var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none")
+var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none: the provider took no notice of max_age")
 
 // errOldAuthTime is in the chain when the authentication is older than the max_age
 // that was asked for.
 var errOldAuthTime = errors.New("auth_time")
+
+// errOtherACR is in the chain when the authentication is not of a class that was
+// asked for as essential.
+var errOtherACR = errors.New("acr")
 
 // An idToken is a verified ID token.
 type idToken struct {
@@ -129,7 +133,8 @@ type loginExpectation struct {
 }
 
 // login verifies the ID token of a code exchange. The error is a *tokenError or
-// a *pace.Outage.
+// a *pace.Outage. Beside an error it returns the token only where all is well but the
+// authentication, which is not what was asked for.
 func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {
@@ -142,7 +147,7 @@ func (v *verifier) login(ctx context.Context, raw string, want loginExpectation)
 		return nil, refuseIDToken(err)
 	}
 	if err := want.checkFreshness(t, v.skew); err != nil {
-		return nil, refuseIDToken(err)
+		return t, refuseIDToken(err)
 	}
 	return t, nil
 }
@@ -169,12 +174,12 @@ func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) erro
 			return errNoAuthTime
 		}
 		if t.AuthTime.Before(want.Started.Add(-*want.MaxAge - skew)) {
-			return fmt.Errorf("%w: expected at most %v before the login, got %v"+clockHint, errOldAuthTime, *want.MaxAge,
-				want.Started.Sub(t.AuthTime).Round(time.Second))
+			return fmt.Errorf("%w: expected at most %v before the login, got %v: the provider took no notice of max_age"+clockHint,
+				errOldAuthTime, *want.MaxAge, want.Started.Sub(t.AuthTime).Round(time.Second))
 		}
 	}
 	if len(want.EssentialACR) > 0 && !slices.Contains(want.EssentialACR, t.ACR) {
-		return fmt.Errorf("acr: expected one of %q, got %s", want.EssentialACR, logtext.Quote(t.ACR))
+		return fmt.Errorf("%w: expected one of %q, got %s", errOtherACR, want.EssentialACR, logtext.Quote(t.ACR))
 	}
 	return nil
 }

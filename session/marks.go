@@ -56,16 +56,25 @@ func tagKey(name string) string {
 
 const tagSize = 16
 
+// errNoTag is for whoever asks nobody for his tag.
+var errNoTag = errors.New("session: Revoke needs a tag: an empty one is that of nobody who is signed in")
+
 // Revoke ends all sessions with this [Session.Tag] that began before now, in
 // O(1). It needs a Store. Sessions that begin later are not affected, also those
 // that begin in the same millisecond, unless an option says so. Requests that have
 // looked at their session go on with it, but their responses carry no cookie of it;
-// streams that wait for [Done] end. Errors: [ErrNoStore]; [ErrUnavailable], when
+// streams that wait for [Done] end. Errors: tag is empty, as that of nobody;
+// [ErrNoStore]; [ErrUnavailable], when
 // nobody knows whether it was done: then call again.
 func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOption) error {
+	if tag == "" {
+		return errNoTag
+	}
 	r := revocation{key: tagKey(tag)}
 	for _, option := range options {
-		option(&r)
+		if option != nil {
+			option(&r)
+		}
 	}
 	return m.raise(ctx, tag, r.mark)
 }
