@@ -276,10 +276,11 @@ func (k *cookieKeeper) end(ctx context.Context, e ending) (first bool, err error
 		return true, nil
 	}
 	at := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
-	if first, err = k.vault.Add(ctx, endedRow(e.id), at, e.life); err != nil {
-		return false, err
+	first, err = k.vault.Add(ctx, endedRow(e.id), at, e.life)
+	if err == nil {
+		// Should this fail, whoever comes next with a cookie of the session does it.
+		_, _ = k.vault.Delete(ctx, generationRow(e.id), nil)
 	}
-	_, err = k.vault.Delete(ctx, generationRow(e.id), nil)
 	return first, err
 }
 

@@ -112,6 +112,7 @@ func losing(t *testing.T, test func(t *testing.T, b *browser, c session.Config, 
 					b := newBrowser(t, newManager(t, c))
 					b.with(func(s *session.Session) {
 						require.NoError(t, s.SetToken("refresh_token", "1"))
+						require.NoError(t, s.Set("bulk", make([]byte, 400)))
 						require.NoError(t, s.Tag("user"))
 					})
 					test(t, b, c, lose)
