@@ -116,7 +116,12 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
 	}
 	token, err := t.landed(ctx, s, name, q, patience)
+	if errors.Is(err, errOld) {
+		token, err = t.landed(ctx, s, name, q, patience)
+	}
 	switch {
+	case errors.Is(err, errOld):
+		return token, nil // a clock is set back: what came is the newest all the same
 	case errors.Is(err, errSlow):
 		return have, nil
 	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrLoginRequired) && have.bridges(&q, time.Now()):
@@ -137,7 +142,7 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	case r := <-done:
 		l, _ := r.Val.(landing)
 		if r.Err == nil {
-			return l.token, t.adopt(ctx, s)
+			return t.taken(ctx, s, name, &q, l)
 		}
 		s.JoinEnd(l.session)
 		if errors.Is(r.Err, errDeadGrant) {
@@ -148,9 +153,29 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	}
 }
 
+// taken is what a request gets that waited for a flight: its token, which then serves
+// the whole request. One that the flight has only found may have come for an earlier
+// request, and be over.
+func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *tokenRequest, l landing) (*issuedToken, error) {
+	if err := t.adopt(ctx, s); err != nil {
+		return l.token, err
+	}
+	if !l.refreshed && !q.confirm && !l.token.serves(q, time.Now()) {
+		return l.token, errOld
+	}
+	s.Keep(keptToken(s, name), l.token)
+	return l.token, nil
+}
+
+// errOld means that the flight brought a token that was there before.
+var errOld = errors.New("oidcauth: the token is of an earlier request")
+
 // A landing is what a flight brought to all who wait for it.
 type landing struct {
 	token *issuedToken
+
+	// refreshed says that the flight has got the token, and not found it.
+	refreshed bool
 
 	// session is that of the request which began the flight: it knows whether the
 	// flight has ended it.
@@ -166,8 +191,12 @@ func (t *tokens) board(ctx context.Context, s *session.Session, name string, q t
 		key += "\x00confirm" // other flights may end with a token that is fresh
 	}
 	landed := t.flight.DoChan(key, func() (any, error) {
-		token, err := t.refresh(ctx, s, name, q)
-		return landing{token, s}, err
+		l := landing{session: s}
+		r, err := t.refresh(ctx, s, name, q)
+		if err == nil {
+			l.token, l.refreshed = r.token, r.answer != nil
+		}
+		return l, err
 	})
 	done := make(chan singleflight.Result, 1)
 	go func() {
@@ -188,7 +217,7 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 
 // refresh gets the token called name, and publishes what it gets to all requests of
 // the session. It runs apart from every request.
-func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *issuedToken, err error) {
+func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *attempt, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
 	defer cancel()
 	defer recovered(ctx, t.auth.log, &err)
@@ -208,7 +237,7 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	if err = r.settle(ctx, err); err != nil {
 		return nil, err
 	}
-	return r.token, nil
+	return r, nil
 }
 
 // recovered turns a panic in what the application brings (a hook, a transport, a

@@ -54,6 +54,9 @@ type tokenRequest struct {
 	// lately, whatever tokens there are.
 	confirm bool
 
+	// since is when the request arrived that the token is for; zero for none.
+	since time.Time
+
 	// rejected is an access token that won't do: an API refused it, or force means
 	// a newer one.
 	rejected string
@@ -145,9 +148,19 @@ func (t *issuedToken) fresh(now time.Time) bool {
 	return now.Before(t.expiry.Add(jitter - margin))
 }
 
+// maxRequestToken is how long a token serves the request for which it came, whatever
+// its life: a provider whose tokens expire at once (expires_in 0) has no better one.
+// Streams last longer.
+const maxRequestToken = time.Minute
+
+// cameFor reports whether t came after the request arrived that asks for it.
+func (t *issuedToken) cameFor(q *tokenRequest, now time.Time) bool {
+	return t != nil && !q.since.IsZero() && t.created.UnixMilli() > q.since.UnixMilli() && now.Sub(t.created) < maxRequestToken
+}
+
 // serves reports whether t may be handed out for q without asking the provider.
 func (t *issuedToken) serves(q *tokenRequest, now time.Time) bool {
-	return t.fresh(now) && (q.rejected == "" || t.value != q.rejected)
+	return (t.fresh(now) || t.cameFor(q, now)) && (q.rejected == "" || t.value != q.rejected)
 }
 
 // bridges reports whether t may be handed out for q because no newer one can be
@@ -284,14 +297,22 @@ func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error
 	if err != nil {
 		return nil, err
 	}
+	q.since = s.Arrived()
 	if q.force && have != nil {
 		q.rejected = have.value
 	}
-	if have.serves(&q, time.Now()) {
+	now := time.Now()
+	if have.serves(&q, now) {
 		return have, nil
+	}
+	if got, _ := s.Kept(keptToken(s, name)).(*issuedToken); got != nil && got.value != q.rejected && !q.force && now.Sub(got.created) < maxRequestToken {
+		return got, nil
 	}
 	return t.renewed(ctx, s, name, q, have)
 }
+
+// keptToken is under which a request keeps the token called name that it got for s.
+func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
 
 // nameOf is q's name in s. A request for exactly the resources of the login is one for the login's own token.
 func nameOf(s *session.Session, q *tokenRequest) string {

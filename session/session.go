@@ -35,15 +35,16 @@ type Session struct {
 	err    error // of loading
 	jar    jar   // our cookies in the request
 
-	seen   *generation // what the cookie says; server mode: only the id
-	base   *generation // nil: no session
-	place  *Session    // of a session to come: whose place it is to take
-	secret string      // server mode: what base's cookie holds
-	idle   int64       // the latest idle limit that was seen
-	delta  delta       // what the request changed on top of base
-	ended  []ending    // sessions that end when the next one is saved
-	fresh  time.Time   // when base was known to be the newest
-	memo   *any        // Memo's result while delta is not empty
+	seen   *generation    // what the cookie says; server mode: only the id
+	base   *generation    // nil: no session
+	place  *Session       // of a session to come: whose place it is to take
+	secret string         // server mode: what base's cookie holds
+	idle   int64          // the latest idle limit that was seen
+	delta  delta          // what the request changed on top of base
+	ended  []ending       // sessions that end when the next one is saved
+	fresh  time.Time      // when base was known to be the newest
+	memo   *any           // Memo's result while delta is not empty
+	kept   map[string]any // Keep's
 
 	replaced  bool // Replace has ended what the browser had: without the new cookie it has nothing
 	mustWrite bool // the browser has to get a cookie
