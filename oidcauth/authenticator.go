@@ -56,9 +56,9 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	client := outbound.NewClient(c.outbound())
-	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(&c, client)}
+	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(c.providerVia(client))}
 	a.endpoint = newEndpoint(&c, a.provider, client)
-	a.verifier = newVerifier(&c, a.provider, client)
+	a.verifier = newVerifier(a.provider, c.verifier())
 	a.sources = newClaimSources(&c)
 	a.origin, a.base, a.prefix, a.callback = c.site()
 	a.key = providerKey(c.Issuer, c.ClientID)

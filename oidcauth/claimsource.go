@@ -19,98 +19,6 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// maxClaimSources bounds how many sources one document may have us use. Real ones have one or two.
-const maxClaimSources = 8
-
-// A claimSource is where some claims are (Core §5.6.2): in a JWT that came along, or at an endpoint. It is what a document
-// says, and nothing in it is believed yet.
-type claimSource struct {
-	// name is the document's own name for the source; claims are those that it is named for.
-	name   string
-	claims []string
-
-	// jwt is that of aggregated claims, else "".
-	jwt string
-
-	// endpoint answers distributed claims to whoever has accessToken, which may be "".
-	endpoint, accessToken string
-}
-
-// parseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in the order of the names. Only
-// names that are wanted are looked at, and only the sources of those: a document may have others for others. One of them that
-// makes no sense refuses all.
-func parseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]claimSource, error) {
-	o, err := claims.ParseOptional(document)
-	if err != nil || !o.Present("_claim_names") {
-		return nil, err
-	}
-	names, err := strictjson.Parse(o.Values["_claim_names"])
-	if err != nil {
-		return nil, fmt.Errorf("_claim_names: %w", err)
-	}
-	var sources []claimSource
-	for _, claim := range names.Names {
-		if !wanted(claim) {
-			continue
-		}
-		name, err := names.Text(claim)
-		if err != nil || name == "" {
-			return nil, fmt.Errorf("_claim_names: %s: expected the name of a source", logtext.Quote(claim))
-		}
-		i := slices.IndexFunc(sources, func(s claimSource) bool { return s.name == name })
-		if i < 0 {
-			i, sources = len(sources), append(sources, claimSource{name: name})
-		}
-		sources[i].claims = append(sources[i].claims, claim)
-	}
-	if len(sources) > maxClaimSources {
-		return nil, fmt.Errorf("_claim_names: expected at most %d sources, got %d", maxClaimSources, len(sources))
-	}
-	return sources, readClaimSources(sources, o)
-}
-
-// readClaimSources completes sources from a document's _claim_sources.
-func readClaimSources(sources []claimSource, document strictjson.Object) error {
-	if len(sources) == 0 {
-		return nil
-	}
-	all, err := strictjson.Parse(document.Values["_claim_sources"])
-	if err != nil {
-		return fmt.Errorf("_claim_sources: %w", err)
-	}
-	for i := range sources {
-		one, err := strictjson.Parse(all.Values[sources[i].name])
-		if err == nil {
-			err = sources[i].read(one)
-		}
-		if err != nil {
-			return fmt.Errorf("_claim_sources: %s: %w", logtext.Quote(sources[i].name), err)
-		}
-	}
-	return nil
-}
-
-// read reads one member of _claim_sources. A source is of one type: with two, one reader would verify this and another that.
-func (s *claimSource) read(o strictjson.Object) error {
-	if o.Has("JWT") == o.Has("endpoint") {
-		return errors.New("expected either JWT or endpoint")
-	}
-	if o.Has("JWT") {
-		s.jwt, _ = o.Text("JWT")
-		if s.jwt == "" {
-			return errors.New("JWT: expected a token")
-		}
-		return nil
-	}
-	var err error
-	if s.endpoint, err = o.Text("endpoint"); err != nil || s.endpoint == "" {
-		return errors.New("endpoint: expected a URL")
-	}
-	// It goes into a header as it is (RFC 6750 §2.1).
-	s.accessToken, err = credential(o, "access_token")
-	return err
-}
-
 // claimSources takes claims from the claims providers that the configuration names. With none it takes nothing, and asks
 // nobody. It is safe for concurrent use.
 type claimSources struct {
@@ -211,7 +119,7 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
-	if err := trusted[i].verify(ctx, jws, subject); err != nil {
+	if err := trusted[i].verifier.sourced(ctx, jws, subject, trusted[i].sameSubject); err != nil {
 		return nil, err
 	}
 	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.claims))

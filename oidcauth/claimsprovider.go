@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +9,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names it as their source in an ID
@@ -149,9 +146,7 @@ type claimsProvider struct {
 // newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
 func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
-	known := newProvider(&Config{
-		Issuer: p.Issuer, DiscoveryMaxAge: c.DiscoveryMaxAge, Timeout: c.Timeout, Logger: c.Logger,
-	}, client)
+	known := newProvider(providerSettings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
 		known.believe(&metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
 	}
@@ -161,8 +156,8 @@ func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 	}
 	return &claimsProvider{
 		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: newAPIs("Advanced.ClaimsProviders", origins), client: client,
-		verifier:    &verifier{issuers: known.issuers, clientID: c.ClientID, alg: p.alg(), skew: c.Skew, keys: known.keys},
-		sameSubject: issuers{c.Issuer, c.Tenants}.allow(p.Issuer),
+		verifier:    newVerifier(known, verifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
+		sameSubject: issuers{configured: c.Issuer, tenants: c.Tenants}.allow(p.Issuer),
 	}
 }
 
@@ -195,58 +190,4 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 		return "", err
 	}
 	return string(bytes.TrimSpace(a.body)), nil
-}
-
-// verify decides that a JWT which names this claims provider as its issuer is good for the user called subject.
-func (p *claimsProvider) verify(ctx context.Context, jws *jwt.JWS, subject string) error {
-	if err := jws.CheckHeader(p.verifier.alg); err != nil {
-		return err
-	}
-	if err := claims.CheckNames(jws.Payload); err != nil {
-		return err
-	}
-	if err := checkNoOtherKind(jws.Payload); err != nil {
-		return err
-	}
-	if err := p.checkScope(jws.Payload); err != nil {
-		return err
-	}
-	if err := p.checkSubject(jws.Payload, subject); err != nil {
-		return err
-	}
-	return p.verifier.signedBy(ctx, jws)
-}
-
-// checkSubject compares sub where it can be compared: at another party it is that party's name for the user (Core §5.6.2).
-func (p *claimsProvider) checkSubject(claims strictjson.Object, subject string) error {
-	if !claims.Has("sub") {
-		return nil
-	}
-	if p.sameSubject {
-		return checkSubject(claims, subject)
-	}
-	_, err := subjectOf(claims)
-	return err
-}
-
-// checkScope checks the claims that say for whom and when a JWT is. They are optional, but when they are made, they must hold.
-func (p *claimsProvider) checkScope(claims strictjson.Object) error {
-	now := clock{time.Now(), p.verifier.skew}
-	if claims.Has("aud") {
-		audience, err := claims.Texts("aud")
-		if err != nil || !slices.Contains(audience, p.verifier.clientID) {
-			return cmp.Or(err, fmt.Errorf("aud: expected %q in it, got %d other values", p.verifier.clientID, len(audience)))
-		}
-	}
-	if claims.Has("exp") {
-		if _, err := now.expiry(claims); err != nil {
-			return err
-		}
-	}
-	if claims.Has("iat") {
-		if _, err := now.issuedAt(claims, 0); err != nil {
-			return err
-		}
-	}
-	return now.notBefore(claims)
 }

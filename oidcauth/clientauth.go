@@ -114,7 +114,7 @@ func (a *clientAuthenticator) explain(ctx context.Context, m *metadata, name str
 func (a *clientAuthenticator) hint(m *metadata, sent []string) string {
 	encoded := func(s string) bool { return url.QueryEscape(s) != s }
 	switch {
-	case m != nil && m.lacksAuthMethod(a.method):
+	case m != nil && m.lacksAuthMethod(string(a.method)):
 		return "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
 	case a.method == ClientSecretBasic && (encoded(a.clientID) || len(sent) > 0 && encoded(sent[0])):
 		return "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"

@@ -20,8 +20,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
 )
 
 // authenticated makes one token request and returns it.

@@ -54,7 +54,7 @@ func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
 		provider:  p,
 		client:    client,
 		auth:      newClientAuthenticator(c),
-		verifier:  newVerifier(c, p, client),
+		verifier:  newVerifier(p, c.verifier()),
 		pushes:    newPlaces(),
 		callbacks: newPlaces(),
 		mtls:      c.ClientAuth.Certificate != nil,

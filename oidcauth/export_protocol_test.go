@@ -30,13 +30,11 @@ type (
 )
 
 var (
-	NewProtocolProvider = newProvider
-	NewEndpoint         = newEndpoint
-	NewVerifier         = newVerifier
-	ParseTokenAnswer    = parseTokenAnswer
-	ErrNoAuthTime       = errNoAuthTime
-	ErrOtherLogin       = errOtherLogin
-	ErrForged           = errForged
+	NewEndpoint      = newEndpoint
+	ParseTokenAnswer = parseTokenAnswer
+	ErrNoAuthTime    = errNoAuthTime
+	ErrOtherLogin    = errOtherLogin
+	ErrForged        = errForged
 )
 
 const (
@@ -45,6 +43,16 @@ const (
 
 	MaxClaimSources = maxClaimSources
 )
+
+// NewProtocolProvider is the provider that c describes.
+func NewProtocolProvider(c *Config, client *http.Client) *provider {
+	return newProvider(c.providerVia(client))
+}
+
+// NewVerifier is what verifies the tokens that p signs for the client that c describes.
+func NewVerifier(c *Config, p *provider, _ *http.Client) *verifier {
+	return newVerifier(p, c.verifier())
+}
 
 // NewHTTPClient is the client for calls to the provider that c describes.
 func NewHTTPClient(c *Config) *http.Client { return outbound.NewClient(c.outbound()) }

@@ -11,21 +11,15 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// isJWT reports whether responses come as one signed JWT (JARM §2.3).
-func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
-
-// isPost reports whether responses come as a cross-site POST.
-func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
-
-// unwrapResponse takes the parameters out of a response JWT without verifying it: only the state, by which this browser's login is
+// unwrapResponse takes the parameters called names out of a response JWT without verifying it: only the state, by which this browser's login is
 // found, is used before verifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
-func unwrapResponse(raw string) (url.Values, error) {
+func unwrapResponse(raw string, names []string) (url.Values, error) {
 	jws, err := jwt.ParseRepeating(raw)
 	if err != nil {
 		return nil, err
 	}
 	params := url.Values{}
-	for _, name := range callbackParameters {
+	for _, name := range names {
 		if !jws.Payload.Has(name) || name == "iss" {
 			continue
 		}

@@ -94,9 +94,9 @@ const machineRows = "machine token"
 
 // machineProvider is a provider at which nobody signs in.
 func machineProvider(c *Config, client *http.Client) *provider {
-	p := newProvider(c, client)
-	p.machines, p.machinesOnly = true, true
-	return p
+	s := c.providerVia(client)
+	s.MachinesOnly = true
+	return newProvider(s)
 }
 
 // newMachines makes the machines of a's configuration, which is valid.
@@ -114,7 +114,6 @@ func newMachines(a *Authenticator) map[string]*Machine {
 			}
 			to = newEndpoint(derived, p, client)
 		}
-		to.provider.machines = true // nobody else has the provider yet
 		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
 	}
 	return machines

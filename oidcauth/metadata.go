@@ -187,7 +187,7 @@ func (m *metadata) adviceOnScope(asked string) string {
 	if asked == "" {
 		return "no scope was asked for"
 	}
-	advice := "asked for scope " + strconv.QuoteToASCII(logtext.Clip(asked, maxShown))
+	advice := "asked for scope " + strconv.QuoteToASCII(logtext.Clip(asked, maxFinding))
 	if m == nil || len(m.ScopesSupported) == 0 {
 		return advice
 	}
@@ -195,7 +195,7 @@ func (m *metadata) adviceOnScope(asked string) string {
 	if len(unlisted) == 0 {
 		return advice
 	}
-	return advice + ", of which the provider's metadata do not list " + strconv.QuoteToASCII(logtext.Clip(strings.Join(unlisted, " "), maxShown))
+	return advice + ", of which the provider's metadata do not list " + strconv.QuoteToASCII(logtext.Clip(strings.Join(unlisted, " "), maxFinding))
 }
 
 // alias returns the endpoint to use with a client certificate: its mTLS alias
@@ -209,16 +209,16 @@ func (m *metadata) alias(name, endpoint string) string {
 
 // lacksAuthMethod reports whether the provider lists its client authentication
 // methods and leaves this one out.
-func (m *metadata) lacksAuthMethod(method AuthMethod) bool {
+func (m *metadata) lacksAuthMethod(method string) bool {
 	return lacksAuthMethod(m.TokenEndpointAuthMethods, method)
 }
 
 // lacksAuthMethod reports whether a list of an endpoint's client authentication
 // methods leaves this one out. Silence means client_secret_basic (Discovery §3,
 // RFC 8414 §2), but providers forget the list: silence is no evidence here.
-func lacksAuthMethod(listed []string, method AuthMethod) bool {
-	names := []string{string(method)}
-	if method == TLSClientAuth {
+func lacksAuthMethod(listed []string, method string) bool {
+	names := []string{method}
+	if method == "tls_client_auth" {
 		names = append(names, "self_signed_tls_client_auth") // the same on the wire (RFC 8705 §2.2)
 	}
 	return len(listed) > 0 && !slices.ContainsFunc(names, func(n string) bool { return slices.Contains(listed, n) })

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
 )
 
 func TestJSONObjectsAreReadStrictly(t *testing.T) {

@@ -232,3 +232,9 @@ type Hooks struct {
 	// [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
 }
+
+// isJWT reports whether responses come as one signed JWT (JARM §2.3).
+func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
+
+// isPost reports whether responses come as a cross-site POST.
+func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }

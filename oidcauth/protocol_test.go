@@ -22,8 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-go/signet/oidcauth"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
 )
 
 const (

@@ -73,11 +73,34 @@ func (p *provider) inquire(ctx context.Context, t time.Time) {
 // believe takes m for the provider's metadata for good, so that none are fetched. It is called before the provider is shared.
 func (p *provider) believe(m *metadata) { p.document.Believe(m) }
 
-// newProvider returns a provider that has fetched nothing yet. c has its
-// defaults filled in.
-func newProvider(c *Config, client *http.Client) *provider {
-	p := &provider{issuer: c.Issuer, issuers: issuers{c.Issuer, c.Tenants}, limit: c.Timeout, client: client, log: c.Logger}
-	p.document = pace.Document[*metadata]{Fetch: p.fetch, Limit: c.Timeout, MaxAge: c.DiscoveryMaxAge, Failed: p.failed, Log: c.Logger}
+// providerSettings say which provider is meant and how it is called.
+type providerSettings struct {
+	// Issuer is the issuer identifier, or a template that Tenants fill in.
+	Issuer  string
+	Tenants []string
+
+	// Client makes the calls. One fetch ends after Timeout, whatever the client's own bound is.
+	Client  *http.Client
+	Timeout time.Duration
+
+	// MaxAge is how long metadata are used before they are fetched again.
+	MaxAge time.Duration
+
+	// Log hears of what fails.
+	Log *slog.Logger
+
+	// Machines says that machines get their tokens here, whom metadata serve in which logins lack something; MachinesOnly that
+	// nobody signs in here at all.
+	Machines, MachinesOnly bool
+}
+
+// newProvider returns a provider that has fetched nothing yet.
+func newProvider(s providerSettings) *provider {
+	p := &provider{
+		issuer: s.Issuer, issuers: issuers{s.Issuer, s.Tenants}, limit: s.Timeout, client: s.Client, log: s.Log,
+		machines: s.Machines || s.MachinesOnly, machinesOnly: s.MachinesOnly,
+	}
+	p.document = pace.Document[*metadata]{Fetch: p.fetch, Limit: s.Timeout, MaxAge: s.MaxAge, Failed: p.failed, Log: s.Log}
 	p.keys = newKeySet(p)
 	return p
 }

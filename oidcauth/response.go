@@ -89,7 +89,7 @@ func (a *Authenticator) unwrapped(params url.Values) (inner url.Values, jwt stri
 	case hasAny(params, callbackParameters):
 		return nil, "", errors.New("response parameters beside the response JWT")
 	}
-	inner, err = unwrapResponse(jwt)
+	inner, err = unwrapResponse(jwt, callbackParameters)
 	if err != nil {
 		err = fmt.Errorf("response: %w", err)
 	}

@@ -74,7 +74,7 @@ func (a *Authenticator) mayRevoke(ctx context.Context) bool {
 		return false
 	}
 	method := a.config.ClientAuth.Method
-	if m.RevocationEndpoint != "" && lacksAuthMethod(m.RevocationAuthMethods, method) {
+	if m.RevocationEndpoint != "" && lacksAuthMethod(m.RevocationAuthMethods, string(method)) {
 		a.log.LogAttrs(ctx, slog.LevelInfo, "tokens left to expire", slog.String("issuer", a.config.Issuer),
 			slog.String("method", string(method)), slog.Any("supported", m.RevocationAuthMethods))
 		return false

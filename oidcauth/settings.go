@@ -1,8 +1,36 @@
 package oidcauth
 
-import "github.com/signet-go/signet/internal/outbound"
+import (
+	"net/http"
+
+	"github.com/signet-go/signet/internal/outbound"
+)
 
 // outbound is what the client for calls to the provider is told.
 func (c *Config) outbound() outbound.Settings {
 	return outbound.Settings{Base: c.HTTPClient, Certificate: c.ClientAuth.Certificate, Timeout: c.Timeout}
+}
+
+// providerVia is what the provider is told, whom client calls. Metadata that lack what a login needs are enough for machines, where
+// there are any.
+func (c *Config) providerVia(client *http.Client) providerSettings {
+	return providerSettings{
+		Issuer: c.Issuer, Tenants: c.Tenants, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger,
+		Machines: c.hasMachinesHere(),
+	}
+}
+
+// hasMachinesHere reports whether machines get their tokens from the provider that users sign in at.
+func (c *Config) hasMachinesHere() bool {
+	for _, m := range c.Machines {
+		if m.Issuer == "" || m.Issuer == c.Issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// verifier is what decides on the provider's tokens is told.
+func (c *Config) verifier() verifierSettings {
+	return verifierSettings{ClientID: c.ClientID, Alg: c.SigningAlg, Skew: c.Skew, Decryption: c.Advanced.DecryptionKeys}
 }

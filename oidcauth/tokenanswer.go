@@ -64,7 +64,7 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
 	t.TokenType, errs[1] = tokenType(o, dpop)
 	t.RefreshToken, errs[2] = refreshToken(o)
-	t.IDToken, errs[3] = credential(o, "id_token")
+	t.IDToken, errs[3] = o.Credential("id_token")
 	t.Expiry, errs[4] = expiresIn(o, received)
 	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, err
@@ -75,26 +75,13 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer,
 	return t, nil
 }
 
-// requiredCredential is credential for a member that must be there.
+// requiredCredential is Object.Credential for a member that must be there.
 func requiredCredential(o strictjson.Object, name string) (string, error) {
-	s, err := credential(o, name)
+	s, err := o.Credential(name)
 	if err == nil && s == "" {
 		err = fmt.Errorf("%s: expected, got none", name)
 	}
 	return s, err
-}
-
-// credential returns a string that goes into headers and forms: visible ASCII
-// only (RFC 6749 appendix A).
-func credential(o strictjson.Object, name string) (string, error) {
-	s, err := o.Text(name)
-	if err != nil {
-		return "", err
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%s: expected visible ASCII characters only", name)
-	}
-	return s, nil
 }
 
 // refreshToken returns the refresh token, printable ASCII with spaces (RFC 6749

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestTokenAnswers(t *testing.T) {

@@ -16,46 +16,11 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
-var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set Config.UserInfo to UserInfoOff`)
-
-// userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the
-// access token of t: nil without error when the provider has no userinfo
-// endpoint. The answer's sub must be subject; a signed answer (application/jwt)
-// must verify. The error is an *endpointError, a *tokenError or an
-// *pace.Outage; all of them fail a login.
-func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
-	if (t.TokenType == "DPoP") != (e.proof != nil) {
-		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}
-	}
-	m, err := e.provider.metadata(ctx)
-	if err != nil || m.UserinfoEndpoint == "" {
-		return nil, err
-	}
-	target := e.target(m, "userinfo_endpoint", m.UserinfoEndpoint)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
-	if err != nil {
-		return nil, &endpointError{Endpoint: "userinfo", Err: errors.New("expected a URL that can be called")}
-	}
-	req.Header.Set("Accept", "application/json, application/jwt")
-	a, err := e.do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
-		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken, new(retry))
-	})
-	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
-		refused.Err = errOtherResource
-	}
-	if err != nil {
-		return nil, err
-	}
-	return e.verifier.userinfo(ctx, a, subject)
-}
-
 // userinfo reads an answer of the userinfo endpoint, signed or not, and demands
 // that it is about subject (Core §5.3.2).
-func (v *verifier) userinfo(ctx context.Context, a *answer, subject string) (json.RawMessage, error) {
-	body := a.body
-	if outbound.MediaType(a.header) == "application/jwt" {
-		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(a.body)))
+func (v *verifier) userinfo(ctx context.Context, header http.Header, body []byte, subject string) (json.RawMessage, error) {
+	if outbound.MediaType(header) == "application/jwt" {
+		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(body)))
 		if err != nil {
 			return nil, asTokenError("userinfo refused", err)
 		}

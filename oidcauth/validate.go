@@ -180,3 +180,22 @@ func validScope(scope string) bool {
 	}
 	return scope != ""
 }
+
+// validateTenants reports what does not go together.
+func (c *Config) validateTenants(wrong func(field, format string, args ...any)) {
+	many := issuers{configured: c.Issuer}.many()
+	if many && len(c.Tenants) == 0 {
+		wrong("Tenants", "is empty, and Issuer names %s: list the tenants whose users may sign in", tenantPlace)
+	}
+	if !many && len(c.Tenants) > 0 {
+		wrong("Tenants", "needs an Issuer that names %s", tenantPlace)
+	}
+	for _, tenant := range c.Tenants {
+		if err := checkTenant(tenant); err != nil {
+			wrong("Tenants", "%q: %v", tenant, err)
+		}
+	}
+	if many && c.ClientAuth.Method == PrivateKeyJWT && c.ClientAuth.Audience == "" {
+		wrong("ClientAuth.Audience", "is empty, and Issuer is no issuer but a template: take the provider's token URL")
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -41,12 +40,23 @@ type verifier struct {
 	decryptions pace.Brake
 }
 
-// newVerifier shares the keys of p. The client is p's; the parameter keeps the
-// three constructors alike.
-func newVerifier(c *Config, p *provider, _ *http.Client) *verifier {
+// verifierSettings say whose tokens are good, and how far clocks may differ.
+type verifierSettings struct {
+	// ClientID is whom tokens are for, Alg the one algorithm that they are signed with.
+	ClientID, Alg string
+
+	// Skew is the tolerated difference between the provider's clock and ours.
+	Skew time.Duration
+
+	// Decryption are the keys that open encrypted tokens; none means that these are refused.
+	Decryption []crypto.PrivateKey
+}
+
+// newVerifier shares the keys of p.
+func newVerifier(p *provider, s verifierSettings) *verifier {
 	return &verifier{
-		issuers: p.issuers, clientID: c.ClientID, alg: c.SigningAlg, skew: c.Skew,
-		keys: p.keys, decryption: c.Advanced.DecryptionKeys,
+		issuers: p.issuers, clientID: s.ClientID, alg: s.Alg, skew: s.Skew,
+		keys: p.keys, decryption: s.Decryption,
 		decryptions: pace.Brake{Burst: 50, Interval: 20 * time.Millisecond},
 	}
 }

@@ -195,6 +195,19 @@ func (o Object) Text(name string) (string, error) {
 	return s, nil
 }
 
+// Credential is Text for a value that goes into headers and forms: visible ASCII
+// only (RFC 6749 appendix A).
+func (o Object) Credential(name string) (string, error) {
+	s, err := o.Text(name)
+	if err != nil {
+		return "", err
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%s: expected visible ASCII characters only", name)
+	}
+	return s, nil
+}
+
 // Texts returns a member that is a list of strings or one string; nil when it
 // is absent or null.
 func (o Object) Texts(name string) ([]string, error) {
