@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
@@ -52,7 +53,7 @@ type attempt struct {
 	// answer holds the new tokens, idToken the verified one among them: nil where
 	// none came, or where its keys can't be had.
 	answer  *tokenAnswer
-	idToken *idToken
+	idToken *provider.IDToken
 
 	// dropped holds new tokens that are not of this login.
 	dropped *tokenAnswer
@@ -209,7 +210,7 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 	if answer.IDToken == "" {
 		return nil
 	}
-	t, err := r.auth.verifier.refresh(ctx, answer.IDToken, refreshExpectation{
+	t, err := r.auth.verifier.Refresh(ctx, answer.IDToken, provider.RefreshExpectation{
 		Issuer: r.login.Issuer, Subject: r.login.Subject, Nonce: r.nonce,
 		IssuedAt: fromSeconds(r.record.Issued), AccessToken: answer.AccessToken,
 	})
@@ -219,7 +220,7 @@ func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
 		if r.otherSID() {
 			r.takeSID(ctx)
 		}
-	case errors.Is(err, errOtherLogin), errors.Is(err, errForged), r.auth.config.Advanced.FAPI:
+	case errors.Is(err, provider.ErrOtherLogin), errors.Is(err, provider.ErrForged), r.auth.config.Advanced.FAPI:
 		r.dropped = answer
 		return fmt.Errorf("%w: %w", errOtherUser, err)
 	case r.flaws.allow(r.session.ID()):

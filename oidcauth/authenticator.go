@@ -15,6 +15,7 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -25,9 +26,9 @@ type Authenticator struct {
 	config   Config
 	log      *slog.Logger
 	sessions *session.Manager
-	provider *provider
+	provider *provider.Provider
 	endpoint *endpoint
-	verifier *verifier
+	verifier *provider.Verifier
 	sources  *claimSources
 
 	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
@@ -56,9 +57,9 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	client := outbound.NewClient(c.outbound())
-	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: newProvider(c.providerVia(client))}
+	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: provider.New(c.providerVia(client))}
 	a.endpoint = newEndpoint(&c, a.provider, client)
-	a.verifier = newVerifier(a.provider, c.verifier())
+	a.verifier = provider.NewVerifier(a.provider, c.verifier())
 	a.sources = newClaimSources(&c)
 	a.origin, a.base, a.prefix, a.callback = c.site()
 	a.key = providerKey(c.Issuer, c.ClientID)
@@ -113,7 +114,7 @@ func providerKey(issuer, clientID string) string {
 // Discover fetches the provider's metadata now, unless it is known, for readiness checks. It returns an *UnavailableError when
 // the provider can't be used.
 func (a *Authenticator) Discover(ctx context.Context) error {
-	_, err := a.provider.metadata(ctx)
+	_, err := a.provider.Metadata(ctx)
 	return exported(err)
 }
 

@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // authorizationURL is where the browser goes: with all parameters, or with a reference to those that were pushed (RFC 9126 §4).
-func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, params url.Values) (string, error) {
+func (a *Authenticator) authorizationURL(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	target, err := url.Parse(meta.AuthorizationEndpoint)
 	if err != nil {
 		return "", &LoginError{Code: "invalid_metadata", Err: err}
@@ -38,12 +40,12 @@ func (a *Authenticator) authorizationURL(ctx context.Context, meta *metadata, pa
 }
 
 // canPush reports whether a request would be pushed that has to be.
-func (a *Authenticator) canPush(meta *metadata) bool {
+func (a *Authenticator) canPush(meta *provider.Metadata) bool {
 	return a.config.PAR != PAROff && meta.PushedAuthorizationRequestEndpoint != ""
 }
 
 // pushes reports whether a request with these parameters is pushed.
-func (a *Authenticator) pushes(meta *metadata, params url.Values) bool {
+func (a *Authenticator) pushes(meta *provider.Metadata, params url.Values) bool {
 	switch a.config.PAR {
 	case PAROff:
 		return false
@@ -61,7 +63,7 @@ func (a *Authenticator) pushes(meta *metadata, params url.Values) bool {
 var confidentialParameters = []string{"authorization_details", "claims", "id_token_hint"}
 
 // push pushes the request. A failure fails the login: falling back would let whoever disturbs the push read the request.
-func (a *Authenticator) push(ctx context.Context, meta *metadata, params url.Values) (string, error) {
+func (a *Authenticator) push(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not
@@ -27,7 +28,7 @@ func (a *Authenticator) serveBackChannelLogout(w http.ResponseWriter, r *http.Re
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errors.New("expected one logout_token")})
 		return
 	}
-	token, err := a.verifier.logout(r.Context(), form.Get("logout_token"))
+	token, err := a.verifier.Logout(r.Context(), form.Get("logout_token"))
 	if err != nil {
 		a.fail(w, r, logoutProblem(err))
 		return
@@ -48,7 +49,7 @@ func logoutProblem(err error) *Problem {
 }
 
 // endByToken ends the sessions that token names, unless it did so before: a replayed token must not end a newer session.
-func (a *Authenticator) endByToken(ctx context.Context, token *logoutToken) error {
+func (a *Authenticator) endByToken(ctx context.Context, token *provider.LogoutToken) error {
 	seen := a.sessions.Vault("logout token")
 	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
 	if err != nil {
@@ -78,7 +79,7 @@ const nodeDrift = 5 * time.Second
 
 // markEnded marks the sessions that token names as ended by the logout with this number. A sid ends with its session, so that one which was signed in by a node whose
 // clock is ahead is meant too; of a user there may be a newer login, which is not.
-func (a *Authenticator) markEnded(ctx context.Context, token *logoutToken, number int64) error {
+func (a *Authenticator) markEnded(ctx context.Context, token *provider.LogoutToken, number int64) error {
 	for _, tag := range tagsOf(token) {
 		at := token.IssuedAt
 		if token.SID != "" && tag == sidTag(token.Issuer, token.SID) {
@@ -93,7 +94,7 @@ func (a *Authenticator) markEnded(ctx context.Context, token *logoutToken, numbe
 
 // tagsOf names the sessions that token ends: the one with its sid and, of the same user, those whose ID token had none; or all of
 // the user where the token has no sid (Back-Channel Logout §2.7).
-func tagsOf(token *logoutToken) []string {
+func tagsOf(token *provider.LogoutToken) []string {
 	if token.SID == "" {
 		return []string{subjectTag(token.Issuer, token.Subject)}
 	}
@@ -105,4 +106,6 @@ func tagsOf(token *logoutToken) []string {
 }
 
 // logoutTokenLife is how long a jti is remembered: longer than its token is accepted.
-func (a *Authenticator) logoutTokenLife() time.Duration { return maxLogoutTokenAge + 3*a.config.Skew }
+func (a *Authenticator) logoutTokenLife() time.Duration {
+	return provider.MaxLogoutTokenAge + 3*a.config.Skew
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
@@ -130,7 +131,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, asLoginError("invalid_token_answer", err)
 	}
 	// 6. and 7. The ID token, and the nonce in it.
-	token, err := a.verifier.login(ctx, answer.IDToken, t.expectation(answer))
+	token, err := a.verifier.Login(ctx, answer.IDToken, t.expectation(answer))
 	l := &login{answer: answer, token: token, key: key}
 	if err != nil {
 		return l.misfit(t, asLoginError("invalid_id_token", err))
@@ -160,12 +161,12 @@ func (l *login) misfit(t *transaction, err error) (*login, error) {
 func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb callback) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
-		if err := a.verifier.verifyResponse(ctx, cb.jwt); err != nil {
+		if err := a.verifier.VerifyResponse(ctx, cb.jwt); err != nil {
 			return nil, responseProblem(err)
 		}
 	}
 	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
-	meta, err := a.provider.metadata(ctx)
+	meta, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -192,22 +193,22 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 }
 
 // responseError is the error that the provider answered a login with.
-func (a *Authenticator) responseError(meta *metadata, t *transaction, cb callback) *LoginError {
+func (a *Authenticator) responseError(meta *provider.Metadata, t *transaction, cb callback) *LoginError {
 	refused := &LoginError{
 		Code:        logtext.Clip(cb.errorCode, 64),
 		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.secrets()), maxDescription),
 	}
 	if cb.errorCode == "invalid_scope" {
-		refused.Err = errors.New(meta.adviceOnScope(strings.Join(a.config.Scopes, " ")))
+		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.config.Scopes, " ")))
 	}
 	return refused
 }
 
-func (a *Authenticator) checkIss(meta *metadata, cb callback) error {
+func (a *Authenticator) checkIss(meta *provider.Metadata, cb callback) error {
 	if cb.jwt != "" {
 		return nil // its iss was verified
 	}
-	if cb.hasIss && !a.provider.issuers.allow(cb.iss) || !cb.hasIss && (meta.IssParameterSupported || a.config.Advanced.FAPI) {
+	if cb.hasIss && !a.provider.Issuers.Allow(cb.iss) || !cb.hasIss && (meta.IssParameterSupported || a.config.Advanced.FAPI) {
 		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", logtext.Clip(cb.iss, 100), a.config.Issuer)
 		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
@@ -254,8 +255,8 @@ func afterCode(err error) error {
 }
 
 // expectation is what the ID token must match.
-func (t *transaction) expectation(answer *tokenAnswer) loginExpectation {
-	want := loginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.began(), EssentialACR: t.ACR}
+func (t *transaction) expectation(answer *tokenAnswer) provider.LoginExpectation {
+	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.began(), EssentialACR: t.ACR}
 	if t.MaxAge != nil {
 		age := time.Duration(*t.MaxAge) * time.Second
 		want.MaxAge = &age

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
@@ -62,7 +63,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 			known, err = claims.MergeSourced(known, answers[i])
 		}
 		if err != nil {
-			s.refuse(ctx, sources[i].name, err)
+			s.refuse(ctx, sources[i].Name, err)
 		}
 	}
 	return known
@@ -70,7 +71,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 
 // named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
 // name a source for the same claim, the first counts.
-func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []claimSource) {
+func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []provider.ClaimSource) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
 		s.refuse(ctx, "", err)
@@ -78,7 +79,7 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 	}
 	named := map[string]bool{}
 	for _, document := range documents {
-		found, err := parseClaimSources(document, func(name string) bool {
+		found, err := provider.ParseClaimSources(document, func(name string) bool {
 			spoken := slices.ContainsFunc(s.providers, func(p *claimsProvider) bool { return slices.Contains(p.claims, name) })
 			return spoken && !known.Has(name) && !named[name]
 		})
@@ -87,7 +88,7 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 			continue
 		}
 		for _, source := range found {
-			for _, name := range source.claims {
+			for _, name := range source.Claims {
 				named[name] = true
 			}
 		}
@@ -97,10 +98,10 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 }
 
 // ask returns the claims of one source, verified, as a JSON object.
-func (s *claimSources) ask(ctx context.Context, source *claimSource, subject string) (json.RawMessage, error) {
-	trusted := slices.DeleteFunc(slices.Clone(s.providers), func(p *claimsProvider) bool { return len(p.speaksFor(source.claims)) == 0 })
-	raw := source.jwt
-	if source.endpoint != "" {
+func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, subject string) (json.RawMessage, error) {
+	trusted := slices.DeleteFunc(slices.Clone(s.providers), func(p *claimsProvider) bool { return len(p.speaksFor(source.Claims)) == 0 })
+	raw := source.JWT
+	if source.Endpoint != "" {
 		var err error
 		if raw, trusted, err = fetchFrom(ctx, trusted, source); err != nil {
 			return nil, err
@@ -119,16 +120,16 @@ func (s *claimSources) ask(ctx context.Context, source *claimSource, subject str
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
-	if err := trusted[i].verifier.sourced(ctx, jws, subject, trusted[i].sameSubject); err != nil {
+	if err := trusted[i].verifier.Sourced(ctx, jws, subject, trusted[i].sameSubject); err != nil {
 		return nil, err
 	}
-	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.claims))
+	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.Claims))
 }
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
 // answer may be from.
-func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSource) (string, []*claimsProvider, error) {
-	target, err := url.Parse(source.endpoint)
+func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *provider.ClaimSource) (string, []*claimsProvider, error) {
+	target, err := url.Parse(source.Endpoint)
 	if err != nil {
 		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
 	}
@@ -137,10 +138,10 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *claimSour
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))
 	}
-	if err := outbound.CheckEndpoint(trusted[0].issuer, source.endpoint); err != nil {
+	if err := outbound.CheckEndpoint(trusted[0].issuer, source.Endpoint); err != nil {
 		return "", nil, fmt.Errorf("endpoint: %w", err)
 	}
-	raw, err := trusted[0].fetch(ctx, target, source.accessToken)
+	raw, err := trusted[0].fetch(ctx, target, source.AccessToken)
 	return raw, trusted, err
 }
 

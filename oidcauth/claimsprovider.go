@@ -13,6 +13,7 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names it as their source in an ID
@@ -112,7 +113,7 @@ func (p *ClaimsProvider) checkIssuer() error {
 	if err := checkIssuerURL(p.Issuer); err != nil {
 		return err
 	}
-	if (issuers{configured: p.Issuer}).many() {
+	if (provider.Issuers{Configured: p.Issuer}).Many() {
 		return errors.New("expected one issuer, got a template of many")
 	}
 	return p.checkURL(p.Issuer)
@@ -134,7 +135,7 @@ type claimsProvider struct {
 	client  *http.Client
 
 	// verifier has its keys and the rules for its JWTs.
-	verifier *verifier
+	verifier *provider.Verifier
 
 	// sameSubject says that its sub is the OpenID provider's.
 	sameSubject bool
@@ -146,9 +147,9 @@ type claimsProvider struct {
 // newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
 func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
-	known := newProvider(providerSettings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
+	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
-		known.believe(&metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
+		known.Believe(&provider.Metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
 	}
 	origins := p.Origins
 	if len(origins) == 0 {
@@ -156,8 +157,8 @@ func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 	}
 	return &claimsProvider{
 		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: newAPIs("Advanced.ClaimsProviders", origins), client: client,
-		verifier:    newVerifier(known, verifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
-		sameSubject: issuers{configured: c.Issuer, tenants: c.Tenants}.allow(p.Issuer),
+		verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
+		sameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
 	}
 }
 

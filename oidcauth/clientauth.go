@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // A clientAuthenticator proves who the client is, in one configured way, to
@@ -99,7 +101,7 @@ func setBasicAuth(header http.Header, user, password string) {
 
 // explain logs and returns what to try when the provider doesn't accept the client at
 // the endpoint called name; sent is what apply returned.
-func (a *clientAuthenticator) explain(ctx context.Context, m *metadata, name string, sent []string) string {
+func (a *clientAuthenticator) explain(ctx context.Context, m *provider.Metadata, name string, sent []string) string {
 	hint := a.hint(m, sent)
 	var supported []string
 	if m != nil {
@@ -111,10 +113,10 @@ func (a *clientAuthenticator) explain(ctx context.Context, m *metadata, name str
 }
 
 // hint names the fields to look at, the likeliest mistakes first.
-func (a *clientAuthenticator) hint(m *metadata, sent []string) string {
+func (a *clientAuthenticator) hint(m *provider.Metadata, sent []string) string {
 	encoded := func(s string) bool { return url.QueryEscape(s) != s }
 	switch {
-	case m != nil && m.lacksAuthMethod(string(a.method)):
+	case m != nil && m.LacksAuthMethod(string(a.method)):
 		return "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
 	case a.method == ClientSecretBasic && (encoded(a.clientID) || len(sent) > 0 && encoded(sent[0])):
 		return "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"

@@ -64,7 +64,7 @@ func (d *doubts) drop(row string) {
 // that somebody knows whether the provider works otherwise.
 func (r *attempt) inquire(ctx context.Context) {
 	if d, ok := r.doubts.of(deadRow(r.session, r.spent)); ok && d.what == failedSilent {
-		r.auth.provider.inquire(ctx, d.since)
+		r.auth.provider.Inquire(ctx, d.since)
 	}
 }
 
@@ -87,7 +87,7 @@ func (r *attempt) isDoubted(err error) bool {
 	case before && d.what == failedUnusable:
 		return true
 	case before && what == failedSilent:
-		return time.Since(d.since) >= silentPause && r.auth.provider.answeredSince(d.since)
+		return time.Since(d.since) >= silentPause && r.auth.provider.AnsweredSince(d.since)
 	}
 	r.doubts.raise(row, what, time.Until(r.session.Deadline()))
 	return false

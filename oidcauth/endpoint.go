@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
@@ -22,12 +23,12 @@ const maxRequestURI = 2048
 // PAR, revocation, userinfo. Every call is one request: nothing
 // is retried, no redirect is followed. It is safe for concurrent use.
 type endpoint struct {
-	provider *provider
+	provider *provider.Provider
 	client   *http.Client
 	auth     *clientAuthenticator
 
 	// verifier checks signed userinfo.
-	verifier *verifier
+	verifier *provider.Verifier
 
 	// pushes and callbacks are the requests under way that wait for the provider.
 	// Each kind has places of its own: a push needs no credentials, so that
@@ -49,12 +50,12 @@ type endpoint struct {
 // newEndpoint returns an endpoint for unbound tokens. A machine client with
 // credentials of its own has an endpoint of its own, made from a Config that
 // holds them, on the same provider.
-func newEndpoint(c *Config, p *provider, client *http.Client) *endpoint {
+func newEndpoint(c *Config, p *provider.Provider, client *http.Client) *endpoint {
 	return &endpoint{
 		provider:  p,
 		client:    client,
 		auth:      newClientAuthenticator(c),
-		verifier:  newVerifier(p, c.verifier()),
+		verifier:  provider.NewVerifier(p, c.verifier()),
 		pushes:    newPlaces(),
 		callbacks: newPlaces(),
 		mtls:      c.ClientAuth.Certificate != nil,
@@ -74,20 +75,20 @@ func (e *endpoint) bind(key *jwt.ProofKey) *endpoint {
 // token posts a grant to the provider's token endpoint. The error is an
 // *pace.Outage when there are no metadata, else an *endpointError.
 func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
-	m, err := e.provider.metadata(ctx)
+	m, err := e.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
 	t, err := e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 	if err == nil {
-		e.provider.hasAnswered()
+		e.provider.HasAnswered()
 	}
 	return t, err
 }
 
 // machineToken is token for machines, whom less metadata serve.
 func (e *endpoint) machineToken(ctx context.Context, form url.Values) (*tokenAnswer, error) {
-	m, err := e.provider.tokenMetadata(ctx)
+	m, err := e.provider.TokenMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +124,9 @@ func (e *endpoint) sendProven(ctx context.Context, name, target string, form url
 }
 
 // target applies the provider's mTLS aliases when the client has a certificate.
-func (e *endpoint) target(m *metadata, name, endpoint string) string {
+func (e *endpoint) target(m *provider.Metadata, name, endpoint string) string {
 	if e.mtls {
-		return m.alias(name, endpoint)
+		return m.Alias(name, endpoint)
 	}
 	return endpoint
 }
@@ -161,7 +162,7 @@ type pushedRequest struct {
 
 // push stores an authorization request at the provider (RFC 9126 §2).
 func (e *endpoint) push(ctx context.Context, params url.Values) (pushed pushedRequest, err error) {
-	m, err := e.provider.metadata(ctx)
+	m, err := e.provider.Metadata(ctx)
 	if err != nil {
 		return pushedRequest{}, err
 	}
@@ -201,7 +202,7 @@ func pushError(status int, err error) error {
 // since no access token is presented (RFC 9449 §4.2). Without a revocation
 // endpoint there is nothing to do, and that is no error.
 func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
-	m, err := e.provider.metadata(ctx)
+	m, err := e.provider.Metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
 		return err
 	}
@@ -238,11 +239,11 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	switch what, failed, ok := failureOf(err); {
 	case err == nil && name != "token": // the token endpoint may be a machine's own
-		e.provider.hasAnswered()
+		e.provider.HasAnswered()
 	case ok && what == failedClient:
-		failed.Hint = e.auth.explain(ctx, e.provider.peek(), name, secrets)
+		failed.Hint = e.auth.explain(ctx, e.provider.Peek(), name, secrets)
 	case ok && failed.Code == "invalid_scope":
-		failed.Hint = e.provider.peek().adviceOnScope(form.Get("scope"))
+		failed.Hint = e.provider.Peek().AdviceOnScope(form.Get("scope"))
 	}
 	return a, err
 }

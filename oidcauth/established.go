@@ -13,6 +13,7 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
@@ -20,7 +21,7 @@ import (
 type login struct {
 	answer *tokenAnswer
 	key    *jwt.ProofKey // what its tokens are bound to, nil for Bearer tokens
-	token  *idToken
+	token  *provider.IDToken
 	extra  []byte // claims of userinfo and of other sources beyond the ID token's
 	user   *User
 	record record

@@ -10,67 +10,53 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // The protocol layer has no exported surface of its own: tests reach it here.
 type (
-	ProtocolProvider   = provider
-	ProtocolMetadata   = metadata
+	ProtocolProvider   = provider.Provider
+	ProtocolMetadata   = provider.Metadata
 	ProtocolEndpoint   = endpoint
-	ProtocolVerifier   = verifier
+	ProtocolVerifier   = provider.Verifier
 	TokenAnswer        = tokenAnswer
 	EndpointError      = endpointError
-	TokenError         = tokenError
-	IDToken            = idToken
-	LogoutToken        = logoutToken
-	LoginExpectation   = loginExpectation
-	RefreshExpectation = refreshExpectation
+	TokenError         = provider.TokenError
+	IDToken            = provider.IDToken
+	LogoutToken        = provider.LogoutToken
+	LoginExpectation   = provider.LoginExpectation
+	RefreshExpectation = provider.RefreshExpectation
 	Nonces             = nonces
 )
 
 var (
 	NewEndpoint      = newEndpoint
 	ParseTokenAnswer = parseTokenAnswer
-	ErrNoAuthTime    = errNoAuthTime
-	ErrOtherLogin    = errOtherLogin
-	ErrForged        = errForged
+	ErrNoAuthTime    = provider.ErrNoAuthTime
+	ErrOtherLogin    = provider.ErrOtherLogin
+	ErrForged        = provider.ErrForged
 )
 
 const (
 	MaxNonces = maxNonces
 	MaxPlaces = maxPlaces
 
-	MaxClaimSources = maxClaimSources
+	MaxClaimSources = provider.MaxClaimSources
 )
 
 // NewProtocolProvider is the provider that c describes.
-func NewProtocolProvider(c *Config, client *http.Client) *provider {
-	return newProvider(c.providerVia(client))
+func NewProtocolProvider(c *Config, client *http.Client) *provider.Provider {
+	return provider.New(c.providerVia(client))
 }
 
 // NewVerifier is what verifies the tokens that p signs for the client that c describes.
-func NewVerifier(c *Config, p *provider, _ *http.Client) *verifier {
-	return newVerifier(p, c.verifier())
+func NewVerifier(c *Config, p *provider.Provider, _ *http.Client) *provider.Verifier {
+	return provider.NewVerifier(p, c.verifier())
 }
 
 // NewHTTPClient is the client for calls to the provider that c describes.
 func NewHTTPClient(c *Config) *http.Client { return outbound.NewClient(c.outbound()) }
-
-func (p *provider) Metadata(ctx context.Context) (*metadata, error) { return p.metadata(ctx) }
-func (p *provider) Peek() *metadata                                 { return p.peek() }
-
-func (v *verifier) Login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
-	return v.login(ctx, raw, want)
-}
-
-func (v *verifier) Refresh(ctx context.Context, raw string, want refreshExpectation) (*idToken, error) {
-	return v.refresh(ctx, raw, want)
-}
-
-func (v *verifier) Logout(ctx context.Context, raw string) (*logoutToken, error) {
-	return v.logout(ctx, raw)
-}
 
 func (e *endpoint) Token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
 	return e.token(ctx, form)
@@ -113,14 +99,14 @@ func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []
 }
 
 // ParseMetadata reads metadata as those of a provider at which people sign in.
-func ParseMetadata(document []byte, issuer string) (*metadata, error) {
+func ParseMetadata(document []byte, issuer string) (*provider.Metadata, error) {
 	o, err := strictjson.Parse(document)
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseMetadata(o, issuer)
+	m, err := provider.ParseMetadata(o, issuer)
 	if err == nil {
-		err = m.servesLogins()
+		err = m.ServesLogins()
 	}
 	if err != nil {
 		return nil, err
@@ -137,18 +123,6 @@ func ParseObject(document []byte) ([]string, error) {
 func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
 	o, err := strictjson.Parse(document)
 	return o.Values, err
-}
-
-// ReadClaims runs everything that looks at an ID token's claims, without a signature.
-func (v *verifier) ReadClaims(payload []byte) (*idToken, error) {
-	object, err := strictjson.Parse(payload)
-	if err != nil {
-		return nil, err
-	}
-	if err := claims.CheckNames(object); err != nil {
-		return nil, err
-	}
-	return v.readIDToken(&jwt.JWS{Payload: object, Body: payload}, time.Minute)
 }
 
 func (e *endpoint) Bind(key *jwt.ProofKey) *endpoint { return e.bind(key) }
@@ -169,9 +143,9 @@ type ClaimSource struct {
 
 // ParseClaimSources reads the sources of all claims that are wanted.
 func ParseClaimSources(document []byte, wanted func(string) bool) (sources []ClaimSource, err error) {
-	found, err := parseClaimSources(document, wanted)
+	found, err := provider.ParseClaimSources(document, wanted)
 	for _, s := range found {
-		sources = append(sources, ClaimSource{s.name, s.claims, s.jwt, s.endpoint, s.accessToken})
+		sources = append(sources, ClaimSource{s.Name, s.Claims, s.JWT, s.Endpoint, s.AccessToken})
 	}
 	return sources, err
 }
@@ -183,4 +157,16 @@ var NewPlaces = newPlaces
 
 func (p places) Take(ctx context.Context, patience time.Duration) (func(), error) {
 	return p.take(ctx, patience)
+}
+
+// ReadClaims runs everything that looks at an ID token's claims, without a signature.
+func ReadClaims(v *provider.Verifier, payload []byte) (*provider.IDToken, error) {
+	object, err := strictjson.Parse(payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := claims.CheckNames(object); err != nil {
+		return nil, err
+	}
+	return v.ReadIDToken(&jwt.JWS{Payload: object, Body: payload}, time.Minute)
 }

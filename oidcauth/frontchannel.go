@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -25,7 +26,7 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	}
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
-	if len(iss) != 1 || len(sid) != 1 || !a.provider.issuers.allow(iss[0]) || sid[0] == "" || len(sid[0]) > maxSessionID {
+	if len(iss) != 1 || len(sid) != 1 || !a.provider.Issuers.Allow(iss[0]) || sid[0] == "" || len(sid[0]) > provider.MaxSessionID {
 		a.endedNothing(r.Context(), "expected one iss of ours and one sid: does the client's registration demand them?")
 		a.writePage(w, http.StatusOK, "signedout.html", page{})
 		return
@@ -62,7 +63,7 @@ func (b *sharedBrake) allow() bool {
 // allowFraming lets the provider's pages frame the answer.
 func (a *Authenticator) allowFraming(w http.ResponseWriter) {
 	ancestors := append([]string{originOf(a.config.Issuer)}, a.config.FrameAncestors...)
-	if meta := a.provider.peek(); meta != nil && meta.EndSessionEndpoint != "" {
+	if meta := a.provider.Peek(); meta != nil && meta.EndSessionEndpoint != "" {
 		ancestors = append(ancestors, originOf(meta.EndSessionEndpoint))
 	}
 	w.Header().Del("X-Frame-Options")

@@ -36,7 +36,7 @@ func FuzzIDTokenClaims(f *testing.F) {
 	}
 	verifier := newFakeOP(nil).verifier()
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		token, err := verifier.ReadClaims(payload)
+		token, err := oidcauth.ReadClaims(verifier, payload)
 		if err != nil {
 			return
 		}

@@ -104,7 +104,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 	if !params.Has("iss") {
 		return LoginOptions{ReturnTo: params.Get("return_to"), Prompt: a.requestedPrompt(params)}, nil
 	}
-	if !a.provider.issuers.allow(params.Get("iss")) {
+	if !a.provider.Issuers.Allow(params.Get("iss")) {
 		return LoginOptions{}, errors.New("iss of a third-party-initiated login is not our issuer")
 	}
 	hint := params.Get("login_hint")
@@ -195,7 +195,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
 	}
-	meta, err := a.provider.metadata(ctx)
+	meta, err := a.provider.Metadata(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // asLoginError makes a *LoginError of what a provider answered to a login and what is no good: its own error code where it gave
@@ -12,7 +14,7 @@ func asLoginError(code string, err error) error {
 	if _, known := errors.AsType[*LoginError](err); known {
 		return err
 	}
-	if _, refused := errors.AsType[*tokenError](err); refused {
+	if _, refused := errors.AsType[*provider.TokenError](err); refused {
 		return &LoginError{Code: code, Err: err}
 	}
 	failed, ok := errors.AsType[*endpointError](err)

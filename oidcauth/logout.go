@@ -129,7 +129,7 @@ func (a *Authenticator) localTarget(returnTo string) string {
 
 // endSession returns the provider's logout endpoint and the parameters for it, or nil when it has none or can't be reached.
 func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.URL, url.Values) {
-	meta, err := a.provider.metadata(ctx)
+	meta, err := a.provider.Metadata(ctx)
 	if err != nil || meta.EndSessionEndpoint == "" {
 		return nil, nil
 	}
@@ -141,7 +141,7 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 	params.Set("client_id", a.config.ClientID)
 	params.Set("post_logout_redirect_uri", a.origin+a.at("signed-out"))
 	params.Set("state", randomText())
-	if a.verifier.knownStill(idToken) {
+	if a.verifier.KnownStill(idToken) {
 		params.Set("id_token_hint", idToken)
 	}
 	return target, params

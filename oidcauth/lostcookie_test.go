@@ -111,9 +111,11 @@ func (w *world) receive(answer *httptest.ResponseRecorder) {
 func TestALateAnswerLeavesTheNextLoginAlone(t *testing.T) {
 	logins := map[string]string{"the same account": "alice", "another account": "bob"}
 	handlers := map[string]func(w *world, r *http.Request){
-		"it looks":         func(w *world, r *http.Request) { _ = oidcauth.UserFrom(r.Context()) },
-		"it asks a token":  func(w *world, r *http.Request) { _, _ = w.auth.TokenSource(r.Context()).Token() },
-		"it refreshes one": func(w *world, r *http.Request) { _, _ = w.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token() },
+		"it looks":        func(w *world, r *http.Request) { _ = oidcauth.UserFrom(r.Context()) },
+		"it asks a token": func(w *world, r *http.Request) { _, _ = w.auth.TokenSource(r.Context()).Token() },
+		"it refreshes one": func(w *world, r *http.Request) {
+			_, _ = w.auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
+		},
 	}
 	for name, subject := range logins {
 		for what, handle := range handlers {

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -93,10 +94,10 @@ func NewMachine(c MachineConfig) (*Machine, error) {
 const machineRows = "machine token"
 
 // machineProvider is a provider at which nobody signs in.
-func machineProvider(c *Config, client *http.Client) *provider {
+func machineProvider(c *Config, client *http.Client) *provider.Provider {
 	s := c.providerVia(client)
 	s.MachinesOnly = true
-	return newProvider(s)
+	return provider.New(s)
 }
 
 // newMachines makes the machines of a's configuration, which is valid.

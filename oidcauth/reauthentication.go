@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
@@ -61,11 +62,11 @@ func (t *transaction) isOther(u *User) bool { return t.again() && t.User != user
 // addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token, where the request is pushed, since
 // its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the
 // application's word.
-func (a *Authenticator) addHint(meta *metadata, t *transaction, here *signedIn, params url.Values) {
+func (a *Authenticator) addHint(meta *provider.Metadata, t *transaction, here *signedIn, params url.Values) {
 	if !t.again() || !here.mine || params.Has("login_hint") {
 		return
 	}
-	if a.canPush(meta) && a.verifier.knownStill(here.idToken) {
+	if a.canPush(meta) && a.verifier.KnownStill(here.idToken) {
 		params.Set("id_token_hint", here.idToken)
 		return
 	}

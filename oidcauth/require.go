@@ -143,7 +143,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
-			if u.Issuer == "" || a.provider.issuers.allow(u.Issuer) {
+			if u.Issuer == "" || a.provider.Issuers.Allow(u.Issuer) {
 				return u.clone, nil
 			}
 		}

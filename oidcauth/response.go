@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // callbackParameters are the parameters of an authentication response that are read (RFC 6749 §4.1.2, RFC 9207 §2); jwtParameter is
@@ -89,7 +90,7 @@ func (a *Authenticator) unwrapped(params url.Values) (inner url.Values, jwt stri
 	case hasAny(params, callbackParameters):
 		return nil, "", errors.New("response parameters beside the response JWT")
 	}
-	inner, err = unwrapResponse(jwt, callbackParameters)
+	inner, err = provider.UnwrapResponse(jwt, callbackParameters)
 	if err != nil {
 		err = fmt.Errorf("response: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 const (
@@ -68,13 +69,13 @@ func (a *Authenticator) revokeTokens(ctx context.Context, t tokenSet) {
 // mayRevoke reports whether the provider takes tokens back from clients that
 // authenticate as we do.
 func (a *Authenticator) mayRevoke(ctx context.Context) bool {
-	m, err := a.provider.metadata(ctx)
+	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "token not revoked", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 		return false
 	}
 	method := a.config.ClientAuth.Method
-	if m.RevocationEndpoint != "" && lacksAuthMethod(m.RevocationAuthMethods, string(method)) {
+	if m.RevocationEndpoint != "" && provider.LacksAuthMethod(m.RevocationAuthMethods, string(method)) {
 		a.log.LogAttrs(ctx, slog.LevelInfo, "tokens left to expire", slog.String("issuer", a.config.Issuer),
 			slog.String("method", string(method)), slog.Any("supported", m.RevocationAuthMethods))
 		return false

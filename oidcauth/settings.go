@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // outbound is what the client for calls to the provider is told.
@@ -13,8 +14,8 @@ func (c *Config) outbound() outbound.Settings {
 
 // providerVia is what the provider is told, whom client calls. Metadata that lack what a login needs are enough for machines, where
 // there are any.
-func (c *Config) providerVia(client *http.Client) providerSettings {
-	return providerSettings{
+func (c *Config) providerVia(client *http.Client) provider.Settings {
+	return provider.Settings{
 		Issuer: c.Issuer, Tenants: c.Tenants, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger,
 		Machines: c.hasMachinesHere(),
 	}
@@ -31,6 +32,6 @@ func (c *Config) hasMachinesHere() bool {
 }
 
 // verifier is what decides on the provider's tokens is told.
-func (c *Config) verifier() verifierSettings {
-	return verifierSettings{ClientID: c.ClientID, Alg: c.SigningAlg, Skew: c.Skew, Decryption: c.Advanced.DecryptionKeys}
+func (c *Config) verifier() provider.VerifierSettings {
+	return provider.VerifierSettings{ClientID: c.ClientID, Alg: c.SigningAlg, Skew: c.Skew, Decryption: c.Advanced.DecryptionKeys}
 }

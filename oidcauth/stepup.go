@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // and is e with what other asks for beside it. Of two lists of classes those count that stand in both; where none does, e's.
@@ -95,8 +97,8 @@ func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *t
 // unmet is what err, that a login came back otherwise than it was asked for, means: a guard's demand that is not met is no fault in
 // the provider's answer (RFC 9470 §5). What Config.Login asks for is owed by every login.
 func (t *transaction) unmet(err error) error {
-	old := errors.Is(err, errNoAuthTime) || errors.Is(err, errOldAuthTime)
-	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, errOtherACR) {
+	old := errors.Is(err, provider.ErrNoAuthTime) || errors.Is(err, provider.ErrOldAuthTime)
+	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, provider.ErrOtherACR) {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err}
 	}
 	return err

@@ -20,7 +20,7 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 	if (t.TokenType == "DPoP") != (e.proof != nil) {
 		return nil, &endpointError{Endpoint: "userinfo", Err: fmt.Errorf("a %s token came without its way of being sent", t.TokenType)}
 	}
-	m, err := e.provider.metadata(ctx)
+	m, err := e.provider.Metadata(ctx)
 	if err != nil || m.UserinfoEndpoint == "" {
 		return nil, err
 	}
@@ -39,5 +39,5 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 	if err != nil {
 		return nil, err
 	}
-	return e.verifier.userinfo(ctx, a.header, a.body, subject)
+	return e.verifier.Userinfo(ctx, a.header, a.body, subject)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // ownParameters are set by the package in authorization requests; Extra may not touch them.
@@ -183,15 +184,15 @@ func validScope(scope string) bool {
 
 // validateTenants reports what does not go together.
 func (c *Config) validateTenants(wrong func(field, format string, args ...any)) {
-	many := issuers{configured: c.Issuer}.many()
+	many := provider.Issuers{Configured: c.Issuer}.Many()
 	if many && len(c.Tenants) == 0 {
-		wrong("Tenants", "is empty, and Issuer names %s: list the tenants whose users may sign in", tenantPlace)
+		wrong("Tenants", "is empty, and Issuer names %s: list the tenants whose users may sign in", provider.TenantPlace)
 	}
 	if !many && len(c.Tenants) > 0 {
-		wrong("Tenants", "needs an Issuer that names %s", tenantPlace)
+		wrong("Tenants", "needs an Issuer that names %s", provider.TenantPlace)
 	}
 	for _, tenant := range c.Tenants {
-		if err := checkTenant(tenant); err != nil {
+		if err := provider.CheckTenant(tenant); err != nil {
 			wrong("Tenants", "%q: %v", tenant, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // signature lets go-oidc verify signature, issuer and audience. Its own expiry
 // check, which knows no skew, is off.
-func (v *verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) error {
+func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) error {
 	issuer, err := v.issuers.of(jws.Payload)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (v *verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) err
 
 // signedBy verifies the signature only: go-oidc's verifier would insist on iss
 // and aud, which userinfo may leave out.
-func (v *verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
+func (v *Verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
 	keys := &oneSignature{verifier: v, claims: jws.Payload, why: forLogin}
 	_, err := keys.VerifySignature(ctx, jws.Raw)
 	return err
@@ -48,9 +48,9 @@ const maxFinding = 300
 // oneSignature is go-oidc's KeySet for one token. It keeps the error that
 // go-oidc would flatten.
 type oneSignature struct {
-	verifier *verifier
+	verifier *Verifier
 
-	// claims are the token's, not verified yet.
+	// Claims are the token's, not verified yet.
 	claims strictjson.Object
 
 	// why says which brake a refetch asks.

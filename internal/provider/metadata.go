@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// metadata is what a provider publishes about itself (OpenID Connect Discovery
+// Metadata is what a provider publishes about itself (OpenID Connect Discovery
 // §3, RFC 8414 §2), checked: every endpoint that is not empty is an absolute
 // URL that we may call. It is never changed after it was built.
-type metadata struct {
+type Metadata struct {
 	// Issuer is the configured one, to which the published one is equal.
 	Issuer string
 
@@ -81,12 +81,12 @@ func adviceOnIssuer(configured, published string) string {
 	return "; if that is your provider, write Config.Issuer as it does"
 }
 
-// parseMetadata checks a discovery document against the configured issuer,
+// ParseMetadata checks a discovery document against the configured issuer,
 // which must be equal to the published one, character by character (Discovery
 // §4.3). One endpoint that we may not call refuses the whole document, because
 // a document with such an endpoint was tampered with or is a mistake that would
 // otherwise show much later.
-func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
+func ParseMetadata(o strictjson.Object, issuer string) (*Metadata, error) {
 	published, err := o.Text("issuer")
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
 	if published != issuer {
 		return nil, fmt.Errorf("issuer: expected exactly %q, got %s%s", issuer, logtext.Quote(published), adviceOnIssuer(issuer, published))
 	}
-	m := &metadata{Issuer: issuer}
+	m := &Metadata{Issuer: issuer}
 	if err := m.readEndpoints(o); err != nil {
 		return nil, err
 	}
@@ -115,9 +115,9 @@ func parseMetadata(o strictjson.Object, issuer string) (*metadata, error) {
 	return m, nil
 }
 
-// servesLogins returns what m lacks that logins can't do without; machines need the
+// ServesLogins returns what m lacks that logins can't do without; machines need the
 // token endpoint alone.
-func (m *metadata) servesLogins() error {
+func (m *Metadata) ServesLogins() error {
 	for _, e := range []struct{ name, endpoint string }{
 		{"authorization_endpoint", m.AuthorizationEndpoint}, {"jwks_uri", m.JWKSURI},
 	} {
@@ -130,7 +130,7 @@ func (m *metadata) servesLogins() error {
 
 // readEndpoints reads the endpoints that the package uses. The token endpoint nobody
 // can do without; the rest switch features on by being there.
-func (m *metadata) readEndpoints(o strictjson.Object) error {
+func (m *Metadata) readEndpoints(o strictjson.Object) error {
 	for _, e := range []struct {
 		name     string
 		to       *string
@@ -158,7 +158,7 @@ func (m *metadata) readEndpoints(o strictjson.Object) error {
 
 // readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace
 // endpoints when a client certificate is used.
-func (m *metadata) readAliases(o strictjson.Object) error {
+func (m *Metadata) readAliases(o strictjson.Object) error {
 	const name = "mtls_endpoint_aliases"
 	if !o.Present(name) {
 		return nil
@@ -181,9 +181,9 @@ func (m *metadata) readAliases(o strictjson.Object) error {
 	return nil
 }
 
-// adviceOnScope says which scopes a request that was refused with invalid_scope asked
+// AdviceOnScope says which scopes a request that was refused with invalid_scope asked
 // for, and which of them the provider doesn't publish. m may be nil.
-func (m *metadata) adviceOnScope(asked string) string {
+func (m *Metadata) AdviceOnScope(asked string) string {
 	if asked == "" {
 		return "no scope was asked for"
 	}
@@ -198,25 +198,25 @@ func (m *metadata) adviceOnScope(asked string) string {
 	return advice + ", of which the provider's metadata do not list " + strconv.QuoteToASCII(logtext.Clip(strings.Join(unlisted, " "), maxFinding))
 }
 
-// alias returns the endpoint to use with a client certificate: its mTLS alias
+// Alias returns the endpoint to use with a client certificate: its mTLS alias
 // when there is one (RFC 8705 §5).
-func (m *metadata) alias(name, endpoint string) string {
+func (m *Metadata) Alias(name, endpoint string) string {
 	if a := m.MTLSEndpointAliases[name]; a != "" && endpoint != "" {
 		return a
 	}
 	return endpoint
 }
 
-// lacksAuthMethod reports whether the provider lists its client authentication
+// LacksAuthMethod reports whether the provider lists its client authentication
 // methods and leaves this one out.
-func (m *metadata) lacksAuthMethod(method string) bool {
-	return lacksAuthMethod(m.TokenEndpointAuthMethods, method)
+func (m *Metadata) LacksAuthMethod(method string) bool {
+	return LacksAuthMethod(m.TokenEndpointAuthMethods, method)
 }
 
-// lacksAuthMethod reports whether a list of an endpoint's client authentication
+// LacksAuthMethod reports whether a list of an endpoint's client authentication
 // methods leaves this one out. Silence means client_secret_basic (Discovery §3,
 // RFC 8414 §2), but providers forget the list: silence is no evidence here.
-func lacksAuthMethod(listed []string, method string) bool {
+func LacksAuthMethod(listed []string, method string) bool {
 	names := []string{method}
 	if method == "tls_client_auth" {
 		names = append(names, "self_signed_tls_client_auth") // the same on the wire (RFC 8705 §2.2)

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"context"
@@ -18,17 +18,17 @@ import (
 // accepted the refresh token, and an ID token that can't be verified just now is
 // merely not believed.
 var (
-	// errOtherLogin is in the chain when the token is of another login: of another
+	// ErrOtherLogin is in the chain when the token is of another login: of another
 	// person, provider or client.
-	errOtherLogin = errors.New("of another login")
+	ErrOtherLogin = errors.New("of another login")
 
-	// errForged is in the chain when the provider can't have signed the token.
-	errForged = errors.New("not signed by the provider")
+	// ErrForged is in the chain when the provider can't have signed the token.
+	ErrForged = errors.New("not signed by the provider")
 )
 
-// A refreshExpectation is what the login's ID token said, for comparison with
+// A RefreshExpectation is what the login's ID token said, for comparison with
 // that of a refresh.
-type refreshExpectation struct {
+type RefreshExpectation struct {
 	// Subject and Nonce are the login's, and so is Issuer, which matters where a
 	// provider has several.
 	Issuer, Subject, Nonce string
@@ -40,15 +40,15 @@ type refreshExpectation struct {
 	AccessToken string
 }
 
-// refresh verifies the ID token of a refresh (Core §12.2): the same person,
+// Refresh verifies the ID token of a refresh (Core §12.2): the same person,
 // from the same provider, for the same client. auth_time is not taken over, so
-// that a refresh freshens nothing. The error is as login's, with errOtherLogin or
-// errForged in the chain where the session can't go on.
-func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectation) (*idToken, error) {
+// that a refresh freshens nothing. The error is as login's, with ErrOtherLogin or
+// ErrForged in the chain where the session can't go on.
+func (v *Verifier) Refresh(ctx context.Context, raw string, want RefreshExpectation) (*IDToken, error) {
 	// 1. Whom it is of, as far as it can be read, and whether or not it can be verified.
 	parts := jwt.GlimpseOf(raw, v.decryption)
 	if err := v.sameLogin(parts, want); err != nil {
-		return nil, refuseIDToken(fmt.Errorf("%w: %w", errOtherLogin, err))
+		return nil, refuseIDToken(fmt.Errorf("%w: %w", ErrOtherLogin, err))
 	}
 	// 2. Who signed it.
 	if err := v.signedByProvider(ctx, parts); err != nil {
@@ -61,9 +61,9 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 	}
 	switch {
 	case t.Subject != want.Subject:
-		err = fmt.Errorf("%w: sub: expected the one of the login, got another", errOtherLogin)
-	case v.issuers.many() && t.Issuer != want.Issuer:
-		err = fmt.Errorf("%w: iss: expected the one of the login, got another tenant's", errOtherLogin)
+		err = fmt.Errorf("%w: sub: expected the one of the login, got another", ErrOtherLogin)
+	case v.issuers.Many() && t.Issuer != want.Issuer:
+		err = fmt.Errorf("%w: iss: expected the one of the login, got another tenant's", ErrOtherLogin)
 	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
 		err = fmt.Errorf("iat: %v before the login's", want.IssuedAt.Sub(t.IssuedAt).Round(time.Second))
 	}
@@ -75,9 +75,9 @@ func (v *verifier) refresh(ctx context.Context, raw string, want refreshExpectat
 
 // sameLogin refuses a token that says that it is of another login. What it does
 // not say is for later checks.
-func (v *verifier) sameLogin(g jwt.Glimpse, want refreshExpectation) error {
-	issuer := v.issuers.configured
-	if v.issuers.many() {
+func (v *Verifier) sameLogin(g jwt.Glimpse, want RefreshExpectation) error {
+	issuer := v.issuers.Configured
+	if v.issuers.Many() {
 		issuer = want.Issuer
 	}
 	for _, claim := range []struct{ name, want string }{{"iss", issuer}, {"sub", want.Subject}, {"nonce", want.Nonce}, {"azp", v.clientID}} {
@@ -122,20 +122,20 @@ func hasText(value json.RawMessage, text string) bool {
 }
 
 // signedByProvider looks at the signature alone, so that no flaw in a claim hides
-// a forgery. The error has errForged in its chain for another algorithm than the
+// a forgery. The error has ErrForged in its chain for another algorithm than the
 // configured one, and when the provider publishes the key that the token names and
 // that is not the signer. A key that is not published may be so tomorrow, with
 // nodes that rotate one by one and with caches in between.
-func (v *verifier) signedByProvider(ctx context.Context, g jwt.Glimpse) error {
+func (v *Verifier) signedByProvider(ctx context.Context, g jwt.Glimpse) error {
 	if g.Header == nil {
 		return nil // not to be read, and so not to be believed
 	}
 	if algs := g.Header["alg"]; len(algs) == 0 {
-		return fmt.Errorf("%w: alg: expected %s, got none", errForged, v.alg)
+		return fmt.Errorf("%w: alg: expected %s, got none", ErrForged, v.alg)
 	}
 	for _, value := range g.Header["alg"] {
 		if alg, _ := textOf(value); alg != v.alg {
-			return fmt.Errorf("%w: alg: expected exactly %s, got %s", errForged, v.alg, logtext.Quote(alg))
+			return fmt.Errorf("%w: alg: expected exactly %s, got %s", ErrForged, v.alg, logtext.Quote(alg))
 		}
 	}
 	jws, err := jose.ParseSignedCompact(g.Raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(v.alg)})
@@ -148,7 +148,7 @@ func (v *verifier) signedByProvider(ctx context.Context, g jwt.Glimpse) error {
 	}
 	_, err = v.keys.verify(ctx, jws, forRefresh, owned)
 	if errors.Is(err, errNoKey) && !errors.Is(err, errUnknownKey) {
-		return fmt.Errorf("%w: %w", errForged, err)
+		return fmt.Errorf("%w: %w", ErrForged, err)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"cmp"
@@ -18,13 +18,13 @@ const (
 	logoutEvent     = "http://schemas.openid.net/event/backchannel-logout"
 	logoutTokenType = "logout+jwt"
 
-	// maxLogoutTokenAge is how old a logout token may be by its iat, beside the skew.
-	maxLogoutTokenAge = 5 * time.Minute
+	// MaxLogoutTokenAge is how old a logout token may be by its iat, beside the skew.
+	MaxLogoutTokenAge = 5 * time.Minute
 )
 
-// A logoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
+// A LogoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
 // or SID may be empty, not both.
-type logoutToken struct {
+type LogoutToken struct {
 	// Issuer is the configured one.
 	Issuer string
 
@@ -43,11 +43,11 @@ type logoutToken struct {
 	Expiry time.Time
 }
 
-// logout verifies a logout token (Back-Channel Logout §2.6, without the replay
+// Logout verifies a logout token (Back-Channel Logout §2.6, without the replay
 // check). Anybody may send one, so everything that needs no key comes first: a
 // forged token with the wrong issuer costs no fetch. The error is a
-// *tokenError, or a *pace.Outage when the provider's keys can't be had.
-func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error) {
+// *TokenError, or a *pace.Outage when the provider's keys can't be had.
+func (v *Verifier) Logout(ctx context.Context, raw string) (*LogoutToken, error) {
 	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
 		return nil, pace.NewOutage(0, errors.New("too many encrypted logout tokens at once"))
 	}
@@ -58,7 +58,7 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 	if err == nil {
 		err = claims.CheckNames(jws.Payload)
 	}
-	var t *logoutToken
+	var t *LogoutToken
 	if err == nil {
 		t, err = v.readLogoutToken(jws.Payload)
 	}
@@ -72,7 +72,7 @@ func (v *verifier) logout(ctx context.Context, raw string) (*logoutToken, error)
 }
 
 // mayDecrypt bounds the private-key operations that strangers can cause.
-func (v *verifier) mayDecrypt() bool {
+func (v *Verifier) mayDecrypt() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.decryptions.Allow()
@@ -80,13 +80,13 @@ func (v *verifier) mayDecrypt() bool {
 
 // readLogoutToken checks every claim of a logout token. It runs before the
 // signature is verified, and its result counts only after that.
-func (v *verifier) readLogoutToken(claims strictjson.Object) (*logoutToken, error) {
-	t := new(logoutToken)
+func (v *Verifier) readLogoutToken(claims strictjson.Object) (*LogoutToken, error) {
+	t := new(LogoutToken)
 	var errs [9]error
 	now := clock{time.Now(), v.skew}
 	errs[0] = v.issuers.check(claims)
 	errs[1] = checkListed(claims, v.clientID) // logout tokens have no azp (Back-Channel Logout §2.4)
-	t.IssuedAt, errs[2] = now.issuedAt(claims, maxLogoutTokenAge)
+	t.IssuedAt, errs[2] = now.issuedAt(claims, MaxLogoutTokenAge)
 	t.Expiry, errs[3] = now.logoutExpiry(claims)
 	errs[4] = now.notBefore(claims)
 	errs[5] = checkEvents(claims)
@@ -142,7 +142,7 @@ func requiredID(claims strictjson.Object) (string, error) {
 }
 
 // readTarget reads whom the token logs out: sid, sub or both.
-func (t *logoutToken) readTarget(claims strictjson.Object) (err error) {
+func (t *LogoutToken) readTarget(claims strictjson.Object) (err error) {
 	if t.SID, err = identifierOf(claims, "sid"); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// userinfo reads an answer of the userinfo endpoint, signed or not, and demands
+// Userinfo reads an answer of the userinfo endpoint, signed or not, and demands
 // that it is about subject (Core §5.3.2).
-func (v *verifier) userinfo(ctx context.Context, header http.Header, body []byte, subject string) (json.RawMessage, error) {
+func (v *Verifier) Userinfo(ctx context.Context, header http.Header, body []byte, subject string) (json.RawMessage, error) {
 	if outbound.MediaType(header) == "application/jwt" {
 		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(body)))
 		if err != nil {
@@ -34,7 +34,7 @@ func (v *verifier) userinfo(ctx context.Context, header http.Header, body []byte
 		err = checkSubject(told, subject)
 	}
 	if err != nil {
-		return nil, &tokenError{Reason: "userinfo refused", Err: err}
+		return nil, &TokenError{Reason: "userinfo refused", Err: err}
 	}
 	return body, nil
 }
@@ -52,7 +52,7 @@ func checkSubject(claims strictjson.Object, want string) error {
 // signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be
 // ours when they are there, and what marks another kind of token, an ID token
 // above all, is refused, for a signature alone doesn't say what was signed.
-func (v *verifier) signedUserinfo(ctx context.Context, raw string) (*jwt.JWS, error) {
+func (v *Verifier) signedUserinfo(ctx context.Context, raw string) (*jwt.JWS, error) {
 	jws, err := jwt.Open(raw, v.decryption)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func checkNoOtherKind(claims strictjson.Object) error {
 // checkUserinfoScope checks the claims that say for whom and when a signed
 // answer is. They are optional here (Core §5.3.2), but when the provider makes
 // them, they must hold.
-func (v *verifier) checkUserinfoScope(claims strictjson.Object) (err error) {
+func (v *Verifier) checkUserinfoScope(claims strictjson.Object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.Has("iss") {
 		err = v.issuers.check(claims)

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"cmp"
@@ -11,9 +11,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// unwrapResponse takes the parameters called names out of a response JWT without verifying it: only the state, by which this browser's login is
-// found, is used before verifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
-func unwrapResponse(raw string, names []string) (url.Values, error) {
+// UnwrapResponse takes the parameters called names out of a response JWT without verifying it: only the state, by which this browser's login is
+// found, is used before VerifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
+func UnwrapResponse(raw string, names []string) (url.Values, error) {
 	jws, err := jwt.ParseRepeating(raw)
 	if err != nil {
 		return nil, err
@@ -32,9 +32,9 @@ func unwrapResponse(raw string, names []string) (url.Values, error) {
 	return params, nil
 }
 
-// verifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *tokenError or an
+// VerifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *TokenError or an
 // *pace.Outage.
-func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
+func (v *Verifier) VerifyResponse(ctx context.Context, raw string) error {
 	jws, err := jwt.ParseRepeating(raw)
 	if err == nil {
 		err = jws.CheckHeader(v.alg)
@@ -51,7 +51,7 @@ func (v *verifier) verifyResponse(ctx context.Context, raw string) error {
 	return nil
 }
 
-func (v *verifier) checkResponse(claims strictjson.Object) error {
+func (v *Verifier) checkResponse(claims strictjson.Object) error {
 	now := clock{time.Now(), v.skew}
 	_, expiry := now.expiry(claims)
 	var nonce error

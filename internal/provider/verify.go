@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"cmp"
@@ -18,13 +18,13 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// A verifier checks what the provider signed: ID tokens, logout tokens,
+// A Verifier checks what the provider signed: ID tokens, logout tokens,
 // userinfo. go-oidc verifies signature, issuer and audience with our keys; the
 // rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
 // is safe for concurrent use.
-type verifier struct {
+type Verifier struct {
 	// issuers, clientID and alg are the only ones that a token may name.
-	issuers       issuers
+	issuers       Issuers
 	clientID, alg string
 
 	// skew is how far the provider's clock may be from ours, either way.
@@ -40,8 +40,8 @@ type verifier struct {
 	decryptions pace.Brake
 }
 
-// verifierSettings say whose tokens are good, and how far clocks may differ.
-type verifierSettings struct {
+// VerifierSettings say whose tokens are good, and how far clocks may differ.
+type VerifierSettings struct {
 	// ClientID is whom tokens are for, Alg the one algorithm that they are signed with.
 	ClientID, Alg string
 
@@ -52,19 +52,19 @@ type verifierSettings struct {
 	Decryption []crypto.PrivateKey
 }
 
-// newVerifier shares the keys of p.
-func newVerifier(p *provider, s verifierSettings) *verifier {
-	return &verifier{
-		issuers: p.issuers, clientID: s.ClientID, alg: s.Alg, skew: s.Skew,
+// NewVerifier shares the keys of p.
+func NewVerifier(p *Provider, s VerifierSettings) *Verifier {
+	return &Verifier{
+		issuers: p.Issuers, clientID: s.ClientID, alg: s.Alg, skew: s.Skew,
 		keys: p.keys, decryption: s.Decryption,
 		decryptions: pace.Brake{Burst: 50, Interval: 20 * time.Millisecond},
 	}
 }
 
-// A tokenError says that a token is at fault: what was expected and what came,
+// A TokenError says that a token is at fault: what was expected and what came,
 // never the token. Failures that are not the token's are *pace.Outages
 // instead.
-type tokenError struct {
+type TokenError struct {
 	// Reason is a constant that says which kind of token was refused.
 	Reason string
 
@@ -74,25 +74,25 @@ type tokenError struct {
 
 // Error names the check and what it found. Nothing in it is longer than a line,
 // and no token is repeated.
-func (e *tokenError) Error() string { return "oidcauth: " + e.Reason + ": " + e.Err.Error() }
+func (e *TokenError) Error() string { return "oidcauth: " + e.Reason + ": " + e.Err.Error() }
 
 // Unwrap returns the finding.
-func (e *tokenError) Unwrap() error { return e.Err }
+func (e *TokenError) Unwrap() error { return e.Err }
 
-// errNoAuthTime is in the chain when max_age was asked for and the provider
+// ErrNoAuthTime is in the chain when max_age was asked for and the provider
 // left auth_time out, as some do.
-var errNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none: the provider took no notice of max_age")
+var ErrNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none: the provider took no notice of max_age")
 
-// errOldAuthTime is in the chain when the authentication is older than the max_age
+// ErrOldAuthTime is in the chain when the authentication is older than the max_age
 // that was asked for.
-var errOldAuthTime = errors.New("auth_time")
+var ErrOldAuthTime = errors.New("auth_time")
 
-// errOtherACR is in the chain when the authentication is not of a class that was
+// ErrOtherACR is in the chain when the authentication is not of a class that was
 // asked for as essential.
-var errOtherACR = errors.New("acr")
+var ErrOtherACR = errors.New("acr")
 
-// An idToken is a verified ID token.
-type idToken struct {
+// An IDToken is a verified ID token.
+type IDToken struct {
 	// Raw is the signed token, decrypted if it was encrypted, for id_token_hint.
 	Raw string
 
@@ -123,8 +123,8 @@ type idToken struct {
 	Claims json.RawMessage
 }
 
-// A loginExpectation is what the ID token of a login is compared with.
-type loginExpectation struct {
+// A LoginExpectation is what the ID token of a login is compared with.
+type LoginExpectation struct {
 	// Nonce is what the login sent. An empty one is met by no token.
 	Nonce string
 
@@ -142,10 +142,10 @@ type loginExpectation struct {
 	EssentialACR []string
 }
 
-// login verifies the ID token of a code exchange. The error is a *tokenError or
+// Login verifies the ID token of a code exchange. The error is a *TokenError or
 // a *pace.Outage. Beside an error it returns the token only where all is well but the
 // authentication, which is not what was asked for.
-func (v *verifier) login(ctx context.Context, raw string, want loginExpectation) (*idToken, error) {
+func (v *Verifier) Login(ctx context.Context, raw string, want LoginExpectation) (*IDToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (v *verifier) login(ctx context.Context, raw string, want loginExpectation)
 
 // readAuthTime refuses an auth_time in the future: it would look fresh for too
 // long.
-func (v *verifier) readAuthTime(t *idToken, claims strictjson.Object) error {
+func (v *Verifier) readAuthTime(t *IDToken, claims strictjson.Object) error {
 	at, _, err := claims.Date("auth_time")
 	if err != nil {
 		return err
@@ -178,24 +178,24 @@ func (v *verifier) readAuthTime(t *idToken, claims strictjson.Object) error {
 
 // checkFreshness compares auth_time and acr with what was asked for (Core
 // §3.1.3.7, steps 12 and 13).
-func (want loginExpectation) checkFreshness(t *idToken, skew time.Duration) error {
+func (want LoginExpectation) checkFreshness(t *IDToken, skew time.Duration) error {
 	if want.MaxAge != nil {
 		if t.AuthTime.IsZero() {
-			return errNoAuthTime
+			return ErrNoAuthTime
 		}
 		if t.AuthTime.Before(want.Started.Add(-*want.MaxAge - skew)) {
 			return fmt.Errorf("%w: expected at most %v before the login, got %v: the provider took no notice of max_age"+clockHint,
-				errOldAuthTime, *want.MaxAge, want.Started.Sub(t.AuthTime).Round(time.Second))
+				ErrOldAuthTime, *want.MaxAge, want.Started.Sub(t.AuthTime).Round(time.Second))
 		}
 	}
 	if len(want.EssentialACR) > 0 && !slices.Contains(want.EssentialACR, t.ACR) {
-		return fmt.Errorf("%w: expected one of %q, got %s", errOtherACR, want.EssentialACR, logtext.Quote(t.ACR))
+		return fmt.Errorf("%w: expected one of %q, got %s", ErrOtherACR, want.EssentialACR, logtext.Quote(t.ACR))
 	}
 	return nil
 }
 
-// idToken holds what login and refresh have in common.
-func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string, why purpose) (*idToken, strictjson.Object, error) {
+// IDToken holds what login and refresh have in common.
+func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string, why purpose) (*IDToken, strictjson.Object, error) {
 	// What needs no key comes first, so that nonsense costs neither
 	// cryptography nor a fetch.
 	jws, err := jwt.Open(raw, v.decryption)
@@ -216,7 +216,7 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	}
 	// The payload was taken apart before, from the very bytes that are signed:
 	// go-oidc decodes the same segments.
-	t, err := v.readIDToken(jws, maxAge)
+	t, err := v.ReadIDToken(jws, maxAge)
 	if err == nil {
 		err = checkTokenHash(jws.Payload, v.alg, accessToken)
 	}
@@ -226,13 +226,13 @@ func (v *verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	return t, jws.Payload, nil
 }
 
-// readIDToken reads the claims of a token whose signature is good, and checks
+// ReadIDToken reads the claims of a token whose signature is good, and checks
 // those that need nothing but a clock and the configuration. Every claim is
 // read, so that one of an odd type is found even where its value would not
 // matter.
-func (v *verifier) readIDToken(jws *jwt.JWS, maxAge time.Duration) (*idToken, error) {
+func (v *Verifier) ReadIDToken(jws *jwt.JWS, maxAge time.Duration) (*IDToken, error) {
 	claims := jws.Payload
-	t := &idToken{Raw: jws.Raw, Claims: jws.Body}
+	t := &IDToken{Raw: jws.Raw, Claims: jws.Body}
 	var errs [10]error
 	now := clock{time.Now(), v.skew}
 	t.Subject, errs[0] = subjectOf(claims)
@@ -249,7 +249,7 @@ func (v *verifier) readIDToken(jws *jwt.JWS, maxAge time.Duration) (*idToken, er
 }
 
 // readContext reads how the user authenticated.
-func (t *idToken) readContext(claims strictjson.Object) (err error) {
+func (t *IDToken) readContext(claims strictjson.Object) (err error) {
 	if t.ACR, err = claims.Text("acr"); err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (t *idToken) readContext(claims strictjson.Object) (err error) {
 const idTokenRefused = "ID token refused"
 
 // refuseIDToken gives err that reason.
-func refuseIDToken(err error) error { return &tokenError{Reason: idTokenRefused, Err: err} }
+func refuseIDToken(err error) error { return &TokenError{Reason: idTokenRefused, Err: err} }
 
 // asTokenError leaves a *pace.Outage alone: the keys are missing, and the
 // token may be good.
@@ -270,13 +270,13 @@ func asTokenError(reason string, err error) error {
 	if unavailable, ok := errors.AsType[*pace.Outage](err); ok {
 		return unavailable
 	}
-	return &tokenError{Reason: reason, Err: err}
+	return &TokenError{Reason: reason, Err: err}
 }
 
-// knownStill reports whether the provider may know an ID token that was verified
+// KnownStill reports whether the provider may know an ID token that was verified
 // before: not one whose key has left its set, which many refuse as a hint, and the
 // logout with it.
-func (v *verifier) knownStill(idToken string) bool {
+func (v *Verifier) KnownStill(idToken string) bool {
 	if idToken == "" {
 		return false
 	}

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 // tokens with unknown keys, which anybody can send, can't make us hammer the
 // provider. It is safe for concurrent use.
 type keySet struct {
-	provider *provider
+	provider *Provider
 
 	// document is the published set.
 	document pace.Document[publishedKeys]
@@ -54,7 +54,7 @@ const (
 )
 
 // newKeySet returns an empty set: the first token that needs a key fetches it.
-func newKeySet(p *provider) *keySet {
+func newKeySet(p *Provider) *keySet {
 	s := &keySet{provider: p, brakes: map[purpose]*pace.Brake{}}
 	for _, why := range []purpose{forLogin, forRefresh, forLogout, forResponse} {
 		s.brakes[why] = &pace.Brake{Burst: 5, Interval: brakeInterval}
@@ -186,13 +186,13 @@ func (s *keySet) dropped(alg, kid string, issued time.Time) bool {
 
 // moved reports whether the metadata name another address now.
 func (s *keySet) moved(published publishedKeys) bool {
-	m := s.provider.peek()
+	m := s.provider.Peek()
 	return m != nil && m.JWKSURI != published.uri
 }
 
 // download fetches and parses the key set.
 func (s *keySet) download(ctx context.Context) (publishedKeys, error) {
-	m, err := s.provider.metadata(ctx)
+	m, err := s.provider.Metadata(ctx)
 	if err != nil {
 		return publishedKeys{}, err
 	}

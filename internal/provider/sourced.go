@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"cmp"
@@ -12,9 +12,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// sourced decides that a JWT with claims of this party, which it names as its issuer, is good for the user called subject. With
+// Sourced decides that a JWT with claims of this party, which it names as its issuer, is good for the user called subject. With
 // sameSubject its sub is the OpenID provider's name for the user.
-func (v *verifier) sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
+func (v *Verifier) Sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
 	if err := jws.CheckHeader(v.alg); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func checkSourcedSubject(claims strictjson.Object, subject string, same bool) er
 }
 
 // checkSourcedScope checks the claims that say for whom and when a JWT is. They are optional, but when they are made, they must hold.
-func (v *verifier) checkSourcedScope(claims strictjson.Object) error {
+func (v *Verifier) checkSourcedScope(claims strictjson.Object) error {
 	now := clock{time.Now(), v.skew}
 	if claims.Has("aud") {
 		audience, err := claims.Texts("aud")

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"cmp"
@@ -20,7 +20,7 @@ import (
 // whoever tries to fill a cookie or a store with one token.
 const (
 	maxSubject   = 255 // bytes (OpenID Connect Core §2)
-	maxSessionID = 512 // of sid and jti, for which no specification has a limit
+	MaxSessionID = 512 // of sid and jti, for which no specification has a limit
 	maxIssuedAgo = 10 * time.Minute
 	maxLifetime  = 24 * time.Hour
 )
@@ -46,8 +46,8 @@ func identifierOf(claims strictjson.Object, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(id) > maxSessionID {
-		return "", fmt.Errorf("%s: expected at most %d bytes, got %d", name, maxSessionID, len(id))
+	if len(id) > MaxSessionID {
+		return "", fmt.Errorf("%s: expected at most %d bytes, got %d", name, MaxSessionID, len(id))
 	}
 	return id, checkPlain(name, id)
 }

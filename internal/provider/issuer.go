@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"errors"
@@ -10,51 +10,51 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// tenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft Entra ID publishes it.
-const tenantPlace = "{tenantid}"
+// TenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft Entra ID publishes it.
+const TenantPlace = "{tenantid}"
 
-// issuers are those that a provider's tokens may name: the configured one, or, where that is a template, one for each tenant that
+// Issuers are those that a provider's tokens may name: the configured one, or, where that is a template, one for each tenant that
 // the configuration lists. There is no way to accept every tenant: each is a directory of its own, whose administrator decides
 // what its claims say.
-type issuers struct {
-	configured string
-	tenants    []string
+type Issuers struct {
+	Configured string
+	Tenants    []string
 }
 
-// many reports whether the configured issuer is a template.
-func (i issuers) many() bool { return strings.Contains(i.configured, tenantPlace) }
+// Many reports whether the configured issuer is a template.
+func (i Issuers) Many() bool { return strings.Contains(i.Configured, TenantPlace) }
 
 // fill returns template with the tenant in its place.
-func fill(template, tenant string) string { return strings.ReplaceAll(template, tenantPlace, tenant) }
+func fill(template, tenant string) string { return strings.ReplaceAll(template, TenantPlace, tenant) }
 
 // discovery is the issuer below which the metadata are: Entra's, for work and school accounts of all tenants, where there are many.
-func (i issuers) discovery() string { return fill(i.configured, "organizations") }
+func (i Issuers) discovery() string { return fill(i.Configured, "organizations") }
 
-// allow reports whether iss is one of the issuers.
-func (i issuers) allow(iss string) bool {
-	if !i.many() {
-		return iss == i.configured
+// Allow reports whether iss is one of the issuers.
+func (i Issuers) Allow(iss string) bool {
+	if !i.Many() {
+		return iss == i.Configured
 	}
-	return slices.ContainsFunc(i.tenants, func(tenant string) bool { return iss == fill(i.configured, tenant) })
+	return slices.ContainsFunc(i.Tenants, func(tenant string) bool { return iss == fill(i.Configured, tenant) })
 }
 
 // of returns the issuer that a token with these claims must name: with many tenants, that of its tid claim, which must be listed.
-func (i issuers) of(claims strictjson.Object) (string, error) {
-	if !i.many() {
-		return i.configured, nil
+func (i Issuers) of(claims strictjson.Object) (string, error) {
+	if !i.Many() {
+		return i.Configured, nil
 	}
 	tid, err := claims.Text("tid")
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(i.tenants, tid) {
+	if !slices.Contains(i.Tenants, tid) {
 		return "", fmt.Errorf("tid: expected one of Config.Tenants, got %s", logtext.Quote(tid))
 	}
-	return fill(i.configured, tid), nil
+	return fill(i.Configured, tid), nil
 }
 
 // check demands that claims name the issuer that they must.
-func (i issuers) check(claims strictjson.Object) error {
+func (i Issuers) check(claims strictjson.Object) error {
 	want, err := i.of(claims)
 	if err != nil {
 		return err
@@ -68,8 +68,8 @@ func (i issuers) check(claims strictjson.Object) error {
 
 // ownsKey reports whether a key that is published for keyIssuer may sign for the issuer of claims. Only keys shared by many tenants
 // say whose they are.
-func (i issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
-	if !i.many() || keyIssuer == "" {
+func (i Issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
+	if !i.Many() || keyIssuer == "" {
 		return true
 	}
 	tid, err := claims.Text("tid")
@@ -77,7 +77,7 @@ func (i issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
 	return err == nil && err2 == nil && fill(keyIssuer, tid) == issuer
 }
 
-func checkTenant(tenant string) error {
+func CheckTenant(tenant string) error {
 	isPlain := func(r rune) bool {
 		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f'
 	}
