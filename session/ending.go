@@ -133,14 +133,14 @@ func (s *Session) expires() bool {
 
 // JoinEnd is for the packages of this module. Where of has ended its session on
 // behalf of several requests, as a refresh does that they wait for together, s
-// counts as one that ended it, so that its response expires the cookie too.
-// Otherwise it does nothing.
+// counts as one that ended it, so that its response expires the cookie too; so
+// does of itself, when it has waited. Otherwise it does nothing.
 func (s *Session) JoinEnd(of *Session) {
-	if of == nil || of == s {
+	if of == nil {
 		return
 	}
 	of.mu.Lock()
-	seen, destroyed := of.seen, of.destroyed
+	seen, destroyed := of.seen, of.destroyed || of.overtaken
 	of.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()

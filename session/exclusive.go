@@ -58,7 +58,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if errors.Is(err, errOverLimit) || wasMarked(err) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.destroyed = true // what fn has set ended it, or somebody while fn ran
+		s.overtaken = true // what fn has set ended it, or somebody while fn ran
 	}
 	return err
 }

@@ -51,6 +51,7 @@ type Session struct {
 	mayWrite  bool // it should get one, if nothing is against it
 	leftover  bool // its cookies are no good
 	destroyed bool // this request has ended the session
+	overtaken bool // its Exclusive has, which it may not have waited for
 	gaveUp    bool // Save has told the caller that delta can't be saved
 	begun     bool // the response has begun
 	peeked    bool // the request only looks: it moves no limit, and no cookie but that of a change is written
