@@ -1,0 +1,158 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/signet-go/signet/session"
+)
+
+// handle is a step of a handler, and what the model makes of it.
+func (m *model) handle(c *call, s *session.Session, do step) {
+	if c.gone || !m.look(c, s) {
+		return
+	}
+	ctx := context.Background() // what a handler does, it does to the end
+	switch do.do {
+	case set:
+		m.set(c, s, do.arg)
+	case save:
+		err := s.Save(ctx)
+		m.saved(c)
+		m.expect(c.of == nil || err == nil || errors.Is(err, session.ErrCommitted), "Save: %v", err)
+	case adopt:
+		m.adopt(c, s)
+	case refresh:
+		m.refresh(c, s, do.arg > 0)
+	case login:
+		m.login(c, s, do.arg/2, do.arg%2 > 0)
+	case logout:
+		m.expect(s.Destroy(ctx) == nil, "Destroy fails")
+		m.over(c.of)
+		c.of, c.fresh, c.changed, c.destroyed = nil, nil, nil, true
+	}
+}
+
+// set sets a field, in a visitor's session if there is none.
+func (m *model) set(c *call, s *session.Session, field int) {
+	n := m.next()
+	m.expect(s.Set(names[field], []byte(strconv.Itoa(n))) == nil, "Set fails")
+	if c.of == nil && c.fresh == nil {
+		c.fresh = &modeled{id: s.ID(), user: -1, created: time.Now(), used: time.Now(), moved: time.Now()}
+	}
+	if c.fresh != nil {
+		c.fresh.fields[field] = n
+		return
+	}
+	if c.changed == nil {
+		c.changed = map[int]int{}
+	}
+	c.changed[field] = n
+}
+
+// login begins a session in the place of what there is, as a callback does.
+func (m *model) login(c *call, s *session.Session, user int, keep bool) {
+	f := &modeled{user: user, created: time.Now(), used: time.Now(), moved: time.Now()}
+	renew := s.Renew
+	if keep {
+		renew = s.RenewKeepingFields
+		f.fields = c.view()
+	}
+	f.token = m.next()
+	err := errors.Join(renew(), s.Tag(userTag(user)), s.SetToken("refresh", strconv.Itoa(f.token)))
+	m.expect(err == nil, "login: %v", err)
+	f.id = s.ID()
+	c.fresh, c.changed = f, nil
+}
+
+// view is what c's handler sees in the fields.
+func (c *call) view() [2]int {
+	switch {
+	case c.fresh != nil:
+		return c.fresh.fields
+	case c.of == nil:
+		return [2]int{}
+	}
+	fields := c.seen.fields
+	for i, v := range c.changed {
+		fields[i] = v
+	}
+	return fields
+}
+
+// adopt takes the newest generation over.
+func (m *model) adopt(c *call, s *session.Session) {
+	if c.of == nil || c.fresh != nil {
+		return
+	}
+	of := c.of
+	live, err := m.goesOn(c), s.Sync(context.Background())
+	if !live {
+		m.expect(errors.Is(err, session.ErrNoSession), "the session has ended, and Sync says %v", err)
+		return
+	}
+	m.expect(err == nil, "Sync: %v", err)
+	c.seen = of.content
+}
+
+// refresh spends the newest refresh token for a newer one. A request waits for a provider that is fast, and takes over
+// what came of it.
+func (m *model) refresh(c *call, s *session.Session, slowly bool) {
+	if c.of == nil || c.fresh != nil {
+		return
+	}
+	if slowly {
+		go m.flight(c.basis(), s, slow)
+		return
+	}
+	m.flight(c.basis(), s, 0)
+	c.destroyed = c.destroyed || m.fate(c.basis()) == ended
+	m.adopt(c, s)
+}
+
+// flight is one refresh.
+func (m *model) flight(c cookie, s *session.Session, takes time.Duration) {
+	m.locked(func() { m.flying++ })
+	defer m.locked(func() { m.flying-- })
+	err := s.Exclusive(context.Background(), func(_ context.Context, latest *session.Session) error {
+		m.locked(func() { m.spends(latest, c) })
+		time.Sleep(takes)
+		var next int
+		m.locked(func() {
+			next = m.next()
+			if m.fate(c) == lives {
+				c.of.token = next
+				m.publish(c.of)
+			}
+		})
+		return latest.SetToken("refresh", strconv.Itoa(next))
+	})
+	m.locked(func() {
+		switch m.fate(c) {
+		case lives:
+			m.expect(err == nil, "the session lives, and Exclusive says %v", err)
+		case ended:
+			m.expect(errors.Is(err, session.ErrNoSession), "the session has ended, and Exclusive says %v", err)
+		case unsure:
+			m.beyond = true
+		}
+	})
+}
+
+// spends looks at the refresh token that is about to be sent: the newest, and for the first time.
+func (m *model) spends(latest *session.Session, c cookie) {
+	if m.fate(c) == lives {
+		m.holds(latest, c.of)
+		m.expect(c.of.token == 0 || c.of.spent != c.of.token, "the refresh token %d is sent twice", c.of.token)
+		c.of.spent = c.of.token
+	}
+}
+
+// locked runs what a flight has to say beside the requests.
+func (m *model) locked(do func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	do()
+}
