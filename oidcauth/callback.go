@@ -87,21 +87,32 @@ func (a *Authenticator) backFrom(t *transaction) string {
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
-	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction"}
-	if id, err := identityOf(a.sessions.From(r.Context())); err == nil && id != nil {
-		p.Link, p.LinkText = a.home(), linkHome
-	}
 	t, err := a.openTransaction(r, cb.state)
 	if err != nil {
-		p.Err = cb.unmatched(err)
-		return nil, p
+		return nil, a.noTransaction(r.Context(), cb.unmatched(err))
 	}
 	if a.expired(t) {
-		p.Code, p.Link, p.LinkText = "login_expired", a.loginURL(a.backFrom(t)), linkLogin
-		p.Err = fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.began()).Round(time.Second))
-		return nil, p
+		return nil, &Problem{
+			Status: http.StatusBadRequest, Code: "login_expired", Link: a.loginURL(a.backFrom(t)), LinkText: linkLogin,
+			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.began()).Round(time.Second)),
+		}
 	}
 	return t, nil
+}
+
+// noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed in need not sign in again.
+func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
+	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
+	switch {
+	case errors.Is(err, errFinished):
+		p.variant = "finished"
+	case errors.Is(err, errGaveWay):
+		p.variant = "gave_way"
+	}
+	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
+		p.variant, p.Link, p.LinkText = "signed_in", a.home(), linkHome
+	}
+	return p
 }
 
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
@@ -186,7 +197,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	if first, err := a.consumed.take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: fmt.Errorf("%w: used before", ErrState)}
+		return nil, a.noTransaction(ctx, errFinished)
 	}
 	t.spent = true
 	return key, nil

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -336,4 +337,55 @@ func TestNoSecretIsInTheLog(t *testing.T) {
 		require.NotEmpty(t, secret)
 		require.NotContains(t, w.log.String(), secret)
 	}
+}
+
+func TestACallbackThatComesOnceMoreIsToldWhy(t *testing.T) {
+	for name, row := range map[string]struct {
+		again func(w *world, cb *oidcauthtest.Navigation) *oidcauthtest.Page
+		link  string
+	}{
+		"a reload, signed in": {func(w *world, cb *oidcauthtest.Navigation) *oidcauthtest.Page { return w.browser.Get(cb.URL) }, `href="/"`},
+		"a double click, signed in": {func(w *world, cb *oidcauthtest.Navigation) *oidcauthtest.Page {
+			return w.browser.Get(cb.URL)
+		}, `href="/"`},
+		"a reload, signed out since": {func(w *world, cb *oidcauthtest.Navigation) *oidcauthtest.Page {
+			w.browser.DeleteCookie(app+"/", "__Host-session")
+			return w.browser.Get(cb.URL)
+		}, `href="/auth/login`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			cb := w.callbackURL()
+			cookies := w.browser.Cookies(app + "/auth/callback")
+			require.Equal(t, http.StatusOK, w.browser.Get(cb.URL).Status)
+			if name == "a double click, signed in" { // both were sent with the transaction
+				for _, c := range cookies {
+					w.browser.SetCookie(app+"/", &http.Cookie{Name: c.Name, Value: c.Value, Path: "/", Secure: true, HttpOnly: true})
+				}
+			}
+			page := row.again(w, cb)
+			require.Equal(t, http.StatusBadRequest, page.Status)
+			require.Contains(t, page.Body, row.link)
+			require.Contains(t, w.log.String(), "code=no_transaction")
+			require.Contains(t, w.log.String(), "used before")
+			require.NotContains(t, w.log.String(), "another browser")
+			require.Equal(t, 1, w.tokenCalls("authorization_code"))
+		})
+	}
+}
+
+func TestALoginThatGaveWayToNewerOnesIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		first := w.callbackURL()
+		for range 10 {
+			time.Sleep(time.Second)
+			w.callbackURL()
+		}
+		page := w.browser.Get(first.URL)
+		require.Equal(t, http.StatusBadRequest, page.Status)
+		require.Contains(t, page.Body, `href="/auth/login`)
+		require.Contains(t, w.log.String(), "gave way to newer ones: 10 others")
+		require.NotContains(t, w.log.String(), "cookies are blocked")
+	})
 }

@@ -62,9 +62,7 @@ func (c *consumed) takeLocal(state string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	_, taken := c.taken.Get(state, now)
-	_, failed := c.failed.Get(state, now)
-	if taken || failed {
+	if c.has(state, now) {
 		return false, nil
 	}
 	if !c.taken.Fits(state, 1, now) {
@@ -72,6 +70,20 @@ func (c *consumed) takeLocal(state string) (bool, error) {
 	}
 	c.taken.Put(state, now, 1, now, c.life)
 	return true, nil
+}
+
+// knows reports whether this process has taken state.
+func (c *consumed) knows(state string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.has(state, time.Now())
+}
+
+// has needs mu.
+func (c *consumed) has(state string, now time.Time) bool {
+	_, taken := c.taken.Get(state, now)
+	_, failed := c.failed.Get(state, now)
+	return taken || failed
 }
 
 // fail notes that err came for the code of state. A code that the provider has refused is not kept from other processes: they

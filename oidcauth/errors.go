@@ -204,6 +204,9 @@ type Problem struct {
 
 	// Err is the cause, for errors.Is and errors.As; never show it to a browser.
 	Err error
+
+	// variant chooses among the texts of one code.
+	variant string
 }
 
 // Error names the code and the cause.
@@ -236,7 +239,7 @@ var problemTexts = map[string]problemText{
 	"cross_origin":                     {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
 	"login_required":                   {"You are signed out", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
 	"insufficient_user_authentication": {"A fresh sign-in is needed", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
-	"no_transaction":                   {"This sign-in can't be completed", "It was finished before, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
+	"no_transaction":                   {"This sign-in can't be completed", "It was finished before, gave way to newer ones, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
 	"login_expired":                    {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
 	"signed_out":                       {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
 	"login_loop":                       {"Signing in does not stick", "You were signed in several times in a row, and each time your browser came back signed out. Allow cookies for this site, or tell its operator.", linkLogin, "login refused"},
@@ -252,6 +255,14 @@ var problemTexts = map[string]problemText{
 	"forbidden":                        {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
 	"step_up_failed":                   {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
 	"internal":                         {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},
+}
+
+// problemVariants hold titles and advice for what is known more closely than a code tells.
+var problemVariants = map[string]problemText{
+	"signed_in":   {"That sign-in is over", "You are signed in, and nothing was changed.", linkHome, ""},
+	"finished":    {"This sign-in was finished before", "Its page was loaded a second time. Go on where you were, or sign in again.", linkLogin, ""},
+	"gave_way":    {"This sign-in gave way to newer ones", "More sign-ins were under way in this browser than it can keep. Sign in again.", linkLogin, ""},
+	"silent_loop": {"Signing in does not come to an end", "This site asked the sign-in service again and again who you are. Tell its operator.", linkLogin, ""},
 }
 
 // providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503 for none, 504 for a late one.

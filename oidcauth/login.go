@@ -29,7 +29,7 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOpt
 	}
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) {
 		if t.Loops > maxLoops {
-			a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errSilentLoop})
+			a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", variant: "silent_loop", Err: errSilentLoop})
 			return
 		}
 		a.startLogin(w, r, t, o)

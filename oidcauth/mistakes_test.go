@@ -113,8 +113,8 @@ var mistakes = []mistake{
 	{
 		name:  "a browser that blocks cookies",
 		make:  callbackWithout(func(w *world) { w.browser.ClearCookies() }),
-		hints: []string{"the browser sent 0 cookies of it: it was started in another browser or at another address than " + app + ", or cookies are blocked"},
-		page:  "It was finished before, was started in another browser, or your browser blocked a cookie.",
+		hints: []string{"the browser sent 0 cookies of it: it was started in another browser or at another address than " + app + ", cookies are blocked, it was finished before, or gave way to newer ones"},
+		page:  "It was finished before, gave way to newer ones, was started in another browser, or your browser blocked a cookie.",
 	},
 	{
 		name: "replicas with different session keys",

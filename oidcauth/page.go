@@ -111,6 +111,10 @@ func (a *Authenticator) complete(r *http.Request, p *Problem) {
 	if !known {
 		text = problemTexts["internal"]
 	}
+	if closer, ok := problemVariants[p.variant]; ok {
+		closer.event = text.event
+		text = closer
+	}
 	p.Title, p.Advice = text.title, text.advice
 	if p.Reference == "" {
 		p.Reference = rand.Text()[:10]

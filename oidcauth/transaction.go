@@ -147,7 +147,7 @@ func (a *Authenticator) openTransaction(r *http.Request, state string) (*transac
 	name := a.transactionCookie(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
-		return nil, fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, or cookies are blocked", ErrState, len(found), a.origin)
+		return nil, a.lost(r, state, len(found))
 	}
 	t, err := a.decodeTransaction(name, found[0].Value)
 	if err != nil {
@@ -157,6 +157,29 @@ func (a *Authenticator) openTransaction(r *http.Request, state string) (*transac
 		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
 	}
 	return t, nil
+}
+
+var (
+	errFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", ErrState)
+	errGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)
+)
+
+// lost tells why the browser sent no cookie, or several, of the login with this state: what is known, else what it may be.
+func (a *Authenticator) lost(r *http.Request, state string, cookies int) error {
+	if a.consumed.knows(state) {
+		return errFinished
+	}
+	alive := 0
+	for _, p := range a.pendingTransactions(r) {
+		if p.began > 0 {
+			alive++
+		}
+	}
+	if cookies == 0 && alive >= maxTransactions {
+		return fmt.Errorf("%w: %d others are under way in this browser", errGaveWay, alive)
+	}
+	return fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, cookies are blocked, "+
+		"it was finished before, or gave way to newer ones", ErrState, cookies, a.origin)
 }
 
 func (a *Authenticator) decodeTransaction(name, sealed string) (*transaction, error) {

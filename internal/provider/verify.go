@@ -184,7 +184,7 @@ func (want LoginExpectation) checkFreshness(t *IDToken, skew time.Duration) erro
 			return ErrNoAuthTime
 		}
 		if t.AuthTime.Before(want.Started.Add(-*want.MaxAge - skew)) {
-			return fmt.Errorf("%w: expected at most %v before the login, got %v: the provider took no notice of max_age"+clockHint,
+			return fmt.Errorf("%w: expected at most %v before the login, got %v: the provider took no notice of max_age",
 				ErrOldAuthTime, *want.MaxAge, want.Started.Sub(t.AuthTime).Round(time.Second))
 		}
 	}
