@@ -48,11 +48,6 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 		d.ring = ring
 		k.cache.put(d)
 	}
-	// What this process remembers of the session makes no cookie live longer than it
-	// says itself.
-	if _, err := k.judge(version{g: d.g}, time.Now()); err != nil {
-		return sighting{}, ErrNoSession
-	}
 	return sighting{g: d.g, sealed: d.sealed}, nil
 }
 
@@ -134,53 +129,6 @@ func versionOf(g, beside *generation) version {
 	return version{g: newer(g, beside), idle: g.idle, known: beside != nil && beside.number >= g.number}
 }
 
-// endedIn looks for the end of g's session, of which newest is the newest generation,
-// in what was read.
-func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *generation, names []string, raws [][]byte) error {
-	err := k.endedByMarks(g, names[2:], raws[2:])
-	switch {
-	case raws[0] != nil:
-		err = &endedError{at: endOf(k.vault.Open(names[0], raws[0]))}
-	case err == nil && !sameTags(newest, g):
-		err = k.checkTags(ctx, newest)
-	}
-	if errors.Is(err, ErrNoSession) {
-		k.recent.forget(g.id)
-		if raws[1] != nil {
-			_, _ = k.vault.Delete(ctx, generationRow(g.id), raws[1]) // what has ended it outlives it
-		}
-	}
-	return err
-}
-
-// endOf is when the session of an ended row ended.
-func endOf(row seal.Row) (at time.Time) {
-	if len(row.Value) == endedSize {
-		at = time.UnixMilli(int64(binary.BigEndian.Uint64(row.Value)))
-	}
-	return at
-}
-
-const endedSize = 8
-
-// handOver stores what this process alone knows, because the Store was down when it
-// was made, or has lost it since.
-func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error) {
-	plain, err := pack(v.g)
-	if err != nil {
-		return version{}, err
-	}
-	ok, err := k.store(ctx, v, v.g, plain)
-	if err != nil {
-		return version{}, err
-	}
-	if !ok { // somebody else was faster, which the next one will see
-		return k.judge(v, time.Now())
-	}
-	k.recent.forget(v.g.id)
-	return k.newest(ctx, v.g)
-}
-
 // endings asks for the marks of all sessions. What this process knows
 // by itself needs no asking: end has told watch. Where others know more, the idle
 // limit ends no stream: it moves in cookies that this process may never see.
@@ -203,30 +151,6 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][1:], rows[1:]) != nil
 	}
 	return ended, err
-}
-
-// stored returns the generation in a row, nil if there is none that makes sense. It
-// is decoded once: the row is read by every request as long as it is there.
-func (k *cookieKeeper) stored(name string, raw []byte, id string) *generation {
-	if raw == nil {
-		return nil
-	}
-	ring := k.ring.Generation()
-	if d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) }); d != nil {
-		return d.g
-	}
-	row := k.vault.Open(name, raw)
-	if row.Value == nil {
-		return nil
-	}
-	g, err := unpack(row.Value)
-	if err != nil || g.id != id {
-		return nil
-	}
-	d := newDecoded(g, id, string(raw))
-	d.ring = ring
-	k.cache.put(d)
-	return g
 }
 
 // newer prefers a on a tie. Either may be nil.
@@ -255,15 +179,6 @@ func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation)
 		return false, err
 	}
 	return k.recent.swap(v.g, next, memoryOfGeneration), nil // the Store has it
-}
-
-// store replaces the row of the newest generation, if it is still the one that
-// v was read from.
-func (k *cookieKeeper) store(ctx context.Context, v version, next *generation, plain []byte) (bool, error) {
-	if v.raw == nil {
-		return k.vault.Add(ctx, generationRow(v.g.id), plain, k.successorLife(next))
-	}
-	return k.vault.Swap(ctx, generationRow(v.g.id), v.raw, plain, k.successorLife(next))
 }
 
 // touch does nothing: the new limit goes into the cookie.

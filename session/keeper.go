@@ -13,8 +13,7 @@ import (
 // cookie, or a row of the Store.
 type keeper interface {
 	// see tells, from its cookies alone, which session a request is about.
-	// ErrNoSession: they can't be read, or are past the limits that are sealed in
-	// them. errLeaveAlone: another replica may know.
+	// ErrNoSession: they can't be read. errLeaveAlone: another replica may know.
 	see(j *jar) (sighting, error)
 
 	// newest returns the newest generation of g's session: an endedError when it
@@ -87,6 +86,12 @@ func (m *Manager) judge(v version, now time.Time) (version, error) {
 		return version{}, &endedError{at: time.UnixMilli(end)}
 	}
 	return v, nil
+}
+
+// within reports whether g is within its own limits.
+func (m *Manager) within(g *generation, now time.Time) bool {
+	_, err := m.judge(version{g: g}, now)
+	return err == nil
 }
 
 // successorLife is how long a generation is kept for a browser that may not have

@@ -94,9 +94,6 @@ func sizeOf(g *generation) int { return g.size() + len(g.id) + entryOverhead }
 // saw notes that a browser has presented a generation of the session. What was
 // awaited until then is remembered for so long, if there is room.
 func (r *recent) saw(id string, number uint64, life time.Duration) {
-	if !r.used.Load() {
-		return
-	}
 	now := time.Now()
 	r.mu.RLock()
 	g, ok := r.awaited.Get(id, now)

@@ -1,0 +1,85 @@
+package session
+
+import (
+	"context"
+	"errors"
+)
+
+// Load decodes the session now: nil when there is a living session,
+// [ErrNoSession], or [ErrUnavailable]. The work is done once a request, and every
+// other method does it first, so that the answer stays the same for the request
+// until one of its own methods changes it.
+func (s *Session) Load() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.load()
+}
+
+// load needs s.mu, as every method below with a small letter.
+func (s *Session) load() error {
+	if s.loaded {
+		return s.err
+	}
+	s.loaded = true
+	s.m.format.scan(&s.jar, s.header)
+	if s.jar.empty() { // and no store traffic
+		s.err = ErrNoSession
+		return s.err
+	}
+	seen, err := s.m.keeper.see(&s.jar)
+	if err == nil {
+		s.secret, s.seen = seen.secret, seen.g
+		err = s.adopt(seen)
+	}
+	switch {
+	case errors.Is(err, errLeaveAlone):
+		s.err = ErrNoSession
+	case errors.Is(err, ErrNoSession):
+		s.err, s.leftover = ErrNoSession, s.useless(err)
+	case err != nil:
+		s.err = err
+		s.ended = append(s.ended, s.m.endingOf(s.seen)) // in case it is replaced or destroyed
+		s.logUnread(err)
+	}
+	return s.err
+}
+
+// logUnread tells the log that the session could not be read. Nothing is wrong
+// with the Store when its request has ended meanwhile: strangers can send a cookie
+// and hang up as often as they like, and nobody should be called for it. A
+// request's own deadline that passed may be the Store's fault, or a slow
+// handler's.
+func (s *Session) logUnread(err error) {
+	switch ended := s.ctx.Err(); {
+	case errors.Is(ended, context.Canceled):
+		s.m.log.Debug("request ended early", "error", err)
+	case ended != nil:
+		s.m.log.Warn("request ended early", "error", err)
+	default:
+		s.m.log.Error("store unavailable", "error", err)
+	}
+}
+
+// adopt takes over the newest generation of the session that was seen.
+func (s *Session) adopt(seen sighting) error {
+	// What is remembered of the session makes no cookie live longer than it says
+	// itself.
+	if !s.m.config.ServerSide && !s.m.within(seen.g, s.arrived) {
+		return ErrNoSession
+	}
+	v, err := s.m.keeper.newest(s.ctx, seen.g)
+	if err != nil {
+		return err
+	}
+	s.base, s.idle, s.fresh = v.g, v.idle, v.at
+	key := or(seen.sealed, v.sealed)
+	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
+	s.m.watch.touch(v.g, v.idle)
+	if !s.m.config.ServerSide && s.m.recent.used.Load() {
+		s.m.recent.saw(seen.g.id, seen.g.number, s.m.successorLife(seen.g))
+	}
+	if s.m.config.OnKeyUse != nil {
+		s.m.config.OnKeyUse(key.keyID)
+	}
+	return nil
+}
