@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
@@ -39,7 +38,7 @@ func (a *app) loginURL(returnTo string) string {
 	if len(a.providers) == 1 {
 		return a.providers[0].auth.LoginURL(returnTo)
 	}
-	return choosePath + "?return_to=" + url.QueryEscape(returnTo)
+	return a.at(choosePath) + "?return_to=" + url.QueryEscape(returnTo)
 }
 
 // offerChoice sends browsers that nobody is signed in with to the page of choice, where guarded would send them to the first
@@ -51,8 +50,8 @@ func (a *app) offerChoice(guarded http.Handler) http.Handler {
 		return guarded
 	}
 	return a.load(func(w http.ResponseWriter, r *http.Request) {
-		if opensPage(r) && nobodyIsSignedIn(r) {
-			w.Header().Set("Location", a.loginURL(r.URL.RequestURI()))
+		if oidcauth.IsPageView(r) && nobodyIsSignedIn(r) {
+			w.Header().Set("Location", a.loginURL(a.asked(r)))
 			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
@@ -63,19 +62,4 @@ func (a *app) offerChoice(guarded http.Handler) http.Handler {
 // nobodyIsSignedIn is certain of it: a store that can't be asked is no answer, and the guard's to deal with.
 func nobodyIsSignedIn(r *http.Request) bool {
 	return oidcauth.UserFrom(r.Context()) == nil && !errors.Is(session.From(r.Context()).Load(), session.ErrUnavailable)
-}
-
-// opensPage reports whether r is a browser's that opens a page in a whole tab, now: by Fetch Metadata where the browser sends them,
-// else by what it accepts.
-//
-// Whoever is taken for a page wrongly gets a page with two links, and no harm is done; the library's own guard is stricter,
-// since it begins a login.
-func opensPage(r *http.Request) bool {
-	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" {
-		return false
-	}
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }

@@ -35,7 +35,10 @@ const (
 // environment.
 type config struct {
 	Addr    string
-	BaseURL *url.URL // an origin: scheme and host
+	BaseURL *url.URL // scheme and host, and the path that a proxy strips, without a slash at its end
+
+	// CallbackPath is the path of the redirect URI, as this process sees it.
+	CallbackPath string
 
 	Embedded bool // the development provider of devprovider.go is used
 	OIDC     oidcauth.Config
@@ -62,9 +65,10 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	e := &env{getenv: getenv}
 	c := &config{
 		Addr:          e.address("ADDR", "127.0.0.1:8080"),
-		BaseURL:       e.origin("BASE_URL", "http://localhost:8080"),
+		BaseURL:       e.base("BASE_URL", "http://localhost:8080"),
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.scopes("MACHINE_SCOPES"),
+		CallbackPath:  e.callbackPath("OIDC_CALLBACK_PATH"),
 	}
 	// The demo API at the public address, not at ADDR: the token's audience and a DPoP proof's htu name it by that.
 	c.API = c.BaseURL.JoinPath("/demo/api")
@@ -84,11 +88,17 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	return c, nil
 }
 
+// base is what paths begin with for the browser, and not for this process.
+func (c *config) base() string { return c.BaseURL.Path }
+
+// origin is where the browser finds the app, without the path.
+func (c *config) origin() string { return c.BaseURL.Scheme + "://" + c.BaseURL.Host }
+
 // readProvider reads who the provider is, who we are to it, and how the two talk.
 //
 // A secret is read only where it is used, so that a secret which stayed in the environment beside a key goes nowhere.
 func (c *config) readProvider(e *env) {
-	c.OIDC.RedirectURL = c.BaseURL.JoinPath("/auth/callback").String()
+	c.OIDC.RedirectURL, c.OIDC.RoutePrefix = c.BaseURL.JoinPath(c.CallbackPath).String(), ownPrefix
 	c.OIDC.SigningAlg = e.oneOf("OIDC_SIGNING_ALG", signingAlgs...)
 	c.OIDC.Timeout = e.duration("OIDC_TIMEOUT", 10*time.Second)
 	c.OIDC.DiscoveryMaxAge = e.duration("OIDC_DISCOVERY_MAX_AGE", 24*time.Hour)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,15 +131,53 @@ func (e *env) url(name, fallback string) *url.URL {
 	return u
 }
 
-// origin is url without path and query; one closing slash is forgiven.
+// base is url without query. A path is that of an app which a proxy serves below one, and strips; one closing slash is forgiven.
 //
-// A path would promise that the app can be mounted below one, which its links can't.
-func (e *env) origin(name, fallback string) *url.URL {
+// The path is in links and redirect URIs, so that it has to be what browsers and providers write alike.
+func (e *env) base(name, fallback string) *url.URL {
 	u := e.url(name, fallback)
-	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.ForceQuery {
-		e.mistake(name, "want an origin such as %s, got %q", fallback, u)
+	base := strings.TrimSuffix(u.Path, "/")
+	if u.RawQuery != "" || u.ForceQuery || base != "" && !isPlainPath(base) {
+		e.mistake(name, "want an address such as %s, maybe with a plain path, got %q", fallback, u)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: base}
+}
+
+// The prefixes of the library's routes.
+const (
+	ownPrefix    = "/auth/"
+	secondPrefix = "/auth2/"
+)
+
+// takenPaths are those of the app's own routes, and of those that it may get: nothing else can be at them, or below them.
+var takenPaths = []string{
+	"/profile", "/api-calls", "/admin", "/stepup", "/errors", "/choose", "/api", "/demo", "/demo2", "/static", "/healthz", "/readyz",
+	"/proxy", "/resource", "/forward-auth", "/metrics", strings.TrimSuffix(secondPrefix, "/"),
+}
+
+// ownNames are those of the library's routes below ownPrefix, whether they are served or not.
+var ownNames = []string{
+	"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session", "device",
+}
+
+// callbackPath accepts the path of a redirect URI: absolute, not the start page, and no other route's.
+func (e *env) callbackPath(name string) string {
+	v := e.text(name, ownPrefix+"callback")
+	taken := func(route string) bool { return v == route || strings.HasPrefix(v, route+"/") }
+	switch {
+	case !isPlainPath(v):
+		e.mistake(name, "want a plain absolute path such as /signin-oidc, got %q", v)
+		return ownPrefix + "callback"
+	case v+"/" == ownPrefix, slices.ContainsFunc(takenPaths, taken), slices.ContainsFunc(ownNames, func(name string) bool { return taken(ownPrefix + name) }):
+		e.mistake(name, "%q is another route's", v)
+	}
+	return v
+}
+
+// isPlainPath reports whether p is an absolute path, longer than "/", that every reader takes for the same, and that is no pattern.
+func isPlainPath(p string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~"
+	return len(p) > 1 && p[0] == '/' && path.Clean(p) == p && strings.Trim(p, plain) == ""
 }
 
 // issuer is url without query. The text is kept exactly as it was written, since issuers are compared byte by byte (OpenID Connect

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,7 +17,8 @@ import (
 
 // problem returns a constant text for a page and for JSON: nothing that a request, an API or a provider says gets there.
 //
-// The link leads to the start page unless the caller knows better. err is the cause for the log, and never shown.
+// For one code there is one text, here and in the library. The link leads to the start page unless the caller knows better. err is
+// the cause for the log, and never shown.
 func problem(status int, code, title, advice string, err error) *oidcauth.Problem {
 	return &oidcauth.Problem{Status: status, Code: code, Title: title, Advice: advice, Link: "/", LinkText: "Go to the start page", Err: err}
 }
@@ -25,12 +27,12 @@ func problem(status int, code, title, advice string, err error) *oidcauth.Proble
 //
 // Their texts are the same for every path and host, so that no page repeats what somebody else put into a link.
 var refused = map[int]*oidcauth.Problem{
-	http.StatusNotFound: problem(http.StatusNotFound, "not_found", "There is no such page",
-		"Check the address, or begin at the start page.", nil),
+	http.StatusNotFound: problem(http.StatusNotFound, "not_found", "Page not found",
+		"Check the address, or start from the home page.", nil),
 	http.StatusMethodNotAllowed: problem(http.StatusMethodNotAllowed, "method_not_allowed", "That can't be done here",
-		"This address answers another kind of request. Begin at the start page.", nil),
+		"Go back and use the page's own buttons and links.", nil),
 	http.StatusForbidden: problem(http.StatusForbidden, "cross_origin", "That request came from another site",
-		"Open this app itself, and try again there.", nil),
+		"Open this site itself and try again there.", nil),
 	http.StatusMisdirectedRequest: problem(http.StatusMisdirectedRequest, "misdirected_request", "This app has another address",
 		"Ask whoever gave you the link.", nil),
 }
@@ -49,16 +51,17 @@ func problemOf(err error) *oidcauth.Problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, oidcauth.ErrLoginRequired):
-		return problem(http.StatusUnauthorized, "login_required", "Please sign in again", "Your sign-in can't be used any more.", err)
+		return problem(http.StatusUnauthorized, "login_required", "You are signed out",
+			"If you sent something, it was not received. Sign in to go on.", err)
 	case errors.As(err, &stepUp):
-		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "The service wants a person's fresh sign-in",
-			"It can't be called this way.", err)
+		return problem(http.StatusUnauthorized, "insufficient_user_authentication", "A fresh sign-in is needed",
+			"If you sent something, it was not received. Sign in to go on.", err)
 	case errors.Is(err, session.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
-			"You are still signed in. Try again in a moment.", err)
+			"Nobody is signed out by this. Try again in a moment.", err)
 	case errors.As(err, &down):
 		p := problem(http.StatusServiceUnavailable, "provider_unavailable", "The sign-in service can't be reached",
-			"You are still signed in. Try again in a moment.", err)
+			"Nothing is wrong with your account. Try again in a moment.", err)
 		p.RetryAfter = down.RetryAfter
 		return p
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -85,11 +88,12 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Reference = rand.Text()[:10]
 	a.log.WarnContext(r.Context(), "call failed", "path", r.URL.Path, "status", p.Status, "code", p.Code, "reference", p.Reference, "cause", err)
 	if p.Status == http.StatusUnauthorized {
-		p.Link, p.LinkText = a.providerOf(r).auth.LoginURL("/profile"), "Sign in again"
+		p.Link, p.LinkText = a.providerOf(r).auth.LoginURL(a.cameFrom(r)), "Sign in"
 		// RFC 9110 §15.5.2: a 401 names the scheme. Browsers know no Bearer and ask the person nothing.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="session"`)
 	}
 	if p.Status == http.StatusServiceUnavailable {
+		p.Link, p.LinkText = cmp.Or(a.cameFrom(r), p.Link), "Try again"
 		// In whole seconds, at least one (RFC 9110 §10.2.3): 0 would be an invitation to storm.
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.RetryAfter.Round(time.Second).Seconds()))))
 	}
@@ -101,17 +105,34 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int) {
 	a.answer(w, r, refused[status])
 }
 
+// cameFrom is the page that somebody goes on from after an error: the one that was opened, or that of the form or script that was
+// sent; "" when the browser does not say. LoginURL has the last word on it.
+func (a *app) cameFrom(r *http.Request) string {
+	if oidcauth.IsPageView(r) {
+		return a.asked(r)
+	}
+	page, ours := strings.CutPrefix(cmp.Or(r.Header.Get("HX-Current-URL"), r.Referer()), a.config.origin()+"/")
+	if !ours || strings.HasPrefix(page, "/") || strings.HasPrefix(page, `\`) {
+		return "" // a second slash would begin a host
+	}
+	page, _, _ = strings.Cut(page, "#")
+	return "/" + page
+}
+
 // authError is the oidcauth.Config.ErrorHandler: the library has set headers and logged the cause, and errs with a *Problem.
 func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 	a.answer(w, r, problemOf(err))
 }
 
-// answer writes a page to those who ask for one, and JSON to all others.
-//
-// The Accept header decides, not Fetch Metadata: a person whose form or link fails wants a page, whatever the request was.
+// answer writes a page where a person is shown the answer, and JSON for everything else: the library's judgement, so that its errors
+// and ours look alike. htmx opens the login by itself, and would put what we say into the page.
 func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		render(w, p.Status, "error.html", page{Title: p.Title, Data: p})
+	if p.Link == "/" {
+		ours := *p
+		ours.Link, p = a.at("/"), &ours
+	}
+	if oidcauth.WantsPage(r) {
+		render(w, p.Status, "error.html", page{Base: a.config.base(), Title: p.Title, Data: p})
 		return
 	}
 	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice}
@@ -120,6 +141,9 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 	}
 	if p.Status == http.StatusUnauthorized {
 		body["login_url"] = p.Link
+		if r.Header.Get("HX-Request") != "" {
+			w.Header().Set("HX-Redirect", p.Link)
+		}
 	}
 	writeJSON(w, p.Status, body)
 }

@@ -18,7 +18,6 @@ var (
 	NewLineWriter     = newLineWriter
 	MaxWaitingLines   = maxWaitingLines
 	Span, Past, Stamp = span, past, stamp
-	OpensPage         = opensPage
 )
 
 // ClaimRows are the rows of the claims table: name, value, name, value…

@@ -17,9 +17,9 @@ type exhibit struct {
 }
 
 // exhibits returns one answer of each kind, by status. Those of the library are made by the library, on a stage of its own, so that
-// the gallery shows what it really says and no session, log or provider takes part.
-func exhibits() []exhibit {
-	list := append(ownExhibits(), stagedExhibits()...)
+// the gallery shows what it really says and no session, log or provider takes part. Their links have base in front.
+func exhibits(base string) []exhibit {
+	list := append(ownExhibits(), stagedExhibits(base)...)
 	slices.SortStableFunc(list, func(a, b exhibit) int { return a.Problem.Status - b.Problem.Status })
 	return list
 }
@@ -44,10 +44,10 @@ func ownExhibits() []exhibit {
 // stagedExhibits are the answers of the library's routes and guards.
 //
 // A scene that stops leading to an error would leave a gap in the list, which the tests would see.
-func stagedExhibits() []exhibit {
+func stagedExhibits(base string) []exhibit {
 	list := make([]exhibit, 0, len(scenes))
 	for _, scene := range scenes {
-		if p := play(scene); p != nil {
+		if p := play(scene, base); p != nil {
 			list = append(list, exhibit{scene.when, p})
 		}
 	}

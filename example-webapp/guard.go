@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -35,12 +36,14 @@ func (a *app) guard(next http.Handler) http.Handler {
 func (a *app) crossOriginProtection() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	// Our own pages are at this origin, also where a proxy calls us by another host. parseConfig made it an origin.
-	if err := p.AddTrustedOrigin(a.config.BaseURL.String()); err != nil {
+	if err := p.AddTrustedOrigin(a.config.origin()); err != nil {
 		panic(err)
 	}
-	for _, path := range []string{"callback", "login", "backchannel-logout"} {
-		p.AddInsecureBypassPattern("POST /auth/" + path)
-		p.AddInsecureBypassPattern("POST /auth2/" + path)
+	p.AddInsecureBypassPattern("POST " + a.config.CallbackPath)
+	p.AddInsecureBypassPattern("POST " + secondPrefix + "callback")
+	for _, route := range []string{"login", "backchannel-logout"} {
+		p.AddInsecureBypassPattern("POST " + ownPrefix + route)
+		p.AddInsecureBypassPattern("POST " + secondPrefix + route)
 	}
 	return p
 }
@@ -73,9 +76,14 @@ func isProbe(path string) bool {
 // redirects, to a cleaned path, are left alone: they stay on this site.
 func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, pattern := mux.Handler(r); pattern == "" {
+		if h, pattern := mux.Handler(r); pattern == "" || a.config.base() != "" && isElsewhere(r.URL.Path, pattern) {
 			probe := &statusProbe{header: make(http.Header)}
 			h.ServeHTTP(probe, r)
+			if to := probe.header.Get("Location"); strings.HasPrefix(to, "/") {
+				w.Header().Set("Location", a.at(to))
+				w.WriteHeader(probe.status)
+				return
+			}
 			if refused[probe.status] != nil {
 				if allow := probe.header.Values("Allow"); allow != nil {
 					w.Header()["Allow"] = allow
@@ -86,6 +94,13 @@ func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// isElsewhere reports whether the mux redirects a path: to a cleaned one, or to the subtree that pattern is. The mux knows nothing
+// of the path that a proxy strips.
+func isElsewhere(p, pattern string) bool {
+	cleaned := path.Clean(p)
+	return cleaned != p && cleaned+"/" != p || strings.HasSuffix(pattern, p+"/")
 }
 
 // A statusProbe learns what the mux's own handlers would answer, and drops their bodies.

@@ -45,10 +45,13 @@ func (a *app) handler() http.Handler {
 // reach.
 func (a *app) routes(mux *http.ServeMux) {
 	login := a.require()
-	mux.Handle("/auth/", a.ownRoutes(a.providers[0]))
+	mux.Handle(ownPrefix, a.providers[0].auth)
+	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, ownPrefix) {
+		mux.Handle(callback, a.providers[0].auth)
+	}
 	mux.HandleFunc("GET /demo/api", a.providers[0].demo.serve)
 	if len(a.providers) > 1 {
-		mux.Handle("/auth2/", a.ownRoutes(a.providers[1]))
+		mux.Handle(secondPrefix, a.providers[1].auth)
 		mux.HandleFunc("GET /demo2/api", a.providers[1].demo.serve)
 		mux.Handle("GET "+choosePath, a.load(a.choose))
 	}
@@ -88,9 +91,21 @@ func (a *app) refusal(status int) http.Handler {
 // anybody.
 func (a *app) newPage(r *http.Request, title string) page {
 	return page{
-		Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
-		LoginURL: a.loginURL(r.URL.RequestURI()), LogoutURL: a.providerOf(r).auth.LogoutURL(),
+		Base: a.config.base(), Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
+		LoginURL: a.loginURL(a.asked(r)), LogoutURL: a.providerOf(r).auth.LogoutURL(),
 	}
+}
+
+// at is where the browser finds a path of the app's.
+func (a *app) at(path string) string { return a.config.base() + path }
+
+// asked is what the browser asked for, byte for byte: an escaped slash in it is data.
+func (a *app) asked(r *http.Request) string { return a.at(r.RequestURI) }
+
+// redirect sends the browser to a page of the app's. The header is set as it stands: http.Redirect would clean what is in it.
+func (a *app) redirect(w http.ResponseWriter, path string) {
+	w.Header().Set("Location", a.at(path))
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // home is the public page. It must come out whatever is down: with a store that can't be asked it shows nobody as signed in.
@@ -181,7 +196,7 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/profile", http.StatusSeeOther) // which asks for a login where one is needed
+	a.redirect(w, "/profile") // which asks for a login where one is needed
 }
 
 // signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout does.
@@ -201,7 +216,7 @@ func (a *app) signOutElsewhere(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+	a.redirect(w, "/profile")
 }
 
 // revoke ends the sessions of the user at their provider.

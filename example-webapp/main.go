@@ -87,7 +87,7 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *config, log *slog.Logger) (*app, error) {
 	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(exhibits)}
+	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(func() []exhibit { return exhibits(c.base()) })}
 	s := c.Session
 	s.Store, s.Logger = store, log
 	var err error

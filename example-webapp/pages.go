@@ -65,6 +65,7 @@ func span(t time.Time) string {
 //
 // Its texts come from claims, requests and configuration alike, and are all escaped; only constants are HTML.
 type page struct {
+	Base   string // what paths begin with for the browser: the path of BASE_URL, without a slash at its end
 	Title  string
 	Path   string // marks the current entry of the navigation
 	Script string // a file under /static/, for the pages that have one
@@ -81,6 +82,7 @@ type page struct {
 // It is a type of its own, so that nothing of the app's user can appear on a page of the provider's: in production these are
 // two companies.
 type devPage struct {
+	Base                                      string // empty: the provider is at the root of its own address
 	Title, Action, Username, Problem, Message string
 	Users                                     []devUser
 }

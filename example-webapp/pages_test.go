@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,34 +85,5 @@ func TestOnlyTheProfileRunsAScript(t *testing.T) {
 		}
 		require.Zero(t, scripts, path)
 		require.NotContains(t, p.header.Get("Content-Security-Policy"), "script-src", path)
-	}
-}
-
-func TestWhatOpensAPage(t *testing.T) {
-	tests := []struct {
-		name, method string
-		header       []string
-		want         bool
-	}{
-		{"an address that was typed", "GET", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, true},
-		{"an old browser", "GET", []string{"Accept", "text/html,*/*"}, true},
-		{"a client that takes anything", "GET", []string{"Accept", "*/*"}, false},
-		{"a client that says nothing", "GET", nil, false},
-		{"a script that would like HTML", "GET", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "text/html"}, false},
-		{"a frame", "GET", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe", "Accept", "text/html"}, false},
-		{"a prefetch", "GET", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch"}, false},
-		{"a prefetch of old", "GET", []string{"Accept", "text/html", "Purpose", "prefetch"}, false},
-		{"a form", "POST", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, false},
-		{"a look at the headers", "HEAD", []string{"Accept", "text/html"}, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r, err := http.NewRequest(tt.method, "http://localhost/", nil)
-			require.NoError(t, err)
-			for i := 0; i < len(tt.header); i += 2 {
-				r.Header.Set(tt.header[i], tt.header[i+1])
-			}
-			require.Equal(t, tt.want, main.OpensPage(r))
-		})
 	}
 }

@@ -66,8 +66,10 @@ func (a *app) add(p *identityProvider, o oidcauth.Config) error {
 // Hosts of other people's APIs would be listed in APIs by hand; here there is one, which the operator named.
 func (a *app) authConfig(o oidcauth.Config, sessions *session.Manager) oidcauth.Config {
 	o.Sessions, o.Logger = sessions, a.log
+	// A proxy that serves the app below a path strips it: the browser has it, the routes of this process don't.
+	o.StrippedPrefix = a.config.base()
 	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
-	o.ErrorHandler, o.Stylesheet = a.authError, "/static/app.css"
+	o.ErrorHandler, o.Stylesheet = a.authError, a.at("/static/app.css")
 	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
 	o.BackChannelLogout, o.FrontChannelLogout = true, true
 	// Access tokens go to this origin and nowhere else, also behind redirects.
@@ -105,19 +107,6 @@ func (a *app) require(requirements ...oidcauth.Requirement) func(http.HandlerFun
 	}
 	guard := oidcauth.RequireAny(auths, requirements...)
 	return func(h http.HandlerFunc) http.Handler { return a.offerChoice(guard(h)) }
-}
-
-// ownRoutes serves the library's routes of p. A logout that was asked of another provider than the user's own would leave them
-// signed in there, so that it goes to the right one.
-func (a *app) ownRoutes(p *identityProvider) http.Handler {
-	return a.load(func(w http.ResponseWriter, r *http.Request) {
-		serving := p
-		if by := a.providerOf(r); by != p && r.URL.Path == p.auth.LogoutURL() && oidcauth.UserFrom(r.Context()) != nil {
-			serving, r = by, r.Clone(r.Context())
-			r.URL.Path = by.auth.LogoutURL()
-		}
-		serving.auth.ServeHTTP(w, r)
-	})
 }
 
 // ready says whether logins work at every provider, and whether sessions can be read.

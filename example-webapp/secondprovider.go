@@ -25,7 +25,7 @@ func (c *config) readSecond(e *env) {
 	}
 	o := c.OIDC
 	o.Issuer, o.ClientID = e.issuer("OIDC2_ISSUER"), e.getenv("OIDC2_CLIENT_ID")
-	o.RedirectURL = c.BaseURL.JoinPath("/auth2/callback").String()
+	o.RedirectURL, o.RoutePrefix = c.BaseURL.JoinPath(secondPrefix, "callback").String(), secondPrefix
 	o.ClientSecret, o.ClientAuth = c.secondClientAuth(e.getenv("OIDC2_CLIENT_SECRET"))
 	o.Advanced.SignedRequests = o.Advanced.SignedRequests && o.ClientAuth.Key != nil // where a secret stands in for the key, there is none
 	if o.Issuer == c.OIDC.Issuer {

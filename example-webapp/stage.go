@@ -61,10 +61,10 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // play returns the error that the library answers with in s, nil when it does not.
 //
 // The error comes out where the app's own handler would render it, complete with title, advice and status.
-func play(s scene) *oidcauth.Problem {
+func play(s scene, base string) *oidcauth.Problem {
 	var caught *oidcauth.Problem
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuer: stageIssuer, ClientID: "stage", RedirectURL: stageOrigin + "/auth/callback", LoginTimeout: s.timeout,
+		Issuer: stageIssuer, ClientID: "stage", RedirectURL: stageOrigin + base + "/auth/callback", StrippedPrefix: base, LoginTimeout: s.timeout,
 		Session: session.Config{Keys: []string{session.NewKey()}}, HTTPClient: &http.Client{Transport: s.provider()},
 		Logger:       slog.New(slog.DiscardHandler),
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) { errors.As(err, &caught) },

@@ -226,7 +226,8 @@ type problemText struct{ title, advice, link, event string }
 // Where a problem's link leads.
 const (
 	linkNone  = ""
-	linkLogin = "Sign in"
+	linkLogin = "Sign in again"
+	linkEnter = "Sign in"
 	linkRetry = "Try again"
 	linkHome  = "Go to the start page"
 )
@@ -237,8 +238,8 @@ var problemTexts = map[string]problemText{
 	"method_not_allowed":               {"That can't be done here", "Go back and use the page's own buttons and links.", linkHome, "request refused"},
 	"invalid_request":                  {"That request can't be used", "Go back and try again from the page you came from.", linkHome, "request refused"},
 	"cross_origin":                     {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
-	"login_required":                   {"You are signed out", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
-	"insufficient_user_authentication": {"A fresh sign-in is needed", "If you sent something, it was not received. Sign in to go on.", linkLogin, "denied"},
+	"login_required":                   {"You are signed out", "If you sent something, it was not received. Sign in to go on.", linkEnter, "denied"},
+	"insufficient_user_authentication": {"A fresh sign-in is needed", "If you sent something, it was not received. Sign in to go on.", linkEnter, "denied"},
 	"no_transaction":                   {"This sign-in can't be completed", "It was finished before, gave way to newer ones, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
 	"login_expired":                    {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
 	"signed_out":                       {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},

@@ -141,7 +141,7 @@ func (a *Authenticator) completeLink(r *http.Request, p *Problem, link string) {
 	case p.Link != "":
 	case p.LinkText == linkRetry:
 		p.Link = a.retryURL(r)
-	case p.LinkText == linkLogin:
+	case p.LinkText == linkLogin, p.LinkText == linkEnter:
 		p.Link = a.loginURL(a.pageOf(r))
 	case p.LinkText == linkHome:
 		p.Link = a.home()

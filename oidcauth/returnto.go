@@ -170,15 +170,11 @@ func (a *Authenticator) isOwnRoute(p string) bool {
 
 // serves reports whether a clean path, as the browser sees it, is, or is below, what a serves.
 func (a *Authenticator) serves(p string) bool {
-	p, below := strings.CutPrefix(p, a.base)
-	if !below {
-		return false
-	}
-	if a.prefix != "/" && (p+"/" == a.prefix || strings.HasPrefix(p, a.prefix)) {
+	if a.prefix != "/" && below(p, a.at("")) {
 		return true
 	}
 	for route := range a.routes {
-		if strings.EqualFold(route, p) { // a proxy before us may not tell them apart
+		if strings.EqualFold(a.base+route, p) { // a proxy before us may not tell them apart
 			return true
 		}
 	}

@@ -53,8 +53,12 @@ func (s *siblings) join(a *Authenticator) error {
 		maps.Copy(next, *list)
 	}
 	for key, other := range next {
-		if key != a.key && other.config.RedirectURL == a.config.RedirectURL {
+		switch {
+		case key == a.key:
+		case other.config.RedirectURL == a.config.RedirectURL:
 			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
+		case other.origin == a.origin && other.LogoutURL() == a.LogoutURL():
+			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.at(""))
 		}
 	}
 	next[a.key] = a
