@@ -110,6 +110,32 @@ func TestALogoutTokenBeatsTheCodeThatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// The browser's old session is of the same user, and has ended with the login: its tokens are no reason to keep those.
+func TestALogoutDuringALoginAnewLeavesNoTokens(t *testing.T) {
+	for _, at := range []oidcauthtest.Endpoint{oidcauthtest.TokenEndpoint, oidcauthtest.UserInfo} {
+		t.Run(string(at), func(t *testing.T) {
+			inEachFleet(t, func(t *testing.T, w *fleet) {
+				w.signIn()
+				// Middleware that looks who is there before the callback does.
+				w.network.Handle(app, w.auth.Load(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					_ = oidcauth.UserFrom(r.Context())
+					w.mux.ServeHTTP(rw, r)
+				})))
+				w.provider.Intercept(at, func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+						require.Equal(t, http.StatusOK, w.post(w.there, w.provider.LogoutToken("app", "alice", w.provider.Sessions()[0].ID)))
+						next.ServeHTTP(rw, r)
+					})
+				})
+				page := w.browser.Get(app + "/auth/login?return_to=/me")
+				require.Equal(t, http.StatusBadRequest, page.Status, page.Body)
+				require.Nil(t, w.user())
+				require.Equal(t, 2, w.provider.Count(oidcauthtest.Revocation))
+			})
+		})
+	}
+}
+
 func TestALogoutOfSomebodyElseLeavesTheLoginAlone(t *testing.T) {
 	for name, token := range map[string]func(w *world, sid string) string{
 		"another user":                func(w *world, _ string) string { return w.provider.LogoutToken("app", "bob", "") },

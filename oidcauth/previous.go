@@ -61,11 +61,14 @@ func keepsFields(s *session.Session, p *previous) bool {
 
 // dropLogin revokes the tokens of a login that came to nothing, since nobody will have them; l is nil where there are none. They are
 // left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the session's too.
-func (a *Authenticator) dropLogin(r *http.Request, l *login) {
+// After a logout of the provider's, which is what err says then, none goes on.
+func (a *Authenticator) dropLogin(r *http.Request, l *login, err error) {
 	if l == nil {
 		return
 	}
-	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil && p.same {
+	_, stale := errors.AsType[*session.FreshLoginError](err)
+	signedOut := errors.Is(err, session.ErrNoSession) && !stale
+	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil && p.same && !signedOut {
 		return
 	}
 	a.revokeTokens(r.Context(), l.tokens())
