@@ -358,6 +358,26 @@ func TestMe(t *testing.T) {
 	})
 }
 
+func TestSessionEndpoint(t *testing.T) {
+	a := startApp(t)
+	answer := a.signedIn("alice").fetch(http.MethodGet, a.base+"/auth/session")
+	require.Equal(t, http.StatusOK, answer.status)
+	require.Empty(t, answer.header.Values("Set-Cookie"))
+	require.Contains(t, answer.header.Get("Cache-Control"), "no-store")
+	o := answer.object(t)
+	for _, name := range []string{"session_expires_at", "idle_expires_at"} {
+		at, err := time.Parse(time.RFC3339, o[name].(string))
+		require.NoError(t, err)
+		require.Equal(t, time.UTC, at.Location(), name)
+		delete(o, name)
+	}
+	require.Equal(t, map[string]any{"sub": "u-1001", "name": "Alice Adams", "logout_url": "/auth/logout"}, o)
+	answer = newBrowser(t).fetch(http.MethodGet, a.base+"/auth/session")
+	require.Equal(t, http.StatusUnauthorized, answer.status)
+	require.Equal(t, "login_required", answer.object(t)["error"])
+	require.Equal(t, "/auth/login", answer.object(t)["login_url"])
+}
+
 func TestProtectedRoutesAnswerScriptsWith401(t *testing.T) {
 	a := startApp(t)
 	for _, path := range []string{"/profile", "/admin", "/stepup", "/api-calls", "/api/me", "/api/call"} {

@@ -72,6 +72,8 @@ func (a *app) authConfig(o oidcauth.Config, sessions *session.Manager) oidcauth.
 	o.ErrorHandler, o.Stylesheet = a.authError, a.at("/static/app.css")
 	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.
 	o.BackChannelLogout, o.FrontChannelLogout = true, true
+	// A page may ask /auth/session as often as it likes.
+	o.SessionEndpoint = true
 	// Access tokens go to this origin and nowhere else, also behind redirects.
 	o.APIs = []string{a.config.API.Scheme + "://" + a.config.API.Host}
 	return o

@@ -145,7 +145,7 @@ func (a *Authenticator) at(name string) string { return a.base + a.prefix + name
 func (a *Authenticator) home() string { return a.base + "/" }
 
 // routeNames are the routes below the prefix, whether they are served or not: no callback may take the place of one.
-var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout"}
+var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session"}
 
 // ownRoutes lists the routes that ServeHTTP serves, by path.
 func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
@@ -163,11 +163,15 @@ func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	if a.config.FrontChannelLogout {
 		routes[a.prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
 	}
+	if a.config.SessionEndpoint {
+		routes[a.prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
+	}
 	return routes
 }
 
 // ServeHTTP serves the Authenticator's own routes: the callback at the path of RedirectURL and, below Config.RoutePrefix, login,
-// logout, signed-out, jwks.json, style.css and, where configured, backchannel-logout and frontchannel-logout. Any other path is 404.
+// logout, signed-out, jwks.json, style.css and, where configured, backchannel-logout, frontchannel-logout and session. Any other path
+// is 404.
 func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]

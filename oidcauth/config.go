@@ -98,6 +98,13 @@ type Config struct {
 	// False answers 404.
 	FrontChannelLogout bool
 
+	// SessionEndpoint serves session below RoutePrefix, where a script of the page asks who is signed in and until when, without
+	// keeping the session alive by asking (see [Authenticator.Peek]). GET answers 200 with a JSON object: sub; name, null where it is
+	// unknown; session_expires_at, and idle_expires_at where there is an idle limit, else null (RFC 3339, UTC); logout_url, to POST to.
+	// It is 401 when nobody is signed in, with login_url; 403 for requests of other sites; 503 while the Store can't be asked. With
+	// Config.Sessions it knows the users of every Authenticator that shares them. False answers 404.
+	SessionEndpoint bool
+
 	// FrameAncestors are origins that may frame the front-channel logout page, beside those of the issuer and its
 	// end_session_endpoint.
 	FrameAncestors []string

@@ -30,6 +30,9 @@ const (
 	maxGrants = 8
 )
 
+// errLook means that a token would have to be refreshed where nothing may be.
+var errLook = errors.New("oidcauth: the access token is used up, and Peek refreshes nothing")
+
 // errDeadGrant means that the provider refused the session's refresh token for
 // good.
 var errDeadGrant = fmt.Errorf("%w: the provider no longer accepts the refresh token", ErrLoginRequired)
@@ -87,6 +90,9 @@ func newTokens(a *Authenticator) *tokens {
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
 	if s.Pending() {
 		return have.or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
+	}
+	if s.Looks() {
+		return have.or(&q, errLook)
 	}
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {

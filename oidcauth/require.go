@@ -19,6 +19,13 @@ func (a *Authenticator) Load(h http.Handler) http.Handler {
 	return a.sessions.Handler(h)
 }
 
+// Peek is Load for requests that look at the session and are no use of it: that ask again and again whether somebody is still
+// signed in, and must not keep him signed in by asking. The idle limit stays where it is, the session's cookie is neither renewed nor
+// expired, and no token is refreshed; a session that is past a limit is over for it, too. UserFrom works as ever, and TokenSource and
+// Client as long as the access token at hand is good. Guards below it judge as ever. [Config].SessionEndpoint serves what most
+// applications need of it.
+func (a *Authenticator) Peek(h http.Handler) http.Handler { return a.sessions.Peek(h) }
+
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
 //
 // A browser that opens a page (see [IsPageView]) is sent to the provider and comes back to that page. Everything else is answered

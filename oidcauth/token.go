@@ -225,7 +225,8 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 // Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or
 // only a new login helps; an *UnavailableError when the provider can't be reached
 // and no valid token is left; session.ErrUnavailable when the session store can't
-// be. The last two say nothing about the user: answer 503, and keep the session. It
+// be. The last two say nothing about the user: answer 503, and keep the session. Below
+// [Authenticator.Peek] nothing is refreshed, and a token that is used up is an error. It
 // is safe for concurrent use. Don't wrap it in oauth2.ReuseTokenSource, whose
 // memory knows neither logout nor margin.
 func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
