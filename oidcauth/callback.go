@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
@@ -27,7 +29,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	if a.config.ResponseMode.isPost() {
 		method = http.MethodPost
 	}
-	if a.methodNotAllowed(w, r, method) || a.aheadOfTime(w, r) {
+	if a.otherMode(w, r, method) || a.methodNotAllowed(w, r, method) || a.aheadOfTime(w, r) {
 		return
 	}
 	cb, problem := a.readCallback(w, r)
@@ -52,11 +54,32 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer),
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
 		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
 	a.expireTransaction(w, a.transactionCookie(t.State))
 	a.countLogin(w, t)
 	a.redirectBack(w, t)
+}
+
+// otherMode answers a response that comes in another mode than the configured one, and reports whether r is one: some providers
+// take no notice of form_post. To everybody else it is a method that is not allowed; the operator is told which field to look at.
+func (a *Authenticator) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
+	if r.Method == method || isPrefetch(r) {
+		return false
+	}
+	mode := cmp.Or(a.config.ResponseMode, "query")
+	var err error
+	switch params, _ := pickParameters(r.URL.RawQuery, []string{"state", "error", jwtParameter}); {
+	case r.Method == http.MethodGet && len(params) > 0:
+		err = fmt.Errorf("the response came by GET, and Config.ResponseMode is %q: does the provider know that mode? If not, set Config.ResponseMode to Query", mode)
+	case r.Method == http.MethodPost && outbound.MediaType(r.Header) == "application/x-www-form-urlencoded":
+		err = fmt.Errorf("the response came by POST, and Config.ResponseMode is %q: set it to FormPost if the provider answers with forms", mode)
+	default:
+		return false
+	}
+	w.Header().Set("Allow", method)
+	a.fail(w, r, &Problem{Status: http.StatusMethodNotAllowed, Code: "login_failed", Err: err})
+	return true
 }
 
 // aheadOfTime turns prefetches away, and reports whether r is one.

@@ -295,6 +295,9 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 || name != "userinfo" && holdsError(body) {
 		failed.readError(body, secrets)
+		if name == "userinfo" {
+			failed.readChallenge(res.Header, secrets)
+		}
 		return nil, failed
 	}
 	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil

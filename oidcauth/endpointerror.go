@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -117,6 +118,18 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 func isWordless(body []byte) bool {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 	return len(body) == 0 || body[0] == '{' || json.Valid(body)
+}
+
+// readChallenge takes what readError did not find out of WWW-Authenticate, where
+// resources such as userinfo say what is wrong with a token (RFC 6750 §3).
+func (e *endpointError) readChallenge(h http.Header, secrets []string) {
+	params := tokenChallenge(h).params
+	if e.Code == "" {
+		e.Code = clean(params["error"], 64, secrets)
+	}
+	if e.Description == "" {
+		e.Description = clean(params["error_description"], maxDescription, secrets)
+	}
 }
 
 // clean makes a provider's text fit for logs: without what repeats a secret, reduced

@@ -200,7 +200,7 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case errors.Is(p.Err, errMounted): // nobody else would tell
-	case p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed || errors.Is(p.Err, ErrLoginRequired):
+	case p.Code == "not_found" || p.Code == "method_not_allowed" || errors.Is(p.Err, ErrLoginRequired):
 		level = slog.LevelDebug
 	}
 	event := problemTexts[p.Code].event
@@ -209,7 +209,7 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	}
 	a.log.LogAttrs(r.Context(), level, event,
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
-		slog.String("issuer", a.config.Issuer), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
+		slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
 }
 
 // endedEarly reports whether err only means that the request with ctx has ended before the Store or the provider had answered:

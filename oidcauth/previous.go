@@ -89,7 +89,7 @@ func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason)
 	if u != nil {
 		subject, sid = u.Subject, u.SessionID
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("reason", string(reason)),
+	a.log.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID), slog.String("reason", string(reason)),
 		logtext.Fingerprint("sub", subject), logtext.Fingerprint("sid", sid))
 	if a.config.Hooks.Logout != nil {
 		a.config.Hooks.Logout(ctx, u, reason)

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/signet-go/signet/internal/outbound"
@@ -17,7 +18,7 @@ func (c *Config) outbound() outbound.Settings {
 func (c *Config) providerVia(client *http.Client) provider.Settings {
 	return provider.Settings{
 		Issuer: c.Issuer, Tenants: c.Tenants, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger,
-		Machines: c.hasMachinesHere(),
+		Machines: c.hasMachinesHere(), ResponseMode: string(cmp.Or(c.ResponseMode, "query")),
 	}
 }
 

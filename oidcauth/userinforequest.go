@@ -34,7 +34,7 @@ func (e *endpoint) userinfo(ctx context.Context, t *tokenAnswer, subject string)
 		return e.nonces.authorized(e.client.Do, r, e.proof, t.AccessToken, new(retry))
 	})
 	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Status == http.StatusUnauthorized {
-		refused.Err = errOtherResource
+		refused.Err, refused.Hint = nil, errOtherResource.Error()
 	}
 	if err != nil {
 		return nil, err

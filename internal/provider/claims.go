@@ -83,7 +83,7 @@ func checkListed(claims strictjson.Object, clientID string) error {
 		return err
 	}
 	if !slices.Contains(audience, clientID) {
-		return fmt.Errorf("aud: expected %q in it, got %d other values", clientID, len(audience))
+		return fmt.Errorf("aud: expected %q in it, got %d other values: is ClientID right? At some providers the client's registration lists the audiences", clientID, len(audience))
 	}
 	azp, err := claims.Text("azp")
 	if err != nil {

@@ -54,6 +54,10 @@ type Metadata struct {
 	// client does is configured, so that nobody can talk it into less.
 	TokenEndpointAuthMethods []string
 
+	// ResponseModes is response_modes_supported, or what its absence means, for
+	// messages only.
+	ResponseModes []string
+
 	// ScopesSupported is scopes_supported, for messages only: providers need not list
 	// all of theirs.
 	ScopesSupported []string
@@ -109,6 +113,9 @@ func ParseMetadata(o strictjson.Object, issuer string) (*Metadata, error) {
 	// These only make messages better: a wrong type is as good as silence.
 	m.TokenEndpointAuthMethods, _ = o.Texts("token_endpoint_auth_methods_supported")
 	m.RevocationAuthMethods, _ = o.Texts("revocation_endpoint_auth_methods_supported")
+	if m.ResponseModes, _ = o.Texts("response_modes_supported"); m.ResponseModes == nil {
+		m.ResponseModes = []string{"query", "fragment"} // Discovery §3
+	}
 	m.ScopesSupported, _ = o.Texts("scopes_supported")
 	m.SigningAlgs, _ = o.Texts("id_token_signing_alg_values_supported")
 	m.DPoPSigningAlgs, _ = o.Texts("dpop_signing_alg_values_supported")

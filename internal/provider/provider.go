@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,9 @@ type Provider struct {
 
 	client *http.Client
 	log    *slog.Logger
+
+	// responseMode is Settings.ResponseMode.
+	responseMode string
 
 	// limit bounds one fetch, whatever the client's own time-out is.
 	limit time.Duration
@@ -91,6 +95,9 @@ type Settings struct {
 	// MaxAge is how long metadata are used before they are fetched again.
 	MaxAge time.Duration
 
+	// ResponseMode is the response mode of logins as the protocol names it, for a warning where the provider doesn't list it.
+	ResponseMode string
+
 	// Log hears of what fails.
 	Log *slog.Logger
 
@@ -104,6 +111,7 @@ func New(s Settings) *Provider {
 	p := &Provider{
 		issuer: s.Issuer, Issuers: Issuers{s.Issuer, s.Tenants}, limit: s.Timeout, client: s.Client, log: s.Log,
 		machines: s.Machines || s.MachinesOnly, machinesOnly: s.MachinesOnly,
+		responseMode: s.ResponseMode,
 	}
 	p.document = pace.Document[*Metadata]{Fetch: p.fetch, Limit: s.Timeout, MaxAge: s.MaxAge, Failed: p.failed, Log: s.Log}
 	p.keys = newKeySet(p)
@@ -146,10 +154,22 @@ func (p *Provider) fetch(ctx context.Context) (*Metadata, error) {
 	case err == nil:
 		p.partial.Store(nil)
 		p.HasAnswered()
+		p.checkResponseMode(ctx, m)
 	case m != nil:
 		p.partial.Store(m)
 	}
 	return m, err
+}
+
+// checkResponseMode warns of a provider that doesn't know the configured response mode: many don't refuse, but answer in another
+// one.
+func (p *Provider) checkResponseMode(ctx context.Context, m *Metadata) {
+	mode := p.responseMode
+	if mode == "" || p.machinesOnly || slices.Contains(m.ResponseModes, mode) {
+		return
+	}
+	p.log.WarnContext(ctx, "response mode not supported", "issuer", p.issuer, "response_mode", mode, "supported", m.ResponseModes,
+		"hint", "logins fail if the provider answers in another mode: set Config.ResponseMode to one of its own")
 }
 
 // failed logs a fetch that failed.

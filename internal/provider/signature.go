@@ -29,6 +29,9 @@ func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) err
 	case keys.err != nil:
 		return keys.err // go-oidc flattens errors to text
 	case err != nil:
+		if own := checkListed(jws.Payload, v.clientID); own != nil {
+			return own // says more
+		}
 		return errors.New(logtext.Clip(err.Error(), maxFinding)) // it may quote a whole claim
 	}
 	return nil

@@ -81,7 +81,7 @@ func (e *TokenError) Unwrap() error { return e.Err }
 
 // ErrNoAuthTime is in the chain when max_age was asked for and the provider
 // left auth_time out, as some do.
-var ErrNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none: the provider took no notice of max_age")
+var ErrNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none or 0: the provider took no notice of max_age")
 
 // ErrOldAuthTime is in the chain when the authentication is older than the max_age
 // that was asked for.
@@ -168,6 +168,9 @@ func (v *Verifier) readAuthTime(t *IDToken, claims strictjson.Object) error {
 	at, _, err := claims.Date("auth_time")
 	if err != nil {
 		return err
+	}
+	if at.Unix() == 0 {
+		return nil // some providers write 0 when they don't know
 	}
 	if now := time.Now(); at.After(now.Add(v.skew)) {
 		return fmt.Errorf("auth_time: %v in the future"+clockHint, at.Sub(now).Round(time.Second))

@@ -278,12 +278,14 @@ func KindOf(value []byte) string {
 		return "an array"
 	case '"':
 		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
 	case '<':
 		return "markup"
+	}
+	switch string(bytes.TrimRight(value, " \t\r\n")) {
+	case "true", "false":
+		return "a boolean"
+	case "null":
+		return "null"
 	}
 	if strings.IndexByte("-0123456789", value[0]) >= 0 {
 		return "a number"
