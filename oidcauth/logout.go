@@ -148,15 +148,27 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 }
 
 // sendToProvider sends the browser on: by redirect, or by a form with a button where the redirect would be too long for some
-// server on the way. The endpoint may have a query of its own, which stays in its URL.
+// server on the way. The endpoint may have a query of its own, which stays in its URL. A script gets the address in the body, as long
+// as it may be; htmx gets it in the header and can't use the form, so that it goes without the hint.
 func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
 	get, query := *target, target.Query()
 	maps.Copy(query, params)
 	get.RawQuery = query.Encode()
-	if a.redirectSize(w, r, get.String()) <= maxLogoutHeader || !followsRedirects(r) {
-		a.answerLogout(w, r, get.String())
-		return
+	if a.redirectSize(w, r, get.String()) > maxLogoutHeader {
+		switch {
+		case followsRedirects(r):
+			a.leaveByForm(w, target, params)
+			return
+		case kindOfRequest(r) == htmxRequest:
+			query.Del("id_token_hint")
+			get.RawQuery = query.Encode()
+		}
 	}
+	a.answerLogout(w, r, get.String())
+}
+
+// leaveByForm is the page whose form leads to the provider.
+func (a *Authenticator) leaveByForm(w http.ResponseWriter, target *url.URL, params url.Values) {
 	fields := make(map[string]string, len(params))
 	for name := range params {
 		fields[name] = params.Get(name)

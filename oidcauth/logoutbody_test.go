@@ -202,3 +202,27 @@ func (w *world) forgetMetadata() error {
 	w.network.Handle(app, w.mux)
 	return w.auth.Discover(w.Context())
 }
+
+// htmx takes the address from the header, and would put the form into its page.
+func TestALongLogoutOfHTMXGoesWithoutTheHint(t *testing.T) {
+	for name, row := range map[string]struct {
+		size   int
+		hinted bool
+	}{"a short token": {0, true}, "a long token": {2600, false}} {
+		t.Run(name, func(t *testing.T) {
+			inEachMode(t, func(t *testing.T, w *world) {
+				w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.Claims.Set("x", incompressible(row.size)) })
+				w.browser.ClearCookies()
+				w.signIn()
+				answer := w.sendLogout(w.cookies(), "", nil, func(r *http.Request) {
+					r.Header.Set("HX-Request", "true")
+					r.Header.Set("Accept", "*/*")
+				}).Result()
+				target := mustParsed(t, answer.Header.Get("HX-Redirect"))
+				require.Equal(t, row.hinted, target.Query().Has("id_token_hint"))
+				require.Equal(t, "app", target.Query().Get("client_id"))
+				require.LessOrEqual(t, headerSize(t, answer), 4096)
+			})
+		})
+	}
+}
