@@ -174,3 +174,15 @@ func TestTwoProvidersDontShareTheirRoutes(t *testing.T) {
 	_, err = oidcauth.New(second)
 	require.NoError(t, err)
 }
+
+// Redirected metadata are somebody else's, and never fetched; but whoever moved their provider wants to know where to.
+func TestADiscoveryThatRedirectsNamesItsTarget(t *testing.T) {
+	const target = "https://login.provider.test/.well-known/openid-configuration"
+	w := newWorld(t, noPAR)
+	w.provider.Intercept(oidcauthtest.Discovery, oidcauthtest.Redirect(http.StatusMovedPermanently, target))
+	page := w.browser.Get(app + "/me")
+	require.Equal(t, http.StatusServiceUnavailable, page.Status)
+	require.NotContains(t, page.Body, "login.provider.test")
+	require.Contains(t, w.log.String(), "expected status 200, got 301, a redirect to")
+	require.Contains(t, w.log.String(), target)
+}

@@ -2,6 +2,7 @@
 import { after } from 'node:test';
 import { closeBrowser } from './browser.mjs';
 import './suites/embedded.mjs';
+import './suites/guards.mjs';
 import './suites/oidc-provider.mjs';
 import './suites/people.mjs';
 

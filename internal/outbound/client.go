@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
@@ -108,10 +109,16 @@ func WithCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 type StatusError struct {
 	URL string
 	Got int
+
+	// Location is where a redirect, which is never followed, would have led; "" without one.
+	Location string
 }
 
-// Error names the URL and both statuses.
+// Error names the URL, both statuses, and the target of a redirect.
 func (e *StatusError) Error() string {
+	if e.Location != "" {
+		return fmt.Sprintf("%s: expected status 200, got %d, a redirect to %s: redirects are not followed; if that is your provider, configure its address", e.URL, e.Got, logtext.Quote(e.Location))
+	}
 	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
 }
 
@@ -133,7 +140,7 @@ func GetJSON(ctx context.Context, client *http.Client, url string) (strictjson.O
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return strictjson.Object{}, &StatusError{URL: url, Got: res.StatusCode}
+		return strictjson.Object{}, &StatusError{URL: url, Got: res.StatusCode, Location: res.Header.Get("Location")}
 	}
 	body, err := ReadBody(res.Body)
 	if err != nil {
