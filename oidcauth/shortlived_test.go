@@ -81,10 +81,37 @@ func TestParallelRequestsWithTokensThatExpireAtOnceShareTheirRefresh(t *testing.
 		var all sync.WaitGroup
 		for range 40 {
 			time.Sleep(50 * time.Millisecond)
-			all.Go(func() { assert.Contains(t, []string{"1", "2"}, w.send(old, "/thrice").Body.String(), "one, and one that was fresh still") })
+			all.Go(func() {
+				assert.Contains(t, []string{"1", "2"}, w.send(old, "/thrice").Body.String(), "one, and one that was fresh still")
+			})
 		}
 		all.Wait()
 		require.LessOrEqual(t, w.refreshes()-before, 1+3, "two seconds, and a refresh takes one")
+	})
+}
+
+// One that another request got while this one was under way is as good, also where this one has read its session before.
+func TestATokenThatCameWhileARequestWasUnderWayServesIt(t *testing.T) {
+	inEachShortLife(t, func(t *testing.T, w *world) {
+		for path, prepare := range map[string]func(*http.Request){
+			"/fresh": func(*http.Request) {}, "/read": func(r *http.Request) { oidcauth.UserFrom(r.Context()) },
+		} {
+			w.mux.Handle(path, w.auth.Load(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				prepare(r)
+				time.Sleep(2 * time.Second)
+				w.askThrice(rw, r)
+			})))
+		}
+		for _, path := range []string{"/fresh", "/read"} {
+			before, cookies := w.refreshes(), w.cookies()
+			var slow sync.WaitGroup
+			slow.Go(func() { assert.Equal(t, "1", w.send(cookies, path).Body.String()) })
+			time.Sleep(time.Second)
+			w.token("")
+			slow.Wait()
+			require.Equal(t, before+1, w.refreshes(), path)
+			time.Sleep(time.Minute)
+		}
 	})
 }
 
