@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	bounded "github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/expiring"
 )
 
 // A MemoryStore is a [Store] for exactly one process: right for one instance and
@@ -24,7 +24,7 @@ type MemoryStore struct {
 	MaxBytes int
 
 	mu   sync.Mutex
-	rows bounded.Map[string, []byte]
+	rows expiring.Map[string, []byte]
 }
 
 const defaultStoreBytes = 256 << 20
