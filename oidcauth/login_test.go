@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
 )
 
 func TestABrowserSignsInAndComesBackToThePageItAskedFor(t *testing.T) {
@@ -309,4 +311,23 @@ func TestALoginThatDoesNotStickEndsInAPage(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, page.Status)
 	require.Contains(t, page.Body, "Signing in does not stick")
 	require.Less(t, len(page.Exchanges), 20, "browsers give up after about 20 redirects")
+}
+
+// A lateStore is read from a replica that has nothing yet of what was written.
+type lateStore struct{ session.Store }
+
+func (lateStore) Get(_ context.Context, keys ...string) ([][]byte, error) {
+	return make([][]byte, len(keys)), nil
+}
+
+func TestALoginThatTheStoreForgetsEndsInAPageAndTheLogNamesTheStore(t *testing.T) {
+	w := newWorld(t, func(c *oidcauth.Config) {
+		c.Session.Store, c.Session.ServerSide = lateStore{session.NewMemoryStore()}, true
+	})
+	w.browser.MaxRedirects = 40
+	page := w.browser.Get(app + "/me")
+	require.NoError(t, page.Err)
+	require.Equal(t, http.StatusBadRequest, page.Status)
+	require.Contains(t, w.log.String(), "code=login_loop")
+	require.Contains(t, w.log.String(), "the Store")
 }
