@@ -34,7 +34,7 @@ func newLogoutNumbers(sessions *session.Manager, issuer string) *logoutNumbers {
 }
 
 // life is how long the issuer's number is kept: longer than any mark that has it.
-func (n *logoutNumbers) life() time.Duration { return n.sessions.Config().Lifetime + time.Hour }
+func (n *logoutNumbers) life() time.Duration { return n.sessions.Config().Lifetime + 48*time.Hour }
 
 // current returns the issuer's number. Error: session.ErrUnavailable.
 func (n *logoutNumbers) current(ctx context.Context) (int64, error) {

@@ -65,7 +65,9 @@
 // copy of the cookie is honoured any more, wherever it was taken. Marks and ends
 // live as long as what they can end, and a day longer, for clocks that are set
 // back. No two clocks are compared: Revoke counts
-// epochs, and [Manager.RevokeAt] compares two times of one foreign clock.
+// epochs, and [Manager.RevokeAt] compares two times of one foreign clock. With
+// [DemandFreshLogin] no session of the tag begins either, unless its user has
+// authenticated since; [Except] leaves one session alone.
 //
 // A login that may still be refused works on a session to come, beside the
 // browser's: [Session.Prepare] makes it, and [Session.Replace] puts it in the
