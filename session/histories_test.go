@@ -47,6 +47,9 @@ func TestHistoriesThatWereGotWrong(t *testing.T) {
 		{"a mark ends the session, while a refresh is under way that the request does not wait for", history{
 			{open, 0, 0}, {refresh, 0, 1}, {revoke, 0, 0}, {wait, 0, 20}, {arrive, 0, 0},
 		}},
+		{"the same, and the request looks for newer content then", history{
+			{open, 2, 0}, {refresh, 2, 1}, {revoke, 0, 0}, {wait, 0, 20}, {adopt, 2, 0}, {flush, 2, 0},
+		}},
 	}
 	for _, row := range rows {
 		for _, m := range modes {

@@ -203,6 +203,7 @@ func TestRequestThatEndsItsSessionTakesTheCookieAway(t *testing.T) {
 			require.ErrorIs(t, s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
 				return latest.Limit(time.Now())
 			}), session.ErrNoSession)
+			s.JoinEnd(s) // it has waited
 			require.ErrorIs(t, s.Sync(t.Context()), session.ErrNoSession)
 		},
 		"it replaces it by one that is revoked": func(t *testing.T, s *session.Session) {
@@ -290,5 +291,27 @@ func TestRequestsThatWaitedTogetherForAnEndAllTakeTheCookieAway(t *testing.T) {
 			require.Equal(t, end.expired, len(end.browser.cookies) == 0, end.name)
 			require.Equal(t, 200, answers[i].Code)
 		}
+	})
+}
+
+// A request that looks only after the limit of its cookie does not know what the browser has by then.
+func TestRequestThatLooksTooLateLeavesTheMovedLimitAlone(t *testing.T) {
+	everywhere(t, func(t *testing.T, c session.Config) {
+		synctest.Test(t, func(t *testing.T) {
+			if c.Store != nil {
+				c.Store = session.NewMemoryStore()
+			}
+			b := newBrowser(t, newManager(t, c))
+			b.set("v", "1")
+			late := b.clone().send(func(_ http.ResponseWriter, r *http.Request) {
+				for range 3 {
+					time.Sleep(25 * time.Minute)
+					require.NoError(t, b.load())
+				}
+				require.Equal(t, c.ServerSide, session.From(r.Context()).Load() == nil)
+			})
+			b.receive(late)
+			require.NoError(t, b.load())
+		})
 	})
 }

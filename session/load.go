@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Load decodes the session now: nil when there is a living session,
@@ -64,7 +65,10 @@ func (s *Session) logUnread(err error) {
 func (s *Session) adopt(seen sighting) error {
 	// What is remembered of the session makes no cookie live longer than it says
 	// itself.
-	if !s.m.config.ServerSide && !s.m.within(seen.g, s.arrived) {
+	if !s.m.config.ServerSide && !s.m.within(seen.g, time.Now()) {
+		if s.m.within(seen.g, s.arrived) {
+			return &endedError{} // the browser may have moved its limit since
+		}
 		return ErrNoSession
 	}
 	v, err := s.m.keeper.newest(s.ctx, seen.g)

@@ -192,7 +192,6 @@ func (s *Session) Sync(ctx context.Context) error {
 	}
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
-		s.destroyed = s.destroyed || s.overtaken // and whoever asks now has waited
 	}
 	if v.g != nil {
 		s.advance(v)
