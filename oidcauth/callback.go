@@ -50,7 +50,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 		err = a.beginSession(r, t, login)
 	}
 	if err != nil {
-		a.dropLogin(r, login, err)
+		a.dropLogin(r, t, login, err)
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}

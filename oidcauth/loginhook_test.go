@@ -251,16 +251,20 @@ func renewRefused(ctx context.Context) error {
 
 func TestTheSameUsersSessionOutlivesARefusedLogin(t *testing.T) {
 	withEachMode(t, func(t *testing.T, mode func(*oidcauth.Config)) {
-		w := newHookWorld(t, mode)
-		w.signInAs("alice")
-		w.browser.Get(app + "/note?alice's")
-		token := w.token("").Token
-		w.hook = func(ctx context.Context, _ *oidcauth.Authenticator, _ *oidcauth.User) error {
-			return cmp.Or(note.Set(ctx, "new"), errors.New("no"))
+		for posted, configure := range map[string]func(*oidcauth.Config){"query": func(*oidcauth.Config) {}, "form_post": formPost} {
+			t.Run(posted, func(t *testing.T) {
+				w := newHookWorld(t, mode, configure)
+				w.signInAs("alice")
+				w.browser.Get(app + "/note?alice's")
+				token := w.token("").Token
+				w.hook = func(ctx context.Context, _ *oidcauth.Authenticator, _ *oidcauth.User) error {
+					return cmp.Or(note.Set(ctx, "new"), errors.New("no"))
+				}
+				require.Equal(t, http.StatusForbidden, w.signInAs("alice").Status)
+				require.Empty(t, w.revokedTokens(), "at many providers that would end the tokens that she goes on with")
+				w.requireUntouched(token)
+			})
 		}
-		require.Equal(t, http.StatusForbidden, w.signInAs("alice").Status)
-		require.Empty(t, w.revokedTokens(), "at many providers that would end the tokens that she goes on with")
-		w.requireUntouched(token)
 	})
 }
 

@@ -59,19 +59,27 @@ func keepsFields(s *session.Session, p *previous) bool {
 	return !somebodys || p != nil && p.same
 }
 
-// dropLogin revokes the tokens of a login that came to nothing, since nobody will have them; l is nil where there are none. They are
-// left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the session's too.
-// After a logout of the provider's, which is what err says then, none goes on.
-func (a *Authenticator) dropLogin(r *http.Request, l *login, err error) {
-	if l == nil {
-		return
-	}
-	_, stale := errors.AsType[*session.FreshLoginError](err)
-	signedOut := errors.Is(err, session.ErrNoSession) && !stale
-	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil && p.same && !signedOut {
+// dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have them; l is nil where there are none.
+// They are left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the
+// session's too.
+func (a *Authenticator) dropLogin(r *http.Request, t *transaction, l *login, err error) {
+	if l == nil || a.goesOn(r, t, l, err) {
 		return
 	}
 	a.revokeTokens(r.Context(), l.tokens())
+}
+
+// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it. A cross-site form_post comes
+// without its cookie, and only the transaction tells whose it was when the login began.
+func (a *Authenticator) goesOn(r *http.Request, t *transaction, l *login, err error) bool {
+	_, stale := errors.AsType[*session.FreshLoginError](err)
+	if errors.Is(err, session.ErrNoSession) && !stale {
+		return false // a logout of the provider's was faster, and ended all
+	}
+	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil {
+		return p.same
+	}
+	return a.config.ResponseMode.isPost() && !stale && t.Session != "" && l.user != nil && t.User == userMark(l.user)
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.
