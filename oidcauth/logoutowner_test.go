@@ -132,7 +132,7 @@ func TestALoginElsewhereRevokesWhatItReplaces(t *testing.T) {
 		require.Len(t, p.revoked(), 2, "refresh and access token, at A")
 		require.Zero(t, p.other.Count(oidcauthtest.Revocation))
 		require.Equal(t, []string{"A alice replaced"}, p.hooked)
-		require.Contains(t, p.log.String(), "msg=logout issuer="+p.provider.Issuer()+" reason=replaced")
+		require.Contains(t, p.log.String(), "msg=logout issuer="+p.provider.Issuer()+" client_id=app reason=replaced")
 	})
 }
 

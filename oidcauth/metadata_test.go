@@ -109,6 +109,7 @@ func TestMetadataAreReadWhole(t *testing.T) {
 		"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "dpop_signing_alg_values_supported": []string{"ES256"},
 		"mtls_endpoint_aliases": m{"token_endpoint": "https://mtls.op.example/token"},
+		"scopes_supported":      []string{"openid"}, "response_modes_supported": []string{"form_post"},
 	})
 	got, err := oidcauth.ParseMetadata(must(json.Marshal(document)), issuer)
 	require.NoError(t, err)
@@ -118,6 +119,7 @@ func TestMetadataAreReadWhole(t *testing.T) {
 		PushedAuthorizationRequestEndpoint: issuer + "/par",
 		RequirePAR:                         true, IssParameterSupported: true, TokenEndpointAuthMethods: []string{"private_key_jwt"},
 		SigningAlgs: []string{"RS256"}, DPoPSigningAlgs: []string{"ES256"},
+		ScopesSupported: []string{"openid"}, ResponseModes: []string{"form_post"},
 		MTLSEndpointAliases: map[string]string{"token_endpoint": "https://mtls.op.example/token"},
 	}, got)
 }
