@@ -20,12 +20,16 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// newMachineWorld makes a world whose machine "reports" has this configuration, and an API.
-func newMachineWorld(t *testing.T, c oidcauth.MachineConfig) (*world, *apiServer) {
+// newMachineWorld makes a world whose machine "reports" has this configuration, and an API. A Store beside it takes the place of
+// the usual one.
+func newMachineWorld(t *testing.T, c oidcauth.MachineConfig, store ...session.Store) (*world, *apiServer) {
 	server := new(apiServer)
 	w := newTokenWorld(t, func(config *oidcauth.Config) {
 		config.APIs = []string{api}
 		config.Machines = map[string]oidcauth.MachineConfig{"reports": c}
+		if len(store) > 0 {
+			config.Session.Store = store[0]
+		}
 	})
 	w.network.Handle(api, server)
 	return w, server
@@ -49,9 +53,17 @@ func (w *world) mustToken(options ...oidcauth.TokenOption) string {
 
 func (w *world) machineCalls() int { return w.tokenCalls("client_credentials") }
 
+// withAndWithoutStore runs a test for machines whose process is alone, and for such as share tokens by a Store, whose lease would
+// hide that a process asks twice.
+func withAndWithoutStore(t *testing.T, test func(t *testing.T, store session.Store)) {
+	for name, store := range map[string]session.Store{"without a Store": nil, "with a Store": session.NewMemoryStore()} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, store) }) })
+	}
+}
+
 func TestTwoHundredMachineCallsMakeOneTokenRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, server := newMachineWorld(t, oidcauth.MachineConfig{Scopes: []string{"read", "write"}})
+	withAndWithoutStore(t, func(t *testing.T, store session.Store) {
+		w, server := newMachineWorld(t, oidcauth.MachineConfig{Scopes: []string{"read", "write"}}, store)
 		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(time.Second))
 		client := &http.Client{Transport: w.auth.Machine("reports").Transport(w.network)}
 		var all sync.WaitGroup
@@ -74,8 +86,8 @@ func TestTwoHundredMachineCallsMakeOneTokenRequest(t *testing.T) {
 }
 
 func TestTheCallerThatBeganAMachineRequestMayGoAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, _ := newMachineWorld(t, oidcauth.MachineConfig{})
+	withAndWithoutStore(t, func(t *testing.T, store session.Store) {
+		w, _ := newMachineWorld(t, oidcauth.MachineConfig{}, store)
 		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Delay(time.Second))
 		ctx, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup

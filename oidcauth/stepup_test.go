@@ -103,12 +103,13 @@ func TestAProviderThatDoesNotStepUpIsAskedOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newStepUpWorld(t, row.requirement)
 				w.provider.BendIDToken(row.bend)
-				before := w.authorizations()
+				was, before := w.user(), w.authorizations()
 				page := w.browser.Get(app + "/guarded")
 				require.Equal(t, row.status, page.Status, page.Body)
 				requireProtected(t, page.Header)
 				require.Equal(t, before+1, w.authorizations(), "one try")
-				require.NotNil(t, w.user(), "the session of before stays as it was")
+				require.NotNil(t, was)
+				require.Equal(t, was, w.user(), "the session of before stays as it was, time of login included")
 			})
 		})
 	}
