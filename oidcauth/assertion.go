@@ -30,7 +30,7 @@ func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string,
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: ClientAuth.Key: %w", err)
 	}
-	form.Set("client_id", a.clientID)
+	form.Set("client_id", a.ClientID)
 	form.Set("client_assertion_type", assertionType)
 	form.Set("client_assertion", assertion)
 	return []string{assertion}, nil
@@ -44,8 +44,8 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	}
 	now := time.Now()
 	claims, err := json.Marshal(map[string]any{
-		"iss": a.clientID,
-		"sub": a.clientID,
+		"iss": a.ClientID,
+		"sub": a.ClientID,
 		"aud": a.audience,
 		"jti": rand.Text(),
 		"iat": now.Unix(),
@@ -57,14 +57,14 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	// kid lets the provider find the key during a rotation; x5t#S256 names the
 	// certificate where it registered one for this key.
 	options := (&jose.SignerOptions{}).WithType("JWT")
-	if a.auth.KeyID != "" {
-		options = options.WithHeader("kid", a.auth.KeyID)
+	if a.KeyID != "" {
+		options = options.WithHeader("kid", a.KeyID)
 	}
-	if certifies(a.auth.Certificate, a.auth.Key) {
-		sum := sha256.Sum256(a.auth.Certificate.Certificate[0])
+	if certifies(a.Certificate, a.Key) {
+		sum := sha256.Sum256(a.Certificate.Certificate[0])
 		options = options.WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(sum[:]))
 	}
-	return jwt.Sign(a.auth.Key, a.auth.Alg, claims, options)
+	return jwt.Sign(a.Key, a.Alg, claims, options)
 }
 
 // certifies reports whether certificate is of key, as x5t#S256 says (RFC 7515

@@ -29,7 +29,12 @@ type Authenticator struct {
 	provider *provider.Provider
 	endpoint *endpoint
 	verifier *provider.Verifier
-	sources  *claimSources
+
+	// pushPlaces and callbackPlaces are for the requests under way that wait for the provider. Each kind has places of its own: a push needs
+	// no credentials, so that strangers can take all of those.
+	pushPlaces, callbackPlaces places
+
+	sources *claimSources
 
 	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
 	origin    string // of RedirectURL
@@ -58,7 +63,8 @@ func New(c Config) (*Authenticator, error) {
 	}
 	client := outbound.NewClient(c.outbound())
 	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: provider.New(c.providerVia(client))}
-	a.endpoint = newEndpoint(&c, a.provider, client)
+	a.endpoint = c.endpointAt(a.provider, client)
+	a.pushPlaces, a.callbackPlaces = newPlaces(), newPlaces()
 	a.verifier = provider.NewVerifier(a.provider, c.verifier())
 	a.sources = newClaimSources(&c)
 	a.origin, a.base, a.prefix, a.callback = c.site()

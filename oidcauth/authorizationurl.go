@@ -67,7 +67,7 @@ func (a *Authenticator) push(ctx context.Context, meta *provider.Metadata, param
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}
-	release, err := a.endpoint.pushes.take(ctx, 0)
+	release, err := a.pushPlaces.take(ctx, 0)
 	if err != nil {
 		return "", err
 	}

@@ -147,7 +147,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, err
 	}
 	// A place first: a login that finds none has spent nothing, and can be tried again.
-	release, err := a.endpoint.callbacks.take(ctx, callbackPatience)
+	release, err := a.callbackPlaces.take(ctx, callbackPatience)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,10 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
+	"crypto"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,67 +19,91 @@ import (
 // OpenID Connect Core §9). It never tries a second way: a code that was sent
 // once is spent.
 type clientAuthenticator struct {
-	// clientID names the client; secret is Config.ClientSecret, unused when auth
-	// has a SecretFunc.
-	clientID, secret string
-	auth             ClientAuth
+	clientSettings
 
-	// method is never empty.
-	method AuthMethod
-
-	// audience is what client assertions are addressed to; issuer is for messages.
-	audience, issuer string
-
-	log *slog.Logger
+	// audience is what client assertions are addressed to.
+	audience string
 }
 
-// newClientAuthenticator fixes method and audience once.
-func newClientAuthenticator(c *Config) *clientAuthenticator {
-	a := &clientAuthenticator{clientID: c.ClientID, secret: c.ClientSecret, auth: c.ClientAuth, method: c.ClientAuth.withDefaults(c.ClientSecret).Method, issuer: c.Issuer, log: c.Logger}
-	a.audience = c.ClientAuth.Audience
-	if a.audience == "" {
-		a.audience = c.Issuer // never an endpoint from metadata, which a malicious provider could borrow from another
-	}
-	return a
+// An authMethod is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
+type authMethod string
+
+// Client authentication methods.
+const (
+	clientSecretBasic authMethod = "client_secret_basic"
+	clientSecretPost  authMethod = "client_secret_post"
+	publicClient      authMethod = "none"
+	privateKeyJWT     authMethod = "private_key_jwt"
+	tlsClientAuth     authMethod = "tls_client_auth"
+)
+
+// clientSettings say who the client is and how it proves it.
+type clientSettings struct {
+	// ClientID names the client at Issuer.
+	ClientID, Issuer string
+
+	// Method is never empty.
+	Method authMethod
+
+	// Secret is the client's secret, unused where there is a SecretFunc, which is asked for each request.
+	Secret     string
+	SecretFunc func(context.Context) (string, error)
+
+	// Key signs client assertions with Alg, and KeyID is its kid; Alg "" follows the key's type. Audience is whom they are
+	// addressed to; "" means Issuer.
+	Key                  crypto.Signer
+	KeyID, Alg, Audience string
+
+	// Certificate is that of mutual TLS, nil for none.
+	Certificate *tls.Certificate
+
+	// Log hears of authentication that is refused.
+	Log *slog.Logger
+}
+
+// newClientAuthenticator fixes the audience once.
+func newClientAuthenticator(s clientSettings) *clientAuthenticator {
+	// Never an endpoint from metadata, which a malicious provider could borrow from another.
+	return &clientAuthenticator{clientSettings: s, audience: cmp.Or(s.Audience, s.Issuer)}
 }
 
 // apply adds the proof to a request's form and header, and returns the secrets
 // in it, for masking.
 func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header http.Header) (secrets []string, err error) {
-	switch a.method {
-	case ClientSecretBasic:
+	switch a.Method {
+	case clientSecretBasic:
 		secret, err := a.currentSecret(ctx)
 		if err != nil {
 			return nil, err
 		}
 		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the
 		// client id doesn't end it.
-		setBasicAuth(header, url.QueryEscape(a.clientID), url.QueryEscape(secret))
-		return []string{secret, basicCredentials(url.QueryEscape(a.clientID), url.QueryEscape(secret))}, nil
-	case ClientSecretPost:
+		setBasicAuth(header, url.QueryEscape(a.ClientID), url.QueryEscape(secret))
+		return []string{secret, basicCredentials(url.QueryEscape(a.ClientID), url.QueryEscape(secret))}, nil
+	case clientSecretPost:
 		secret, err := a.currentSecret(ctx)
 		if err != nil {
 			return nil, err
 		}
-		form.Set("client_id", a.clientID)
+		form.Set("client_id", a.ClientID)
 		form.Set("client_secret", secret)
 		return []string{secret}, nil
-	case PublicClient, TLSClientAuth:
-		form.Set("client_id", a.clientID)
+	case publicClient, tlsClientAuth:
+		form.Set("client_id", a.ClientID)
 		return nil, nil
-	case PrivateKeyJWT:
+	case privateKeyJWT:
 		return a.applyAssertion(form)
 	}
-	return nil, fmt.Errorf("oidcauth: ClientAuth.Method: expected a known method, got %q", a.method)
+	return nil, fmt.Errorf("oidcauth: ClientAuth.Method: expected a known method, got %q", a.Method)
 }
 
 // currentSecret returns the secret of the moment. Some providers' secrets
 // expire, so SecretFunc is asked each time; it may cache.
 func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error) {
-	if a.auth.SecretFunc == nil {
-		return a.secret, nil
+	if a.SecretFunc == nil {
+		return a.Secret, nil
 	}
-	secret, err := a.auth.SecretFunc(ctx)
+	secret, err := a.SecretFunc(ctx)
 	if err != nil {
 		return "", fmt.Errorf("oidcauth: ClientAuth.SecretFunc: %w", err)
 	}
@@ -107,8 +134,8 @@ func (a *clientAuthenticator) explain(ctx context.Context, m *provider.Metadata,
 	if m != nil {
 		supported = m.TokenEndpointAuthMethods
 	}
-	a.log.ErrorContext(ctx, "client authentication refused", "issuer", a.issuer, "client_id", a.clientID, "endpoint", name,
-		"method", string(a.method), "supported", supported, "hint", hint)
+	a.Log.ErrorContext(ctx, "client authentication refused", "issuer", a.Issuer, "client_id", a.ClientID, "endpoint", name,
+		"method", string(a.Method), "supported", supported, "hint", hint)
 	return hint
 }
 
@@ -116,13 +143,13 @@ func (a *clientAuthenticator) explain(ctx context.Context, m *provider.Metadata,
 func (a *clientAuthenticator) hint(m *provider.Metadata, sent []string) string {
 	encoded := func(s string) bool { return url.QueryEscape(s) != s }
 	switch {
-	case m != nil && m.LacksAuthMethod(string(a.method)):
+	case m != nil && m.LacksAuthMethod(string(a.Method)):
 		return "the provider's metadata doesn't list this method: set ClientAuth.Method to one of theirs"
-	case a.method == ClientSecretBasic && (encoded(a.clientID) || len(sent) > 0 && encoded(sent[0])):
+	case a.Method == clientSecretBasic && (encoded(a.ClientID) || len(sent) > 0 && encoded(sent[0])):
 		return "client id or secret need form encoding, which some providers forget to undo: try ClientAuth.Method client_secret_post, or a secret of letters and digits"
 	}
-	hint := fmt.Sprintf("check ClientID and the secret or key that the provider has for it, and ClientAuth.Method, which is %s", a.method)
-	if a.method == PrivateKeyJWT {
+	hint := fmt.Sprintf("check ClientID and the secret or key that the provider has for it, and ClientAuth.Method, which is %s", a.Method)
+	if a.Method == privateKeyJWT {
 		hint += fmt.Sprintf("; some providers want their token URL as ClientAuth.Audience, which is %q", a.audience)
 	}
 	return hint

@@ -30,11 +30,6 @@ type endpoint struct {
 	// verifier checks signed userinfo.
 	verifier *provider.Verifier
 
-	// pushes and callbacks are the requests under way that wait for the provider.
-	// Each kind has places of its own: a push needs no credentials, so that
-	// strangers can take all of those.
-	pushes, callbacks places
-
 	// mtls says that the client has a certificate, for which a provider may
 	// have endpoints of their own.
 	mtls bool
@@ -47,19 +42,17 @@ type endpoint struct {
 	proof *jwt.ProofKey
 }
 
-// newEndpoint returns an endpoint for unbound tokens. A machine client with
-// credentials of its own has an endpoint of its own, made from a Config that
-// holds them, on the same provider.
-func newEndpoint(c *Config, p *provider.Provider, client *http.Client) *endpoint {
+// newEndpoint returns an endpoint for unbound tokens; v checks signed userinfo. A
+// machine client with credentials of its own has an endpoint of its own, on the
+// same provider.
+func newEndpoint(p *provider.Provider, v *provider.Verifier, client *http.Client, s clientSettings) *endpoint {
 	return &endpoint{
-		provider:  p,
-		client:    client,
-		auth:      newClientAuthenticator(c),
-		verifier:  provider.NewVerifier(p, c.verifier()),
-		pushes:    newPlaces(),
-		callbacks: newPlaces(),
-		mtls:      c.ClientAuth.Certificate != nil,
-		nonces:    &nonces{},
+		provider: p,
+		client:   client,
+		auth:     newClientAuthenticator(s),
+		verifier: v,
+		mtls:     s.Certificate != nil,
+		nonces:   &nonces{},
 	}
 }
 
@@ -170,7 +163,7 @@ func (e *endpoint) push(ctx context.Context, params url.Values) (pushed pushedRe
 		return pushedRequest{}, pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
 	}
 	params = maps.Clone(params)
-	params.Set("client_id", e.auth.clientID)
+	params.Set("client_id", e.auth.ClientID)
 	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
 	a, err := e.bind(nil).send(ctx, "pushed authorization request", target, params, "")
 	if err != nil {

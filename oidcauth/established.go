@@ -29,7 +29,7 @@ type login struct {
 }
 
 // tokens are what the provider has to be told of when nobody will have them.
-func (l *login) tokens() tokenSet { return l.answer.tokens(l.key) }
+func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
 // say.

@@ -31,7 +31,6 @@ type (
 )
 
 var (
-	NewEndpoint      = newEndpoint
 	ParseTokenAnswer = parseTokenAnswer
 	ErrNoAuthTime    = provider.ErrNoAuthTime
 	ErrOtherLogin    = provider.ErrOtherLogin
@@ -53,6 +52,11 @@ func NewProtocolProvider(c *Config, client *http.Client) *provider.Provider {
 // NewVerifier is what verifies the tokens that p signs for the client that c describes.
 func NewVerifier(c *Config, p *provider.Provider, _ *http.Client) *provider.Verifier {
 	return provider.NewVerifier(p, c.verifier())
+}
+
+// NewEndpoint is the endpoint at p for the client that c describes.
+func NewEndpoint(c *Config, p *provider.Provider, client *http.Client) *endpoint {
+	return c.endpointAt(p, client)
 }
 
 // NewHTTPClient is the client for calls to the provider that c describes.

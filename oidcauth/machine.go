@@ -87,7 +87,7 @@ func NewMachine(c MachineConfig) (*Machine, error) {
 	}
 	derived := c.client()
 	client := outbound.NewClient(derived.outbound())
-	return newMachine(c, derived, newEndpoint(derived, machineProvider(derived, client), client), "MachineConfig.APIs", vault), nil
+	return newMachine(c, derived, derived.endpointAt(machineProvider(derived, client), client), "MachineConfig.APIs", vault), nil
 }
 
 // machineRows is the purpose of rows with machine tokens.
@@ -113,7 +113,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 			if c.Issuer != a.config.Issuer {
 				p = machineProvider(derived, client)
 			}
-			to = newEndpoint(derived, p, client)
+			to = derived.endpointAt(p, client)
 		}
 		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
 	}

@@ -26,8 +26,8 @@ type tokenSet struct {
 	key     *jwt.ProofKey
 }
 
-// tokens returns those of t.
-func (t *tokenAnswer) tokens(key *jwt.ProofKey) tokenSet {
+// tokensOf returns those of t.
+func tokensOf(t *tokenAnswer, key *jwt.ProofKey) tokenSet {
 	return tokenSet{refresh: t.RefreshToken, access: []string{t.AccessToken}, key: key}
 }
 

@@ -36,3 +36,17 @@ func (c *Config) hasMachinesHere() bool {
 func (c *Config) verifier() provider.VerifierSettings {
 	return provider.VerifierSettings{ClientID: c.ClientID, Alg: c.SigningAlg, Skew: c.Skew, Decryption: c.Advanced.DecryptionKeys}
 }
+
+// endpointAt returns the endpoint at p for the client that c describes.
+func (c *Config) endpointAt(p *provider.Provider, client *http.Client) *endpoint {
+	return newEndpoint(p, provider.NewVerifier(p, c.verifier()), client, c.authentication())
+}
+
+// authentication is what proves who the client is.
+func (c *Config) authentication() clientSettings {
+	auth := c.ClientAuth.withDefaults(c.ClientSecret)
+	return clientSettings{
+		ClientID: c.ClientID, Issuer: c.Issuer, Method: authMethod(auth.Method), Secret: c.ClientSecret, SecretFunc: auth.SecretFunc,
+		Key: auth.Key, KeyID: auth.KeyID, Alg: auth.Alg, Audience: auth.Audience, Certificate: auth.Certificate, Log: c.Logger,
+	}
+}
