@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
@@ -52,11 +53,11 @@ type attempt struct {
 
 	// answer holds the new tokens, idToken the verified one among them: nil where
 	// none came, or where its keys can't be had.
-	answer  *tokenAnswer
+	answer  *oauth.TokenAnswer
 	idToken *provider.IDToken
 
 	// dropped holds new tokens that are not of this login.
-	dropped *tokenAnswer
+	dropped *oauth.TokenAnswer
 
 	// grant describes the new access token.
 	grant grant
@@ -106,7 +107,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	}
 	r.key = key
 	r.inquire(ctx)
-	answer, err := r.auth.endpoint.bind(key).token(ctx, r.form())
+	answer, err := r.auth.endpoint.Bind(key).Token(ctx, r.form())
 	if err != nil {
 		if r.isDead(err) || r.isDoubted(err) {
 			r.refused = err
@@ -134,7 +135,7 @@ func (r *attempt) isServed(have *issuedToken, rec *record) bool {
 }
 
 // accept makes answer the outcome. Without a token that can be used there is none.
-func (r *attempt) accept(answer *tokenAnswer, key *jwt.ProofKey) (err error) {
+func (r *attempt) accept(answer *oauth.TokenAnswer, key *jwt.ProofKey) (err error) {
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
 	r.grant.inherit(r.before(), r.query.scopes)
 	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
@@ -206,7 +207,7 @@ var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this l
 // have signed. Without keys to verify it, or with any other flaw, the new tokens
 // are good all the same, and the claims stay what they were: §12.2 asks no more,
 // but the FAPI profiles do.
-func (r *attempt) verify(ctx context.Context, answer *tokenAnswer) error {
+func (r *attempt) verify(ctx context.Context, answer *oauth.TokenAnswer) error {
 	if answer.IDToken == "" {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
@@ -27,7 +28,7 @@ type Authenticator struct {
 	log      *slog.Logger
 	sessions *session.Manager
 	provider *provider.Provider
-	endpoint *endpoint
+	endpoint *oauth.Endpoint
 	verifier *provider.Verifier
 
 	// pushPlaces and callbackPlaces are for the requests under way that wait for the provider. Each kind has places of its own: a push needs

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -72,12 +73,12 @@ func (a *Authenticator) push(ctx context.Context, meta *provider.Metadata, param
 		return "", err
 	}
 	defer release()
-	pushed, err := a.endpoint.push(ctx, params)
+	pushed, err := a.endpoint.Push(ctx, params)
 	if err != nil {
 		return "", pushFailed(err)
 	}
-	a.warnOfShortLife(ctx, pushed.life)
-	return pushed.uri, nil
+	a.warnOfShortLife(ctx, pushed.Life)
+	return pushed.URI, nil
 }
 
 // warnOfShortLife tells the operator once that people who take their time at the provider may be refused there. Nothing else
@@ -96,9 +97,9 @@ func (a *Authenticator) warnOfShortLife(ctx context.Context, life time.Duration)
 // pushFailed adds what to try, unless the provider said what is wrong with the request or the client: that would be wrong without
 // the push too.
 func pushFailed(err error) error {
-	what, refused, ok := failureOf(err)
-	if ok && (what == failedClient || slices.Contains([]string{"unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code)) {
-		return &LoginError{Code: refused.errorCode(), Description: refused.Description, Err: err}
+	what, refused, ok := oauth.FailureOf(err)
+	if ok && (what == oauth.ClientRefused || slices.Contains([]string{"unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code)) {
+		return &LoginError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
 	}
 	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (is RedirectURL registered at the provider, byte for byte? To go without pushed requests, set Config.PAR to PAROff)", err)}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
@@ -158,7 +159,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 		return nil, err
 	}
 	// 5. One token request.
-	endpoint := a.endpoint.bind(key)
+	endpoint := a.endpoint.Bind(key)
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
 		a.consumed.fail(context.WithoutCancel(ctx), t.State, err)
@@ -230,7 +231,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 func (a *Authenticator) responseError(meta *provider.Metadata, t *transaction, cb callback) *LoginError {
 	refused := &LoginError{
 		Code:        logtext.Clip(cb.errorCode, 64),
-		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.secrets()), maxDescription),
+		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.secrets()), oauth.MaxDescription),
 	}
 	if cb.errorCode == "invalid_scope" {
 		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.config.Scopes, " ")))
@@ -266,7 +267,7 @@ func unavailableStore(err error) error {
 }
 
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
-func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction, code string) (*tokenAnswer, error) {
+func (a *Authenticator) redeem(ctx context.Context, e *oauth.Endpoint, t *transaction, code string) (*oauth.TokenAnswer, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -276,7 +277,7 @@ func (a *Authenticator) redeem(ctx context.Context, e *endpoint, t *transaction,
 	if len(t.Resource) > 0 {
 		form["resource"] = t.Resource
 	}
-	return e.token(ctx, form)
+	return e.Token(ctx, form)
 }
 
 // afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
@@ -289,7 +290,7 @@ func afterCode(err error) error {
 }
 
 // expectation is what the ID token must match.
-func (t *transaction) expectation(answer *tokenAnswer) provider.LoginExpectation {
+func (t *transaction) expectation(answer *oauth.TokenAnswer) provider.LoginExpectation {
 	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.began(), EssentialACR: t.ACR}
 	if t.MaxAge != nil {
 		age := time.Duration(*t.MaxAge) * time.Second

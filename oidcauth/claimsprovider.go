@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
 )
@@ -181,8 +182,8 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 	if accessToken != "" {
 		req.Header.Set("Authorization", "Bearer "+accessToken)
 	}
-	a, err := new(endpoint).do("claims", req, []string{accessToken}, p.client.Do)
-	if failed, ok := errors.AsType[*endpointError](err); ok && failed.Status == 0 {
+	a, err := new(oauth.Endpoint).Do("claims", req, []string{accessToken}, p.client.Do)
+	if failed, ok := errors.AsType[*oauth.Error](err); ok && failed.Status == 0 {
 		_ = p.pauses.failed(p.issuer, p.issuer, err) // err says more
 		return "", err
 	}
@@ -190,5 +191,5 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 	if err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSpace(a.body)), nil
+	return string(bytes.TrimSpace(a.Body)), nil
 }

@@ -256,7 +256,7 @@ func TestAnAssertionNeedsAnAudience(t *testing.T) {
 		c.Issuer, c.ClientAuth = "", oidcauth.ClientAuth{Method: oidcauth.PrivateKeyJWT, Key: ecKey()}
 	})
 	client := oidcauth.NewHTTPClient(c)
-	_, _, _, err := oidcauth.NewEndpoint(c, oidcauth.NewProtocolProvider(c, client), client).Post(background(), issuer+"/token", nil)
+	_, err := oidcauth.NewEndpoint(c, oidcauth.NewProtocolProvider(c, client), client).TokenAt(background(), issuer+"/token", nil)
 	require.ErrorContains(t, requireEndpointError(t, err), "ClientAuth.Audience")
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -90,7 +91,7 @@ func (c *consumed) has(state string, now time.Time) bool {
 // would only be refused, too.
 func (c *consumed) fail(ctx context.Context, state string, err error) {
 	c.failLocal(state)
-	if refused, ok := errors.AsType[*endpointError](err); ok && refused.Code == "invalid_grant" && c.vault != nil {
+	if refused, ok := errors.AsType[*oauth.Error](err); ok && refused.Code == "invalid_grant" && c.vault != nil {
 		_, _ = c.vault.Delete(ctx, state, nil) // it goes by itself after life
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 const (
@@ -33,7 +34,7 @@ type doubts struct {
 // A doubt is the first answer to a refresh token that left it in doubt.
 type doubt struct {
 	// what it was, and since when.
-	what  failure
+	what  oauth.Failure
 	since time.Time
 }
 
@@ -45,7 +46,7 @@ func (d *doubts) of(row string) (doubt, bool) {
 }
 
 // raise notes the doubt about the token in row, for as long as its session lives.
-func (d *doubts) raise(row string, what failure, life time.Duration) {
+func (d *doubts) raise(row string, what oauth.Failure, life time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
@@ -63,7 +64,7 @@ func (d *doubts) drop(row string) {
 // inquire makes sure, before a token is sent again that was refused without a word,
 // that somebody knows whether the provider works otherwise.
 func (r *attempt) inquire(ctx context.Context) {
-	if d, ok := r.doubts.of(deadRow(r.session, r.spent)); ok && d.what == failedSilent {
+	if d, ok := r.doubts.of(deadRow(r.session, r.spent)); ok && d.what == oauth.Silent {
 		r.auth.provider.Inquire(ctx, d.since)
 	}
 }
@@ -72,21 +73,21 @@ func (r *attempt) inquire(ctx context.Context) {
 // doubt, and so the last that it is sent for. The first is noted. Answers about an
 // extra, a resource or scope, may be meant for that.
 func (r *attempt) isDoubted(err error) bool {
-	what, _, ok := failureOf(err)
+	what, _, ok := oauth.FailureOf(err)
 	if !ok || r.name != "" {
 		return false
 	}
 	row := deadRow(r.session, r.spent)
 	d, before := r.doubts.of(row)
 	switch {
-	case what != failedSilent && what != failedUnusable:
-		if d.what == failedSilent { // the provider was out of order then, as it is now
+	case what != oauth.Silent && what != oauth.Unusable:
+		if d.what == oauth.Silent { // the provider was out of order then, as it is now
 			r.doubts.drop(row)
 		}
 		return false
-	case before && d.what == failedUnusable:
+	case before && d.what == oauth.Unusable:
 		return true
-	case before && what == failedSilent:
+	case before && what == oauth.Silent:
 		return time.Since(d.since) >= silentPause && r.auth.provider.AnsweredSince(d.since)
 	}
 	r.doubts.raise(row, what, time.Until(r.session.Deadline()))

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -283,8 +284,8 @@ func TestAnAPIIsCalledAgainForANonce(t *testing.T) {
 				server(w, r)
 			})
 			r := must(http.NewRequest(http.MethodPut, "https://api.example/api?q=1", row.body()))
-			nonces := op.endpoint().Nonces()
-			res, err := nonces.Authorized(op.RoundTrip, r, proofKey(t), "at-4711")
+			nonces := op.endpoint().Nonces
+			res, err := nonces.Authorized(op.RoundTrip, r, proofKey(t), "at-4711", new(oauth.Retry))
 			require.NoError(t, err)
 			require.Equal(t, row.ok, res.StatusCode == 200)
 			require.Equal(t, row.calls, op.hits("/api"))
@@ -310,7 +311,7 @@ func TestAnAPIThatRefusesForAnotherReasonIsNotCalledAgain(t *testing.T) {
 				w.Header().Set("WWW-Authenticate", challenge)
 				w.WriteHeader(401)
 			})
-			res, err := op.endpoint().Nonces().Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at")
+			res, err := op.endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 			require.NoError(t, err)
 			require.Equal(t, 401, res.StatusCode)
 			require.Equal(t, 1, op.hits("/api"))
@@ -326,7 +327,7 @@ func TestADemandForANonceIsA401(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
 			w.WriteHeader(status)
 		})
-		res, err := op.endpoint().Nonces().Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at")
+		res, err := op.endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 		require.NoError(t, err)
 		require.Equal(t, status, res.StatusCode)
 		require.Equal(t, 1, op.hits("/api"))
@@ -346,7 +347,7 @@ func TestAnAPIThatCannotBeReachedIsAnError(t *testing.T) {
 			server(w, r)
 			return w.Result(), nil
 		}
-		_, err := op.endpoint().Nonces().Authorized(send, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at")
+		_, err := op.endpoint().Nonces.Authorized(send, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Equal(t, failing, calls)
 	}
@@ -356,28 +357,9 @@ func TestWithoutAKeyATokenIsABearerToken(t *testing.T) {
 	op := newFakeOP(t)
 	op.handle("/api", 200, "", "")
 	r := must(http.NewRequest("GET", "https://api.example/api", nil))
-	_, err := op.endpoint().Nonces().Authorized(op.RoundTrip, r, nil, "at")
+	_, err := op.endpoint().Nonces.Authorized(op.RoundTrip, r, nil, "at", new(oauth.Retry))
 	require.NoError(t, err)
 	require.Equal(t, "Bearer at", op.last("/api").Header.Get("Authorization"))
 	require.Empty(t, op.last("/api").Header.Get("DPoP"))
 	require.Empty(t, r.Header)
-}
-
-func TestNoncesAreKeptPerServerAndBounded(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/api", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("DPoP-Nonce", "of-"+r.URL.Host) })
-	nonces, key := op.endpoint().Nonces(), proofKey(t)
-	call := func(host string) m {
-		_, err := nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://"+host+"/api", nil)), key, "at")
-		require.NoError(t, err)
-		_, proof := proofOf(t, op.last("/api"))
-		return proof
-	}
-	require.NotContains(t, call("a.example"), "nonce")
-	require.NotContains(t, call("b.example"), "nonce", "a server never sees another's nonce")
-	require.Equal(t, "of-a.example", call("a.example")["nonce"])
-	for i := range 2 * oidcauth.MaxNonces {
-		call(fmt.Sprintf("h%d.example", i))
-		require.LessOrEqual(t, nonces.Len(), oidcauth.MaxNonces)
-	}
 }

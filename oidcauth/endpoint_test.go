@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -295,9 +294,9 @@ func TestAPushedRequestGivesARequestURI(t *testing.T) {
 	op := newFakeOP(t)
 	op.handle("/par", 201, "application/json", `{"request_uri":"urn:ietf:params:oauth:request_uri:abc","expires_in":60}`)
 	params := url.Values{"state": {"s"}, "scope": {"openid"}}
-	uri, err := op.endpoint().Push(background(), params)
+	pushed, err := op.endpoint().Push(background(), params)
 	require.NoError(t, err)
-	require.Equal(t, "urn:ietf:params:oauth:request_uri:abc", uri)
+	require.Equal(t, "urn:ietf:params:oauth:request_uri:abc", pushed.URI)
 	r := op.last("/par")
 	require.Equal(t, "s", r.PostForm.Get("state"))
 	require.Equal(t, clientID, r.PostForm.Get("client_id"))
@@ -339,15 +338,4 @@ func TestATokenIsRevoked(t *testing.T) {
 	op.requests = nil
 	require.NoError(t, op.endpoint().Revoke(background(), "rt-1", "refresh_token"), "nothing to do")
 	require.Zero(t, op.hits("/revoke"))
-}
-
-func TestAPostCarriesTheClientsCredentials(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/introspect", 200, "application/json", `{"active":false}`)
-	status, _, body, err := op.endpoint().Post(background(), issuer+"/introspect", nil)
-	require.NoError(t, err)
-	require.Equal(t, 200, status)
-	require.True(t, bytes.Contains(body, []byte("active")))
-	_, _, ok := op.last("/introspect").BasicAuth()
-	require.True(t, ok)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
 )
 
@@ -48,14 +49,14 @@ type LoginError struct {
 // Error names code, description and cause, and what to look at if the code tells.
 func (e *LoginError) Error() string {
 	text := "oidcauth: login failed: " + e.Code
-	what, failed, ok := failureOf(e.Err)
+	what, failed, ok := oauth.FailureOf(e.Err)
 	if e.Description != "" && (!ok || failed.Description != e.Description) { // else the cause says it
 		text += fmt.Sprintf(" (%q)", e.Description)
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
-	if hint := codeHints[e.Code]; hint != "" && (!ok || what != failedClient) {
+	if hint := codeHints[e.Code]; hint != "" && (!ok || what != oauth.ClientRefused) {
 		text += "; " + hint
 	}
 	return text
@@ -276,7 +277,7 @@ func providerProblem(err error) *Problem {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
 	}
-	if failed, ok := errors.AsType[*endpointError](err); ok && (failed.Status == 0 || failed.Status >= http.StatusInternalServerError) {
+	if failed, ok := errors.AsType[*oauth.Error](err); ok && (failed.Status == 0 || failed.Status >= http.StatusInternalServerError) {
 		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
 	}
 	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}

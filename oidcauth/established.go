@@ -13,13 +13,14 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
 // A login is what a completed authentication response established.
 type login struct {
-	answer *tokenAnswer
+	answer *oauth.TokenAnswer
 	key    *jwt.ProofKey // what its tokens are bound to, nil for Bearer tokens
 	token  *provider.IDToken
 	extra  []byte // claims of userinfo and of other sources beyond the ID token's
@@ -33,10 +34,10 @@ func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
 // say.
-func (a *Authenticator) addClaims(ctx context.Context, e *endpoint, l *login) (err error) {
+func (a *Authenticator) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (err error) {
 	var info json.RawMessage
 	if a.config.UserInfo != UserInfoOff {
-		if info, err = e.userinfo(ctx, l.answer, l.token.Subject); err != nil {
+		if info, err = e.Userinfo(ctx, l.answer, l.token.Subject); err != nil {
 			return err
 		}
 	}
@@ -192,7 +193,7 @@ func (l *login) tag(s *session.Session) error {
 }
 
 // grantOf describes the access token of answer.
-func (a *Authenticator) grantOf(name string, answer *tokenAnswer, now time.Time) grant {
+func (a *Authenticator) grantOf(name string, answer *oauth.TokenAnswer, now time.Time) grant {
 	expiry := answer.Expiry
 	if expiry.IsZero() {
 		expiry = now.Add(a.config.TokenLifetime)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
@@ -18,27 +18,26 @@ import (
 type (
 	ProtocolProvider   = provider.Provider
 	ProtocolMetadata   = provider.Metadata
-	ProtocolEndpoint   = endpoint
+	ProtocolEndpoint   = oauth.Endpoint
 	ProtocolVerifier   = provider.Verifier
-	TokenAnswer        = tokenAnswer
-	EndpointError      = endpointError
+	TokenAnswer        = oauth.TokenAnswer
+	EndpointError      = oauth.Error
 	TokenError         = provider.TokenError
 	IDToken            = provider.IDToken
 	LogoutToken        = provider.LogoutToken
 	LoginExpectation   = provider.LoginExpectation
 	RefreshExpectation = provider.RefreshExpectation
-	Nonces             = nonces
+	Nonces             = oauth.Nonces
 )
 
 var (
-	ParseTokenAnswer = parseTokenAnswer
+	ParseTokenAnswer = oauth.ParseTokenAnswer
 	ErrNoAuthTime    = provider.ErrNoAuthTime
 	ErrOtherLogin    = provider.ErrOtherLogin
 	ErrForged        = provider.ErrForged
 )
 
 const (
-	MaxNonces = maxNonces
 	MaxPlaces = maxPlaces
 
 	MaxClaimSources = provider.MaxClaimSources
@@ -55,37 +54,12 @@ func NewVerifier(c *Config, p *provider.Provider, _ *http.Client) *provider.Veri
 }
 
 // NewEndpoint is the endpoint at p for the client that c describes.
-func NewEndpoint(c *Config, p *provider.Provider, client *http.Client) *endpoint {
+func NewEndpoint(c *Config, p *provider.Provider, client *http.Client) *oauth.Endpoint {
 	return c.endpointAt(p, client)
 }
 
 // NewHTTPClient is the client for calls to the provider that c describes.
 func NewHTTPClient(c *Config) *http.Client { return outbound.NewClient(c.outbound()) }
-
-func (e *endpoint) Token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
-	return e.token(ctx, form)
-}
-
-func (e *endpoint) Push(ctx context.Context, params url.Values) (string, error) {
-	pushed, err := e.push(ctx, params)
-	return pushed.uri, err
-}
-
-func (e *endpoint) Revoke(ctx context.Context, token, hint string) error {
-	return e.revoke(ctx, token, hint)
-}
-
-func (e *endpoint) Post(ctx context.Context, target string, form url.Values) (int, http.Header, []byte, error) {
-	a, err := e.post(ctx, target, form)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	return a.status, a.header, a.body, nil
-}
-
-func (e *endpoint) Userinfo(ctx context.Context, t *tokenAnswer, subject string) (json.RawMessage, error) {
-	return e.userinfo(ctx, t, subject)
-}
 
 // ParseKeySet reports how many keys of a set are used, and how many of them may verify alg with kid.
 func ParseKeySet(document []byte, alg, kid string) (used, fitting int, faults []string, err error) {
@@ -127,15 +101,6 @@ func ParseObject(document []byte) ([]string, error) {
 func ParseMembers(document []byte) (map[string]json.RawMessage, error) {
 	o, err := strictjson.Parse(document)
 	return o.Values, err
-}
-
-func (e *endpoint) Bind(key *jwt.ProofKey) *endpoint { return e.bind(key) }
-func (e *endpoint) Nonces() *nonces                  { return e.nonces }
-
-func (n *nonces) Len() int { return n.byServer.Len() }
-
-func (n *nonces) Authorized(send func(*http.Request) (*http.Response, error), r *http.Request, key *jwt.ProofKey, token string) (*http.Response, error) {
-	return n.authorized(send, r, key, token, new(retry))
 }
 
 // A ClaimSource is what parseClaimSources read.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 // What tests of the token code reach inside for.
@@ -17,8 +18,8 @@ var (
 
 // Send sends r through base with a token of this type and no key.
 func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Response, error) {
-	t := &transport{base: base, nonces: new(nonces)}
-	return t.send(r, &issuedToken{kind: kind, value: value}, new(retry))
+	t := &transport{base: base, nonces: new(oauth.Nonces)}
+	return t.send(r, &issuedToken{kind: kind, value: value}, new(oauth.Retry))
 }
 
 // CachedTokens counts the tokens that m keeps.

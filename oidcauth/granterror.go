@@ -3,6 +3,8 @@ package oidcauth
 import (
 	"fmt"
 	"slices"
+
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 // A GrantError is a token endpoint that refused a grant: for a resource or scope
@@ -27,7 +29,7 @@ func (e *GrantError) Error() string {
 	if e.Description != "" {
 		text += fmt.Sprintf(" (%q)", e.Description)
 	}
-	if hint := hintIn(e.Err); hint != "" {
+	if hint := oauth.HintIn(e.Err); hint != "" {
 		text += "; " + hint
 	}
 	return text
@@ -39,11 +41,11 @@ func (e *GrantError) Unwrap() error { return e.Err }
 // asRefusal turns an endpoint's error answer into a *GrantError. Other errors stay:
 // they are outages, which callers learn of as *UnavailableErrors.
 func asRefusal(err error) error {
-	what, refused, ok := failureOf(err)
-	if !ok || what != failedClient && what != failedRequest {
+	what, refused, ok := oauth.FailureOf(err)
+	if !ok || what != oauth.ClientRefused && what != oauth.RequestRefused {
 		return err
 	}
-	return &GrantError{Code: refused.errorCode(), Description: refused.Description, Err: err}
+	return &GrantError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
 }
 
 // grantSurvives are error codes that say something about the client, the request or
@@ -58,8 +60,8 @@ var grantSurvives = []string{
 // asking them again and again helps nobody. A refused extra, a resource or scope,
 // ends no session in such other words.
 func (r *attempt) isDead(err error) bool {
-	what, refused, ok := failureOf(err)
-	if !ok || what != failedRequest {
+	what, refused, ok := oauth.FailureOf(err)
+	if !ok || what != oauth.RequestRefused {
 		return false // an answer without a code is a proxy's, or a provider out of order
 	}
 	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {

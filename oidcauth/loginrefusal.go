@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -17,12 +18,12 @@ func asLoginError(code string, err error) error {
 	if _, refused := errors.AsType[*provider.TokenError](err); refused {
 		return &LoginError{Code: code, Err: err}
 	}
-	failed, ok := errors.AsType[*endpointError](err)
+	failed, ok := errors.AsType[*oauth.Error](err)
 	if !ok || failed.Status == 0 || failed.Status >= http.StatusInternalServerError {
 		return err
 	}
 	if failed.Endpoint == "token" {
-		code = cmp.Or(failed.errorCode(), code)
+		code = cmp.Or(failed.ErrorCode(), code)
 	}
 	return &LoginError{Code: code, Description: failed.Description, Err: err}
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
@@ -32,7 +33,7 @@ type Machine struct {
 	err error
 
 	config   MachineConfig
-	endpoint *endpoint
+	endpoint *oauth.Endpoint
 	log      *slog.Logger
 	apis     apis
 
@@ -121,7 +122,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 }
 
 // newMachine makes a Machine of a configuration that is valid.
-func newMachine(c MachineConfig, derived *Config, e *endpoint, apiField string, vault *seal.Vault) *Machine {
+func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField string, vault *seal.Vault) *Machine {
 	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
 	m := &Machine{
 		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
@@ -187,9 +188,9 @@ func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
 }
 
 // nonces are those of the machine's endpoint; a Machine that always fails has none.
-func (m *Machine) nonces() *nonces {
+func (m *Machine) nonces() *oauth.Nonces {
 	if m.endpoint == nil {
 		return nil
 	}
-	return m.endpoint.nonces
+	return m.endpoint.Nonces
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no
@@ -112,12 +113,12 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 	if err != nil {
 		return nil, err
 	}
-	endpoint := m.endpoint.bind(key)
-	var answer *tokenAnswer
+	endpoint := m.endpoint.Bind(key)
+	var answer *oauth.TokenAnswer
 	if m.config.TokenURL != "" {
-		answer, err = endpoint.tokenAt(ctx, m.config.TokenURL, o.form)
+		answer, err = endpoint.TokenAt(ctx, m.config.TokenURL, o.form)
 	} else {
-		answer, err = endpoint.machineToken(ctx, o.form)
+		answer, err = endpoint.MachineToken(ctx, o.form)
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
 )
 
@@ -99,8 +100,8 @@ func (p *pauses) failed(key, caller string, err error) error {
 		err = unavailable.Err
 	}
 	one.err = err
-	what, refused, ok := failureOf(err)
-	if ok && what == failedSilent {
+	what, refused, ok := oauth.FailureOf(err)
+	if ok && what == oauth.Silent {
 		one.Until = later(one.Until, silentPause)
 	}
 	if ok && refused.RetryAfter > 0 {
@@ -118,7 +119,7 @@ func (p *pauses) failed(key, caller string, err error) error {
 // everybodys reports whether what caller was told holds for the others as well,
 // which would only find the same: maintenance does, too many requests when several
 // have heard of it. The lock is held.
-func (p *pauses) everybodys(refused *endpointError, caller string) bool {
+func (p *pauses) everybodys(refused *oauth.Error, caller string) bool {
 	if refused.Status != http.StatusTooManyRequests {
 		return true
 	}

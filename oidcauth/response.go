@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -71,7 +72,7 @@ func (cb *callback) unmatched(err error) error {
 	if cb.state == "" {
 		err = fmt.Errorf("%w: the response has no state", ErrState)
 	}
-	said := LoginError{Code: logtext.Clip(cb.errorCode, 64), Description: logtext.Clip(logtext.WithoutSecrets(cb.description, []string{cb.state}), maxDescription)}
+	said := LoginError{Code: logtext.Clip(cb.errorCode, 64), Description: logtext.Clip(logtext.WithoutSecrets(cb.description, []string{cb.state}), oauth.MaxDescription)}
 	return fmt.Errorf("%w; %s", err, said.Error())
 }
 

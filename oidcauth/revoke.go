@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -27,7 +28,7 @@ type tokenSet struct {
 }
 
 // tokensOf returns those of t.
-func tokensOf(t *tokenAnswer, key *jwt.ProofKey) tokenSet {
+func tokensOf(t *oauth.TokenAnswer, key *jwt.ProofKey) tokenSet {
 	return tokenSet{refresh: t.RefreshToken, access: []string{t.AccessToken}, key: key}
 }
 
@@ -85,7 +86,7 @@ func (a *Authenticator) mayRevoke(ctx context.Context) bool {
 
 // revoke takes back one token, logs a failure at level, and reports success.
 func (a *Authenticator) revoke(ctx context.Context, key *jwt.ProofKey, token, kind string, level slog.Level) bool {
-	err := a.endpoint.bind(key).revoke(ctx, token, kind)
+	err := a.endpoint.Bind(key).Revoke(ctx, token, kind)
 	if err != nil {
 		a.log.LogAttrs(ctx, level, "token not revoked", slog.String("issuer", a.config.Issuer), slog.String("kind", kind), logtext.Reason(err))
 	}

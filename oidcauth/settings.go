@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
 )
@@ -38,15 +39,15 @@ func (c *Config) verifier() provider.VerifierSettings {
 }
 
 // endpointAt returns the endpoint at p for the client that c describes.
-func (c *Config) endpointAt(p *provider.Provider, client *http.Client) *endpoint {
-	return newEndpoint(p, provider.NewVerifier(p, c.verifier()), client, c.authentication())
+func (c *Config) endpointAt(p *provider.Provider, client *http.Client) *oauth.Endpoint {
+	return oauth.NewEndpoint(p, provider.NewVerifier(p, c.verifier()), client, c.authentication())
 }
 
 // authentication is what proves who the client is.
-func (c *Config) authentication() clientSettings {
+func (c *Config) authentication() oauth.Client {
 	auth := c.ClientAuth.withDefaults(c.ClientSecret)
-	return clientSettings{
-		ClientID: c.ClientID, Issuer: c.Issuer, Method: authMethod(auth.Method), Secret: c.ClientSecret, SecretFunc: auth.SecretFunc,
+	return oauth.Client{
+		ClientID: c.ClientID, Issuer: c.Issuer, Method: oauth.Method(auth.Method), Secret: c.ClientSecret, SecretFunc: auth.SecretFunc,
 		Key: auth.Key, KeyID: auth.KeyID, Alg: auth.Alg, Audience: auth.Audience, Certificate: auth.Certificate, Log: c.Logger,
 	}
 }

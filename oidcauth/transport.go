@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -34,7 +35,7 @@ import (
 // present it (RFC 8705 §3).
 func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: a.tokens.base, bound: ctx, users: a.sessions, query: q, err: err}}
+	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.Nonces, base: a.tokens.base, bound: ctx, users: a.sessions, query: q, err: err}}
 }
 
 // apiTransport is what clients send their requests through: nil for
@@ -53,7 +54,7 @@ func apiTransport(certificate *tls.Certificate) http.RoundTripper {
 // of the request is replaced; its cookies are not touched. base sends the requests;
 // nil means http.DefaultTransport.
 func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.nonces, base: base}
+	return &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.Nonces, base: base}
 }
 
 // A tokenKeeper gets access tokens: a user's, out of the session, or a machine's.
@@ -92,7 +93,7 @@ type transport struct {
 	apis   apis
 
 	// nonces are those of APIs that want DPoP proofs.
-	nonces *nonces
+	nonces *oauth.Nonces
 
 	// base sends requests; nil means http.DefaultTransport.
 	base http.RoundTripper
@@ -119,7 +120,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		outbound.CloseBody(r)
 		return nil, exported(err)
 	}
-	again := new(retry)
+	again := new(oauth.Retry)
 	res, err := t.send(r, token, again) // from here on the base closes the body
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 // other: a token that is bound to a key is worth nothing without its proof, and
 // must not go out as if it were a Bearer token (RFC 9449 §7.1). again permits one
 // repetition for a nonce that the API asks for.
-func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*http.Response, error) {
+func (t *transport) send(r *http.Request, token *issuedToken, again *oauth.Retry) (*http.Response, error) {
 	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
 		outbound.CloseBody(r)
 		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
@@ -186,7 +187,7 @@ func (t *transport) send(r *http.Request, token *issuedToken, again *retry) (*ht
 	}
 	out := r.Clone(t.sendContext(r))
 	out.Header.Del("DPoP")
-	res, err := t.nonces.authorized(base.RoundTrip, out, token.key, token.value, again)
+	res, err := t.nonces.Authorized(base.RoundTrip, out, token.key, token.value, again)
 	if res != nil {
 		res.Request = r // and not the copy with the token
 	}
@@ -213,7 +214,7 @@ func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
 // secondChance sends r again with another token, once, when that may help.
 // Otherwise it returns res. What once permits is permitted for both together.
-func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *retry) (*http.Response, error) {
+func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *oauth.Retry) (*http.Response, error) {
 	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
 	}

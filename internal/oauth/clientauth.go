@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"cmp"
@@ -19,31 +19,31 @@ import (
 // OpenID Connect Core §9). It never tries a second way: a code that was sent
 // once is spent.
 type clientAuthenticator struct {
-	clientSettings
+	Client
 
 	// audience is what client assertions are addressed to.
 	audience string
 }
 
-// An authMethod is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
-type authMethod string
+// An Method is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
+type Method string
 
 // Client authentication methods.
 const (
-	clientSecretBasic authMethod = "client_secret_basic"
-	clientSecretPost  authMethod = "client_secret_post"
-	publicClient      authMethod = "none"
-	privateKeyJWT     authMethod = "private_key_jwt"
-	tlsClientAuth     authMethod = "tls_client_auth"
+	clientSecretBasic Method = "client_secret_basic"
+	clientSecretPost  Method = "client_secret_post"
+	publicClient      Method = "none"
+	privateKeyJWT     Method = "private_key_jwt"
+	tlsClientAuth     Method = "tls_client_auth"
 )
 
-// clientSettings say who the client is and how it proves it.
-type clientSettings struct {
+// Client say who the client is and how it proves it.
+type Client struct {
 	// ClientID names the client at Issuer.
 	ClientID, Issuer string
 
 	// Method is never empty.
-	Method authMethod
+	Method Method
 
 	// Secret is the client's secret, unused where there is a SecretFunc, which is asked for each request.
 	Secret     string
@@ -62,9 +62,9 @@ type clientSettings struct {
 }
 
 // newClientAuthenticator fixes the audience once.
-func newClientAuthenticator(s clientSettings) *clientAuthenticator {
+func newClientAuthenticator(s Client) *clientAuthenticator {
 	// Never an endpoint from metadata, which a malicious provider could borrow from another.
-	return &clientAuthenticator{clientSettings: s, audience: cmp.Or(s.Audience, s.Issuer)}
+	return &clientAuthenticator{Client: s, audience: cmp.Or(s.Audience, s.Issuer)}
 }
 
 // apply adds the proof to a request's form and header, and returns the secrets

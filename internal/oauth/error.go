@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"bytes"
@@ -13,11 +13,11 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// An endpointError says that a call to an endpoint of the provider failed: no
+// An Error says that a call to an endpoint of the provider failed: no
 // answer, an error answer (RFC 6749 §5.2) or one that makes no sense. Its text
 // names status, code and description; it never holds a body, a credential or
 // anything else that we sent.
-type endpointError struct {
+type Error struct {
 	// Endpoint says which one: token, userinfo …
 	Endpoint string
 
@@ -49,11 +49,11 @@ type endpointError struct {
 
 // wantsNonce reports whether an authorization server refused a DPoP proof for
 // want of a nonce, and gave one (RFC 9449 §8).
-func (e *endpointError) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
+func (e *Error) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
 // Error is one line: endpoint, status, code, description, cause and hint, as far
 // as they are known.
-func (e *endpointError) Error() string {
+func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
 	if e.Status != 0 {
@@ -73,20 +73,20 @@ func (e *endpointError) Error() string {
 	return b.String()
 }
 
-// hintIn returns what err's endpoint error says to try, "" when there is none.
-func hintIn(err error) string {
-	if e, ok := errors.AsType[*endpointError](err); ok {
+// HintIn returns what err's endpoint error says to try, "" when there is none.
+func HintIn(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Hint
 	}
 	return ""
 }
 
 // Unwrap returns the cause when the provider gave no error code.
-func (e *endpointError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Timeout reports whether the time ran out before the answer was complete. The
 // request may have been carried out.
-func (e *endpointError) Timeout() bool {
+func (e *Error) Timeout() bool {
 	timeout, ok := errors.AsType[interface {
 		error
 		Timeout() bool
@@ -94,13 +94,13 @@ func (e *endpointError) Timeout() bool {
 	return ok && timeout.Timeout()
 }
 
-// maxDescription leaves room for what some providers say only at the end, such as the
+// MaxDescription leaves room for what some providers say only at the end, such as the
 // audience that they expect.
-const maxDescription = 500
+const MaxDescription = 500
 
 // readError takes code and description out of an error answer. What repeats a
 // secret of the request is left out.
-func (e *endpointError) readError(body []byte, secrets []string) {
+func (e *Error) readError(body []byte, secrets []string) {
 	e.wordless = isWordless(body)
 	o, err := strictjson.Parse(body)
 	if err != nil {
@@ -109,7 +109,7 @@ func (e *endpointError) readError(body []byte, secrets []string) {
 	}
 	code, _ := o.Text("error")
 	description, _ := o.Text("error_description")
-	e.Code, e.Description = clean(code, 64, secrets), clean(description, maxDescription, secrets)
+	e.Code, e.Description = clean(code, 64, secrets), clean(description, MaxDescription, secrets)
 }
 
 // isWordless reports whether a body without an error code may be the endpoint's own:

@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"errors"
@@ -6,35 +6,35 @@ import (
 	"slices"
 )
 
-// A failure is what a failed call to an endpoint of the provider means. Every consequence, at a login, a refresh or for a
+// A Failure is what a failed call to an endpoint of the provider means. Every consequence, at a login, a refresh or for a
 // machine, begins with it.
-type failure int
+type Failure int
 
 const (
-	// failedSenseless: there is an answer, and nothing in it can be understood.
-	failedSenseless failure = iota
+	// Senseless: there is an answer, and nothing in it can be understood.
+	Senseless Failure = iota
 
-	// failedTransient: there is no answer, or one that asks for patience. The same request may work later.
-	failedTransient
+	// Transient: there is no answer, or one that asks for patience. The same request may work later.
+	Transient
 
-	// failedClient: the provider does not accept the client's authentication, whatever is asked for.
-	failedClient
+	// ClientRefused: the provider does not accept the client's authentication, whatever is asked for.
+	ClientRefused
 
-	// failedSilent: the token endpoint refuses without a word, with 400 and nothing that says why.
-	failedSilent
+	// Silent: the token endpoint refuses without a word, with 400 and nothing that says why.
+	Silent
 
-	// failedUnusable: the token endpoint says that it has issued tokens, and its answer can't be used.
-	failedUnusable
+	// Unusable: the token endpoint says that it has issued tokens, and its answer can't be used.
+	Unusable
 
-	// failedRequest: the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
-	failedRequest
+	// RequestRefused: the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
+	RequestRefused
 )
 
-// failureOf classifies the error of a call to an endpoint; ok is false when err is of something else.
-func failureOf(err error) (f failure, e *endpointError, ok bool) {
-	e, ok = errors.AsType[*endpointError](err)
+// FailureOf classifies the error of a call to an endpoint; ok is false when err is of something else.
+func FailureOf(err error) (f Failure, e *Error, ok bool) {
+	e, ok = errors.AsType[*Error](err)
 	if !ok {
-		return failedSenseless, nil, false
+		return Senseless, nil, false
 	}
 	return e.failure(), e, true
 }
@@ -47,30 +47,30 @@ var aboutTheRequest = []string{
 	"invalid_request_object", "unsupported_grant_type", "access_denied", "invalid_dpop_proof", "use_dpop_nonce",
 }
 
-// failure says what e means.
-func (e *endpointError) failure() failure {
+// Failure says what e means.
+func (e *Error) failure() Failure {
 	unauthorized := e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 	switch {
 	case e.isTransient():
-		return failedTransient
+		return Transient
 	case e.Endpoint == "userinfo": // which authenticates no client
 	case e.Code == "invalid_client", unauthorized && !slices.Contains(aboutTheRequest, e.Code):
-		return failedClient
+		return ClientRefused
 	}
 	switch {
 	case e.Code != "":
-		return failedRequest
+		return RequestRefused
 	case e.Endpoint == "token" && e.wordless && e.Status == http.StatusBadRequest:
-		return failedSilent
+		return Silent
 	case e.Endpoint == "token" && e.wordless && e.Status == http.StatusOK:
-		return failedUnusable
+		return Unusable
 	}
-	return failedSenseless
+	return Senseless
 }
 
 // isTransient reports whether e says that the same request may work later. An invalid_grant beside a status of 500 is no verdict,
 // but a provider that can't read its own database.
-func (e *endpointError) isTransient() bool {
+func (e *Error) isTransient() bool {
 	switch e.Code {
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return true
@@ -79,9 +79,9 @@ func (e *endpointError) isTransient() bool {
 		e.Status == http.StatusRequestTimeout || e.RetryAfter > 0
 }
 
-// errorCode is the provider's error code, or the one that it should have sent with a client that it doesn't accept.
-func (e *endpointError) errorCode() string {
-	if e.Code == "" && e.failure() == failedClient {
+// ErrorCode is the provider's error code, or the one that it should have sent with a client that it doesn't accept.
+func (e *Error) ErrorCode() string {
+	if e.Code == "" && e.failure() == ClientRefused {
 		return "invalid_client"
 	}
 	return e.Code

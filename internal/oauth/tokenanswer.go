@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"bytes"
@@ -18,10 +18,10 @@ import (
 // long before.
 const maxExpiresIn = 30 * 24 * time.Hour
 
-// A tokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1).
+// A TokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1).
 // Unlike x/oauth2's reading of it, an expires_in of 0 is not for ever, a string
 // or a fraction is a number, and an error in a 200 is an error.
-type tokenAnswer struct {
+type TokenAnswer struct {
 	// AccessToken is visible ASCII, fit for a header. Never empty.
 	AccessToken string
 
@@ -48,18 +48,18 @@ type tokenAnswer struct {
 }
 
 // String keeps tokens out of logs and debug dumps.
-func (t *tokenAnswer) String() string   { return "token answer (redacted)" }
-func (t *tokenAnswer) GoString() string { return t.String() }
+func (t *TokenAnswer) String() string   { return "token answer (redacted)" }
+func (t *TokenAnswer) GoString() string { return t.String() }
 
-// parseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token
+// ParseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token
 // was asked for: no other type will do then, and DPoP will not do otherwise
 // (RFC 9449 §5).
-func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*tokenAnswer, error) {
+func ParseTokenAnswer(body []byte, received time.Time, dpop bool) (*TokenAnswer, error) {
 	o, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err
 	}
-	t := &tokenAnswer{}
+	t := &TokenAnswer{}
 	var errs [5]error
 	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
 	t.TokenType, errs[1] = tokenType(o, dpop)

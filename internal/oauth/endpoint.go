@@ -1,4 +1,8 @@
-package oidcauth
+// Package oauth asks a provider in the client's name: for tokens, to push an authorization request, to revoke, for userinfo. It
+// proves who the client is, in one way, binds tokens to a key where it is given one (RFC 9449), and says what a failure means
+// ([FailureOf]). It repeats nothing but what a nonce demands: a code or a refresh token that was sent may be spent. Start at
+// [Endpoint].
+package oauth
 
 import (
 	"context"
@@ -19,10 +23,10 @@ import (
 // maxRequestURI leaves room in a URL for everything else.
 const maxRequestURI = 2048
 
-// An endpoint talks to the provider's endpoints in the client's name: token,
+// An Endpoint talks to the provider's endpoints in the client's name: token,
 // PAR, revocation, userinfo. Every call is one request: nothing
 // is retried, no redirect is followed. It is safe for concurrent use.
-type endpoint struct {
+type Endpoint struct {
 	provider *provider.Provider
 	client   *http.Client
 	auth     *clientAuthenticator
@@ -34,73 +38,73 @@ type endpoint struct {
 	// have endpoints of their own.
 	mtls bool
 
-	// nonces are the latest DPoP nonces, of the provider and of APIs; every
+	// Nonces are the latest DPoP nonces, of the provider and of APIs; every
 	// copy that bind makes shares them.
-	nonces *nonces
+	Nonces *Nonces
 
 	// proof is the key that tokens are bound to; nil means bearer tokens.
 	proof *jwt.ProofKey
 }
 
-// newEndpoint returns an endpoint for unbound tokens; v checks signed userinfo. A
+// NewEndpoint returns an endpoint for unbound tokens; v checks signed userinfo. A
 // machine client with credentials of its own has an endpoint of its own, on the
 // same provider.
-func newEndpoint(p *provider.Provider, v *provider.Verifier, client *http.Client, s clientSettings) *endpoint {
-	return &endpoint{
+func NewEndpoint(p *provider.Provider, v *provider.Verifier, client *http.Client, s Client) *Endpoint {
+	return &Endpoint{
 		provider: p,
 		client:   client,
 		auth:     newClientAuthenticator(s),
 		verifier: v,
 		mtls:     s.Certificate != nil,
-		nonces:   &nonces{},
+		Nonces:   &Nonces{},
 	}
 }
 
-// bind returns the endpoint for tokens that are bound to a DPoP key: token
+// Bind returns the endpoint for tokens that are bound to a DPoP key: token
 // requests carry a proof, and an answer with any other kind of token is refused
 // (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
-func (e *endpoint) bind(key *jwt.ProofKey) *endpoint {
+func (e *Endpoint) Bind(key *jwt.ProofKey) *Endpoint {
 	bound := *e
 	bound.proof = key
 	return &bound
 }
 
-// token posts a grant to the provider's token endpoint. The error is an
-// *pace.Outage when there are no metadata, else an *endpointError.
-func (e *endpoint) token(ctx context.Context, form url.Values) (*tokenAnswer, error) {
+// Token posts a grant to the provider's token endpoint. The error is an
+// *pace.Outage when there are no metadata, else an *Error.
+func (e *Endpoint) Token(ctx context.Context, form url.Values) (*TokenAnswer, error) {
 	m, err := e.provider.Metadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t, err := e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+	t, err := e.TokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 	if err == nil {
 		e.provider.HasAnswered()
 	}
 	return t, err
 }
 
-// machineToken is token for machines, whom less metadata serve.
-func (e *endpoint) machineToken(ctx context.Context, form url.Values) (*tokenAnswer, error) {
+// MachineToken is token for machines, whom less metadata serve.
+func (e *Endpoint) MachineToken(ctx context.Context, form url.Values) (*TokenAnswer, error) {
 	m, err := e.provider.TokenMetadata(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return e.tokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
+	return e.TokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 }
 
-// tokenAt is token for an endpoint that configuration names, such as a machine
+// TokenAt is token for an endpoint that configuration names, such as a machine
 // client's.
-func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) (*tokenAnswer, error) {
+func (e *Endpoint) TokenAt(ctx context.Context, target string, form url.Values) (*TokenAnswer, error) {
 	a, err := e.sendProven(ctx, "token", target, form)
 	if err != nil {
 		return nil, err
 	}
-	if a.status != http.StatusOK {
-		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: errors.New("expected status 200")}
+	if a.Status != http.StatusOK {
+		return nil, &Error{Endpoint: "token", Status: a.Status, Err: errors.New("expected status 200")}
 	}
-	t, err := parseTokenAnswer(a.body, a.received, e.proof != nil)
+	t, err := ParseTokenAnswer(a.Body, a.received, e.proof != nil)
 	if err != nil {
-		return nil, &endpointError{Endpoint: "token", Status: a.status, Err: err, wordless: isWordless(a.body)}
+		return nil, &Error{Endpoint: "token", Status: a.Status, Err: err, wordless: isWordless(a.Body)}
 	}
 	return t, nil
 }
@@ -108,93 +112,87 @@ func (e *endpoint) tokenAt(ctx context.Context, target string, form url.Values) 
 // sendProven is send, once more where the server refused the proof for want of a
 // nonce (RFC 9449 §8): it has not looked at the rest. The second request has a new
 // assertion.
-func (e *endpoint) sendProven(ctx context.Context, name, target string, form url.Values) (*answer, error) {
+func (e *Endpoint) sendProven(ctx context.Context, name, target string, form url.Values) (*Answer, error) {
 	a, err := e.send(ctx, name, target, form, "")
-	if again, ok := errors.AsType[*endpointError](err); ok && e.proof != nil && again.wantsNonce() {
+	if again, ok := errors.AsType[*Error](err); ok && e.proof != nil && again.wantsNonce() {
 		a, err = e.send(ctx, name, target, form, again.nonce)
 	}
 	return a, err
 }
 
 // target applies the provider's mTLS aliases when the client has a certificate.
-func (e *endpoint) target(m *provider.Metadata, name, endpoint string) string {
+func (e *Endpoint) target(m *provider.Metadata, name, endpoint string) string {
 	if e.mtls {
 		return m.Alias(name, endpoint)
 	}
 	return endpoint
 }
 
-// An answer is a successful answer of an endpoint.
-type answer struct {
-	// status is a 2xx.
-	status int
-	header http.Header
+// An Answer is a successful answer of an endpoint.
+type Answer struct {
+	// Status is a 2xx.
+	Status int
+	Header http.Header
 
-	// body has at most maxBody bytes.
-	body []byte
+	// Body has at most maxBody bytes.
+	Body []byte
 
 	// received is when the body was there, from which lifetimes count.
 	received time.Time
 }
 
-// post sends a form with the client's authentication; a status other than 2xx
-// is an *endpointError.
-func (e *endpoint) post(ctx context.Context, target string, form url.Values) (*answer, error) {
-	return e.bind(nil).send(ctx, "provider", target, form, "")
-}
+// A PushedRequest is an authorization request that the provider keeps.
+type PushedRequest struct {
+	// URI is the request_uri for the browser.
+	URI string
 
-// A pushedRequest is an authorization request that the provider keeps.
-type pushedRequest struct {
-	// uri is the request_uri for the browser.
-	uri string
-
-	// life is how long the provider keeps the request; 0 when it doesn't say so in
+	// Life is how long the provider keeps the request; 0 when it doesn't say so in
 	// a way that can be understood, which is no reason not to use it.
-	life time.Duration
+	Life time.Duration
 }
 
-// push stores an authorization request at the provider (RFC 9126 §2).
-func (e *endpoint) push(ctx context.Context, params url.Values) (pushed pushedRequest, err error) {
+// Push stores an authorization request at the provider (RFC 9126 §2).
+func (e *Endpoint) Push(ctx context.Context, params url.Values) (pushed PushedRequest, err error) {
 	m, err := e.provider.Metadata(ctx)
 	if err != nil {
-		return pushedRequest{}, err
+		return PushedRequest{}, err
 	}
 	if m.PushedAuthorizationRequestEndpoint == "" {
-		return pushedRequest{}, pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
+		return PushedRequest{}, pushError(0, errors.New("expected a pushed_authorization_request_endpoint in the metadata, got none"))
 	}
 	params = maps.Clone(params)
 	params.Set("client_id", e.auth.ClientID)
 	target := e.target(m, "pushed_authorization_request_endpoint", m.PushedAuthorizationRequestEndpoint)
-	a, err := e.bind(nil).send(ctx, "pushed authorization request", target, params, "")
+	a, err := e.Bind(nil).send(ctx, "pushed authorization request", target, params, "")
 	if err != nil {
-		return pushedRequest{}, err
+		return PushedRequest{}, err
 	}
-	o, err := strictjson.Parse(a.body)
+	o, err := strictjson.Parse(a.Body)
 	if err == nil {
-		pushed.uri, err = requiredCredential(o, "request_uri")
+		pushed.URI, err = requiredCredential(o, "request_uri")
 	}
-	if err == nil && len(pushed.uri) > maxRequestURI {
-		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(pushed.uri))
+	if err == nil && len(pushed.URI) > maxRequestURI {
+		err = fmt.Errorf("request_uri: expected at most %d bytes, got %d", maxRequestURI, len(pushed.URI))
 	}
 	if err != nil {
-		return pushedRequest{}, pushError(a.status, err)
+		return PushedRequest{}, pushError(a.Status, err)
 	}
 	if end, err := expiresIn(o, a.received); err == nil && !end.IsZero() {
-		pushed.life = end.Sub(a.received)
+		pushed.Life = end.Sub(a.received)
 	}
 	return pushed, nil
 }
 
 // pushError is an answer to a pushed request that makes no sense.
 func pushError(status int, err error) error {
-	return &endpointError{Endpoint: "pushed authorization request", Status: status, Err: err}
+	return &Error{Endpoint: "pushed authorization request", Status: status, Err: err}
 }
 
-// revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
+// Revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
 // refresh_token. A bound endpoint proves that it has the token's key, without ath,
 // since no access token is presented (RFC 9449 §4.2). Without a revocation
 // endpoint there is nothing to do, and that is no error.
-func (e *endpoint) revoke(ctx context.Context, token, hint string) error {
+func (e *Endpoint) Revoke(ctx context.Context, token, hint string) error {
 	m, err := e.provider.Metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
 		return err
@@ -211,7 +209,7 @@ const revocation = "revocation"
 // send is the one place where a form leaves for the provider. With a DPoP key
 // the request carries a proof, with the nonce given or else the server's
 // latest.
-func (e *endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*answer, error) {
+func (e *Endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*Answer, error) {
 	form = maps.Clone(form)
 	if form == nil {
 		form = url.Values{}
@@ -219,21 +217,21 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
 	secrets, err := e.auth.apply(ctx, form, header)
 	if err != nil {
-		return nil, &endpointError{Endpoint: name, Err: err}
+		return nil, &Error{Endpoint: name, Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, &endpointError{Endpoint: name, Err: errors.New("expected a URL that can be called")}
+		return nil, &Error{Endpoint: name, Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header = header
 	if err := e.addProof(req, nonce); err != nil {
-		return nil, &endpointError{Endpoint: name, Err: err}
+		return nil, &Error{Endpoint: name, Err: err}
 	}
-	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
-	switch what, failed, ok := failureOf(err); {
+	a, err := e.Do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
+	switch what, failed, ok := FailureOf(err); {
 	case err == nil && name != "token": // the token endpoint may be a machine's own
 		e.provider.HasAnswered()
-	case ok && what == failedClient:
+	case ok && what == ClientRefused:
 		failed.Hint = e.auth.explain(ctx, e.provider.Peek(), name, secrets)
 	case ok && failed.Code == "invalid_scope":
 		failed.Hint = e.provider.Peek().AdviceOnScope(form.Get("scope"))
@@ -242,12 +240,12 @@ func (e *endpoint) send(ctx context.Context, name, target string, form url.Value
 }
 
 // addProof adds a DPoP proof (RFC 9449 §5), if tokens are bound to a key.
-func (e *endpoint) addProof(req *http.Request, nonce string) error {
+func (e *Endpoint) addProof(req *http.Request, nonce string) error {
 	if e.proof == nil {
 		return nil
 	}
 	if nonce == "" {
-		nonce = e.nonces.of(req.URL)
+		nonce = e.Nonces.of(req.URL)
 	}
 	proof, err := e.proof.Proof(req.Method, req.URL, "", nonce)
 	req.Header.Set("DPoP", proof)
@@ -266,20 +264,20 @@ func secretsIn(form url.Values) (secrets []string) {
 	return secrets
 }
 
-// do sends a request and reads the answer within its bounds.
-func (e *endpoint) do(name string, req *http.Request, secrets []string, send sender) (*answer, error) {
+// Do sends a request and reads the answer within its bounds.
+func (e *Endpoint) Do(name string, req *http.Request, secrets []string, send sender) (*Answer, error) {
 	res, err := send(req)
 	if err != nil {
-		return nil, &endpointError{Endpoint: name, Err: withoutURL(err)}
+		return nil, &Error{Endpoint: name, Err: withoutURL(err)}
 	}
 	defer res.Body.Close()
-	failed := &endpointError{Endpoint: name, Status: res.StatusCode, RetryAfter: outbound.RetryAfter(res.Header)}
+	failed := &Error{Endpoint: name, Status: res.StatusCode, RetryAfter: outbound.RetryAfter(res.Header)}
 	if e.proof != nil {
-		failed.nonce = e.nonces.learn(req.URL, res.Header)
+		failed.nonce = e.Nonces.learn(req.URL, res.Header)
 	}
 	if name == revocation && res.StatusCode == http.StatusOK {
 		outbound.Discard(res)
-		return &answer{status: res.StatusCode, header: res.Header, received: time.Now()}, nil
+		return &Answer{Status: res.StatusCode, Header: res.Header, received: time.Now()}, nil
 	}
 	body, err := outbound.ReadBody(res.Body)
 	if err != nil {
@@ -293,7 +291,7 @@ func (e *endpoint) do(name string, req *http.Request, secrets []string, send sen
 		}
 		return nil, failed
 	}
-	return &answer{status: res.StatusCode, header: res.Header, body: body, received: time.Now()}, nil
+	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body, received: time.Now()}, nil
 }
 
 // holdsError reports whether a body is an OAuth error, which some providers

@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"fmt"
@@ -19,15 +19,15 @@ const (
 	nonceLife    = 24 * time.Hour // servers change theirs within minutes
 )
 
-// nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
+// Nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
 // safe for concurrent use.
-type nonces struct {
+type Nonces struct {
 	mu       sync.Mutex
 	byServer expiring.Map[string, string]
 }
 
 // of returns the latest nonce of the server at u, "" when it gave none.
-func (n *nonces) of(u *url.URL) string {
+func (n *Nonces) of(u *url.URL) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	nonce, _ := n.byServer.Get(serverOf(u), time.Now())
@@ -36,7 +36,7 @@ func (n *nonces) of(u *url.URL) string {
 
 // learn remembers and returns the nonce in an answer, "" when there is none or
 // it has no valid syntax.
-func (n *nonces) learn(u *url.URL, header http.Header) string {
+func (n *Nonces) learn(u *url.URL, header http.Header) string {
 	values := header.Values("DPoP-Nonce")
 	if len(values) != 1 || !validNonce(values[0]) {
 		return ""
@@ -61,22 +61,22 @@ func validNonce(s string) bool {
 // A sender is http.Client.Do or http.RoundTripper.RoundTrip.
 type sender func(*http.Request) (*http.Response, error)
 
-// A retry is the permission to send a request once more for want of a nonce.
+// A Retry is the permission to send a request once more for want of a nonce.
 // Whoever serves one request of the application's has one of them, however
 // often that request is sent for other reasons.
-type retry struct{ used bool }
+type Retry struct{ used bool }
 
-func (r *retry) take() bool {
+func (r *Retry) take() bool {
 	first := !r.used
 	r.used = true
 	return first
 }
 
-// authorized sends r with an access token. With a key, it is sent as a DPoP
+// Authorized sends r with an access token. With a key, it is sent as a DPoP
 // token with a proof, and once more, if again permits it, when the server
 // demands a nonce that it gave along (RFC 9449 §9); without, as a Bearer token
 // (RFC 6750 §2.1). r is not changed, except that its body is read.
-func (n *nonces) authorized(send sender, r *http.Request, key *jwt.ProofKey, accessToken string, again *retry) (*http.Response, error) {
+func (n *Nonces) Authorized(send sender, r *http.Request, key *jwt.ProofKey, accessToken string, again *Retry) (*http.Response, error) {
 	if key == nil {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+accessToken)
@@ -105,7 +105,7 @@ func (n *nonces) authorized(send sender, r *http.Request, key *jwt.ProofKey, acc
 }
 
 // proven sends r once, with a proof.
-func (n *nonces) proven(send sender, r *http.Request, key *jwt.ProofKey, accessToken, nonce string) (*http.Response, error) {
+func (n *Nonces) proven(send sender, r *http.Request, key *jwt.ProofKey, accessToken, nonce string) (*http.Response, error) {
 	proof, err := key.Proof(r.Method, r.URL, accessToken, nonce)
 	if err != nil {
 		outbound.CloseBody(r) // as a RoundTripper must, also on errors

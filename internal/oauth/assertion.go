@@ -1,4 +1,4 @@
-package oidcauth
+package oauth
 
 import (
 	"crypto"
