@@ -122,13 +122,13 @@ func isWordless(body []byte) bool {
 
 // readChallenge takes what readError did not find out of WWW-Authenticate, where
 // resources such as userinfo say what is wrong with a token (RFC 6750 §3).
-func (e *endpointError) readChallenge(h http.Header, secrets []string) {
-	params := tokenChallenge(h).params
+func (e *Error) readChallenge(h http.Header, secrets []string) {
+	params := TokenChallenge(h).Params
 	if e.Code == "" {
 		e.Code = clean(params["error"], 64, secrets)
 	}
 	if e.Description == "" {
-		e.Description = clean(params["error_description"], maxDescription, secrets)
+		e.Description = clean(params["error_description"], MaxDescription, secrets)
 	}
 }
 
