@@ -17,7 +17,6 @@ import (
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
-	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
 
@@ -37,19 +36,18 @@ type Authenticator struct {
 
 	sources *claimSources
 
-	key       string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
-	origin    string // of RedirectURL
-	base      string // what a proxy strips from paths, without a slash at its end
-	prefix    string // path of the own routes but the callback, as this process sees it, with a slash at its end
-	callback  string // path of RedirectURL, as this process sees it
-	routes    map[string]http.HandlerFunc
-	csrf      *http.CrossOriginProtection
-	transacts *seal.Sealer
-	consumed  *consumed
-	logouts   *logoutNumbers
-	nothing   sharedBrake // of the lines about front-channel requests without effect
-	tokens    *tokens
-	machines  map[string]*Machine
+	key      string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
+	origin   string // of RedirectURL
+	base     string // what a proxy strips from paths, without a slash at its end
+	prefix   string // path of the own routes but the callback, as this process sees it, with a slash at its end
+	callback string // path of RedirectURL, as this process sees it
+	routes   map[string]http.HandlerFunc
+	csrf     *http.CrossOriginProtection
+	logins   *logins
+	logouts  *logoutNumbers
+	nothing  sharedBrake // of the lines about front-channel requests without effect
+	tokens   *tokens
+	machines map[string]*Machine
 
 	shortLife sync.Once // that pushed requests end early is said once
 }
@@ -71,8 +69,7 @@ func New(c Config) (*Authenticator, error) {
 	a.origin, a.base, a.prefix, a.callback = c.site()
 	a.key = providerKey(c.Issuer, c.ClientID)
 	a.csrf = http.NewCrossOriginProtection()
-	a.transacts = sessions.Sealer("login transaction")
-	a.consumed = newConsumed(c.LoginTimeout, sessions.Vault("consumed login"))
+	a.logins = newLogins(a.loginSettings())
 	a.nothing.brake = pace.Brake{Burst: 1, Interval: nothingEvery}
 	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)

@@ -57,8 +57,8 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
 		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
-	a.expireTransaction(w, a.transactionCookie(t.State))
-	a.countLogin(w, t)
+	a.logins.expire(w, t.State)
+	a.logins.countLogin(w, t)
 	a.redirectBack(w, t)
 }
 
@@ -111,11 +111,11 @@ func (a *Authenticator) backFrom(t *transaction) string {
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
 func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
-	t, err := a.openTransaction(r, cb.state)
+	t, err := a.logins.open(r, cb.state)
 	if err != nil {
 		return nil, a.noTransaction(r.Context(), cb.unmatched(err))
 	}
-	if a.expired(t) {
+	if a.logins.expired(t) {
 		return nil, &Problem{
 			Status: http.StatusBadRequest, Code: "login_expired", Link: a.loginURL(a.backFrom(t)), LinkText: linkLogin,
 			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.began()).Round(time.Second)),
@@ -162,11 +162,12 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	endpoint := a.endpoint.Bind(key)
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
-		a.consumed.fail(context.WithoutCancel(ctx), t.State, err)
+		refused, ok := errors.AsType[*oauth.Error](err)
+		a.logins.failed(context.WithoutCancel(ctx), t.State, ok && refused.Code == "invalid_grant")
 		return nil, asLoginError("invalid_token_answer", err)
 	}
 	// 6. and 7. The ID token, and the nonce in it.
-	token, err := a.verifier.Login(ctx, answer.IDToken, t.expectation(answer))
+	token, err := a.verifier.Login(ctx, answer.IDToken, expectationOf(t, answer))
 	l := &login{answer: answer, token: token, key: key}
 	if err != nil {
 		return l.misfit(t, asLoginError("invalid_id_token", err))
@@ -188,7 +189,7 @@ func (l *login) misfit(t *transaction, err error) (*login, error) {
 		return nil, afterCode(err)
 	}
 	l.user = userFromClaims(l.token.Claims)
-	return l, t.unmet(err)
+	return l, unmet(t, err)
 }
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
@@ -218,7 +219,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 		return nil, a.responseError(meta, t, cb)
 	}
 	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
-	if first, err := a.consumed.take(ctx, t.State); err != nil {
+	if first, err := a.logins.take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
 		return nil, a.noTransaction(ctx, errFinished)
@@ -289,8 +290,8 @@ func afterCode(err error) error {
 	return err
 }
 
-// expectation is what the ID token must match.
-func (t *transaction) expectation(answer *oauth.TokenAnswer) provider.LoginExpectation {
+// expectationOf is what the ID token must match.
+func expectationOf(t *transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
 	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.began(), EssentialACR: t.ACR}
 	if t.MaxAge != nil {
 		age := time.Duration(*t.MaxAge) * time.Second
@@ -307,14 +308,14 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *t
 	}
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
-		a.expireTransaction(w, a.transactionCookie(t.State))
-		a.countLogin(w, t)
+		a.logins.expire(w, t.State)
+		a.logins.countLogin(w, t)
 		a.redirectBack(w, t)
 		return
 	}
 	p := callbackProblem(err, cb)
 	if t.spent { // else the response was not this login's, or may be sent again
-		a.expireTransaction(w, a.transactionCookie(t.State))
+		a.logins.expire(w, t.State)
 	}
 	switch back := a.backFrom(t); {
 	case p.Status == http.StatusForbidden:

@@ -61,15 +61,15 @@ func sentByScript(r *http.Request) bool {
 	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("HX-Request") != ""
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
+// isPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
 // answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
-func IsPageView(r *http.Request) bool {
+func isPageView(r *http.Request) bool {
 	return r.Method == http.MethodGet && !isPrefetch(r) && kindOfRequest(r) == pageRequest
 }
 
-// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
+// wantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
 // a page view, a form that was sent, a frame. For everything else they are JSON.
-func WantsPage(r *http.Request) bool {
+func wantsPage(r *http.Request) bool {
 	kind := kindOfRequest(r)
 	return kind == pageRequest || kind == frameRequest
 }
@@ -84,7 +84,7 @@ func mayStartLogin(r *http.Request) bool {
 // answers wherever it can: its target has the ID token in it, which no page may show.
 func followsRedirects(r *http.Request) bool {
 	switch {
-	case fetchMetadata(r, "Sec-Fetch-Mode") == "navigate" || WantsPage(r):
+	case fetchMetadata(r, "Sec-Fetch-Mode") == "navigate" || wantsPage(r):
 		return true
 	case r.Header.Get("HX-Request") != "":
 		return false

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
-	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -87,11 +86,11 @@ func (c *consumed) has(state string, now time.Time) bool {
 	return taken || failed
 }
 
-// fail notes that err came for the code of state. A code that the provider has refused is not kept from other processes: they
+// fail notes that no tokens came for the code of state. A code that the provider has refused is not kept from other processes: they
 // would only be refused, too.
-func (c *consumed) fail(ctx context.Context, state string, err error) {
+func (c *consumed) fail(ctx context.Context, state string, refused bool) {
 	c.failLocal(state)
-	if refused, ok := errors.AsType[*oauth.Error](err); ok && refused.Code == "invalid_grant" && c.vault != nil {
+	if refused && c.vault != nil {
 		_, _ = c.vault.Delete(ctx, state, nil) // it goes by itself after life
 	}
 }
@@ -105,3 +104,17 @@ func (c *consumed) failLocal(state string) {
 		c.failed.Put(state, struct{}{}, 1, now, c.life-now.Sub(at))
 	}
 }
+
+// take reports whether the callback of the login with this state comes for the first time, and remembers that it came. With an error
+// it has not come, as far as this process knows.
+func (l *logins) take(ctx context.Context, state string) (bool, error) {
+	return l.consumed.take(ctx, state)
+}
+
+// failed notes that no tokens came for the code of the login with this state; refused says that the provider did not take the code.
+func (l *logins) failed(ctx context.Context, state string, refused bool) {
+	l.consumed.fail(ctx, state, refused)
+}
+
+// limit bounds how many logins are remembered whose callback came.
+func (l *logins) limit(states int) { l.consumed.limit(states) }

@@ -17,7 +17,7 @@ var (
 	ErrLoginRequired = errors.New("oidcauth: login required")
 
 	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
-	ErrState = errors.New("oidcauth: no login transaction for this callback")
+	ErrState = errState
 
 	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
 	ErrOrigin = errors.New("oidcauth: origin is not among the APIs")

@@ -133,7 +133,7 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 		return err
 	}
 	a.endPrevious(r.Context(), previous)
-	if t.isOther(l.user) {
+	if isOther(t, l.user) {
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
 			logtext.Fingerprint("sub", l.user.Subject), slog.String("during", t.purpose()))
 		t.ReturnTo = "" // where it leads is nothing that the other has asked for

@@ -13,10 +13,10 @@ var (
 )
 
 // TransactionCookie names the cookie of the login with this state.
-func (a *Authenticator) TransactionCookie(state string) string { return a.transactionCookie(state) }
+func (a *Authenticator) TransactionCookie(state string) string { return a.logins.name(state) }
 
 // LimitConsumed lets the memory of finished logins hold no more than limit.
-func (a *Authenticator) LimitConsumed(limit int) { a.consumed.limit(limit) }
+func (a *Authenticator) LimitConsumed(limit int) { a.logins.limit(limit) }
 
 // FillCallbacks takes every place for a callback under way; release gives one back.
 func FillCallbacks(a *Authenticator) (release func()) {

@@ -31,11 +31,11 @@ func (a *Authenticator) freshSince(t *transaction, authTime time.Time) time.Time
 // demandFreshLogin answers a login that may not begin a session since the user's were revoked (session.DemandFreshLogin): the browser
 // is sent to the provider once more, with max_age=0. A login that must not ask the user comes back signed out.
 func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *transaction, err *session.FreshLoginError) {
-	a.expireTransaction(w, a.transactionCookie(t.State))
+	a.logins.expire(w, t.State)
 	now := &StepUpError{MaxAge: -1}
 	switch {
 	case t.Silent:
-		a.countLogin(w, t)
+		a.logins.countLogin(w, t)
 		a.redirectBack(w, t)
 		return
 	case t.Fresh != 0: // it is this one's answer

@@ -25,7 +25,7 @@ import (
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	t := &transaction{Silent: o.Prompt == "none"}
 	if t.Silent {
-		t.Loops = a.lastLogin(r).loops
+		t.Loops = a.logins.lastLogin(r).loops
 	}
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) {
 		if t.Loops > maxLoops {
@@ -138,12 +138,16 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *tr
 		return
 	}
 	target, err := a.prepareLogin(r, t, a.config.Login.overriddenBy(o))
+	lost := ""
 	if err == nil {
-		err = a.beginTransaction(w, r, t)
+		lost, err = a.logins.begin(w, r, t)
 	}
 	if err != nil {
 		a.fail(w, r, loginProblem(err))
 		return
+	}
+	if lost != "" {
+		a.logLostWay(r.Context(), lost, a.backFrom(t), errReturnRoom)
 	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusSeeOther)
@@ -217,7 +221,7 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOpt
 	}
 	params := a.authorizationParameters(t, o)
 	if a.config.Advanced.DPoP {
-		thumbprint, err := t.newLoginKey()
+		thumbprint, err := newLoginKey(t)
 		if err != nil {
 			return "", err
 		}

@@ -78,9 +78,9 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
 	// site's, which Lax cookies don't come with, and leaves logins under way alone.
 	a.destroy(ctx, s)
-	a.forgetLoops(w, r)
+	a.logins.forgetLoops(w, r)
 	if !nobody {
-		a.expireTransactions(w, r)
+		a.logins.expireAll(w, r)
 	}
 	a.protectAnswer(w)
 	if p == nil { // nobody was signed in here, and may be at the provider
@@ -110,13 +110,6 @@ func (a *Authenticator) leave(w http.ResponseWriter, r *http.Request, idToken, r
 // a changed cookie keeps it from showing them. Cookies are not cleared: browsers would clear those of the whole site.
 func clearAhead(w http.ResponseWriter) {
 	w.Header().Add("Clear-Site-Data", `"prefetchCache", "prerenderCache"`)
-}
-
-// expireTransactions drops the browser's logins under way.
-func (a *Authenticator) expireTransactions(w http.ResponseWriter, r *http.Request) {
-	for _, t := range a.pendingTransactions(r) {
-		a.expireTransaction(w, t.name)
-	}
 }
 
 // localTarget is where a logout ends that does not pass by the provider.
@@ -225,7 +218,7 @@ type logoutReturn struct {
 func (a *Authenticator) returnCookie() string { return a.sessions.CookieName() + "-logout" }
 
 func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
-	return a.cookieOf(a.returnCookie(), value, maxAge)
+	return a.logins.cookieFor(a.returnCookie(), value, maxAge)
 }
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.

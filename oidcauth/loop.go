@@ -26,16 +26,16 @@ var errSilentLoop = errors.New("logins with prompt=none come back without a user
 
 // loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only brakes the browser that
 // sends it.
-func (a *Authenticator) loopCookie() string { return a.sessions.CookieName() + "-loop" }
+func (l *logins) loopCookie() string { return l.Cookie + "-loop" }
 
 // countLogin notes when a login finished, how many before it in a row did not stick, and what a guard had demanded of it.
-func (a *Authenticator) countLogin(w http.ResponseWriter, t *transaction) {
+func (l *logins) countLogin(w http.ResponseWriter, t *transaction) {
 	value := strconv.Itoa(t.Loops) + "." + strconv.FormatInt(time.Now().Unix(), 10) + "." + t.Demand
-	http.SetCookie(w, a.loopCookieOf(value, int(loopWindow/time.Second)))
+	http.SetCookie(w, l.loopCookieFor(value, int(loopWindow/time.Second)))
 }
 
-func (a *Authenticator) loopCookieOf(value string, maxAge int) *http.Cookie {
-	return a.cookieOf(a.loopCookie(), value, maxAge)
+func (l *logins) loopCookieFor(value string, maxAge int) *http.Cookie {
+	return l.cookieFor(l.loopCookie(), value, maxAge)
 }
 
 // A lastLogin is what the browser remembers of a login that finished moments ago.
@@ -45,8 +45,8 @@ type lastLogin struct {
 }
 
 // lastLogin returns the zero value when no login finished within loopWindow.
-func (a *Authenticator) lastLogin(r *http.Request) lastLogin {
-	c, err := r.Cookie(a.loopCookie())
+func (l *logins) lastLogin(r *http.Request) lastLogin {
+	c, err := r.Cookie(l.loopCookie())
 	if err != nil || len(c.Value) > maxLoopCookie {
 		return lastLogin{}
 	}
@@ -61,8 +61,8 @@ func (a *Authenticator) lastLogin(r *http.Request) lastLogin {
 }
 
 // forgetLoops drops the count when a session ends on purpose.
-func (a *Authenticator) forgetLoops(w http.ResponseWriter, r *http.Request) {
-	if _, err := r.Cookie(a.loopCookie()); err == nil {
-		http.SetCookie(w, a.loopCookieOf("", -1))
+func (l *logins) forgetLoops(w http.ResponseWriter, r *http.Request) {
+	if _, err := r.Cookie(l.loopCookie()); err == nil {
+		http.SetCookie(w, l.loopCookieFor("", -1))
 	}
 }

@@ -45,19 +45,8 @@ func userMark(u *User) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// again reports whether t has a user authenticate who is signed in: a step-up, or prompt=none.
-func (t *transaction) again() bool { return t.User != "" && (t.Demand != "" || t.Silent) }
-
-// purpose is what the log calls a login that has a user authenticate once more.
-func (t *transaction) purpose() string {
-	if t.Silent {
-		return "silent login"
-	}
-	return "step-up"
-}
-
 // isOther reports whether somebody else has come back from t than the user who was to authenticate once more.
-func (t *transaction) isOther(u *User) bool { return t.again() && t.User != userMark(u) }
+func isOther(t *transaction, u *User) bool { return t.again() && t.User != userMark(u) }
 
 // addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token, where the request is pushed, since
 // its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the

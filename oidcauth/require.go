@@ -202,7 +202,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 		a.beginStepUp(w, r, t, stepUp.loginOptions(), stepUp)
 		return
 	}
-	if t.Loops = a.lastLogin(r).loops; t.Loops > maxLoops {
+	if t.Loops = a.logins.lastLogin(r).loops; t.Loops > maxLoops {
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
 		return
 	}
@@ -243,3 +243,11 @@ func (a *Authenticator) tellHTMX(w http.ResponseWriter, r *http.Request, target 
 		w.Header().Set("HX-Redirect", target)
 	}
 }
+
+// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
+// answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
+func IsPageView(r *http.Request) bool { return isPageView(r) }
+
+// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
+// a page view, a form that was sent, a frame. For everything else they are JSON.
+func WantsPage(r *http.Request) bool { return wantsPage(r) }

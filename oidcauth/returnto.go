@@ -25,6 +25,7 @@ var (
 	errReturnEncoding = errors.New("its path has bytes beyond ASCII, a fragment or a malformed escape")
 	errReturnTricks   = errors.New("its path, once decoded, has an empty or dot segment, a backslash or a control character")
 	errReturnOwn      = errors.New("it is one of the Authenticator's own routes")
+	errReturnRoom     = errors.New("the browser's cookies of logins under way leave no room for it")
 )
 
 // seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start page. Whatever a guard of ours

@@ -20,7 +20,7 @@ var (
 
 // newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
 // dpop_jkt (RFC 9449 §10).
-func (t *transaction) newLoginKey() (thumbprint string, err error) {
+func newLoginKey(t *transaction) (thumbprint string, err error) {
 	key, err := jwt.NewProofKey()
 	if err != nil {
 		return "", err

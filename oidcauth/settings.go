@@ -51,3 +51,13 @@ func (c *Config) authentication() oauth.Client {
 		Key: auth.Key, KeyID: auth.KeyID, Alg: auth.Alg, Audience: auth.Audience, Certificate: auth.Certificate, Log: c.Logger,
 	}
 }
+
+// loginSettings say how logins under way are kept. The session's configuration says how cookies are.
+func (a *Authenticator) loginSettings() loginSettings {
+	c, s := &a.config, a.sessions
+	return loginSettings{
+		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: s.Sealer("login transaction"), Provider: a.key,
+		Vault: s.Vault("consumed login"), Origin: a.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
+		Posted: c.ResponseMode.isPost(),
+	}
+}

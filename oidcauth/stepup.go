@@ -82,7 +82,7 @@ func (e *StepUpError) loginOptions() LoginOptions {
 // beginStepUp sends a page view to the provider for the login that e asks for, unless it has just come back from there: then the
 // provider can't, or won't, and asking again would go on for ever. t knows the way back, or o does.
 func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions, e *StepUpError) {
-	last := a.lastLogin(r)
+	last := a.logins.lastLogin(r)
 	t.Loops, t.Demand, t.Aged = last.loops, e.fingerprint(), e.MaxAge != 0
 	switch {
 	case t.Demand == last.demand:
@@ -96,7 +96,7 @@ func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *t
 
 // unmet is what err, that a login came back otherwise than it was asked for, means: a guard's demand that is not met is no fault in
 // the provider's answer (RFC 9470 §5). What Config.Login asks for is owed by every login.
-func (t *transaction) unmet(err error) error {
+func unmet(t *transaction, err error) error {
 	old := errors.Is(err, provider.ErrNoAuthTime) || errors.Is(err, provider.ErrOldAuthTime)
 	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, provider.ErrOtherACR) {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err}
@@ -117,7 +117,7 @@ func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
 	if err != nil {
 		return a.loginURL(returnTo)
 	}
-	sealed, err := a.transacts.Seal(stepUpParameter, plain)
+	sealed, err := a.logins.Sealer.Seal(stepUpParameter, plain)
 	if err != nil {
 		return a.loginURL(returnTo)
 	}
@@ -130,7 +130,7 @@ func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
 
 // sealedStepUp opens what stepUpURL has sealed.
 func (a *Authenticator) sealedStepUp(sealed string) (*StepUpError, error) {
-	plain, _, err := a.transacts.Open(stepUpParameter, sealed)
+	plain, _, err := a.logins.Sealer.Open(stepUpParameter, sealed)
 	if err != nil {
 		return nil, errors.New(stepUpParameter + " can't be opened: it was changed, or another replica has other session keys")
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/seal"
 )
 
 const (
@@ -54,123 +56,169 @@ type transaction struct {
 	spent bool // its callback was accepted: no other will be
 }
 
+// logins are the logins that are under way in browsers: each is sealed into a cookie of its browser, and nothing of it is kept here
+// but that its callback came. It is safe for concurrent use.
+type logins struct {
+	loginSettings
+
+	// consumed are the logins whose callback came.
+	consumed *consumed
+}
+
+// loginSettings say how logins are kept in browsers.
+type loginSettings struct {
+	// Cookie is the session cookie's name, which the names of all cookies here begin with; Path is where they are sent.
+	Cookie, Path string
+
+	// Sealer seals transactions. Provider names issuer and client, so that nothing of another provider's is taken for ours.
+	Sealer   *seal.Sealer
+	Provider string
+
+	// Vault remembers in the Store, where there is one, which callbacks came; else it is nil.
+	Vault *seal.Vault
+
+	// Origin is where callbacks come to, for messages.
+	Origin string
+
+	// Life is how long a login may take, Skew by how much the clocks of our processes may differ.
+	Life, Skew time.Duration
+
+	// Insecure cookies go over plain http. Posted says that callbacks are cross-site POSTs.
+	Insecure, Posted bool
+}
+
+// newLogins returns where logins under way are kept.
+func newLogins(s loginSettings) *logins {
+	return &logins{loginSettings: s, consumed: newConsumed(s.Life, s.Vault)}
+}
+
 // secrets are what must not come back in a message.
 func (t *transaction) secrets() []string { return []string{t.State, t.Nonce, t.Verifier} }
 
 func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
 
-// transactionPrefix is what the names of all transaction cookies begin with.
-func (a *Authenticator) transactionPrefix() string {
-	return a.sessions.CookieName() + transactionMark
+// prefix is what the names of all transaction cookies begin with.
+func (l *logins) prefix() string {
+	return l.Cookie + transactionMark
 }
 
-// transactionCookie names the cookie of the login with this state: by a hash, so that the name tells nothing.
-func (a *Authenticator) transactionCookie(state string) string {
+// name names the cookie of the login with this state: by a hash, so that the name tells nothing.
+func (l *logins) name(state string) string {
 	sum := sha256.Sum256([]byte(state))
-	return a.transactionPrefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
+	return l.prefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// beginTransaction adds t's cookie to the response, and expires those that must give way to it.
-func (a *Authenticator) beginTransaction(w http.ResponseWriter, r *http.Request, t *transaction) error {
-	name, wanted := a.transactionCookie(t.State), t.ReturnTo
-	c, err := a.sealTransaction(name, t)
+// begin adds t's cookie to the response, and expires those that must give way to it. Where the browser has no room for t's way
+// back, t loses it, or its query: lost is then the path of the one that was wanted.
+func (l *logins) begin(w http.ResponseWriter, r *http.Request, t *transaction) (lost string, err error) {
+	name, wanted := l.name(t.State), t.ReturnTo
+	c, err := l.seal(name, t)
 	if err != nil {
-		return err
+		return "", err
 	}
-	for !a.transactionFits(r, c, t) {
+	for !l.fits(r, c, t) {
 		if t.ReturnTo, _, _ = strings.Cut(t.ReturnTo, "?"); t.ReturnTo == wanted || len(t.ReturnTo) > longReturnTo {
 			t.ReturnTo = ""
 		}
-		if c, err = a.sealTransaction(name, t); err != nil {
-			return err
+		if c, err = l.seal(name, t); err != nil {
+			return "", err
 		}
 	}
 	if t.ReturnTo != wanted {
-		lost, _, _ := strings.Cut(wanted, "?")
-		a.logLostWay(r.Context(), lost, a.backFrom(t), errReturnRoom)
+		lost, _, _ = strings.Cut(wanted, "?")
 	}
-	a.trimTransactions(w, r, len(name)+len(c.Value))
+	l.trim(w, r, len(name)+len(c.Value))
 	http.SetCookie(w, c)
-	return nil
+	return lost, nil
 }
 
-// errReturnRoom is why a way back gives way.
-var errReturnRoom = errors.New("the browser's cookies of logins under way leave no room for it")
-
-// transactionFits reports whether the browser keeps c, beside those that it sent, with t's way back in it.
-func (a *Authenticator) transactionFits(r *http.Request, c *http.Cookie, t *transaction) bool {
+// fits reports whether the browser keeps c, beside those that it sent, with t's way back in it.
+func (l *logins) fits(r *http.Request, c *http.Cookie, t *transaction) bool {
 	if len(t.ReturnTo) <= longReturnTo {
 		return true
 	}
-	return len(c.String()) <= maxTransactionCookie && len(c.Name)+len(c.Value) <= a.transactionRoom(r)
+	return len(c.String()) <= maxTransactionCookie && len(c.Name)+len(c.Value) <= l.room(r)
 }
 
-// sealTransaction returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would escape.
-func (a *Authenticator) sealTransaction(name string, t *transaction) (*http.Cookie, error) {
+// seal returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would escape.
+func (l *logins) seal(name string, t *transaction) (*http.Cookie, error) {
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(t); err != nil {
 		return nil, err
 	}
-	sealed, err := a.transacts.Seal(name, plain.Bytes())
+	sealed, err := l.Sealer.Seal(name, plain.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	return a.transactionCookieOf(name, sealed, int(a.config.LoginTimeout/time.Second)), nil
+	return l.loginCookie(name, sealed, int(l.Life/time.Second)), nil
 }
 
-// cookieOf is a cookie beside the session's own, sent wherever that is.
-func (a *Authenticator) cookieOf(name, value string, maxAge int) *http.Cookie {
+// cookieFor is a cookie beside the session's own, sent wherever that is.
+func (l *logins) cookieFor(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: cmp.Or(a.sessions.Config().CookiePath, "/"), MaxAge: maxAge,
-		Secure: !a.config.insecureCookies(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: name, Value: value, Path: l.Path, MaxAge: maxAge,
+		Secure: !l.Insecure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
 
-// transactionCookieOf is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
+// loginCookie is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
 // Lax cookies don't come with.
-func (a *Authenticator) transactionCookieOf(name, value string, maxAge int) *http.Cookie {
-	c := a.cookieOf(name, value, maxAge)
-	if a.config.ResponseMode.isPost() {
+func (l *logins) loginCookie(name, value string, maxAge int) *http.Cookie {
+	c := l.cookieFor(name, value, maxAge)
+	if l.Posted {
 		c.SameSite = http.SameSiteNoneMode
 	}
 	return c
 }
 
-func (a *Authenticator) expireTransaction(w http.ResponseWriter, name string) {
-	http.SetCookie(w, a.transactionCookieOf(name, "", -1))
+// expire drops the login with this state from its browser.
+func (l *logins) expire(w http.ResponseWriter, state string) { l.drop(w, l.name(state)) }
+
+// expireAll drops all logins of the browser that sent r.
+func (l *logins) expireAll(w http.ResponseWriter, r *http.Request) {
+	for _, p := range l.pending(r) {
+		l.drop(w, p.name)
+	}
 }
 
-// openTransaction returns the login that state belongs to, if it was begun in this browser. Errors wrap ErrState.
-func (a *Authenticator) openTransaction(r *http.Request, state string) (*transaction, error) {
-	name := a.transactionCookie(state)
+func (l *logins) drop(w http.ResponseWriter, name string) {
+	http.SetCookie(w, l.loginCookie(name, "", -1))
+}
+
+// open returns the login that state belongs to, if it was begun in this browser. Errors wrap errState.
+func (l *logins) open(r *http.Request, state string) (*transaction, error) {
+	name := l.name(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
-		return nil, a.lost(r, state, len(found))
+		return nil, l.lost(r, state, len(found))
 	}
-	t, err := a.decodeTransaction(name, found[0].Value)
+	t, err := l.decode(name, found[0].Value)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", ErrState)
+		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", errState)
 	}
-	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != a.key {
-		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
+	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != l.Provider {
+		return nil, fmt.Errorf("%w: it is a login at another provider", errState)
 	}
 	return t, nil
 }
 
+// errState means that a callback has no login transaction in this browser: unknown, expired, or used before.
+var errState = errors.New("oidcauth: no login transaction for this callback")
+
 var (
-	errFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", ErrState)
-	errGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)
+	errFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", errState)
+	errGaveWay  = fmt.Errorf("%w: it gave way to newer ones", errState)
 )
 
 // lost tells why the browser sent no cookie, or several, of the login with this state: what is known, else what it may be.
-func (a *Authenticator) lost(r *http.Request, state string, cookies int) error {
-	if a.consumed.knows(state) {
+func (l *logins) lost(r *http.Request, state string, cookies int) error {
+	if l.consumed.knows(state) {
 		return errFinished
 	}
 	alive := 0
-	for _, p := range a.pendingTransactions(r) {
+	for _, p := range l.pending(r) {
 		if p.began > 0 {
 			alive++
 		}
@@ -179,25 +227,25 @@ func (a *Authenticator) lost(r *http.Request, state string, cookies int) error {
 		return fmt.Errorf("%w: %d others are under way in this browser", errGaveWay, alive)
 	}
 	return fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, cookies are blocked, "+
-		"it was finished before, or gave way to newer ones", ErrState, cookies, a.origin)
+		"it was finished before, or gave way to newer ones", errState, cookies, l.Origin)
 }
 
-func (a *Authenticator) decodeTransaction(name, sealed string) (*transaction, error) {
-	plain, _, err := a.transacts.Open(name, sealed)
+func (l *logins) decode(name, sealed string) (*transaction, error) {
+	plain, _, err := l.Sealer.Open(name, sealed)
 	if err != nil {
 		return nil, err
 	}
 	t := new(transaction)
 	if err := json.Unmarshal(plain, t); err != nil {
-		return nil, errors.Join(ErrState, err)
+		return nil, errors.Join(errState, err)
 	}
 	return t, nil
 }
 
 // expired reports whether the login took longer than it may, by the time that is sealed inside.
-func (a *Authenticator) expired(t *transaction) bool {
+func (l *logins) expired(t *transaction) bool {
 	age := time.Since(t.began())
-	return age > a.config.LoginTimeout || age < -a.config.Skew
+	return age > l.Life || age < -l.Skew
 }
 
 // A pending cookie is a transaction of this browser, as the request brought it.
@@ -207,16 +255,16 @@ type pending struct {
 	began int64 // 0 when it can't be read any more
 }
 
-// pendingTransactions lists the request's transaction cookies, newest first.
-func (a *Authenticator) pendingTransactions(r *http.Request) []pending {
+// pending lists the request's transaction cookies, newest first.
+func (l *logins) pending(r *http.Request) []pending {
 	var list []pending
 	for _, c := range r.Cookies() {
-		if !strings.HasPrefix(c.Name, a.transactionPrefix()) {
+		if !strings.HasPrefix(c.Name, l.prefix()) {
 			continue
 		}
 		p := pending{name: c.Name, size: len(c.Name) + len(c.Value)}
 		if len(list) < maxTransactionScan {
-			if t, err := a.decodeTransaction(c.Name, c.Value); err == nil && !a.expired(t) {
+			if t, err := l.decode(c.Name, c.Value); err == nil && !l.expired(t) {
 				p.began = t.Began
 			}
 		}
@@ -226,10 +274,10 @@ func (a *Authenticator) pendingTransactions(r *http.Request) []pending {
 	return list
 }
 
-// transactionRoom returns how many bytes the request's living transactions leave.
-func (a *Authenticator) transactionRoom(r *http.Request) int {
+// room returns how many bytes the request's living transactions leave.
+func (l *logins) room(r *http.Request) int {
 	room := maxTransactionBytes
-	for i, p := range a.pendingTransactions(r) {
+	for i, p := range l.pending(r) {
 		if p.began > 0 && i < maxTransactions-1 {
 			room -= p.size
 		}
@@ -237,14 +285,25 @@ func (a *Authenticator) transactionRoom(r *http.Request) int {
 	return room
 }
 
-// trimTransactions expires the request's transactions that are dead, or too many beside a new one of size bytes.
-func (a *Authenticator) trimTransactions(w http.ResponseWriter, r *http.Request, size int) {
+// trim expires the request's transactions that are dead, or too many beside a new one of size bytes.
+func (l *logins) trim(w http.ResponseWriter, r *http.Request, size int) {
 	room, expired := maxTransactionBytes-size, 0
-	for i, p := range a.pendingTransactions(r) {
+	for i, p := range l.pending(r) {
 		room -= p.size
 		if (p.began == 0 || i >= maxTransactions-1 || room < 0) && expired < maxTransactionScan {
-			a.expireTransaction(w, p.name)
+			l.drop(w, p.name)
 			expired++
 		}
 	}
+}
+
+// again reports whether t has a user authenticate who is signed in: a step-up, or prompt=none.
+func (t *transaction) again() bool { return t.User != "" && (t.Demand != "" || t.Silent) }
+
+// purpose is what the log calls a login that has a user authenticate once more.
+func (t *transaction) purpose() string {
+	if t.Silent {
+		return "silent login"
+	}
+	return "step-up"
 }
