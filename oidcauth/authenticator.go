@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
@@ -43,7 +44,7 @@ type Authenticator struct {
 	callback string // path of RedirectURL, as this process sees it
 	routes   map[string]http.HandlerFunc
 	csrf     *http.CrossOriginProtection
-	logins   *logins
+	logins   *browser.Logins
 	logouts  *logoutNumbers
 	nothing  sharedBrake // of the lines about front-channel requests without effect
 	tokens   *tokens
@@ -69,7 +70,7 @@ func New(c Config) (*Authenticator, error) {
 	a.origin, a.base, a.prefix, a.callback = c.site()
 	a.key = providerKey(c.Issuer, c.ClientID)
 	a.csrf = http.NewCrossOriginProtection()
-	a.logins = newLogins(a.loginSettings())
+	a.logins = browser.New(a.loginSettings())
 	a.nothing.brake = pace.Brake{Burst: 1, Interval: nothingEvery}
 	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)

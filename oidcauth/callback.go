@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
@@ -57,15 +58,15 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
 		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
-	a.logins.expire(w, t.State)
-	a.logins.countLogin(w, t)
+	a.logins.Expire(w, t.State)
+	a.logins.Count(w, t)
 	a.redirectBack(w, t)
 }
 
 // otherMode answers a response that comes in another mode than the configured one, and reports whether r is one: some providers
 // take no notice of form_post. To everybody else it is a method that is not allowed; the operator is told which field to look at.
 func (a *Authenticator) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
-	if r.Method == method || isPrefetch(r) {
+	if r.Method == method || browser.IsPrefetch(r) {
 		return false
 	}
 	mode := cmp.Or(a.config.ResponseMode, "query")
@@ -85,23 +86,23 @@ func (a *Authenticator) otherMode(w http.ResponseWriter, r *http.Request, method
 
 // aheadOfTime turns prefetches away, and reports whether r is one.
 func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
-	if !isPrefetch(r) {
+	if !browser.IsPrefetch(r) {
 		return false
 	}
-	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: errPrefetch})
+	a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: browser.ErrPrefetch})
 	return true
 }
 
 // redirectBack leaves the callback's URL, with its code, for where the login was started. The header is set as it stands:
 // http.Redirect would clean the path, and decode what is data in it.
-func (a *Authenticator) redirectBack(w http.ResponseWriter, t *transaction) {
+func (a *Authenticator) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 	clearAhead(w)
 	w.Header().Set("Location", a.backFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
 // backFrom returns where t comes back to. It was judged before it was sealed.
-func (a *Authenticator) backFrom(t *transaction) string {
+func (a *Authenticator) backFrom(t *browser.Transaction) string {
 	if t.ReturnTo == "" || checkSeen(t.ReturnTo) != nil {
 		return a.home()
 	}
@@ -110,15 +111,15 @@ func (a *Authenticator) backFrom(t *transaction) string {
 
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
-func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transaction, *Problem) {
-	t, err := a.logins.open(r, cb.state)
+func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*browser.Transaction, *Problem) {
+	t, err := a.logins.Open(r, cb.state)
 	if err != nil {
 		return nil, a.noTransaction(r.Context(), cb.unmatched(err))
 	}
-	if a.logins.expired(t) {
+	if a.logins.Expired(t) {
 		return nil, &Problem{
 			Status: http.StatusBadRequest, Code: "login_expired", Link: a.loginURL(a.backFrom(t)), LinkText: linkLogin,
-			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.began()).Round(time.Second)),
+			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.BeganAt()).Round(time.Second)),
 		}
 	}
 	return t, nil
@@ -128,9 +129,9 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*transac
 func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
 	switch {
-	case errors.Is(err, errFinished):
+	case errors.Is(err, browser.ErrFinished):
 		p.variant = "finished"
-	case errors.Is(err, errGaveWay):
+	case errors.Is(err, browser.ErrGaveWay):
 		p.variant = "gave_way"
 	}
 	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
@@ -140,7 +141,7 @@ func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
 }
 
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
-func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callback) (*login, error) {
+func (a *Authenticator) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// Before anything that takes time: logouts of the provider's that come from here on end this login.
 	logouts, err := a.logouts.current(ctx)
@@ -163,7 +164,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 	answer, err := a.redeem(ctx, endpoint, t, cb.code)
 	if err != nil {
 		refused, ok := errors.AsType[*oauth.Error](err)
-		a.logins.failed(context.WithoutCancel(ctx), t.State, ok && refused.Code == "invalid_grant")
+		a.logins.Failed(context.WithoutCancel(ctx), t.State, ok && refused.Code == "invalid_grant")
 		return nil, asLoginError("invalid_token_answer", err)
 	}
 	// 6. and 7. The ID token, and the nonce in it.
@@ -184,7 +185,7 @@ func (a *Authenticator) completeLogin(r *http.Request, t *transaction, cb callba
 
 // misfit returns what is left of a login whose ID token was refused with err: with a token, it is good, and only the authentication is
 // not what was asked for.
-func (l *login) misfit(t *transaction, err error) (*login, error) {
+func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
 	if l.token == nil {
 		return nil, afterCode(err)
 	}
@@ -194,7 +195,7 @@ func (l *login) misfit(t *transaction, err error) (*login, error) {
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
 // the key that the tokens are to be bound to, nil for Bearer tokens.
-func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb callback) (*jwt.ProofKey, error) {
+func (a *Authenticator) acceptResponse(ctx context.Context, t *browser.Transaction, cb callback) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
 		if err := a.verifier.VerifyResponse(ctx, cb.jwt); err != nil {
@@ -215,24 +216,24 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *transaction, cb c
 	}
 	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
 	if cb.errorCode != "" {
-		t.spent = true
+		t.Spent = true
 		return nil, a.responseError(meta, t, cb)
 	}
 	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
-	if first, err := a.logins.take(ctx, t.State); err != nil {
+	if first, err := a.logins.Take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
-		return nil, a.noTransaction(ctx, errFinished)
+		return nil, a.noTransaction(ctx, browser.ErrFinished)
 	}
-	t.spent = true
+	t.Spent = true
 	return key, nil
 }
 
 // responseError is the error that the provider answered a login with.
-func (a *Authenticator) responseError(meta *provider.Metadata, t *transaction, cb callback) *LoginError {
+func (a *Authenticator) responseError(meta *provider.Metadata, t *browser.Transaction, cb callback) *LoginError {
 	refused := &LoginError{
 		Code:        logtext.Clip(cb.errorCode, 64),
-		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.secrets()), oauth.MaxDescription),
+		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.Secrets()), oauth.MaxDescription),
 	}
 	if cb.errorCode == "invalid_scope" {
 		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.config.Scopes, " ")))
@@ -261,14 +262,14 @@ func responseProblem(err error) error {
 
 // unavailableStore marks an error of a Store as what it is, unless it says so itself.
 func unavailableStore(err error) error {
-	if errors.Is(err, errConsumedFull) || errors.Is(err, session.ErrUnavailable) {
+	if errors.Is(err, browser.ErrConsumedFull) || errors.Is(err, session.ErrUnavailable) {
 		return err
 	}
 	return errors.Join(session.ErrUnavailable, err)
 }
 
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
-func (a *Authenticator) redeem(ctx context.Context, e *oauth.Endpoint, t *transaction, code string) (*oauth.TokenAnswer, error) {
+func (a *Authenticator) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Transaction, code string) (*oauth.TokenAnswer, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -291,8 +292,8 @@ func afterCode(err error) error {
 }
 
 // expectationOf is what the ID token must match.
-func expectationOf(t *transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
-	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.began(), EssentialACR: t.ACR}
+func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
+	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
 	if t.MaxAge != nil {
 		age := time.Duration(*t.MaxAge) * time.Second
 		want.MaxAge = &age
@@ -301,21 +302,21 @@ func expectationOf(t *transaction, answer *oauth.TokenAnswer) provider.LoginExpe
 }
 
 // refuseLogin answers a login that failed after its transaction was found.
-func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *transaction, cb callback, err error) {
+func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
 	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
 		a.demandFreshLogin(w, r, t, stale)
 		return
 	}
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
-		a.logins.expire(w, t.State)
-		a.logins.countLogin(w, t)
+		a.logins.Expire(w, t.State)
+		a.logins.Count(w, t)
 		a.redirectBack(w, t)
 		return
 	}
 	p := callbackProblem(err, cb)
-	if t.spent { // else the response was not this login's, or may be sent again
-		a.logins.expire(w, t.State)
+	if t.Spent { // else the response was not this login's, or may be sent again
+		a.logins.Expire(w, t.State)
 	}
 	switch back := a.backFrom(t); {
 	case p.Status == http.StatusForbidden:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
 )
@@ -17,7 +18,7 @@ var (
 	ErrLoginRequired = errors.New("oidcauth: login required")
 
 	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
-	ErrState = errState
+	ErrState = browser.ErrState
 
 	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
 	ErrOrigin = errors.New("oidcauth: origin is not among the APIs")

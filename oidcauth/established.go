@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
@@ -51,7 +52,7 @@ func (a *Authenticator) addClaims(ctx context.Context, e *oauth.Endpoint, l *log
 }
 
 // identify tells from the claims who signs in, and how.
-func (a *Authenticator) identify(t *transaction, l *login) error {
+func (a *Authenticator) identify(t *browser.Transaction, l *login) error {
 	now := time.Now()
 	merged, err := claims.Merge(l.token.Claims, l.extra)
 	if err != nil {
@@ -106,7 +107,7 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 
 // beginSession takes steps 9 and 10: the login's session is made beside the browser's, the application is asked about it, and only
 // then it takes the other's place. With an error nothing has changed.
-func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) error {
+func (a *Authenticator) beginSession(r *http.Request, t *browser.Transaction, l *login) error {
 	s := a.sessions.From(r.Context())
 	previous := a.previousLogin(s, l.user)
 	ctx, next, err := s.Prepare(r.Context(), keepsFields(s, previous))
@@ -135,14 +136,14 @@ func (a *Authenticator) beginSession(r *http.Request, t *transaction, l *login) 
 	a.endPrevious(r.Context(), previous)
 	if isOther(t, l.user) {
 		a.log.LogAttrs(r.Context(), slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
-			logtext.Fingerprint("sub", l.user.Subject), slog.String("during", t.purpose()))
+			logtext.Fingerprint("sub", l.user.Subject), slog.String("during", t.Purpose()))
 		t.ReturnTo = "" // where it leads is nothing that the other has asked for
 	}
 	return nil
 }
 
 // fillSession writes the login into s, a session to come.
-func (a *Authenticator) fillSession(s *session.Session, t *transaction, l *login) error {
+func (a *Authenticator) fillSession(s *session.Session, t *browser.Transaction, l *login) error {
 	l.record.Access = []grant{a.grantOf("", l.answer, time.Now())}
 	for name, token := range map[string]string{
 		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,

@@ -3,20 +3,21 @@ package oidcauth
 import (
 	"context"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
 )
 
 // What tests in oidcauth_test need to reach.
 var (
 	RolesOf          = claims.Roles
-	FollowsRedirects = followsRedirects
+	FollowsRedirects = browser.FollowsRedirects
 )
 
 // TransactionCookie names the cookie of the login with this state.
-func (a *Authenticator) TransactionCookie(state string) string { return a.logins.name(state) }
+func (a *Authenticator) TransactionCookie(state string) string { return a.logins.CookieOf(state) }
 
 // LimitConsumed lets the memory of finished logins hold no more than limit.
-func (a *Authenticator) LimitConsumed(limit int) { a.logins.limit(limit) }
+func (a *Authenticator) LimitConsumed(limit int) { a.logins.Limit(limit) }
 
 // FillCallbacks takes every place for a callback under way; release gives one back.
 func FillCallbacks(a *Authenticator) (release func()) {

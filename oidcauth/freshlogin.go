@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -12,7 +13,7 @@ import (
 // freshSince is since when the user of a login is known to have authenticated, by our clock: since it began, where max_age=0 was
 // asked for and verified, and since auth_time, as far as the provider's clock may be ahead. A login that was begun for the sake of a
 // revocation came after it, whatever the clocks of two processes say.
-func (a *Authenticator) freshSince(t *transaction, authTime time.Time) time.Time {
+func (a *Authenticator) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
 	since := authTime.Add(-a.config.Skew)
 	if authTime.IsZero() {
 		since = time.UnixMilli(0)
@@ -20,7 +21,7 @@ func (a *Authenticator) freshSince(t *transaction, authTime time.Time) time.Time
 	if t.MaxAge == nil || *t.MaxAge != 0 {
 		return since
 	}
-	for _, known := range []time.Time{t.began(), time.UnixMilli(t.Fresh + 1)} {
+	for _, known := range []time.Time{t.BeganAt(), time.UnixMilli(t.Fresh + 1)} {
 		if known.After(since) {
 			since = known
 		}
@@ -30,12 +31,12 @@ func (a *Authenticator) freshSince(t *transaction, authTime time.Time) time.Time
 
 // demandFreshLogin answers a login that may not begin a session since the user's were revoked (session.DemandFreshLogin): the browser
 // is sent to the provider once more, with max_age=0. A login that must not ask the user comes back signed out.
-func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *transaction, err *session.FreshLoginError) {
-	a.logins.expire(w, t.State)
+func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
+	a.logins.Expire(w, t.State)
 	now := &StepUpError{MaxAge: -1}
 	switch {
 	case t.Silent:
-		a.logins.countLogin(w, t)
+		a.logins.Count(w, t)
 		a.redirectBack(w, t)
 		return
 	case t.Fresh != 0: // it is this one's answer
@@ -43,7 +44,7 @@ func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request,
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-	next := &transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli()}
+	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli()}
 	if next.Demand == "" {
 		next.Demand = now.fingerprint()
 	}

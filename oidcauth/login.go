@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -23,13 +24,13 @@ import (
 // Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with an error page. Use it
 // for a sign-in with options of its own; a link to LoginURL does for the rest.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
-	t := &transaction{Silent: o.Prompt == "none"}
+	t := &browser.Transaction{Silent: o.Prompt == "none"}
 	if t.Silent {
-		t.Loops = a.logins.lastLogin(r).loops
+		t.Loops = a.logins.Last(r).Loops
 	}
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) {
-		if t.Loops > maxLoops {
-			a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", variant: "silent_loop", Err: errSilentLoop})
+		if t.Loops > browser.MaxLoops {
+			a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", variant: "silent_loop", Err: browser.ErrSilentLoop})
 			return
 		}
 		a.startLogin(w, r, t, o)
@@ -47,7 +48,7 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
-	if !mayStartLogin(r) {
+	if !browser.MayStartLogin(r) {
 		link := a.loginURL(a.returnTo(r.Context(), r.URL.Query().Get("return_to")))
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
 		return
@@ -66,7 +67,7 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !params.Has(stepUpParameter) || params.Has("iss") {
-		a.startLogin(w, r, new(transaction), o)
+		a.startLogin(w, r, new(browser.Transaction), o)
 		return
 	}
 	stepUp, err := a.sealedStepUp(params.Get(stepUpParameter))
@@ -76,7 +77,7 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	wanted := stepUp.loginOptions()
 	wanted.ReturnTo = o.ReturnTo
-	a.beginStepUp(w, r, new(transaction), wanted, stepUp)
+	a.beginStepUp(w, r, new(browser.Transaction), wanted, stepUp)
 }
 
 // loginParameters are the parameters of the login route: the application's, and those of Core §4.
@@ -131,7 +132,7 @@ func (a *Authenticator) requestedPrompt(params url.Values) string {
 const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
-func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions) {
+func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
 	a.protectAnswer(w)
 	if err := o.check(); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})
@@ -140,7 +141,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *tr
 	target, err := a.prepareLogin(r, t, a.config.Login.overriddenBy(o))
 	lost := ""
 	if err == nil {
-		lost, err = a.logins.begin(w, r, t)
+		lost, err = a.logins.Begin(w, r, t)
 	}
 	if err != nil {
 		a.fail(w, r, loginProblem(err))
@@ -193,7 +194,7 @@ func (o LoginOptions) check() error {
 }
 
 // prepareLogin fills in t and returns the URL to send the browser to.
-func (a *Authenticator) prepareLogin(r *http.Request, t *transaction, o LoginOptions) (string, error) {
+func (a *Authenticator) prepareLogin(r *http.Request, t *browser.Transaction, o LoginOptions) (string, error) {
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
@@ -246,7 +247,7 @@ func randomText() string {
 }
 
 // authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
-func (a *Authenticator) authorizationParameters(t *transaction, o LoginOptions) url.Values {
+func (a *Authenticator) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
 	p := url.Values{}
 	for name, values := range o.Extra {
 		p[name] = values
@@ -293,7 +294,7 @@ func loginProblem(err error) *Problem {
 		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
 	case errors.Is(err, session.ErrTooLarge):
 		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
-	case errors.Is(err, errBusy), errors.Is(err, errConsumedFull):
+	case errors.Is(err, errBusy), errors.Is(err, browser.ErrConsumedFull):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Err: err}
 	case errors.As(err, &denied):
 		return &Problem{Status: http.StatusForbidden, Code: "access_denied", Err: err}

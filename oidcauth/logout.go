@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/session"
 )
 
@@ -78,9 +79,9 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
 	// site's, which Lax cookies don't come with, and leaves logins under way alone.
 	a.destroy(ctx, s)
-	a.logins.forgetLoops(w, r)
+	a.logins.ForgetLoops(w, r)
 	if !nobody {
-		a.logins.expireAll(w, r)
+		a.logins.ExpireAll(w, r)
 	}
 	a.protectAnswer(w)
 	if p == nil { // nobody was signed in here, and may be at the provider
@@ -149,10 +150,10 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 	get.RawQuery = query.Encode()
 	if a.redirectSize(w, r, get.String()) > maxLogoutHeader {
 		switch {
-		case followsRedirects(r):
+		case browser.FollowsRedirects(r):
 			a.leaveByForm(w, target, params)
 			return
-		case kindOfRequest(r) == htmxRequest:
+		case browser.KindOf(r) == browser.HTMX:
 			query.Del("id_token_hint")
 			get.RawQuery = query.Encode()
 		}
@@ -195,11 +196,11 @@ func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, tar
 // answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site. htmx, which would put
 // what it is told into the page, goes by itself.
 func (a *Authenticator) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
-	if kindOfRequest(r) == htmxRequest {
+	if browser.KindOf(r) == browser.HTMX {
 		a.tellHTMX(w, r, target)
 		return
 	}
-	if !followsRedirects(r) {
+	if !browser.FollowsRedirects(r) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(map[string]string{"logout_url": target}) // the client may be gone
 		return
@@ -218,7 +219,7 @@ type logoutReturn struct {
 func (a *Authenticator) returnCookie() string { return a.sessions.CookieName() + "-logout" }
 
 func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
-	return a.logins.cookieFor(a.returnCookie(), value, maxAge)
+	return a.logins.NewCookie(a.returnCookie(), value, maxAge)
 }
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.

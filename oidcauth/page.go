@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -119,7 +120,7 @@ func (a *Authenticator) complete(r *http.Request, p *Problem) {
 	if p.Reference == "" {
 		p.Reference = rand.Text()[:10]
 	}
-	p.Frame = kindOfRequest(r) == frameRequest
+	p.Frame = browser.KindOf(r) == browser.Frame
 	a.completeLink(r, p, text.link)
 	if p.Status == http.StatusServiceUnavailable && p.RetryAfter <= 0 {
 		p.RetryAfter = time.Second
@@ -195,7 +196,7 @@ func (a *Authenticator) switchURL(returnTo string) string {
 func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	level := slog.LevelWarn
 	switch {
-	case errors.Is(p.Err, errPrefetch):
+	case errors.Is(p.Err, browser.ErrPrefetch):
 		level = slog.LevelDebug
 	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError

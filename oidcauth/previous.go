@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -62,7 +63,7 @@ func keepsFields(s *session.Session, p *previous) bool {
 // dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have them; l is nil where there are none.
 // They are left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the
 // session's too.
-func (a *Authenticator) dropLogin(r *http.Request, t *transaction, l *login, err error) {
+func (a *Authenticator) dropLogin(r *http.Request, t *browser.Transaction, l *login, err error) {
 	if l == nil || a.goesOn(r, t, l, err) {
 		return
 	}
@@ -71,7 +72,7 @@ func (a *Authenticator) dropLogin(r *http.Request, t *transaction, l *login, err
 
 // goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it. A cross-site form_post comes
 // without its cookie, and only the transaction tells whose it was when the login began.
-func (a *Authenticator) goesOn(r *http.Request, t *transaction, l *login, err error) bool {
+func (a *Authenticator) goesOn(r *http.Request, t *browser.Transaction, l *login, err error) bool {
 	_, stale := errors.AsType[*session.FreshLoginError](err)
 	if errors.Is(err, session.ErrNoSession) && !stale {
 		return false // a logout of the provider's was faster, and ended all

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
@@ -46,13 +47,13 @@ func userMark(u *User) string {
 }
 
 // isOther reports whether somebody else has come back from t than the user who was to authenticate once more.
-func isOther(t *transaction, u *User) bool { return t.again() && t.User != userMark(u) }
+func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User != userMark(u) }
 
 // addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token, where the request is pushed, since
 // its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the
 // application's word.
-func (a *Authenticator) addHint(meta *provider.Metadata, t *transaction, here *signedIn, params url.Values) {
-	if !t.again() || !here.mine || params.Has("login_hint") {
+func (a *Authenticator) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
+	if !t.Again() || !here.mine || params.Has("login_hint") {
 		return
 	}
 	if a.canPush(meta) && a.verifier.KnownStill(here.idToken) {
@@ -70,7 +71,7 @@ func (a *Authenticator) addHint(meta *provider.Metadata, t *transaction, here *s
 
 // loginScopes returns the scopes that a login asks for, nil for those of the configuration. A step-up asks for what the session's
 // login had asked for, lest it lose what the user has granted.
-func (a *Authenticator) loginScopes(t *transaction, o LoginOptions, here *signedIn) []string {
+func (a *Authenticator) loginScopes(t *browser.Transaction, o LoginOptions, here *signedIn) []string {
 	scopes := a.config.Scopes
 	switch {
 	case o.Scopes != nil:

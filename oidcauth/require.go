@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -197,13 +198,13 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 		a.answerChallenge(w, r, err, stepUp)
 		return
 	}
-	t := &transaction{ReturnTo: a.seen(r)}
+	t := &browser.Transaction{ReturnTo: a.seen(r)}
 	if stepUp != nil {
 		a.beginStepUp(w, r, t, stepUp.loginOptions(), stepUp)
 		return
 	}
-	if t.Loops = a.logins.lastLogin(r).loops; t.Loops > maxLoops {
-		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errLoop})
+	if t.Loops = a.logins.Last(r).Loops; t.Loops > browser.MaxLoops {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: browser.ErrLoop})
 		return
 	}
 	a.startLogin(w, r, t, LoginOptions{})
@@ -219,7 +220,7 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 		header, code = stepUp.challenge(), "insufficient_user_authentication"
 	}
 	w.Header().Set("WWW-Authenticate", header)
-	if WantsPage(r) && !isPrefetch(r) {
+	if WantsPage(r) && !browser.IsPrefetch(r) {
 		p := &Problem{Status: http.StatusUnauthorized, Code: code, Err: err}
 		if stepUp != nil {
 			p.Link = a.stepUpURL(a.pageOf(r), stepUp)
@@ -239,15 +240,15 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 
 // tellHTMX has htmx open target in the whole tab, if it sent r.
 func (a *Authenticator) tellHTMX(w http.ResponseWriter, r *http.Request, target string) {
-	if kindOfRequest(r) == htmxRequest {
+	if browser.KindOf(r) == browser.HTMX {
 		w.Header().Set("HX-Redirect", target)
 	}
 }
 
 // IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
 // answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
-func IsPageView(r *http.Request) bool { return isPageView(r) }
+func IsPageView(r *http.Request) bool { return browser.IsPageView(r) }
 
 // WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
 // a page view, a form that was sent, a frame. For everything else they are JSON.
-func WantsPage(r *http.Request) bool { return wantsPage(r) }
+func WantsPage(r *http.Request) bool { return browser.WantsPage(r) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
@@ -20,7 +21,7 @@ var (
 
 // newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
 // dpop_jkt (RFC 9449 §10).
-func newLoginKey(t *transaction) (thumbprint string, err error) {
+func newLoginKey(t *browser.Transaction) (thumbprint string, err error) {
 	key, err := jwt.NewProofKey()
 	if err != nil {
 		return "", err
@@ -33,7 +34,7 @@ func newLoginKey(t *transaction) (thumbprint string, err error) {
 
 // loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
 // process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
-func (a *Authenticator) loginKey(t *transaction) (*jwt.ProofKey, error) {
+func (a *Authenticator) loginKey(t *browser.Transaction) (*jwt.ProofKey, error) {
 	key, err := storedProofKey(t.DPoPKey)
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey
@@ -45,7 +46,7 @@ func (a *Authenticator) loginKey(t *transaction) (*jwt.ProofKey, error) {
 }
 
 // keepLoginKey puts the key of the login into its session.
-func keepLoginKey(s *session.Session, t *transaction) error {
+func keepLoginKey(s *session.Session, t *browser.Transaction) error {
 	if t.DPoPKey == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
@@ -53,9 +54,9 @@ func (c *Config) authentication() oauth.Client {
 }
 
 // loginSettings say how logins under way are kept. The session's configuration says how cookies are.
-func (a *Authenticator) loginSettings() loginSettings {
+func (a *Authenticator) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
-	return loginSettings{
+	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: s.Sealer("login transaction"), Provider: a.key,
 		Vault: s.Vault("consumed login"), Origin: a.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
 		Posted: c.ResponseMode.isPost(),

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -81,14 +82,14 @@ func (e *StepUpError) loginOptions() LoginOptions {
 
 // beginStepUp sends a page view to the provider for the login that e asks for, unless it has just come back from there: then the
 // provider can't, or won't, and asking again would go on for ever. t knows the way back, or o does.
-func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *transaction, o LoginOptions, e *StepUpError) {
-	last := a.logins.lastLogin(r)
-	t.Loops, t.Demand, t.Aged = last.loops, e.fingerprint(), e.MaxAge != 0
+func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions, e *StepUpError) {
+	last := a.logins.Last(r)
+	t.Loops, t.Demand, t.Aged = last.Loops, e.fingerprint(), e.MaxAge != 0
 	switch {
-	case t.Demand == last.demand:
+	case t.Demand == last.Demand:
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: e})
-	case t.Loops > maxLoops:
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: fmt.Errorf("%w: %w", errStepUpLoop, e)})
+	case t.Loops > browser.MaxLoops:
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: fmt.Errorf("%w: %w", browser.ErrStepUpLoop, e)})
 	default:
 		a.startLogin(w, r, t, o)
 	}
@@ -96,7 +97,7 @@ func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *t
 
 // unmet is what err, that a login came back otherwise than it was asked for, means: a guard's demand that is not met is no fault in
 // the provider's answer (RFC 9470 §5). What Config.Login asks for is owed by every login.
-func unmet(t *transaction, err error) error {
+func unmet(t *browser.Transaction, err error) error {
 	old := errors.Is(err, provider.ErrNoAuthTime) || errors.Is(err, provider.ErrOldAuthTime)
 	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, provider.ErrOtherACR) {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err}

@@ -1,4 +1,7 @@
-package oidcauth
+// Package browser knows one login that is under way in one browser: its transaction in a sealed cookie, how often logins did not
+// stick, whether its callback came before, and who reads the answer to a request (Fetch Metadata). It judges no protocol message and
+// knows no session. Start at [Logins].
+package browser
 
 import (
 	"bytes"
@@ -28,9 +31,9 @@ const (
 	transactionMark    = "-login-" // between the session cookie's name and the state's hash
 )
 
-// A transaction is one login under way: what the callback must match. It is kept in a sealed cookie of its own, so that the
+// A Transaction is one login under way: what the callback must match. It is kept in a sealed cookie of its own, so that the
 // tabs of one browser finish in any order.
-type transaction struct {
+type Transaction struct {
 	Provider string `json:"p"`
 	State    string `json:"s"`
 	Nonce    string `json:"n"`
@@ -53,20 +56,20 @@ type transaction struct {
 	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
 	Resource []string `json:"h,omitempty"`
 
-	spent bool // its callback was accepted: no other will be
+	Spent bool // its callback was accepted: no other will be
 }
 
-// logins are the logins that are under way in browsers: each is sealed into a cookie of its browser, and nothing of it is kept here
+// Logins are the logins that are under way in browsers: each is sealed into a cookie of its browser, and nothing of it is kept here
 // but that its callback came. It is safe for concurrent use.
-type logins struct {
-	loginSettings
+type Logins struct {
+	Settings
 
 	// consumed are the logins whose callback came.
 	consumed *consumed
 }
 
-// loginSettings say how logins are kept in browsers.
-type loginSettings struct {
+// Settings say how logins are kept in browsers.
+type Settings struct {
 	// Cookie is the session cookie's name, which the names of all cookies here begin with; Path is where they are sent.
 	Cookie, Path string
 
@@ -87,31 +90,31 @@ type loginSettings struct {
 	Insecure, Posted bool
 }
 
-// newLogins returns where logins under way are kept.
-func newLogins(s loginSettings) *logins {
-	return &logins{loginSettings: s, consumed: newConsumed(s.Life, s.Vault)}
+// New returns where logins under way are kept.
+func New(s Settings) *Logins {
+	return &Logins{Settings: s, consumed: newConsumed(s.Life, s.Vault)}
 }
 
-// secrets are what must not come back in a message.
-func (t *transaction) secrets() []string { return []string{t.State, t.Nonce, t.Verifier} }
+// Secrets are what must not come back in a message.
+func (t *Transaction) Secrets() []string { return []string{t.State, t.Nonce, t.Verifier} }
 
-func (t *transaction) began() time.Time { return time.UnixMilli(t.Began) }
+func (t *Transaction) BeganAt() time.Time { return time.UnixMilli(t.Began) }
 
 // prefix is what the names of all transaction cookies begin with.
-func (l *logins) prefix() string {
+func (l *Logins) prefix() string {
 	return l.Cookie + transactionMark
 }
 
-// name names the cookie of the login with this state: by a hash, so that the name tells nothing.
-func (l *logins) name(state string) string {
+// CookieOf names the cookie of the login with this state: by a hash, so that the name tells nothing.
+func (l *Logins) CookieOf(state string) string {
 	sum := sha256.Sum256([]byte(state))
 	return l.prefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// begin adds t's cookie to the response, and expires those that must give way to it. Where the browser has no room for t's way
+// Begin adds t's cookie to the response, and expires those that must give way to it. Where the browser has no room for t's way
 // back, t loses it, or its query: lost is then the path of the one that was wanted.
-func (l *logins) begin(w http.ResponseWriter, r *http.Request, t *transaction) (lost string, err error) {
-	name, wanted := l.name(t.State), t.ReturnTo
+func (l *Logins) Begin(w http.ResponseWriter, r *http.Request, t *Transaction) (lost string, err error) {
+	name, wanted := l.CookieOf(t.State), t.ReturnTo
 	c, err := l.seal(name, t)
 	if err != nil {
 		return "", err
@@ -133,7 +136,7 @@ func (l *logins) begin(w http.ResponseWriter, r *http.Request, t *transaction) (
 }
 
 // fits reports whether the browser keeps c, beside those that it sent, with t's way back in it.
-func (l *logins) fits(r *http.Request, c *http.Cookie, t *transaction) bool {
+func (l *Logins) fits(r *http.Request, c *http.Cookie, t *Transaction) bool {
 	if len(t.ReturnTo) <= longReturnTo {
 		return true
 	}
@@ -141,7 +144,7 @@ func (l *logins) fits(r *http.Request, c *http.Cookie, t *transaction) bool {
 }
 
 // seal returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would escape.
-func (l *logins) seal(name string, t *transaction) (*http.Cookie, error) {
+func (l *Logins) seal(name string, t *Transaction) (*http.Cookie, error) {
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
@@ -155,8 +158,8 @@ func (l *logins) seal(name string, t *transaction) (*http.Cookie, error) {
 	return l.loginCookie(name, sealed, int(l.Life/time.Second)), nil
 }
 
-// cookieFor is a cookie beside the session's own, sent wherever that is.
-func (l *logins) cookieFor(name, value string, maxAge int) *http.Cookie {
+// NewCookie is a cookie beside the session's own, sent wherever that is.
+func (l *Logins) NewCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: l.Path, MaxAge: maxAge,
 		Secure: !l.Insecure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
@@ -165,57 +168,57 @@ func (l *logins) cookieFor(name, value string, maxAge int) *http.Cookie {
 
 // loginCookie is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
 // Lax cookies don't come with.
-func (l *logins) loginCookie(name, value string, maxAge int) *http.Cookie {
-	c := l.cookieFor(name, value, maxAge)
+func (l *Logins) loginCookie(name, value string, maxAge int) *http.Cookie {
+	c := l.NewCookie(name, value, maxAge)
 	if l.Posted {
 		c.SameSite = http.SameSiteNoneMode
 	}
 	return c
 }
 
-// expire drops the login with this state from its browser.
-func (l *logins) expire(w http.ResponseWriter, state string) { l.drop(w, l.name(state)) }
+// Expire drops the login with this state from its browser.
+func (l *Logins) Expire(w http.ResponseWriter, state string) { l.drop(w, l.CookieOf(state)) }
 
-// expireAll drops all logins of the browser that sent r.
-func (l *logins) expireAll(w http.ResponseWriter, r *http.Request) {
+// ExpireAll drops all logins of the browser that sent r.
+func (l *Logins) ExpireAll(w http.ResponseWriter, r *http.Request) {
 	for _, p := range l.pending(r) {
 		l.drop(w, p.name)
 	}
 }
 
-func (l *logins) drop(w http.ResponseWriter, name string) {
+func (l *Logins) drop(w http.ResponseWriter, name string) {
 	http.SetCookie(w, l.loginCookie(name, "", -1))
 }
 
-// open returns the login that state belongs to, if it was begun in this browser. Errors wrap errState.
-func (l *logins) open(r *http.Request, state string) (*transaction, error) {
-	name := l.name(state)
+// Open returns the login that state belongs to, if it was begun in this browser. Errors wrap ErrState.
+func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
+	name := l.CookieOf(state)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 {
 		return nil, l.lost(r, state, len(found))
 	}
 	t, err := l.decode(name, found[0].Value)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", errState)
+		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", ErrState)
 	}
 	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != l.Provider {
-		return nil, fmt.Errorf("%w: it is a login at another provider", errState)
+		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
 	}
 	return t, nil
 }
 
-// errState means that a callback has no login transaction in this browser: unknown, expired, or used before.
-var errState = errors.New("oidcauth: no login transaction for this callback")
+// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
+var ErrState = errors.New("oidcauth: no login transaction for this callback")
 
 var (
-	errFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", errState)
-	errGaveWay  = fmt.Errorf("%w: it gave way to newer ones", errState)
+	ErrFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", ErrState)
+	ErrGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)
 )
 
 // lost tells why the browser sent no cookie, or several, of the login with this state: what is known, else what it may be.
-func (l *logins) lost(r *http.Request, state string, cookies int) error {
+func (l *Logins) lost(r *http.Request, state string, cookies int) error {
 	if l.consumed.knows(state) {
-		return errFinished
+		return ErrFinished
 	}
 	alive := 0
 	for _, p := range l.pending(r) {
@@ -224,27 +227,27 @@ func (l *logins) lost(r *http.Request, state string, cookies int) error {
 		}
 	}
 	if cookies == 0 && alive >= maxTransactions {
-		return fmt.Errorf("%w: %d others are under way in this browser", errGaveWay, alive)
+		return fmt.Errorf("%w: %d others are under way in this browser", ErrGaveWay, alive)
 	}
 	return fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, cookies are blocked, "+
-		"it was finished before, or gave way to newer ones", errState, cookies, l.Origin)
+		"it was finished before, or gave way to newer ones", ErrState, cookies, l.Origin)
 }
 
-func (l *logins) decode(name, sealed string) (*transaction, error) {
+func (l *Logins) decode(name, sealed string) (*Transaction, error) {
 	plain, _, err := l.Sealer.Open(name, sealed)
 	if err != nil {
 		return nil, err
 	}
-	t := new(transaction)
+	t := new(Transaction)
 	if err := json.Unmarshal(plain, t); err != nil {
-		return nil, errors.Join(errState, err)
+		return nil, errors.Join(ErrState, err)
 	}
 	return t, nil
 }
 
-// expired reports whether the login took longer than it may, by the time that is sealed inside.
-func (l *logins) expired(t *transaction) bool {
-	age := time.Since(t.began())
+// Expired reports whether the login took longer than it may, by the time that is sealed inside.
+func (l *Logins) Expired(t *Transaction) bool {
+	age := time.Since(t.BeganAt())
 	return age > l.Life || age < -l.Skew
 }
 
@@ -256,7 +259,7 @@ type pending struct {
 }
 
 // pending lists the request's transaction cookies, newest first.
-func (l *logins) pending(r *http.Request) []pending {
+func (l *Logins) pending(r *http.Request) []pending {
 	var list []pending
 	for _, c := range r.Cookies() {
 		if !strings.HasPrefix(c.Name, l.prefix()) {
@@ -264,7 +267,7 @@ func (l *logins) pending(r *http.Request) []pending {
 		}
 		p := pending{name: c.Name, size: len(c.Name) + len(c.Value)}
 		if len(list) < maxTransactionScan {
-			if t, err := l.decode(c.Name, c.Value); err == nil && !l.expired(t) {
+			if t, err := l.decode(c.Name, c.Value); err == nil && !l.Expired(t) {
 				p.began = t.Began
 			}
 		}
@@ -275,7 +278,7 @@ func (l *logins) pending(r *http.Request) []pending {
 }
 
 // room returns how many bytes the request's living transactions leave.
-func (l *logins) room(r *http.Request) int {
+func (l *Logins) room(r *http.Request) int {
 	room := maxTransactionBytes
 	for i, p := range l.pending(r) {
 		if p.began > 0 && i < maxTransactions-1 {
@@ -286,7 +289,7 @@ func (l *logins) room(r *http.Request) int {
 }
 
 // trim expires the request's transactions that are dead, or too many beside a new one of size bytes.
-func (l *logins) trim(w http.ResponseWriter, r *http.Request, size int) {
+func (l *Logins) trim(w http.ResponseWriter, r *http.Request, size int) {
 	room, expired := maxTransactionBytes-size, 0
 	for i, p := range l.pending(r) {
 		room -= p.size
@@ -297,11 +300,11 @@ func (l *logins) trim(w http.ResponseWriter, r *http.Request, size int) {
 	}
 }
 
-// again reports whether t has a user authenticate who is signed in: a step-up, or prompt=none.
-func (t *transaction) again() bool { return t.User != "" && (t.Demand != "" || t.Silent) }
+// Again reports whether t has a user authenticate who is signed in: a step-up, or prompt=none.
+func (t *Transaction) Again() bool { return t.User != "" && (t.Demand != "" || t.Silent) }
 
-// purpose is what the log calls a login that has a user authenticate once more.
-func (t *transaction) purpose() string {
+// Purpose is what the log calls a login that has a user authenticate once more.
+func (t *Transaction) Purpose() string {
 	if t.Silent {
 		return "silent login"
 	}

@@ -1,4 +1,4 @@
-package oidcauth
+package browser
 
 import (
 	"iter"

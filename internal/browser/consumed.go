@@ -1,4 +1,4 @@
-package oidcauth
+package browser
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // lifetime are refused: forgetting one early would let its callback be replayed.
 const maxConsumed = 200_000
 
-var errConsumedFull = errors.New("oidcauth: too many logins at once")
+var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 
 // consumed remembers the states of logins whose code is sent, so that each code is sent once: in this process, and in the
 // Store where there is one. Everybody can make up codes, so that those which the provider did not take give way when room is
@@ -34,10 +34,10 @@ func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
 	return c
 }
 
-// limit bounds both memories.
+// Limit bounds both memories.
 func (c *consumed) limit(states int) { c.taken.Limit, c.failed.Limit = states, states/4 }
 
-// take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
+// Take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 	first, err := c.takeLocal(state)
 	if c.vault == nil || !first && err == nil {
@@ -66,7 +66,7 @@ func (c *consumed) takeLocal(state string) (bool, error) {
 		return false, nil
 	}
 	if !c.taken.Fits(state, 1, now) {
-		return false, errConsumedFull
+		return false, ErrConsumedFull
 	}
 	c.taken.Put(state, now, 1, now, c.life)
 	return true, nil
@@ -105,16 +105,16 @@ func (c *consumed) failLocal(state string) {
 	}
 }
 
-// take reports whether the callback of the login with this state comes for the first time, and remembers that it came. With an error
+// Take reports whether the callback of the login with this state comes for the first time, and remembers that it came. With an error
 // it has not come, as far as this process knows.
-func (l *logins) take(ctx context.Context, state string) (bool, error) {
+func (l *Logins) Take(ctx context.Context, state string) (bool, error) {
 	return l.consumed.take(ctx, state)
 }
 
-// failed notes that no tokens came for the code of the login with this state; refused says that the provider did not take the code.
-func (l *logins) failed(ctx context.Context, state string, refused bool) {
+// Failed notes that no tokens came for the code of the login with this state; refused says that the provider did not take the code.
+func (l *Logins) Failed(ctx context.Context, state string, refused bool) {
 	l.consumed.fail(ctx, state, refused)
 }
 
-// limit bounds how many logins are remembered whose callback came.
-func (l *logins) limit(states int) { l.consumed.limit(states) }
+// Limit bounds how many logins are remembered whose callback came.
+func (l *Logins) Limit(states int) { l.consumed.limit(states) }
