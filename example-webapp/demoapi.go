@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/signet-go/signet/example-webapp/internal/replay"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -45,7 +46,7 @@ type demoAPI struct {
 	// Its own fetcher: a resource server shares nothing with the client, not even a cache.
 	keys   *providerKeys
 	intro  *introspector
-	proofs *replayGuard
+	proofs *replay.Guard
 	log    *slog.Logger
 
 	unchecked sync.Once // that tokens can't be checked here is a matter of the configuration, and said once
@@ -58,7 +59,7 @@ func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *d
 	d := &demoAPI{
 		url: c.BaseURL.JoinPath(path).String(), issuer: o.Issuer,
 		keys:   &providerKeys{issuer: o.Issuer, client: client},
-		proofs: newReplayGuard(2 * dpopProofAge), log: log,
+		proofs: replay.NewGuard(2 * dpopProofAge), log: log,
 	}
 	if !c.Embedded || o != &c.OIDC {
 		d.intro = &introspector{config: o, client: client, keys: d.keys, places: make(chan struct{}, maxIntrospections)}

@@ -92,7 +92,7 @@ func (d *demoAPI) checkProofClaims(r *http.Request, token string, c proofClaims)
 	case c.ID == "":
 		return errors.Join(errProof, errors.New("want jti"))
 	}
-	if err := d.proofs.consume(r.Context(), c.ID); err != nil {
+	if err := d.proofs.Consume(r.Context(), c.ID); err != nil {
 		return errors.Join(errProof, err)
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/luikyv/go-oidc/pkg/goidc"
 	"github.com/luikyv/go-oidc/pkg/provider"
 
+	"github.com/signet-go/signet/example-webapp/internal/replay"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -113,7 +114,7 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 		provider.WithSecretBasicAuthn(), provider.WithSecretPostAuthn(), provider.WithNoneAuthn(),
 		provider.WithPrivateKeyJWTAuthn(goidc.PS256, goidc.RS256, goidc.ES256, jose.EdDSA),
 		provider.WithDPoP(goidc.ES256, goidc.PS256, jose.EdDSA),
-		provider.WithJTIConsumer(newReplayGuard(time.Hour).consume),
+		provider.WithJTIConsumer(replay.NewGuard(time.Hour).Consume),
 	}
 	if r := c.OIDC.Login.Resource; len(r) > 0 {
 		options = append(options, provider.WithResourceIndicators(r[0], r[1:]...))

@@ -12,11 +12,6 @@ var (
 	Main              = main
 	Run               = run
 	ParseConfig       = parseConfig
-	NewReplayGuard    = newReplayGuard
-	MaxReplayIDs      = maxReplayIDs
-	ConsumeID         = (*replayGuard).consume
-	NewLineWriter     = newLineWriter
-	MaxWaitingLines   = maxWaitingLines
 	Span, Past, Stamp = span, past, stamp
 )
 

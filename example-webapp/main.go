@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/linewriter"
 	"github.com/signet-go/signet/session"
 )
 
@@ -39,7 +40,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lines := newLineWriter(out)
+	lines := linewriter.New(out)
 	defer lines.Close()
 	log := slog.New(slog.NewTextHandler(lines, nil))
 

@@ -1,17 +1,37 @@
-package main_test
+package linewriter_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	main "github.com/signet-go/signet/example-webapp"
+	"github.com/signet-go/signet/example-webapp/internal/linewriter"
 )
+
+// An output is what was written. Safe for concurrent use.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
 
 // A gate is a reader that takes no line before it is opened.
 type gate struct {
@@ -24,10 +44,10 @@ func (g *gate) Write(line []byte) (int, error) {
 	return g.output.Write(line)
 }
 
-func TestLineWriter(t *testing.T) {
+func TestWriter(t *testing.T) {
 	t.Run("lines arrive whole and in order, also those in hand at the end", func(t *testing.T) {
 		out := &output{}
-		w := main.NewLineWriter(out)
+		w := linewriter.New(out)
 		for i := range 100 {
 			fmt.Fprintf(w, "line %d\n", i)
 		}
@@ -39,7 +59,7 @@ func TestLineWriter(t *testing.T) {
 	})
 	t.Run("the caller's buffer is its own again", func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
-		w := main.NewLineWriter(g)
+		w := linewriter.New(g)
 		line := []byte("first\n")
 		w.Write(line)
 		copy(line, "XXXXX")
@@ -50,9 +70,9 @@ func TestLineWriter(t *testing.T) {
 	t.Run("a reader that stops costs lines, not time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := &gate{open: make(chan struct{})}
-			w := main.NewLineWriter(g)
+			w := linewriter.New(g)
 			began := time.Now()
-			for range 3 * main.MaxWaitingLines {
+			for range 3 * linewriter.MaxWaiting {
 				w.Write([]byte("x\n"))
 			}
 			require.Zero(t, time.Since(began))
@@ -60,12 +80,12 @@ func TestLineWriter(t *testing.T) {
 			require.Equal(t, time.Second, time.Since(began), "the end waits a moment, and no more")
 			close(g.open)
 			synctest.Wait()
-			require.LessOrEqual(t, strings.Count(g.String(), "\n"), main.MaxWaitingLines+1)
+			require.LessOrEqual(t, strings.Count(g.String(), "\n"), linewriter.MaxWaiting+1)
 		})
 	})
 	t.Run("lines after the end lead nowhere", func(t *testing.T) {
 		out := &output{}
-		w := main.NewLineWriter(out)
+		w := linewriter.New(out)
 		w.Close()
 		n, err := w.Write([]byte("late\n"))
 		require.NoError(t, err)
@@ -73,7 +93,7 @@ func TestLineWriter(t *testing.T) {
 		require.Empty(t, out.String())
 	})
 	t.Run("a reader that fails stops nothing", func(t *testing.T) {
-		w := main.NewLineWriter(failing{})
+		w := linewriter.New(failing{})
 		w.Write([]byte("x\n"))
 		w.Close()
 	})
