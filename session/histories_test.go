@@ -44,6 +44,9 @@ func TestHistoriesThatWereGotWrong(t *testing.T) {
 		{"the session is ended from elsewhere, while a request is under way", history{
 			{open, 0, 0}, {look, 0, 0}, {kill, 0, 0}, {adopt, 0, 0}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},
 		}},
+		{"a session that is used outlives its idle limit", history{
+			{wait, 0, 1900}, {open, 0, 0}, {look, 0, 0}, {arrive, 0, 0}, {wait, 0, 1900}, {open, 0, 0}, {look, 0, 0},
+		}},
 		{"a mark ends the session, while a refresh is under way that the request does not wait for", history{
 			{open, 0, 0}, {refresh, 0, 1}, {revoke, 0, 0}, {wait, 0, 20}, {arrive, 0, 0},
 		}},

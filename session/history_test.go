@@ -177,11 +177,11 @@ func happens(t *testing.T, m mode, h history) (err error) {
 	return err
 }
 
-// Without flags every run makes the same few hundred histories. For as many new ones as you like:
+// Without flags every run makes the same few thousand histories. For as many new ones as you like:
 //
 //	go test ./session -run TestHistories -rapid.checks=100000 -rapid.seed=0
 func init() {
-	for name, value := range map[string]string{"rapid.checks": "300", "rapid.seed": "1", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "700", "rapid.seed": "1", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}

@@ -255,6 +255,7 @@ func (m *model) committed(c *call, cookies []*http.Cookie) {
 		sets, expires = sets || cookie.MaxAge >= 0, expires || cookie.MaxAge < 0
 	}
 	m.expect(!c.looked.IsZero() || !sets && !expires, "nobody has looked, and there is a cookie")
+	m.expect(sets || !m.due(c), "the idle limit was due, and the cookie is as it was")
 	m.saved(c)
 	if c.of != nil {
 		m.moves(c)

@@ -35,6 +35,13 @@ func (m *model) handle(c *call, s *session.Session, do step) {
 	}
 }
 
+// due reports whether c's response has to move the idle limit in the cookie. One that comes late must not: there may be a newer
+// cookie.
+func (m *model) due(c *call) bool {
+	used := c.of != nil && c.of == c.held.of && m.fate(c.held) == lives && time.Since(c.looked) < grace
+	return used && !m.mode.serverSide && m.mode.idle > 0 && c.looked.Sub(c.held.sealed) >= time.Minute
+}
+
 // set sets a field, in a visitor's session if there is none.
 func (m *model) set(c *call, s *session.Session, field int) {
 	n := m.next()
