@@ -201,3 +201,12 @@ func isLoopback(host string) bool {
 func withoutUser(address string) string {
 	return address[strings.LastIndex(address, "@")+1:]
 }
+
+// hostOf is how people know a provider that nobody gave a name.
+func hostOf(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return issuer
+	}
+	return u.Host
+}

@@ -134,12 +134,3 @@ func (a *app) settle(ctx context.Context) error {
 	}
 	return errors.Join(problems...)
 }
-
-// hostOf is how people know a provider that nobody gave a name.
-func hostOf(issuer string) string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return issuer
-	}
-	return u.Host
-}
