@@ -3,11 +3,19 @@ package main_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +26,20 @@ import (
 
 	main "github.com/signet-go/signet/example-webapp"
 )
+
+// An environment is what os.Getenv would answer.
+type environment map[string]string
+
+func (e environment) get(name string) string { return e[name] }
+
+// with returns a copy with more variables: name, value, name, value …
+func (e environment) with(pairs ...string) environment {
+	e = maps.Clone(e)
+	for i := 0; i < len(pairs); i += 2 {
+		e[pairs[i]] = pairs[i+1]
+	}
+	return e
+}
 
 // A webapp is the example, running as it would for anybody: over sockets, configured by variables.
 type webapp struct {
@@ -191,9 +213,21 @@ func TestWalkByFormPost(t *testing.T) {
 	require.Contains(t, p.body, "Bob Brown")
 }
 
+// writeKey makes a P-256 key of the client's, and returns its file.
+func writeKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "key.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	return file
+}
+
 // The embedded provider speaks each of these.
 func TestWalkBySignedMessages(t *testing.T) {
-	key := writeKeys(t)["p256"]
+	key := writeKey(t)
 	for name, env := range map[string][]string{
 		"a pushed request":         {"OIDC_PAR", "on"},
 		"a signed response":        {"OIDC_RESPONSE_MODE", "query.jwt"},

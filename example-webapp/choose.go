@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -27,7 +28,7 @@ func (a *app) choose(w http.ResponseWriter, r *http.Request) {
 	returnTo := r.URL.Query().Get("return_to")
 	choices := make([]choice, 0, len(a.providers))
 	for _, provider := range a.providers {
-		choices = append(choices, choice{Name: provider.name, Host: hostOf(provider.issuer), URL: provider.auth.LoginURL(returnTo)})
+		choices = append(choices, choice{Name: provider.name, Host: settings.HostOf(provider.issuer), URL: provider.auth.LoginURL(returnTo)})
 	}
 	p.Data = choices
 	render(w, http.StatusOK, "choose.html", p)

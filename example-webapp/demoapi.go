@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/signet-go/signet/example-webapp/internal/replay"
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -54,7 +55,7 @@ type demoAPI struct {
 
 // newDemoAPI makes the API at path for the tokens of o's issuer. o is complete: the issuer of the embedded provider included. It
 // does no I/O.
-func newDemoAPI(c *config, o *oidcauth.Config, path string, log *slog.Logger) *demoAPI {
+func newDemoAPI(c *settings.Config, o *oidcauth.Config, path string, log *slog.Logger) *demoAPI {
 	client := &http.Client{Timeout: o.Timeout, CheckRedirect: refuseRedirect}
 	d := &demoAPI{
 		url: c.BaseURL.JoinPath(path).String(), issuer: o.Issuer,

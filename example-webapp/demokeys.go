@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/luikyv/go-oidc/pkg/goidc"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -160,7 +161,7 @@ const byteOrderMark = "\uFEFF"
 //
 // Other members than those of into are ignored; a body that goes on after the first value is left unread.
 func doJSON(client *http.Client, req *http.Request, into any) error {
-	if req.URL.Scheme != "https" && !isLoopback(req.URL.Hostname()) {
+	if req.URL.Scheme != "https" && !settings.IsLoopback(req.URL.Hostname()) {
 		return fmt.Errorf("want https, got %s", req.URL.Redacted())
 	}
 	resp, err := client.Do(req)
@@ -202,7 +203,7 @@ func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, err
 	if err != nil {
 		return nil, err
 	}
-	if endpoint == "" || !usesSecret(i.config) {
+	if endpoint == "" || !settings.UsesSecret(i.config) {
 		return nil, errNeedsAPIURL
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}

@@ -21,6 +21,7 @@ import (
 	"github.com/luikyv/go-oidc/pkg/provider"
 
 	"github.com/signet-go/signet/example-webapp/internal/replay"
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -48,7 +49,7 @@ type devProvider struct {
 // Serve answers requests.
 //
 // The client's secret is made up unless the environment names one, so that no secret is in the source of this program.
-func startDevProvider(c *config, log *slog.Logger) (*devProvider, error) {
+func startDevProvider(c *settings.Config, log *slog.Logger) (*devProvider, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("embedded provider: %w", err)
@@ -58,7 +59,7 @@ func startDevProvider(c *config, log *slog.Logger) (*devProvider, error) {
 	if c.OIDC.ClientID == "" {
 		c.OIDC.ClientID = "example-webapp"
 	}
-	if c.OIDC.ClientSecret == "" && c.usesSecret() {
+	if c.OIDC.ClientSecret == "" && c.UsesSecret() {
 		c.OIDC.ClientSecret = rand.Text()
 	}
 	if err := p.build(c, log); err != nil {
@@ -69,7 +70,7 @@ func startDevProvider(c *config, log *slog.Logger) (*devProvider, error) {
 }
 
 // build makes the provider from its library and ours: protocol from there, login form and users from here.
-func (p *devProvider) build(c *config, log *slog.Logger) error {
+func (p *devProvider) build(c *settings.Config, log *slog.Logger) error {
 	keys, err := devKeys(goidc.SignatureAlgorithm(c.OIDC.SigningAlg))
 	if err != nil {
 		return err
@@ -96,9 +97,9 @@ func (p *devProvider) build(c *config, log *slog.Logger) error {
 // protocol is what the provider speaks.
 //
 // It speaks everything that the app can be configured to use, so that each setting can be tried without another provider.
-func (p *devProvider) protocol(c *config) []provider.Option {
-	scopes := make([]goidc.Scope, 0, len(c.scopes()))
-	for _, s := range c.scopes() {
+func (p *devProvider) protocol(c *settings.Config) []provider.Option {
+	scopes := make([]goidc.Scope, 0, len(c.Scopes()))
+	for _, s := range c.Scopes() {
 		scopes = append(scopes, goidc.NewScope(s))
 	}
 	options := []provider.Option{
@@ -133,7 +134,7 @@ func (p *devProvider) protocol(c *config) []provider.Option {
 // tokens is how long tokens live, and what they look like.
 //
 // Access tokens are JWTs (RFC 9068), so that the demo API can verify them without a call.
-func (p *devProvider) tokens(c *config) []provider.Option {
+func (p *devProvider) tokens(c *settings.Config) []provider.Option {
 	alg := goidc.SignatureAlgorithm(c.OIDC.SigningAlg)
 	return []provider.Option{
 		provider.WithIDTokenSignatureAlgs(alg),
@@ -154,7 +155,7 @@ func (p *devProvider) tokens(c *config) []provider.Option {
 // policy is who may sign in, as whom, and what is said about them.
 //
 // The error handler logs what the library refuses: at a provider of one's own, the log is where one looks first.
-func (p *devProvider) policy(c *config, log *slog.Logger) []provider.Option {
+func (p *devProvider) policy(c *settings.Config, log *slog.Logger) []provider.Option {
 	return []provider.Option{
 		provider.WithStaticClients(devClient(c)),
 		provider.WithPolicies(goidc.NewPolicy("form",
@@ -195,7 +196,7 @@ func accessTokenClaims(api string) goidc.TokenClaimsFunc {
 // devClient registers the app: one client for users and machine, with the authentication that the configuration says.
 //
 // Its redirect URI is the one exact address that the app sends: the library compares texts (RFC 9700 §2.1).
-func devClient(c *config) *goidc.Client {
+func devClient(c *settings.Config) *goidc.Client {
 	client := &goidc.Client{
 		ID: c.OIDC.ClientID, Secret: c.OIDC.ClientSecret,
 		ClientMeta: goidc.ClientMeta{
@@ -204,7 +205,7 @@ func devClient(c *config) *goidc.Client {
 			PostLogoutRedirectURIs: []string{c.BaseURL.JoinPath("/auth/signed-out").String()},
 			GrantTypes:             []goidc.GrantType{goidc.GrantAuthorizationCode, goidc.GrantRefreshToken, goidc.GrantClientCredentials},
 			ResponseTypes:          []goidc.ResponseType{goidc.ResponseTypeCode},
-			ScopeIDs:               strings.Join(c.scopes(), " "),
+			ScopeIDs:               strings.Join(c.Scopes(), " "),
 			TokenAuthnMethod:       goidc.AuthnMethod(c.OIDC.ClientAuth.Method),
 		},
 	}
@@ -218,7 +219,7 @@ func devClient(c *config) *goidc.Client {
 func clientJWK(auth oidcauth.ClientAuth) goidc.JSONWebKey {
 	alg := auth.Alg
 	if alg == "" {
-		alg = algsOf(auth.Key)[0]
+		alg = settings.AlgsOf(auth.Key)[0]
 	}
 	return goidc.JSONWebKey{Key: auth.Key.Public(), KeyID: auth.KeyID, Algorithm: alg, Use: "sig"}
 }

@@ -111,7 +111,7 @@ func (a *app) cameFrom(r *http.Request) string {
 	if oidcauth.IsPageView(r) {
 		return a.asked(r)
 	}
-	page, ours := strings.CutPrefix(cmp.Or(r.Header.Get("HX-Current-URL"), r.Referer()), a.config.origin()+"/")
+	page, ours := strings.CutPrefix(cmp.Or(r.Header.Get("HX-Current-URL"), r.Referer()), a.config.Origin()+"/")
 	if !ours || strings.HasPrefix(page, "/") || strings.HasPrefix(page, `\`) {
 		return "" // a second slash would begin a host
 	}
@@ -132,7 +132,7 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 		ours.Link, p = a.at("/"), &ours
 	}
 	if oidcauth.WantsPage(r) {
-		render(w, p.Status, "error.html", page{Base: a.config.base(), Title: p.Title, Data: p})
+		render(w, p.Status, "error.html", page{Base: a.config.Base(), Title: p.Title, Data: p})
 		return
 	}
 	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice}

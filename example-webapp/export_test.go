@@ -5,13 +5,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
 
 var (
 	Main              = main
 	Run               = run
-	ParseConfig       = parseConfig
 	Span, Past, Stamp = span, past, stamp
 )
 
@@ -42,7 +42,7 @@ func ServeDevProvider(app string, change func(*oidcauth.Config)) (client DevClie
 	if err != nil {
 		return client, nil, err
 	}
-	c := &config{BaseURL: base, Embedded: true, API: base.JoinPath("/demo/api")}
+	c := &settings.Config{BaseURL: base, Embedded: true, API: base.JoinPath("/demo/api")}
 	c.OIDC = oidcauth.Config{RedirectURL: app + "/auth/callback", SigningAlg: "RS256"}
 	c.OIDC.ClientAuth.Method = oidcauth.ClientSecretBasic
 	if change != nil {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 )
 
 // guard applies what holds for every route: headers, the host name, and the origin of requests that change something.
@@ -36,14 +38,14 @@ func (a *app) guard(next http.Handler) http.Handler {
 func (a *app) crossOriginProtection() *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	// Our own pages are at this origin, also where a proxy calls us by another host. parseConfig made it an origin.
-	if err := p.AddTrustedOrigin(a.config.origin()); err != nil {
+	if err := p.AddTrustedOrigin(a.config.Origin()); err != nil {
 		panic(err)
 	}
 	p.AddInsecureBypassPattern("POST " + a.config.CallbackPath)
-	p.AddInsecureBypassPattern("POST " + secondPrefix + "callback")
+	p.AddInsecureBypassPattern("POST " + settings.SecondPrefix + "callback")
 	for _, route := range []string{"login", "backchannel-logout"} {
-		p.AddInsecureBypassPattern("POST " + ownPrefix + route)
-		p.AddInsecureBypassPattern("POST " + secondPrefix + route)
+		p.AddInsecureBypassPattern("POST " + settings.OwnPrefix + route)
+		p.AddInsecureBypassPattern("POST " + settings.SecondPrefix + route)
 	}
 	return p
 }
@@ -76,7 +78,7 @@ func isProbe(path string) bool {
 // redirects, to a cleaned path, are left alone: they stay on this site.
 func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, pattern := mux.Handler(r); pattern == "" || a.config.base() != "" && isElsewhere(r.URL.Path, pattern) {
+		if h, pattern := mux.Handler(r); pattern == "" || a.config.Base() != "" && isElsewhere(r.URL.Path, pattern) {
 			probe := &statusProbe{header: make(http.Header)}
 			h.ServeHTTP(probe, r)
 			if to := probe.header.Get("Location"); strings.HasPrefix(to, "/") {

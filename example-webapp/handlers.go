@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -22,7 +23,7 @@ const stepUpAge = time.Minute
 //
 // Everything in it is set before the first request and never changed, so that handlers share it without locks.
 type app struct {
-	config    *config
+	config    *settings.Config
 	sessions  *session.Manager
 	providers []*identityProvider // one or two; the first is OIDC_ISSUER's
 	machine   *oidcauth.Machine
@@ -45,13 +46,13 @@ func (a *app) handler() http.Handler {
 // reach.
 func (a *app) routes(mux *http.ServeMux) {
 	login := a.require()
-	mux.Handle(ownPrefix, a.providers[0].auth)
-	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, ownPrefix) {
+	mux.Handle(settings.OwnPrefix, a.providers[0].auth)
+	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, settings.OwnPrefix) {
 		mux.Handle(callback, a.providers[0].auth)
 	}
 	mux.HandleFunc("GET /demo/api", a.providers[0].demo.serve)
 	if len(a.providers) > 1 {
-		mux.Handle(secondPrefix, a.providers[1].auth)
+		mux.Handle(settings.SecondPrefix, a.providers[1].auth)
 		mux.HandleFunc("GET /demo2/api", a.providers[1].demo.serve)
 		mux.Handle("GET "+choosePath, a.load(a.choose))
 	}
@@ -91,13 +92,13 @@ func (a *app) refusal(status int) http.Handler {
 // anybody.
 func (a *app) newPage(r *http.Request, title string) page {
 	return page{
-		Base: a.config.base(), Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
+		Base: a.config.Base(), Title: title, Path: r.URL.Path, User: oidcauth.UserFrom(r.Context()),
 		LoginURL: a.loginURL(a.asked(r)), LogoutURL: a.providerOf(r).auth.LogoutURL(),
 	}
 }
 
 // at is where the browser finds a path of the app's.
-func (a *app) at(path string) string { return a.config.base() + path }
+func (a *app) at(path string) string { return a.config.Base() + path }
 
 // asked is what the browser asked for, byte for byte: an escaped slash in it is data.
 func (a *app) asked(r *http.Request) string { return a.at(r.RequestURI) }
@@ -143,7 +144,7 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Profile")
 	s := session.From(r.Context())
 	data := profile{
-		Provider: a.providerOf(r).name, Claims: claimRows(p.User.Claims), CookieMode: a.config.Store == storeCookie,
+		Provider: a.providerOf(r).name, Claims: claimRows(p.User.Claims), CookieMode: !a.config.Session.ServerSide,
 		FreshLogin:     a.config.FreshAfterRevoke,
 		SessionCreated: s.Created(), SessionExpires: s.Expires(),
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/example-webapp/internal/linewriter"
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/session"
 )
 
@@ -36,7 +37,7 @@ func main() {
 //
 // A mistake in the configuration is an error before anything listens: half a configuration is none.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
-	c, err := parseConfig(getenv)
+	c, err := settings.Parse(getenv)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 //
 // ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded provider comes before the
 // app, whose configuration is complete only when the provider has a port and knows the client.
-func start(c *config, log *slog.Logger) (*servers, error) {
+func start(c *settings.Config, log *slog.Logger) (*servers, error) {
 	s := &servers{}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
@@ -86,9 +87,9 @@ func start(c *config, log *slog.Logger) (*servers, error) {
 }
 
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
-func newApp(c *config, log *slog.Logger) (*app, error) {
+func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(func() []exhibit { return exhibits(c.base()) })}
+	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(func() []exhibit { return exhibits(c.Base()) })}
 	s := c.Session
 	s.Store, s.Logger = store, log
 	var err error
@@ -107,7 +108,7 @@ func newApp(c *config, log *slog.Logger) (*app, error) {
 //
 // There is no limit on the whole connection's life: HTTP/1.1 keep-alive is bounded by IdleTimeout, and every request by the
 // others.
-func newServer(c *config, h http.Handler) *http.Server {
+func newServer(c *settings.Config, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -121,7 +122,7 @@ func newServer(c *config, h http.Handler) *http.Server {
 }
 
 // banner says where to click.
-func banner(c *config) string {
+func banner(c *settings.Config) string {
 	text := "\n  signet example\n\n    app       " + c.BaseURL.String() + "\n    provider  " + c.OIDC.Issuer + "\n"
 	if c.Second != nil {
 		text += "    second    " + c.Second.OIDC.Issuer + "\n"

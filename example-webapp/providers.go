@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -29,7 +30,7 @@ type identityProvider struct {
 // signing in at one provider ends the other's.
 func (a *app) addProviders(sessions *session.Manager) error {
 	c := a.config
-	first := &identityProvider{name: hostOf(c.OIDC.Issuer), api: c.API, demo: newDemoAPI(c, &c.OIDC, "/demo/api", a.log)}
+	first := &identityProvider{name: settings.HostOf(c.OIDC.Issuer), api: c.API, demo: newDemoAPI(c, &c.OIDC, "/demo/api", a.log)}
 	if c.Embedded {
 		first.name, first.demo.audience = "Development provider", c.API.String()
 	}
@@ -44,7 +45,7 @@ func (a *app) addProviders(sessions *session.Manager) error {
 		return nil
 	}
 	second := &identityProvider{name: c.Second.Name, api: c.API, demo: newDemoAPI(c, &c.Second.OIDC, "/demo2/api", a.log)}
-	if c.apiIsOurs() {
+	if c.APIIsOurs() {
 		second.api = c.BaseURL.JoinPath("/demo2/api")
 	}
 	return a.add(second, a.authConfig(c.Second.OIDC, sessions))
@@ -67,7 +68,7 @@ func (a *app) add(p *identityProvider, o oidcauth.Config) error {
 func (a *app) authConfig(o oidcauth.Config, sessions *session.Manager) oidcauth.Config {
 	o.Sessions, o.Logger = sessions, a.log
 	// A proxy that serves the app below a path strips it: the browser has it, the routes of this process don't.
-	o.StrippedPrefix = a.config.base()
+	o.StrippedPrefix = a.config.Base()
 	// The library's errors come out as pages like the app's own, and its few pages wear the app's style.
 	o.ErrorHandler, o.Stylesheet = a.authError, a.at("/static/app.css")
 	// Both need a Store for their marks, which there is in every mode: one process has a memory, several share a Redis.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/session"
 	"github.com/signet-go/signet/session/redisstore"
 )
@@ -14,7 +15,7 @@ import (
 // openStore returns the store of marks, locks and, where SESSION_STORE says so, sessions, and what closes it. It does no I/O: a
 // Redis that is down makes requests fail with 503 until it is back; there is no falling back to memory, which other
 // processes would not see.
-func openStore(c *config, log *slog.Logger) (store session.Store, closeStore func()) {
+func openStore(c *settings.Config, log *slog.Logger) (store session.Store, closeStore func()) {
 	if c.Redis == nil {
 		return session.NewMemoryStore(), func() {}
 	}

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"crypto"
@@ -15,7 +15,7 @@ import (
 var fapiAlgs = []string{"PS256", "ES256", "EdDSA"}
 
 // readAdvanced reads what banks demand.
-func (c *config) readAdvanced(e *env) {
+func (c *Config) readAdvanced(e *env) {
 	c.OIDC.Advanced = oidcauth.Advanced{
 		FAPI:           e.flag("OIDC_FAPI", false),
 		DPoP:           e.flag("OIDC_DPOP", false),
@@ -27,8 +27,9 @@ func (c *config) readAdvanced(e *env) {
 	}
 }
 
-// checkFAPI names the variables that the profile wants otherwise; the library, which decides, knows its own fields only.
-func (c *config) checkFAPI(e *env) {
+// checkFAPI names the variables that the profile wants otherwise; the library, which decides, knows
+// its own fields only.
+func (c *Config) checkFAPI(e *env) {
 	if !c.OIDC.Advanced.FAPI {
 		return
 	}

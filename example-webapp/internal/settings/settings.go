@@ -1,4 +1,11 @@
-package main
+// Package settings is the environment of the example, parsed and checked: some forty variables,
+// which make the test bench out of a small application.
+//
+// It promises that a configuration is whole or none: Parse names every mistake at once, each by its
+// variable, and no secret is in an error text. It reads key files, and never calls anybody. Start
+// at Config and Parse. An application of yours has a handful of fixed values in their place, and
+// fills oidcauth.Config with them.
+package settings
 
 import (
 	"fmt"
@@ -14,35 +21,36 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is the default.
+// signingAlgs are the algorithms that OIDC_SIGNING_ALG can name: asymmetric ones only. The first is
+// the default.
 //
-// HMAC would make the client secret a signing key that both sides hold, and "none" is no signature; neither can be
-// configured, not even for a test (RFC 8725 §3.1, §3.2).
+// HMAC would make the client secret a signing key that both sides hold, and "none" is no signature;
+// neither can be configured, not even for a test (RFC 8725 §3.1, §3.2).
 var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// SESSION_STORE says where the sessions themselves are. Revocations, leases and used transactions need a shared place in any
-// case, which is Redis with REDIS_URL and this process's memory without.
+// SESSION_STORE says where the sessions themselves are. Revocations, leases and used transactions
+// need a shared place in any case, which is Redis with REDIS_URL and this process's memory without.
 const (
 	storeCookie = "cookie"
 	storeMemory = "memory"
 	storeRedis  = "redis"
 )
 
-// A config is the environment, parsed and checked. Only the embedded provider adds to it, once its port is known: the issuer and
-// the client's credentials.
+// A Config is the environment, parsed and checked. Only the embedded provider adds to it, once its
+// port is known: the issuer and the client's credentials.
 //
-// It is plain data: reading it does no I/O but for the key files that it names, and nothing else in the program reads the
-// environment.
-type config struct {
+// It is plain data: reading it does no I/O but for the key files that it names, and nothing else in
+// the program reads the environment.
+type Config struct {
 	Addr    string
 	BaseURL *url.URL // scheme and host, and the path that a proxy strips, without a slash at its end
 
 	// CallbackPath is the path of the redirect URI, as this process sees it.
 	CallbackPath string
 
-	Embedded bool // the development provider of devprovider.go is used
+	Embedded bool // by the development provider: OIDC_ISSUER is unset
 	OIDC     oidcauth.Config
-	Second   *secondProvider // nil: OIDC is the only provider
+	Second   *Second // nil: OIDC is the only provider
 	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
@@ -53,24 +61,27 @@ type config struct {
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL
-	// Asked for by the machine client; nil sends no scope parameter, and the provider's default counts (RFC 6749 §3.3).
+	// Asked for by the machine client; nil sends no scope parameter, and the provider's default
+	// counts (RFC 6749 §3.3).
 	MachineScopes []string
 }
 
-// parseConfig reads the whole environment and reports every mistake in one error, one line each, led by the variable's name.
+// Parse reads the whole environment and reports every mistake in one error, one line each, led by
+// the variable's name.
 //
-// All of them at once: somebody who sets up a deployment corrects them in one go. Variables that it does not know are left
-// alone, since the environment belongs to everybody.
-func parseConfig(getenv func(string) string) (*config, error) {
+// All of them at once: somebody who sets up a deployment corrects them in one go. Variables that it
+// does not know are left alone, since the environment belongs to everybody.
+func Parse(getenv func(string) string) (*Config, error) {
 	e := &env{getenv: getenv}
-	c := &config{
+	c := &Config{
 		Addr:          e.address("ADDR", "127.0.0.1:8080"),
 		BaseURL:       e.base("BASE_URL", "http://localhost:8080"),
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.scopes("MACHINE_SCOPES"),
 		CallbackPath:  e.callbackPath("OIDC_CALLBACK_PATH"),
 	}
-	// The demo API at the public address, not at ADDR: the token's audience and a DPoP proof's htu name it by that.
+	// The demo API at the public address, not at ADDR: the token's audience and a DPoP proof's htu
+	// name it by that.
 	c.API = c.BaseURL.JoinPath("/demo/api")
 	if getenv("API_URL") != "" {
 		c.API = e.url("API_URL", "")
@@ -88,24 +99,25 @@ func parseConfig(getenv func(string) string) (*config, error) {
 	return c, nil
 }
 
-// base is what paths begin with for the browser, and not for this process.
-func (c *config) base() string { return c.BaseURL.Path }
+// Base is what paths begin with for the browser, and not for this process.
+func (c *Config) Base() string { return c.BaseURL.Path }
 
-// origin is where the browser finds the app, without the path.
-func (c *config) origin() string { return c.BaseURL.Scheme + "://" + c.BaseURL.Host }
+// Origin is where the browser finds the app, without the path.
+func (c *Config) Origin() string { return c.BaseURL.Scheme + "://" + c.BaseURL.Host }
 
 // readProvider reads who the provider is, who we are to it, and how the two talk.
 //
-// A secret is read only where it is used, so that a secret which stayed in the environment beside a key goes nowhere.
-func (c *config) readProvider(e *env) {
-	c.OIDC.RedirectURL, c.OIDC.RoutePrefix = c.BaseURL.JoinPath(c.CallbackPath).String(), ownPrefix
+// A secret is read only where it is used, so that a secret which stayed in the environment beside a
+// key goes nowhere.
+func (c *Config) readProvider(e *env) {
+	c.OIDC.RedirectURL, c.OIDC.RoutePrefix = c.BaseURL.JoinPath(c.CallbackPath).String(), OwnPrefix
 	c.OIDC.SigningAlg = e.oneOf("OIDC_SIGNING_ALG", signingAlgs...)
 	c.OIDC.Timeout = e.duration("OIDC_TIMEOUT", 10*time.Second)
 	c.OIDC.DiscoveryMaxAge = e.duration("OIDC_DISCOVERY_MAX_AGE", 24*time.Hour)
 	c.OIDC.ClientID = e.text("OIDC_CLIENT_ID", "")
 	c.OIDC.ClientAuth = e.clientAuth()
 	c.readAdvanced(e)
-	if c.usesSecret() {
+	if c.UsesSecret() {
 		c.OIDC.ClientSecret = e.text("OIDC_CLIENT_SECRET", "")
 	}
 	if !c.Embedded {
@@ -115,28 +127,29 @@ func (c *config) readProvider(e *env) {
 }
 
 // checkClient asks for the credentials that only the embedded provider can make up.
-func (c *config) checkClient(e *env) {
+func (c *Config) checkClient(e *env) {
 	if c.OIDC.ClientID == "" {
 		e.mistake("OIDC_CLIENT_ID", "required with OIDC_ISSUER")
 	}
-	if c.usesSecret() && c.OIDC.ClientSecret == "" {
+	if c.UsesSecret() && c.OIDC.ClientSecret == "" {
 		e.mistake("OIDC_CLIENT_SECRET", "required by %s; for a public client set OIDC_CLIENT_AUTH=none", c.OIDC.ClientAuth.Method)
 	}
 }
 
-// usesSecret is the first provider's answer.
-func (c *config) usesSecret() bool { return usesSecret(&c.OIDC) }
+// UsesSecret is the first provider's answer.
+func (c *Config) UsesSecret() bool { return UsesSecret(&c.OIDC) }
 
-// usesSecret reports whether a client proves who it is by sending its secret (OpenID Connect Core §9).
-func usesSecret(o *oidcauth.Config) bool {
+// UsesSecret reports whether a client proves who it is by sending its secret (OpenID Connect Core
+// §9).
+func UsesSecret(o *oidcauth.Config) bool {
 	return o.ClientAuth.Method == oidcauth.ClientSecretBasic || o.ClientAuth.Method == oidcauth.ClientSecretPost
 }
 
 // readLogin reads what every login asks for.
 //
-// offline_access is among the default scopes, since a show-case has refreshes to show. The library's own default leaves it
-// out.
-func (c *config) readLogin(e *env) {
+// offline_access is among the default scopes, since a show-case has refreshes to show. The
+// library's own default leaves it out.
+func (c *Config) readLogin(e *env) {
 	c.OIDC.Scopes = e.scopes("OIDC_SCOPES")
 	if len(c.OIDC.Scopes) == 0 {
 		c.OIDC.Scopes = []string{"openid", "profile", "email", "offline_access"}
@@ -161,9 +174,11 @@ func (c *config) readLogin(e *env) {
 	}
 }
 
-// maxAge reads seconds, as the protocol writes them. Unset is 0 (not sent); 0 is negative, as oidcauth.LoginOptions wants it.
+// maxAge reads seconds, as the protocol writes them. Unset is 0 (not sent); 0 is negative, as
+// oidcauth.LoginOptions wants it.
 //
-// Core §3.1.2.1 gives max_age no upper bound; 31 bits, some 68 years, keep the arithmetic on durations safe.
+// Core §3.1.2.1 gives max_age no upper bound; 31 bits, some 68 years, keep the arithmetic on
+// durations safe.
 func (e *env) maxAge(name string) time.Duration {
 	v := e.getenv(name)
 	if v == "" {
@@ -194,10 +209,10 @@ func (e *env) resources(name string) []string {
 
 // readSession reads keys, lifetimes and the cookie's form.
 //
-// Cookies without Secure are for browsers that refuse Secure ones on http://localhost. On any other host they would travel
-// in the clear, and with form_post they would not travel at all: both are refused here rather than found out at the first
-// login.
-func (c *config) readSession(e *env) {
+// Cookies without Secure are for browsers that refuse Secure ones on http://localhost. On any other
+// host they would travel in the clear, and with form_post they would not travel at all: both are
+// refused here rather than found out at the first login.
+func (c *Config) readSession(e *env) {
 	c.Session = session.Config{
 		Keys:           e.words("SESSION_KEYS"),
 		Lifetime:       e.duration("SESSION_LIFETIME", 12*time.Hour),
@@ -205,7 +220,7 @@ func (c *config) readSession(e *env) {
 		InsecureCookie: e.flag("COOKIE_INSECURE", false),
 	}
 	c.FreshAfterRevoke = e.flag("SESSION_FRESH_AFTER_REVOKE", false)
-	if c.Session.InsecureCookie && !isLoopback(c.BaseURL.Hostname()) {
+	if c.Session.InsecureCookie && !IsLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
 	}
 	if mode := c.OIDC.ResponseMode; c.Session.InsecureCookie && (mode == oidcauth.FormPost || mode == oidcauth.FormPostJWT) {
@@ -217,8 +232,9 @@ func (c *config) readSession(e *env) {
 	c.checkSession(e)
 }
 
-// checkSession asks the session package about each variable apart, so that its errors can name them.
-func (c *config) checkSession(e *env) {
+// checkSession asks the session package about each variable apart, so that its errors can name
+// them.
+func (c *Config) checkSession(e *env) {
 	if _, err := session.New(session.Config{Keys: c.Session.Keys}); err != nil {
 		e.mistake("SESSION_KEYS", "%w; make one with: openssl rand -base64 32", err)
 	}
@@ -232,7 +248,7 @@ func (c *config) checkSession(e *env) {
 }
 
 // readStore reads where sessions, revocations and locks live.
-func (c *config) readStore(e *env) {
+func (c *Config) readStore(e *env) {
 	c.Store = e.oneOf("SESSION_STORE", storeCookie, storeMemory, storeRedis)
 	c.Session.ServerSide = c.Store != storeCookie
 	c.Session.StoreTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
@@ -252,13 +268,13 @@ func (c *config) readStore(e *env) {
 	c.Redis = options
 }
 
-// checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the embedded provider, whose passwords
-// are known to everybody.
+// checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the
+// embedded provider, whose passwords are known to everybody.
 //
-// The test is BASE_URL, which the operator has to set for anybody else to sign in. ADDR would tell less: behind a proxy or
-// in a container a public app listens on any address.
-func (c *config) checkDevelopmentOnly(e *env) {
-	if c.BaseURL.Host != "" && !isLoopback(c.BaseURL.Hostname()) {
+// The test is BASE_URL, which the operator has to set for anybody else to sign in. ADDR would tell
+// less: behind a proxy or in a container a public app listens on any address.
+func (c *Config) checkDevelopmentOnly(e *env) {
+	if c.BaseURL.Host != "" && !IsLoopback(c.BaseURL.Hostname()) {
 		if c.Embedded {
 			e.mistake("OIDC_ISSUER", "required, since BASE_URL is not on this machine")
 		}
@@ -274,15 +290,16 @@ func (c *config) checkDevelopmentOnly(e *env) {
 	}
 }
 
-// apiIsOurs reports whether the API behind /api/call is this app's own demo API.
-func (c *config) apiIsOurs() bool {
+// APIIsOurs reports whether the API behind /api/call is this app's own demo API.
+func (c *Config) APIIsOurs() bool {
 	return c.API.String() == c.BaseURL.JoinPath("/demo/api").String()
 }
 
-// scopes are all scopes that anything here asks for, each once: what the embedded provider has to know.
+// Scopes are all scopes that anything here asks for, each once: what the embedded provider has to
+// know.
 //
 // Others would be refused as unknown, as providers do.
-func (c *config) scopes() []string {
+func (c *Config) Scopes() []string {
 	all := slices.Concat([]string{"openid", "profile", "email", "offline_access"}, c.OIDC.Scopes, c.MachineScopes)
 	slices.Sort(all)
 	return slices.Compact(all)

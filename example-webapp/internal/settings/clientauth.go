@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"crypto"
@@ -50,13 +50,14 @@ func (e *env) clientKeyOptions(auth *oidcauth.ClientAuth) {
 		}
 		return
 	}
-	if fits := algsOf(auth.Key); auth.Key != nil && auth.Alg != "" && !slices.Contains(fits, auth.Alg) {
+	if fits := AlgsOf(auth.Key); auth.Key != nil && auth.Alg != "" && !slices.Contains(fits, auth.Alg) {
 		e.mistake("OIDC_CLIENT_KEY_ALG", "want one of %v for this key, got %q", fits, auth.Alg)
 	}
 }
 
-// algsOf names the signature algorithms (RFC 7518 §3.1, RFC 8037) that a key can make; the first is the default.
-func algsOf(key crypto.Signer) []string {
+// AlgsOf names the signature algorithms (RFC 7518 §3.1, RFC 8037) that a key can make; the first is
+// the default.
+func AlgsOf(key crypto.Signer) []string {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		return []string{"PS256", "RS256"}
@@ -86,7 +87,7 @@ func (e *env) clientKey(name string) crypto.Signer {
 		e.mistake(name, "%s: %w", file, err)
 		return nil
 	}
-	if algsOf(key) == nil {
+	if AlgsOf(key) == nil {
 		e.mistake(name, "%s: want an RSA, P-256 or Ed25519 key", file)
 		return nil
 	}
@@ -119,7 +120,8 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// certificate reads a PEM file with a certificate chain and its key; nil when the variable is unset or wrong.
+// certificate reads a PEM file with a certificate chain and its key; nil when the variable is unset
+// or wrong.
 func (e *env) certificate(name string) *tls.Certificate {
 	file := e.getenv(name)
 	if file == "" {

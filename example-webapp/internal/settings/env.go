@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-// An env reads configuration variables and collects every mistake, so that the start can name all of them at once. An empty
-// variable counts as unset. Values of variables that hold secrets never reach an error text.
+// An env reads configuration variables and collects every mistake, so that the start can name all
+// of them at once. An empty variable counts as unset. Values of variables that hold secrets never
+// reach an error text.
 //
-// There are no priorities, files or flags: one place to look, and the same in a shell, a container and a test.
+// There are no priorities, files or flags: one place to look, and the same in a shell, a container
+// and a test.
 type env struct {
 	getenv   func(string) string
 	mistakes []error
@@ -23,7 +25,8 @@ type env struct {
 
 // mistake records what is wrong with the variable name: what was expected, and what came.
 //
-// A mistake never stops the reading, so that readers return something usable beside it, which nobody will use.
+// A mistake never stops the reading, so that readers return something usable beside it, which
+// nobody will use.
 func (e *env) mistake(name, format string, args ...any) {
 	e.mistakes = append(e.mistakes, fmt.Errorf(name+": "+format, args...))
 }
@@ -50,7 +53,7 @@ func (e *env) words(name string) []string {
 	return list
 }
 
-// scopes splits a list of scope tokens (RFC 6749 §3.3).
+// Scopes splits a list of scope tokens (RFC 6749 §3.3).
 func (e *env) scopes(name string) []string {
 	list := e.words(name)
 	for _, s := range list {
@@ -70,7 +73,8 @@ func (e *env) oneOf(name string, choices ...string) string {
 	return v
 }
 
-// flag takes what strconv.ParseBool does: true, 1, false, 0 and their like. Anything else is a mistake, never "on" or "off".
+// flag takes what strconv.ParseBool does: true, 1, false, 0 and their like. Anything else is a
+// mistake, never "on" or "off".
 func (e *env) flag(name string, fallback bool) bool {
 	v, err := strconv.ParseBool(e.text(name, strconv.FormatBool(fallback)))
 	if err != nil {
@@ -81,7 +85,8 @@ func (e *env) flag(name string, fallback bool) bool {
 
 // duration accepts Go durations above zero.
 //
-// Zero and below would mean "none" or "at once", depending on the reader; both are better said by other means.
+// Zero and below would mean "none" or "at once", depending on the reader; both are better said by
+// other means.
 func (e *env) duration(name string, fallback time.Duration) time.Duration {
 	d, err := time.ParseDuration(e.text(name, fallback.String()))
 	if err != nil || d <= 0 {
@@ -113,9 +118,11 @@ func (e *env) address(name, fallback string) string {
 	return v
 }
 
-// url accepts absolute https URLs, http ones on loopback only, without user information and fragment. It never returns nil.
+// url accepts absolute https URLs, http ones on loopback only, without user information and
+// fragment. It never returns nil.
 //
-// User information would put a password into logs and pages; a fragment never reaches a server (RFC 9110 §4.2.4, §4.2.5).
+// User information would put a password into logs and pages; a fragment never reaches a server (RFC
+// 9110 §4.2.4, §4.2.5).
 func (e *env) url(name, fallback string) *url.URL {
 	v := e.text(name, fallback)
 	u, err := url.Parse(v)
@@ -125,15 +132,17 @@ func (e *env) url(name, fallback string) *url.URL {
 		return &url.URL{}
 	case u.User != nil || u.Fragment != "" || strings.Contains(v, "#"):
 		e.mistake(name, "a URL without user information and fragment is needed")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !IsLoopback(u.Hostname())):
 		e.mistake(name, "want https (http only for localhost, 127.0.0.0/8 and [::1]), got %q", v)
 	}
 	return u
 }
 
-// base is url without query. A path is that of an app which a proxy serves below one, and strips; one closing slash is forgiven.
+// Base is url without query. A path is that of an app which a proxy serves below one, and strips;
+// one closing slash is forgiven.
 //
-// The path is in links and redirect URIs, so that it has to be what browsers and providers write alike.
+// The path is in links and redirect URIs, so that it has to be what browsers and providers write
+// alike.
 func (e *env) base(name, fallback string) *url.URL {
 	u := e.url(name, fallback)
 	base := strings.TrimSuffix(u.Path, "/")
@@ -145,43 +154,46 @@ func (e *env) base(name, fallback string) *url.URL {
 
 // The prefixes of the library's routes.
 const (
-	ownPrefix    = "/auth/"
-	secondPrefix = "/auth2/"
+	OwnPrefix    = "/auth/"
+	SecondPrefix = "/auth2/"
 )
 
-// takenPaths are those of the app's own routes, and of those that it may get: nothing else can be at them, or below them.
+// takenPaths are those of the app's own routes, and of those that it may get: nothing else can be
+// at them, or below them.
 var takenPaths = []string{
 	"/profile", "/api-calls", "/admin", "/stepup", "/errors", "/choose", "/api", "/demo", "/demo2", "/static", "/healthz", "/readyz",
-	"/proxy", "/resource", "/forward-auth", "/metrics", strings.TrimSuffix(secondPrefix, "/"),
+	"/proxy", "/resource", "/forward-auth", "/metrics", strings.TrimSuffix(SecondPrefix, "/"),
 }
 
-// ownNames are those of the library's routes below ownPrefix, whether they are served or not.
+// ownNames are those of the library's routes below OwnPrefix, whether they are served or not.
 var ownNames = []string{
 	"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session", "device",
 }
 
-// callbackPath accepts the path of a redirect URI: absolute, not the start page, and no other route's.
+// callbackPath accepts the path of a redirect URI: absolute, not the start page, and no other
+// route's.
 func (e *env) callbackPath(name string) string {
-	v := e.text(name, ownPrefix+"callback")
+	v := e.text(name, OwnPrefix+"callback")
 	taken := func(route string) bool { return v == route || strings.HasPrefix(v, route+"/") }
 	switch {
 	case !isPlainPath(v):
 		e.mistake(name, "want a plain absolute path such as /signin-oidc, got %q", v)
-		return ownPrefix + "callback"
-	case v+"/" == ownPrefix, slices.ContainsFunc(takenPaths, taken), slices.ContainsFunc(ownNames, func(name string) bool { return taken(ownPrefix + name) }):
+		return OwnPrefix + "callback"
+	case v+"/" == OwnPrefix, slices.ContainsFunc(takenPaths, taken), slices.ContainsFunc(ownNames, func(name string) bool { return taken(OwnPrefix + name) }):
 		e.mistake(name, "%q is another route's", v)
 	}
 	return v
 }
 
-// isPlainPath reports whether p is an absolute path, longer than "/", that every reader takes for the same, and that is no pattern.
+// isPlainPath reports whether p is an absolute path, longer than "/", that every reader takes for
+// the same, and that is no pattern.
 func isPlainPath(p string) bool {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~"
 	return len(p) > 1 && p[0] == '/' && path.Clean(p) == p && strings.Trim(p, plain) == ""
 }
 
-// issuer is url without query. The text is kept exactly as it was written, since issuers are compared byte by byte (OpenID Connect
-// Discovery §4.3).
+// issuer is url without query. The text is kept exactly as it was written, since issuers are
+// compared byte by byte (OpenID Connect Discovery §4.3).
 func (e *env) issuer(name string) string {
 	if u := e.url(name, ""); u.RawQuery != "" || u.ForceQuery {
 		e.mistake(name, "an issuer has no query, got %q", u)
@@ -189,10 +201,12 @@ func (e *env) issuer(name string) string {
 	return e.getenv(name)
 }
 
-// isLoopback reports whether host names this machine for certain: no name but localhost is resolved or trusted.
+// IsLoopback reports whether host names this machine for certain: no name but localhost is resolved
+// or trusted.
 //
-// What the resolver says about any other name can change after the check (RFC 8252 §8.3 makes the same distinction).
-func isLoopback(host string) bool {
+// What the resolver says about any other name can change after the check (RFC 8252 §8.3 makes the
+// same distinction).
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
@@ -202,8 +216,8 @@ func withoutUser(address string) string {
 	return address[strings.LastIndex(address, "@")+1:]
 }
 
-// hostOf is how people know a provider that nobody gave a name.
-func hostOf(issuer string) string {
+// HostOf is how people know a provider that nobody gave a name.
+func HostOf(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
 		return issuer
