@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
@@ -50,7 +51,7 @@ func logoutProblem(err error) *Problem {
 
 // endByToken ends the sessions that token names, unless it did so before: a replayed token must not end a newer session.
 func (a *Authenticator) endByToken(ctx context.Context, token *provider.LogoutToken) error {
-	seen := a.sessions.Vault("logout token")
+	seen := inside.OfManager(a.sessions).Vault("logout token")
 	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (a *Authenticator) markEnded(ctx context.Context, token *provider.LogoutTok
 		if token.SID != "" && tag == sidTag(token.Issuer, token.SID) {
 			at = at.Add(nodeDrift)
 		}
-		if err := a.sessions.RevokeNumbered(ctx, tag, at, number); err != nil {
+		if err := inside.OfManager(a.sessions).RevokeNumbered(ctx, tag, at, number); err != nil {
 			return err
 		}
 	}

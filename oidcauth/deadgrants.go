@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
@@ -50,7 +51,7 @@ func newDeadGrants(vault *seal.Vault) *deadGrants {
 func (d *deadGrants) stops(s *session.Session) bool {
 	dead := d.known(s)
 	if dead {
-		s.LeaveCookie()
+		inside.OfSession(s).LeaveCookie()
 	}
 	return dead
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
@@ -85,7 +86,7 @@ func (a *Authenticator) recordSID(ctx context.Context, u *User, issued time.Time
 	if !a.config.FrontChannelLogout || u.SessionID == "" {
 		return nil
 	}
-	known, tag := a.sessions.Vault("known sid"), sidTag(u.Issuer, u.SessionID)
+	known, tag := inside.OfManager(a.sessions).Vault("known sid"), sidTag(u.Issuer, u.SessionID)
 	life := a.sessions.Config().Lifetime + 2*a.config.Skew
 	for range maxSIDTries {
 		rows, err := known.Get(ctx, tag)
@@ -125,7 +126,7 @@ func issuedIn(row seal.Row) int64 {
 // endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
 func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error {
 	tag := sidTag(issuer, sid)
-	rows, err := a.sessions.Vault("known sid").Get(ctx, tag)
+	rows, err := inside.OfManager(a.sessions).Vault("known sid").Get(ctx, tag)
 	if err != nil {
 		return err
 	}

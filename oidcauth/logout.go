@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/session"
 )
 
@@ -228,7 +229,7 @@ func (a *Authenticator) rememberReturn(w http.ResponseWriter, state, returnTo st
 		return
 	}
 	plain, _ := json.Marshal(logoutReturn{State: state, ReturnTo: returnTo, Until: time.Now().Add(logoutReturns).Unix()})
-	sealed, err := a.sessions.Sealer("logout return").Seal(a.returnCookie(), plain)
+	sealed, err := inside.OfManager(a.sessions).Sealer("logout return").Seal(a.returnCookie(), plain)
 	if err != nil {
 		return // the signed-out page does without
 	}
@@ -257,7 +258,7 @@ func (a *Authenticator) waitingReturn(r *http.Request) string {
 	if len(found) != 1 || len(states) != 1 {
 		return ""
 	}
-	plain, _, err := a.sessions.Sealer("logout return").Open(a.returnCookie(), found[0].Value)
+	plain, _, err := inside.OfManager(a.sessions).Sealer("logout return").Open(a.returnCookie(), found[0].Value)
 	if err != nil {
 		return ""
 	}

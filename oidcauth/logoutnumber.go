@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
 )
@@ -30,7 +31,7 @@ const (
 
 // newLogoutNumbers returns the numbers of one issuer.
 func newLogoutNumbers(sessions *session.Manager, issuer string) *logoutNumbers {
-	return &logoutNumbers{sessions: sessions, vault: sessions.Vault("logout number " + issuer), busy: make(chan struct{}, 1)}
+	return &logoutNumbers{sessions: sessions, vault: inside.OfManager(sessions).Vault("logout number " + issuer), busy: make(chan struct{}, 1)}
 }
 
 // life is how long the issuer's number is kept: longer than any mark that has it.
@@ -105,7 +106,7 @@ var errLogoutCame = errors.New("oidcauth: a back-channel logout came before the 
 // since returns an error where a logout of one of tags has come since current returned number: it wraps session.ErrNoSession, or
 // session.ErrUnavailable where nobody knows.
 func (n *logoutNumbers) since(ctx context.Context, number int64, tags ...string) error {
-	latest, err := n.sessions.Numbered(ctx, tags...)
+	latest, err := inside.OfManager(n.sessions).Numbered(ctx, tags...)
 	switch {
 	case err != nil:
 		return unavailableStore(err)

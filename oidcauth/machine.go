@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
@@ -104,7 +105,7 @@ func machineProvider(c *Config, client *http.Client) *provider.Provider {
 // newMachines makes the machines of a's configuration, which is valid.
 func newMachines(a *Authenticator) map[string]*Machine {
 	machines := make(map[string]*Machine, len(a.config.Machines))
-	vault := a.sessions.Vault(machineRows)
+	vault := inside.OfManager(a.sessions).Vault(machineRows)
 	for name, c := range a.config.Machines {
 		own := c.ClientID != "" || c.ClientSecret != "" || c.HTTPClient != nil || c.Timeout != 0
 		c = c.within(&a.config)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
@@ -99,7 +100,7 @@ func identityOf(s *session.Session) (*identity, error) {
 	if err := s.Load(); err != nil {
 		return nil, err
 	}
-	id, _ := s.Memo(newIdentity).(*identity)
+	id, _ := inside.OfSession(s).Memo(newIdentity).(*identity)
 	if id == nil || siblingsOf(s.Manager()).find(id.record.Provider) == nil {
 		return nil, session.ErrNoSession
 	}
@@ -107,7 +108,7 @@ func identityOf(s *session.Session) (*identity, error) {
 }
 
 // newIdentity decodes s. Sessions that no login made have none.
-func newIdentity(s *session.Session) any {
+func newIdentity(s inside.View) any {
 	raw, ok := s.Get(recordName)
 	if !ok {
 		return (*identity)(nil)

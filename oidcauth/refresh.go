@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -80,7 +81,7 @@ func newTokens(a *Authenticator) *tokens {
 		auth: a,
 		apis: newAPIs("Config.APIs", a.config.APIs),
 		base: apiTransport(a.config.ClientAuth.Certificate),
-		dead: newDeadGrants(a.sessions.Vault("dead grant")),
+		dead: newDeadGrants(inside.OfManager(a.sessions).Vault("dead grant")),
 
 		pauses: pauses{enough: manyUsers},
 	}
@@ -91,7 +92,7 @@ func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q
 	if s.Pending() {
 		return have.or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
 	}
-	if s.Looks() {
+	if inside.OfSession(s).Looks() {
 		return have.or(&q, errLook)
 	}
 	// Without a refresh token there is nothing to take the session's lock for.
@@ -150,10 +151,10 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 		if r.Err == nil {
 			return t.taken(ctx, s, name, &q, l)
 		}
-		s.JoinEnd(l.session)
+		inside.OfSession(s).JoinEnd(inside.OfSession(l.session))
 		if errors.Is(r.Err, errDeadGrant) {
 			// Another process may have set a newer cookie.
-			s.LeaveCookie()
+			inside.OfSession(s).LeaveCookie()
 		}
 		return nil, r.Err
 	}
@@ -169,7 +170,7 @@ func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *
 	if !l.refreshed && !q.confirm && !l.token.serves(q, time.Now()) {
 		return l.token, errOld
 	}
-	s.Keep(keptToken(s, name), l.token)
+	inside.OfSession(s).Keep(keptToken(s, name), l.token)
 	return l.token, nil
 }
 

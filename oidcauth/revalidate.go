@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
@@ -63,7 +64,7 @@ func (a *Authenticator) mustRevalidate(rec *record, now time.Time) bool {
 // *unconfirmedError when the outage has lasted too long.
 func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
 	now := time.Now()
-	if !a.mustRevalidate(&id.record, now) || s.Looks() {
+	if !a.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
 		return id, nil
 	}
 	_, end := a.revalidation(&id.record, now)

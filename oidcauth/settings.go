@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
@@ -57,8 +58,8 @@ func (c *Config) authentication() oauth.Client {
 func (a *Authenticator) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
 	return browser.Settings{
-		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: s.Sealer("login transaction"), Provider: a.key,
-		Vault: s.Vault("consumed login"), Origin: a.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
+		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,
+		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
 		Posted: c.ResponseMode.isPost(),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/session"
 )
 
@@ -18,7 +19,7 @@ type siblings struct {
 
 // siblingsOf returns those that share m.
 func siblingsOf(m *session.Manager) *siblings {
-	return m.Companion(func() any { return new(siblings) }).(*siblings)
+	return inside.OfManager(m).Companion(func() any { return new(siblings) }).(*siblings)
 }
 
 // find returns the Authenticator that made a login, nil when it is none of them.

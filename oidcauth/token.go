@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
 )
@@ -298,7 +299,7 @@ func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error
 	if err != nil {
 		return nil, err
 	}
-	q.since = s.Arrived()
+	q.since = inside.OfSession(s).Arrived()
 	if q.force && have != nil {
 		q.rejected = have.value
 	}
@@ -306,7 +307,7 @@ func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error
 	if have.serves(&q, now) {
 		return have, nil
 	}
-	if got, _ := s.Kept(keptToken(s, name)).(*issuedToken); got != nil && got.value != q.rejected && !q.force && now.Sub(got.created) < maxRequestToken {
+	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*issuedToken); got != nil && got.value != q.rejected && !q.force && now.Sub(got.created) < maxRequestToken {
 		return got, nil
 	}
 	return t.renewed(ctx, s, name, q, have)

@@ -22,29 +22,6 @@ func (s *Session) Created() time.Time {
 	return time.UnixMilli(g.created)
 }
 
-// Arrived is for the packages of this module. It is when the request came whose
-// handle s is; zero for one that [Session.Exclusive] hands out.
-func (s *Session) Arrived() time.Time { return s.arrived }
-
-// Keep is for the packages of this module. It keeps v under name for as long as the
-// request lasts whose handle s is: not in the session, and for nobody else.
-func (s *Session) Keep(name string, v any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.kept == nil {
-		s.kept = map[string]any{}
-	}
-	s.kept[name] = v
-}
-
-// Kept is for the packages of this module. It returns what Keep was last given under
-// name, nil for nothing.
-func (s *Session) Kept(name string) any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.kept[name]
-}
-
 // Expires is when the session ends if nobody uses it any more: the nearer of
 // absolute and idle limit. This request moves the idle limit on when its
 // response begins. Zero when there is none.

@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/gorilla/securecookie"
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/session"
 )
 
 // Ratios count, not times: compare the rows of one run, medians of several (-count 10).
@@ -64,7 +66,7 @@ func benchmarkLoad(b *testing.B, m *session.Manager, r *http.Request) {
 		if s.Load() != nil {
 			b.Fatal("signed out")
 		}
-		s.Memo(func(s *session.Session) any { v, _ := s.Get("user"); return v })
+		inside.OfSession(s).Memo(func(s inside.View) any { v, _ := s.Get("user"); return v })
 	}))
 	w := discard{http.Header{}}
 	b.ReportAllocs()
@@ -216,7 +218,7 @@ type gobSession struct {
 func userPage(page http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		if s.Memo(func(s *session.Session) any { v, _ := s.Get("user"); return v }) == nil {
+		if inside.OfSession(s).Memo(func(s inside.View) any { v, _ := s.Get("user"); return v }) == nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

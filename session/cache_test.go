@@ -9,8 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/session"
 )
 
 // heap is what is in use after a collection.
@@ -40,7 +42,7 @@ func TestMemoryOfDecodedSessionsKeepsItsBound(t *testing.T) {
 		r.Header.Set("Cookie", cookies[i])
 		m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			s := session.From(r.Context())
-			n := s.Memo(func(s *session.Session) any { v, _ := s.Get("n"); return string(v) })
+			n := inside.OfSession(s).Memo(func(s inside.View) any { v, _ := s.Get("n"); return string(v) })
 			require.Equal(t, fmt.Sprint(i), n, "never another's")
 			token, _ := s.Token("access_token")
 			require.Equal(t, set.access, token)
@@ -91,7 +93,7 @@ func TestMemoryCanBeSwitchedOff(t *testing.T) {
 	builds := 0
 	for range 3 {
 		b.with(func(s *session.Session) {
-			s.Memo(func(*session.Session) any { builds++; return nil })
+			inside.OfSession(s).Memo(func(inside.View) any { builds++; return nil })
 		})
 	}
 	require.Equal(t, 3, builds)

@@ -131,14 +131,9 @@ func (s *Session) expires() bool {
 	return s.base == nil && !s.jar.empty() && (s.destroyed || s.leftover && !s.peeked)
 }
 
-// JoinEnd is for the packages of this module. Where of has ended its session on
-// behalf of several requests, as a refresh does that they wait for together, s
-// counts as one that ended it, so that its response expires the cookie too; so
-// does of itself, when it has waited. Otherwise it does nothing.
-func (s *Session) JoinEnd(of *Session) {
-	if of == nil {
-		return
-	}
+// joinEnd has s count as one that ended its session where of, which has the same, has ended it or
+// was overtaken by its end: the response of s then expires the cookie too.
+func (s *Session) joinEnd(of *Session) {
 	of.mu.Lock()
 	seen, destroyed := of.seen, of.destroyed || of.overtaken
 	of.mu.Unlock()

@@ -50,7 +50,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if err != nil {
 		return err
 	}
-	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true, delta: delta{still: s.Looks()}}
+	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true, delta: delta{still: s.looks()}}
 	if err := fn(ctx, latest); err != nil {
 		return err
 	}

@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/session"
 )
 
 // nextLogins are the ways in which the browser's session is followed by another one, whose value is "next".
@@ -203,7 +205,7 @@ func TestRequestThatEndsItsSessionTakesTheCookieAway(t *testing.T) {
 			require.ErrorIs(t, s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
 				return latest.Limit(time.Now())
 			}), session.ErrNoSession)
-			s.JoinEnd(s) // it has waited
+			inside.OfSession(s).JoinEnd(inside.OfSession(s)) // it has waited
 			require.ErrorIs(t, s.Sync(t.Context()), session.ErrNoSession)
 		},
 		"it replaces it by one that is revoked": func(t *testing.T, s *session.Session) {
@@ -274,13 +276,13 @@ func TestRequestsThatWaitedTogetherForAnEndAllTakeTheCookieAway(t *testing.T) {
 				}
 				answers[i] = ends[i].browser.with(func(s *session.Session) {
 					require.NoError(t, s.Load())
-					s.JoinEnd(leader) // nothing has ended yet
+					inside.OfSession(s).JoinEnd(inside.OfSession(leader)) // nothing has ended yet
 					require.NoError(t, s.Load())
 					nest(i + 1)
 					if ends[i].begins {
 						require.NoError(t, s.Renew())
 					}
-					s.JoinEnd(leader)
+					inside.OfSession(s).JoinEnd(inside.OfSession(leader))
 					require.Equal(t, ends[i].lives, s.Load() == nil, ends[i].name)
 				})
 			}

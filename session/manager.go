@@ -74,7 +74,7 @@ func New(c Config) (*Manager, error) {
 	m.recent = newRecent(m.log)
 	if c.Store != nil {
 		m.store = timedStore{c.Store, c.StoreTimeout}
-		m.vault = m.Vault("session " + m.format.name)
+		m.vault = m.rows("session " + m.format.name)
 	}
 	if c.ServerSide {
 		m.keeper = &serverKeeper{m}
@@ -118,21 +118,8 @@ func (m *Manager) Config() Config { return m.config }
 // attributes allow.
 func (m *Manager) CookieName() string { return m.config.cookieName() }
 
-// Companion is for the packages of this module. It returns what one of them
-// keeps beside the manager, made by create at the first call.
-func (m *Manager) Companion(create func() any) any {
-	m.companion.once.Do(func() { m.companion.value = create() })
-	return m.companion.value
-}
-
-// Sealer is for the packages of this module. It lends them the manager's keys
-// for one purpose.
-func (m *Manager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }
-
-// Vault is for the packages of this module. It lends them rows of the manager's
-// Store for one purpose; nil without a Store. Its calls are bounded by
-// Config.StoreTimeout and fail with [ErrUnavailable].
-func (m *Manager) Vault(purpose string) *seal.Vault {
+// rows are the rows of one purpose in the Store; nil without one.
+func (m *Manager) rows(purpose string) *seal.Vault {
 	if m.store == nil {
 		return nil
 	}

@@ -139,21 +139,20 @@ func (e *FreshLoginError) Unwrap() error { return ErrNoSession }
 // sessions whose stamp is at or before at (a tie ends), also such as are saved
 // later. A mark never moves backwards. Errors: as of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
-	return m.RevokeNumbered(ctx, tag, at, 0)
+	return m.revokeAt(ctx, tag, at, 0)
 }
 
-// RevokeNumbered is for the packages of this module. It is RevokeAt, and has the
-// mark remember number, if that is greater than what it has.
-func (m *Manager) RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error {
+// revokeAt is RevokeAt, and has the mark remember number, if that is greater than what it has.
+func (m *Manager) revokeAt(ctx context.Context, tag string, at time.Time, number int64) error {
 	return m.raise(ctx, tag, func(old mark) mark {
 		old.foreign, old.number = max(old.foreign, foreignStamp(at)), max(old.number, number)
 		return old
 	})
 }
 
-// Numbered is for the packages of this module. It returns the greatest number that
-// the marks of tags remember, 0 when they remember none. Error: [ErrUnavailable].
-func (m *Manager) Numbered(ctx context.Context, tags ...string) (greatest int64, err error) {
+// numbered returns the greatest number that the marks of tags remember, 0 when they remember none.
+// Error: ErrUnavailable.
+func (m *Manager) numbered(ctx context.Context, tags []string) (greatest int64, err error) {
 	if m.vault == nil {
 		return 0, nil
 	}

@@ -25,9 +25,8 @@ func (s *Session) peek() {
 	s.peeked = true
 }
 
-// Looks is for the packages of this module. It reports whether the request is a look:
-// see [Manager.Peek].
-func (s *Session) Looks() bool {
+// looks reports whether the request is a look.
+func (s *Session) looks() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.peeked

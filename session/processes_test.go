@@ -11,8 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/session"
 )
 
 // processes are two Managers that share keys and a Store, as two replicas do.
@@ -380,7 +382,7 @@ func TestMemoIsMadeOncePerGeneration(t *testing.T) {
 		b := newBrowser(t, newManager(t, c))
 		builds := 0
 		memo := func(s *session.Session) any {
-			return s.Memo(func(s *session.Session) any {
+			return inside.OfSession(s).Memo(func(s inside.View) any {
 				builds++
 				v, _ := s.Get("v")
 				return strings.Repeat(string(v), 2)

@@ -233,18 +233,6 @@ func (s *Session) Limit(t time.Time) error {
 	})
 }
 
-// LeaveCookie is for the packages of this module. It lets this response go out
-// without a cookie that only moves the idle limit: for a session that another
-// process may have changed, without this one knowing, an older cookie must not
-// take the place of a newer one. After the response began it does nothing.
-func (s *Session) LeaveCookie() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.load() == nil {
-		s.mayWrite = false
-	}
-}
-
 // start begins a session if there is none.
 func (s *Session) start() error {
 	if s.returned {

@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,6 +37,25 @@ func TestTheAPIIsTheOneWrittenDown(t *testing.T) {
 				"\tgo test ./internal/api -update\nand say so in CHANGELOG.md.", folder)
 		})
 	}
+}
+
+// What is not for users is in no user's API: package inside is the door for it.
+func TestTheAPINamesNoInternalPackage(t *testing.T) {
+	require.Equal(t, []string{"seal.Sealer"}, findInternal([]string{"context", module + "internal/seal"}, "func F(s *seal.Sealer)"))
+	for _, folder := range public {
+		text := declarations(t, filepath.Join("..", "..", folder))
+		require.Empty(t, findInternal(importsOf(t, folder), text), folder)
+	}
+}
+
+// findInternal returns the names of internal packages' in declarations.
+func findInternal(imports []string, declarations string) (found []string) {
+	for _, path := range imports {
+		if inner, ours := strings.CutPrefix(path, module+"internal/"); ours {
+			found = append(found, regexp.MustCompile(`\b`+inner+`\.\w+`).FindAllString(declarations, -1)...)
+		}
+	}
+	return found
 }
 
 // declarations prints what a folder's package exports, sorted, without comments and bodies. It depends on the source alone, on no

@@ -31,10 +31,11 @@ var floors = []struct {
 	{"internal/provider", []string{"internal/logtext", "internal/strictjson", "internal/pace", "internal/jwt", "internal/outbound", "internal/claims"}},
 	{"internal/oauth", []string{"internal/logtext", "internal/strictjson", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/provider"}},
 	{"internal/seal", nil},
+	{"internal/inside", []string{"internal/seal"}},
 	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/seal"}},
-	{"session", []string{"internal/expiring", "internal/seal"}},
+	{"session", []string{"internal/expiring", "internal/seal", "internal/inside"}},
 	{"session/sessiontest", []string{"session"}},
-	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/browser", "session"}},
+	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/browser", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"internal/api", nil},
 }

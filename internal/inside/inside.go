@@ -1,0 +1,96 @@
+// Package inside is the door between package session and the other packages of this module. What
+// they need of sessions, and no application does, stands here as interfaces; session implements them
+// by unexported types and opens the door as it is initialised. So they are in nobody's API, and
+// nobody outside of this module can reach them.
+//
+// Start reading at [OfManager] and [OfSession]. Neither allocates.
+package inside
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// A Manager is what a *session.Manager does for this module alone. Safe for concurrent use.
+type Manager interface {
+	// Companion returns what a package keeps beside the manager, made by create at the first call.
+	Companion(create func() any) any
+
+	// Sealer lends the manager's keys for one purpose.
+	Sealer(purpose string) *seal.Sealer
+
+	// Vault lends rows of the manager's Store for one purpose; nil without a Store. Its calls are
+	// bounded by Config.StoreTimeout and fail with session.ErrUnavailable.
+	Vault(purpose string) *seal.Vault
+
+	// RevokeNumbered is Manager.RevokeAt, and has the mark remember number, if that is greater
+	// than what it has.
+	RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error
+
+	// Numbered returns the greatest number that the marks of tags remember, 0 when they remember
+	// none. Error: session.ErrUnavailable.
+	Numbered(ctx context.Context, tags ...string) (greatest int64, err error)
+}
+
+// A Session is what a *session.Session does for this module alone. Safe for concurrent use.
+type Session interface {
+	// Arrived is when the request came whose handle it is; zero for one that Session.Exclusive
+	// hands out.
+	Arrived() time.Time
+
+	// Looks reports whether the request is a look: see Manager.Peek of package session.
+	Looks() bool
+
+	// Keep keeps v under name for as long as the request lasts whose handle it is: not in the
+	// session, and for nobody else.
+	Keep(name string, v any)
+
+	// Kept returns what Keep was last given under name, nil for nothing.
+	Kept(name string) any
+
+	// Memo returns what build makes of the session, once per generation, for all requests that
+	// carry it: so the result must depend on nothing but the session, and must not be changed.
+	// What this request has changed and not saved makes a result of its own. There is one result
+	// per Manager: Memo is for the package that owns the session's content. It is nil without a
+	// session.
+	Memo(build func(View) any) any
+
+	// LeaveCookie lets this response go out without a cookie that only moves the idle limit: for
+	// a session that another process may have changed, without this one knowing, an older cookie
+	// must not take the place of a newer one. After the response began it does nothing.
+	LeaveCookie()
+
+	// JoinEnd is for the end of a session on behalf of several requests, as by a refresh that they
+	// wait for together: where of has ended its session, this one counts as one that ended it, so
+	// that its response expires the cookie too; so does of itself, when it has waited. Otherwise,
+	// and for an of of nil, it does nothing.
+	JoinEnd(of Session)
+}
+
+// A View is one generation of a session. It may be kept to read more of it later: the request may
+// be over then.
+type View interface {
+	// Get returns a copy of the value kept under name, and whether there is one.
+	Get(name string) ([]byte, bool)
+
+	// Token returns the token kept under name, and whether there is one.
+	Token(name string) (string, bool)
+}
+
+var (
+	ofManager func(m any) Manager
+	ofSession func(s any) Session
+)
+
+// Open is package session's, which alone knows how its types do what is asked of them.
+func Open(manager func(m any) Manager, session func(s any) Session) {
+	ofManager, ofSession = manager, session
+}
+
+// OfManager returns what m does for this module. It panics unless m is a *session.Manager.
+func OfManager(m any) Manager { return ofManager(m) }
+
+// OfSession returns what s does for this module. It panics unless s is a *session.Session.
+func OfSession(s any) Session { return ofSession(s) }

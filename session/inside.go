@@ -1,0 +1,117 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/seal"
+)
+
+func init() {
+	inside.Open(
+		func(m any) inside.Manager { return insideManager{m.(*Manager)} },
+		func(s any) inside.Session { return insideSession{s.(*Session)} },
+	)
+}
+
+// insideManager is a Manager for the packages of this module. Like insideSession it is one pointer,
+// so that making an interface of it allocates nothing.
+type insideManager struct{ *Manager }
+
+// Companion implements inside.Manager.
+func (m insideManager) Companion(create func() any) any {
+	m.companion.once.Do(func() { m.companion.value = create() })
+	return m.companion.value
+}
+
+// Sealer implements inside.Manager.
+func (m insideManager) Sealer(purpose string) *seal.Sealer { return m.ring.Sealer("lent " + purpose) }
+
+// Vault implements inside.Manager.
+func (m insideManager) Vault(purpose string) *seal.Vault { return m.rows(purpose) }
+
+// RevokeNumbered implements inside.Manager.
+func (m insideManager) RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error {
+	return m.revokeAt(ctx, tag, at, number)
+}
+
+// Numbered implements inside.Manager.
+func (m insideManager) Numbered(ctx context.Context, tags ...string) (greatest int64, err error) {
+	return m.numbered(ctx, tags)
+}
+
+// insideSession is a Session for the packages of this module.
+type insideSession struct{ *Session }
+
+// Arrived implements inside.Session.
+func (s insideSession) Arrived() time.Time { return s.arrived }
+
+// Looks implements inside.Session.
+func (s insideSession) Looks() bool { return s.looks() }
+
+// Keep implements inside.Session.
+func (s insideSession) Keep(name string, v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept == nil {
+		s.kept = map[string]any{}
+	}
+	s.kept[name] = v
+}
+
+// Kept implements inside.Session.
+func (s insideSession) Kept(name string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kept[name]
+}
+
+// Memo implements inside.Session.
+func (s insideSession) Memo(build func(inside.View) any) any {
+	s.mu.Lock()
+	if s.load() != nil {
+		s.mu.Unlock()
+		return nil
+	}
+	shared, own := s.base, !s.delta.empty() || s.base.number == 0
+	memo := s.memo
+	if !own {
+		memo = shared.memo.Load()
+	}
+	s.mu.Unlock()
+	if memo != nil {
+		return *memo
+	}
+	view := s.Session
+	if !own {
+		view = &Session{m: s.m, loaded: true, base: shared, begun: true}
+	}
+	result := build(view) // without the lock: it calls our methods
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.base != shared: // changed meanwhile
+	case own:
+		s.memo = &result
+	case !shared.memo.CompareAndSwap(nil, &result):
+		return *shared.memo.Load()
+	}
+	return result
+}
+
+// LeaveCookie implements inside.Session.
+func (s insideSession) LeaveCookie() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.load() == nil {
+		s.mayWrite = false
+	}
+}
+
+// JoinEnd implements inside.Session.
+func (s insideSession) JoinEnd(of inside.Session) {
+	if other, _ := of.(insideSession); other.Session != nil {
+		s.joinEnd(other.Session)
+	}
+}
