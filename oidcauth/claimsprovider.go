@@ -14,6 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -142,7 +143,7 @@ type claimsProvider struct {
 	sameSubject bool
 
 	// pauses leave an endpoint alone for a while that did not answer, so that an outage doesn't delay every login.
-	pauses pauses
+	pauses pace.Pauses
 }
 
 // newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
@@ -171,7 +172,7 @@ func (p *claimsProvider) speaksFor(names []string) []string {
 // fetch asks an endpoint of the claims provider, which the caller has found among its origins, and returns the JWT that it
 // answers. The access token goes there and nowhere else (RFC 6750 §2.1).
 func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
-	if err := p.pauses.check(p.issuer); err != nil {
+	if err := p.pauses.Check(p.issuer); err != nil {
 		return "", err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
@@ -184,10 +185,10 @@ func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken
 	}
 	a, err := new(oauth.Endpoint).Do("claims", req, []string{accessToken}, p.client.Do)
 	if failed, ok := errors.AsType[*oauth.Error](err); ok && failed.Status == 0 {
-		_ = p.pauses.failed(p.issuer, p.issuer, err) // err says more
+		_ = p.pauses.Failed(p.issuer, p.issuer, err) // err says more
 		return "", err
 	}
-	p.pauses.succeeded(p.issuer) // whatever it answered: one user's error is not everybody's
+	p.pauses.Succeeded(p.issuer) // whatever it answered: one user's error is not everybody's
 	if err != nil {
 		return "", err
 	}

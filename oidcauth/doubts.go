@@ -10,10 +10,6 @@ import (
 )
 
 const (
-	// silentPause is the least time between two tries of a refresh token that was
-	// refused without a word.
-	silentPause = 5 * time.Second
-
 	// maxDoubts bounds the memory. Forgetting one early costs a request to the
 	// provider.
 	maxDoubts = 50_000
@@ -88,7 +84,7 @@ func (r *attempt) isDoubted(err error) bool {
 	case before && d.what == oauth.Unusable:
 		return true
 	case before && what == oauth.Silent:
-		return time.Since(d.since) >= silentPause && r.auth.provider.AnsweredSince(d.since)
+		return time.Since(d.since) >= oauth.SilentPause && r.auth.provider.AnsweredSince(d.since)
 	}
 	r.doubts.raise(row, what, time.Until(r.session.Deadline()))
 	return false

@@ -21,6 +21,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 )
@@ -53,7 +54,7 @@ type Machine struct {
 
 	// flight joins equal requests, and pauses space out what fails.
 	flight singleflight.Group
-	pauses pauses
+	pauses pace.Pauses
 
 	mu sync.Mutex
 

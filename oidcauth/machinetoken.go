@@ -64,7 +64,7 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 	if have.serves(&q, time.Now()) {
 		return have, nil
 	}
-	if err := m.pauses.check(o.key); err != nil {
+	if err := m.pauses.Check(o.key); err != nil {
 		return have.or(&q, err)
 	}
 	done := m.flight.DoChan(o.key+"\x00"+q.rejected, func() (any, error) { return m.renew(ctx, o, q) })
@@ -90,7 +90,7 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 	if t := m.cached(o.key); t.serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
 	}
-	if err := m.pauses.check(o.key); err != nil {
+	if err := m.pauses.Check(o.key); err != nil {
 		return nil, err // and so has a failing one
 	}
 	if m.shared != nil {
@@ -100,9 +100,9 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 	}
 	if err != nil {
 		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), logtext.Reason(err))
-		return nil, m.pauses.failed(o.key, o.key, asRefusal(err))
+		return nil, m.pauses.Failed(o.key, o.key, asRefusal(err))
 	}
-	m.pauses.succeeded(o.key)
+	m.pauses.Succeeded(o.key)
 	m.keep(o.key, t)
 	return t, nil
 }

@@ -33,7 +33,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	}
 	// An outage, or a refusal of what was asked for: the session stays.
 	err = asRefusal(err)
-	return r.failed(ctx, r.pauses.failed(r.session.ID()+r.name, r.login.Subject, err))
+	return r.failed(ctx, r.pauses.Failed(r.session.ID()+r.name, r.login.Subject, err))
 }
 
 // settleNew settles an attempt that brought new tokens. Those are served even when
@@ -57,7 +57,7 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		// later; if this process ends before that, the refresh token is lost.
 		r.auth.log.LogAttrs(ctx, slog.LevelError, "refreshed tokens not saved", r.attributes(err)...)
 	}
-	r.pauses.succeeded(r.session.ID() + r.name)
+	r.pauses.Succeeded(r.session.ID() + r.name)
 	r.auth.log.LogAttrs(ctx, slog.LevelInfo, "token refreshed", r.attributes(nil)...)
 	r.tell(ctx, nil)
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
 
@@ -33,6 +34,10 @@ const (
 
 // errLook means that a token would have to be refreshed where nothing may be.
 var errLook = errors.New("oidcauth: the access token is used up, and Peek refreshes nothing")
+
+// manyUsers is how many users have to be told that there are too many requests, before it counts for all: a provider may count by
+// user, and one who asks too often must not keep the others from their tokens.
+const manyUsers = 3
 
 // errDeadGrant means that the provider refused the session's refresh token for
 // good.
@@ -60,7 +65,7 @@ type tokens struct {
 	flight singleflight.Group
 
 	// pauses space out what fails, by session and token.
-	pauses pauses
+	pauses pace.Pauses
 
 	// dead are the sessions that only a new login helps.
 	dead *deadGrants
@@ -83,7 +88,7 @@ func newTokens(a *Authenticator) *tokens {
 		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(inside.OfManager(a.sessions).Vault("dead grant")),
 
-		pauses: pauses{enough: manyUsers},
+		pauses: pace.Pauses{Enough: manyUsers},
 	}
 }
 
@@ -99,7 +104,7 @@ func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
-	if err := t.pauses.check(s.ID() + name); err != nil {
+	if err := t.pauses.Check(s.ID() + name); err != nil {
 		return have.or(&q, err)
 	}
 	return t.awaited(ctx, s, name, q, have)
@@ -228,7 +233,7 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
 	defer cancel()
 	defer recovered(ctx, t.auth.log, &err)
-	if err := t.pauses.check(s.ID() + name); err != nil {
+	if err := t.pauses.Check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked
 	}
 	r, err := t.attempt(s, name, q)

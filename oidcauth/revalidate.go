@@ -92,7 +92,7 @@ func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) er
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers give one for offline_access in Config.Scopes", ErrLoginRequired)
 	}
-	if err := t.pauses.check(s.ID()); err != nil {
+	if err := t.pauses.Check(s.ID()); err != nil {
 		return err
 	}
 	var patience <-chan time.Time

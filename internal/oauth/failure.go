@@ -4,6 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
+
+	"github.com/signet-go/signet/internal/pace"
 )
 
 // A Failure is what a failed call to an endpoint of the provider means. Every consequence, at a login, a refresh or for a
@@ -85,4 +88,26 @@ func (e *Error) ErrorCode() string {
 		return "invalid_client"
 	}
 	return e.Code
+}
+
+// SilentPause is the least time between two tries of what was refused without a word.
+const SilentPause = 5 * time.Second
+
+// Pause implements pace.Failure. Maintenance is everybody's, and so are too many requests when several callers have heard of them.
+func (e *Error) Pause() (time.Duration, pace.Audience) {
+	switch {
+	case e.RetryAfter > 0 && e.Status == http.StatusTooManyRequests:
+		return e.RetryAfter, pace.ManyCallers
+	case e.RetryAfter > 0:
+		return e.RetryAfter, pace.Everybody
+	case e.failure() == Silent:
+		return SilentPause, pace.Caller
+	}
+	return 0, pace.Caller
+}
+
+// Final implements pace.Failure: a client or a request that is refused is so again.
+func (e *Error) Final() bool {
+	what := e.failure()
+	return what == ClientRefused || what == RequestRefused
 }
