@@ -16,6 +16,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
 )
@@ -52,7 +53,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 	var under sync.WaitGroup
 	for i := range sources {
 		under.Go(func() {
-			defer recovered(ctx, s.log, &errs[i])
+			defer pace.Recovered(ctx, s.log, &errs[i])
 			answers[i], errs[i] = s.ask(ctx, &sources[i], subject)
 		})
 	}

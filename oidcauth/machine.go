@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/inside"
@@ -53,7 +52,7 @@ type Machine struct {
 	plain tokenOrder
 
 	// flight joins equal requests, and pauses space out what fails.
-	flight singleflight.Group
+	flight pace.Flight[*issuedToken]
 	pauses pace.Pauses
 
 	mu sync.Mutex
@@ -130,7 +129,7 @@ func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField st
 		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
 		base: apiTransport(derived.ClientAuth.Certificate),
 	}
-	m.cache.Limit = maxMachineTokens
+	m.flight.Log, m.cache.Limit = m.log, maxMachineTokens
 	m.proof = func() (*jwt.ProofKey, error) { return nil, nil }
 	if c.DPoP {
 		m.proof = sync.OnceValues(jwt.NewProofKey)

@@ -67,16 +67,15 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 	if err := m.pauses.Check(o.key); err != nil {
 		return have.or(&q, err)
 	}
-	done := m.flight.DoChan(o.key+"\x00"+q.rejected, func() (any, error) { return m.renew(ctx, o, q) })
+	done := m.flight.Start(ctx, o.key+"\x00"+q.rejected, 2*m.config.Timeout+leaseSlack, func(ctx context.Context) (*issuedToken, error) {
+		return m.renew(ctx, o, q)
+	})
 	if have.bridges(&q, time.Now()) {
 		return have, nil // the flight goes on, and a later caller gets what it brings
 	}
 	select {
 	case r := <-done:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*issuedToken), nil
+		return r.Value, r.Err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -84,9 +83,6 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 
 // renew gets a token, apart from every caller.
 func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*m.config.Timeout+leaseSlack)
-	defer cancel()
-	defer recovered(ctx, m.log, &err)
 	if t := m.cached(o.key); t.serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
 	}

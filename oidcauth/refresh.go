@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
@@ -62,7 +57,7 @@ type tokens struct {
 	base http.RoundTripper
 
 	// flight joins requests for one token of one session.
-	flight singleflight.Group
+	flight pace.Flight[landing]
 
 	// pauses space out what fails, by session and token.
 	pauses pace.Pauses
@@ -75,14 +70,11 @@ type tokens struct {
 
 	// flaws says when a session's ID tokens that are not kept are logged.
 	flaws sparing
-
-	// running counts the flights, for a shutdown to wait for.
-	running tally
 }
 
 // newTokens returns what refreshes the tokens of a's users.
 func newTokens(a *Authenticator) *tokens {
-	return &tokens{
+	t := &tokens{
 		auth: a,
 		apis: newAPIs("Config.APIs", a.config.APIs),
 		base: apiTransport(a.config.ClientAuth.Certificate),
@@ -90,6 +82,8 @@ func newTokens(a *Authenticator) *tokens {
 
 		pauses: pace.Pauses{Enough: manyUsers},
 	}
+	t.flight.Log = a.log
+	return t
 }
 
 // renewed returns a token in place of have, which is absent, stale or rejected.
@@ -152,11 +146,10 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	case <-patience:
 		return nil, errSlow
 	case r := <-done:
-		l, _ := r.Val.(landing)
 		if r.Err == nil {
-			return t.taken(ctx, s, name, &q, l)
+			return t.taken(ctx, s, name, &q, r.Value)
 		}
-		inside.OfSession(s).JoinEnd(inside.OfSession(l.session))
+		inside.OfSession(s).JoinEnd(inside.OfSession(r.Value.session))
 		if errors.Is(r.Err, errDeadGrant) {
 			// Another process may have set a newer cookie.
 			inside.OfSession(s).LeaveCookie()
@@ -194,15 +187,13 @@ type landing struct {
 	session *session.Session
 }
 
-// board joins or begins the flight, which counts as running until its end, whoever
-// still waits for it.
-func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan singleflight.Result {
-	end := t.running.begin()
+// board joins or begins the flight.
+func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan pace.Result[landing] {
 	key := s.ID() + "\x00" + name + "\x00" + q.rejected
 	if q.confirm {
 		key += "\x00confirm" // other flights may end with a token that is fresh
 	}
-	landed := t.flight.DoChan(key, func() (any, error) {
+	return t.flight.Start(ctx, key, 2*t.auth.config.Timeout+leaseWait, func(ctx context.Context) (landing, error) {
 		l := landing{session: s}
 		r, err := t.refresh(ctx, s, name, q)
 		if err == nil {
@@ -210,12 +201,6 @@ func (t *tokens) board(ctx context.Context, s *session.Session, name string, q t
 		}
 		return l, err
 	})
-	done := make(chan singleflight.Result, 1)
-	go func() {
-		defer end()
-		done <- <-landed
-	}()
-	return done
 }
 
 // adopt makes s what the refresh has published, so that the response carries the
@@ -230,9 +215,7 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 // refresh gets the token called name, and publishes what it gets to all requests of
 // the session. It runs apart from every request.
 func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *attempt, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*t.auth.config.Timeout+leaseWait)
-	defer cancel()
-	defer recovered(ctx, t.auth.log, &err)
+	defer pace.Recovered(ctx, t.auth.log, &err) // so that a landing knows its session all the same
 	if err := t.pauses.Check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked
 	}
@@ -252,11 +235,9 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	return r, nil
 }
 
-// recovered turns a panic in what the application brings (a hook, a transport, a
-// signer) into an error: outside a request's goroutine nobody else would stop it.
-func recovered(ctx context.Context, log *slog.Logger, err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("oidcauth: panic beside a request: %v", p)
-		log.LogAttrs(ctx, slog.LevelError, "panic recovered", logtext.Reason(*err), slog.String("stack", string(debug.Stack())))
-	}
-}
+// Shutdown waits until no refresh of a user's tokens is in flight, or until ctx
+// ends, whose error it then returns. Call it after http.Server.Shutdown: a refresh
+// goes on when the request that began it is gone, and a refresh token that is spent
+// while its successor is not kept signs the user out. It stops nothing, and the
+// Authenticator can be used afterwards.
+func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.flight.Wait(ctx) }
