@@ -44,10 +44,8 @@ func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request,
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli()}
-	if next.Demand == "" {
-		next.Demand = now.fingerprint()
-	}
+	// Whose place it takes is known from the first try: a cross-site form_post has no session cookie that would tell.
+	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
 	o := now.loginOptions()
 	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
 	a.startLogin(w, r, next, o)

@@ -199,3 +199,41 @@ func TestAFreshLoginCountsWhateverTheClocksSay(t *testing.T) {
 		require.Equal(t, []string{"", "", "0"}, w.maxAges())
 	})
 }
+
+// postedOrNot runs f for both ways in which the browser comes back: a cross-site POST comes without the session's cookie.
+func postedOrNot(t *testing.T, f func(t *testing.T, response func(*oidcauth.Config))) {
+	t.Run("query", func(t *testing.T) { f(t, func(*oidcauth.Config) {}) })
+	t.Run("form_post", func(t *testing.T) { f(t, formPost) })
+}
+
+func TestAFreshLoginTakesThePlaceOfTheSessionThatTheFirstTryBeganIn(t *testing.T) {
+	postedOrNot(t, func(t *testing.T, response func(*oidcauth.Config)) {
+		inEachStoredMode(t, func(t *testing.T, w *world) {
+			w.revokeFresh()
+			w.signInAs("bob")
+			bobs := w.cookies()
+			w.provider.Forget()
+			page := w.signInAs("alice")
+			require.Equal(t, []string{"", "0"}, w.maxAges(), "sent once more")
+			require.Equal(t, app+"/me", page.URL, "the login is hers from its beginning")
+			require.Equal(t, "alice", w.user().Subject)
+			require.Equal(t, "null\n", w.send(bobs, "/").Body.String(), "his session has ended")
+			require.Empty(t, w.authenticationRequest().Get("login_hint"), "it is not he who is to come back")
+		}, response, func(c *oidcauth.Config) { c.LoginHintClaim = "sub" })
+	})
+}
+
+func TestSomebodyElsesFreshLoginTakesNoStepUpOver(t *testing.T) {
+	postedOrNot(t, func(t *testing.T, response func(*oidcauth.Config)) {
+		inEachStoredMode(t, func(t *testing.T, w *world) {
+			w.mux.Handle("/fresh", w.auth.Require(oidcauth.MaxAge(time.Minute))(http.HandlerFunc(writeUser)))
+			alices := w.cookies()
+			bob := &oidcauth.User{Issuer: w.provider.Issuer(), Subject: "bob"}
+			require.NoError(t, w.auth.Sessions().Revoke(t.Context(), bob.Tag(), session.DemandFreshLogin))
+			w.sitsDown("bob")
+			require.Equal(t, app+"/", w.browser.Get(app+"/fresh").URL, "her page is not shown to him")
+			require.Equal(t, "bob", w.user().Subject)
+			require.Equal(t, "null\n", w.send(alices, "/").Body.String())
+		}, response)
+	})
+}

@@ -204,12 +204,12 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *browser.Transaction, o 
 	if err != nil {
 		return "", err
 	}
-	t.Provider, t.Session = a.key, s.ID()
+	t.Provider, t.Session = a.key, cmp.Or(s.ID(), t.Session)
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
 	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	here := a.signedIn(s)
-	t.User, t.Scopes = here.mark(), a.loginScopes(t, o, here)
+	t.User, t.Scopes = cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
 	if t.ReturnTo == "" {
 		t.ReturnTo = a.returnTo(ctx, o.ReturnTo)
 	}

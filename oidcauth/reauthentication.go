@@ -53,7 +53,7 @@ func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User 
 // its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the
 // application's word.
 func (a *Authenticator) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
-	if !t.Again() || !here.mine || params.Has("login_hint") {
+	if !t.Again() || here == nil || !here.mine || params.Has("login_hint") {
 		return
 	}
 	if a.canPush(meta) && a.verifier.KnownStill(here.idToken) {
