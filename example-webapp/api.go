@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -74,7 +75,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	if expiry, ok := a.providerOf(r).auth.TokenExpiry(r.Context()); ok {
 		answer.TokenExpires = utcOrNull(expiry)
 	}
-	writeJSON(w, http.StatusOK, answer)
+	reply.JSON(w, http.StatusOK, answer)
 }
 
 // orNull tells an absent claim from an empty text, as JSON can and Go's zero value can't.
@@ -105,7 +106,7 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 		a.failForUser(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"access_token_expires_at": utcOrNull(token.Expiry)})
+	reply.JSON(w, http.StatusOK, map[string]any{"access_token_expires_at": utcOrNull(token.Expiry)})
 }
 
 // call asks the API as the user. The token is fetched first, so that a slow provider doesn't use up the API's time.
@@ -142,7 +143,7 @@ func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Clien
 		fail(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"status": status, "body": rawOrText(body)})
+	reply.JSON(w, http.StatusOK, map[string]any{"status": status, "body": rawOrText(body)})
 }
 
 // fetch calls the API within the configured time and size.

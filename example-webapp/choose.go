@@ -31,7 +31,7 @@ func (a *app) choose(w http.ResponseWriter, r *http.Request) {
 		choices = append(choices, choice{Name: provider.name, Host: settings.HostOf(provider.issuer), URL: provider.auth.LoginURL(returnTo)})
 	}
 	p.Data = choices
-	render(w, http.StatusOK, "choose.html", p)
+	pages.Write(w, http.StatusOK, "choose.html", p)
 }
 
 // loginURL is where a sign-in link leads that comes back to returnTo.

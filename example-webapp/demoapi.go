@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/signet-go/signet/example-webapp/internal/replay"
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
@@ -125,10 +126,10 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		writeJSON(w, http.StatusOK, demoAnswer(claims))
+		reply.JSON(w, http.StatusOK, demoAnswer(claims))
 	case errors.Is(err, errNeedsAPIURL):
 		d.unchecked.Do(func() { d.log.WarnContext(r.Context(), "demo API can't check this token", "cause", err) })
-		writeJSON(w, http.StatusNotImplemented, map[string]string{
+		reply.JSON(w, http.StatusNotImplemented, map[string]string{
 			"error": "api_url_needed", "error_description": "The demo API can't check this provider's access tokens: set API_URL to an API that can.",
 		})
 	case errors.Is(err, errProof):
@@ -140,10 +141,10 @@ func (d *demoAPI) serve(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errBusy):
 		d.log.WarnContext(r.Context(), "demo API is busy", "cause", err)
 		w.Header().Set("Retry-After", "1")
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "busy"})
+		reply.JSON(w, http.StatusServiceUnavailable, map[string]string{"error": "busy"})
 	default:
 		d.log.WarnContext(r.Context(), "demo API can't reach the provider", "cause", err)
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "provider_unavailable"})
+		reply.JSON(w, http.StatusServiceUnavailable, map[string]string{"error": "provider_unavailable"})
 	}
 }
 
@@ -155,7 +156,7 @@ func (d *demoAPI) challenge(w http.ResponseWriter, status int, scheme, code stri
 		answer["error"] = code
 	}
 	w.Header().Set("WWW-Authenticate", header)
-	writeJSON(w, status, answer)
+	reply.JSON(w, status, answer)
 }
 
 // demoAnswer is what the demo API has to tell.

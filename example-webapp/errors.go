@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -132,7 +133,7 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 		ours.Link, p = a.at("/"), &ours
 	}
 	if oidcauth.WantsPage(r) {
-		render(w, p.Status, "error.html", page{Base: a.config.Base(), Title: p.Title, Data: p})
+		pages.Write(w, p.Status, "error.html", page{Base: a.config.Base(), Title: p.Title, Data: p})
 		return
 	}
 	body := map[string]string{"error": p.Code, "message": p.Title + ". " + p.Advice}
@@ -145,5 +146,5 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 			w.Header().Set("HX-Redirect", p.Link)
 		}
 	}
-	writeJSON(w, p.Status, body)
+	reply.JSON(w, p.Status, body)
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
-	"net/url"
 
+	"github.com/signet-go/signet/example-webapp/internal/devprovider"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 )
@@ -27,7 +28,7 @@ func ClaimRows(object string) []string {
 // DevUsers are the names and passwords of the embedded provider.
 func DevUsers() map[string]string {
 	users := make(map[string]string)
-	for _, u := range devUsers {
+	for _, u := range devprovider.Users {
 		users[u.Username] = u.Password
 	}
 	return users
@@ -38,24 +39,23 @@ type DevClient struct{ Issuer, ClientID, ClientSecret, RedirectURI, PostLogoutUR
 
 // ServeDevProvider starts the embedded provider alone, for an app at app. Call stop at the end.
 func ServeDevProvider(app string, change func(*oidcauth.Config)) (client DevClient, stop func(), err error) {
-	base, err := url.Parse(app)
-	if err != nil {
-		return client, nil, err
-	}
-	c := &settings.Config{BaseURL: base, Embedded: true, API: base.JoinPath("/demo/api")}
-	c.OIDC = oidcauth.Config{RedirectURL: app + "/auth/callback", SigningAlg: "RS256"}
-	c.OIDC.ClientAuth.Method = oidcauth.ClientSecretBasic
+	o := &oidcauth.Config{RedirectURL: app + "/auth/callback", SigningAlg: "RS256"}
+	o.ClientAuth.Method = oidcauth.ClientSecretBasic
 	if change != nil {
-		change(&c.OIDC)
+		change(o)
 	}
-	p, err := startDevProvider(c, slog.New(slog.DiscardHandler))
+	c := devprovider.App{
+		OIDC: o, API: app + "/demo/api", Static: http.NotFoundHandler(), PostLogoutURI: app + "/auth/signed-out",
+		Scopes: []string{"openid", "profile", "email", "offline_access"},
+	}
+	p, err := devprovider.Start(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return client, nil, err
 	}
-	server := &httptest.Server{Listener: p.listener, Config: newServer(c, p.handler)}
+	server := &httptest.Server{Listener: p.Listener, Config: newServer(&settings.Config{}, p.Handler)}
 	server.Start()
 	return DevClient{
-		Issuer: p.issuer, ClientID: c.OIDC.ClientID, ClientSecret: c.OIDC.ClientSecret,
-		RedirectURI: c.OIDC.RedirectURL, PostLogoutURI: app + "/auth/signed-out",
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
+		RedirectURI: o.RedirectURL, PostLogoutURI: c.PostLogoutURI,
 	}, server.Close, nil
 }

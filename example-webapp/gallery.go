@@ -63,7 +63,7 @@ const galleryReference = "EXAMPLE123"
 func (a *app) gallery(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Error pages")
 	p.Data = a.exhibits()
-	render(w, http.StatusOK, "gallery.html", p)
+	pages.Write(w, http.StatusOK, "gallery.html", p)
 }
 
 // exhibit shows one of them as it looks, with its status.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 )
 
@@ -16,7 +17,7 @@ import (
 func (a *app) guard(next http.Handler) http.Handler {
 	origins := a.crossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		setHeaders(w.Header())
+		reply.Headers(w.Header())
 		if !a.isOurHost(r.Host) && !isProbe(r.URL.Path) {
 			a.log.WarnContext(r.Context(), "request for another host", "host", r.Host[:min(len(r.Host), 200)], "want", a.config.BaseURL.Host)
 			a.refuse(w, r, http.StatusMisdirectedRequest)

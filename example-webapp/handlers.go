@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
@@ -78,7 +79,7 @@ func (a *app) routes(mux *http.ServeMux) {
 	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /static/", staticFiles(a.refusal(http.StatusNotFound)))
+	mux.Handle("GET /static/", reply.Static(assets, a.refusal(http.StatusNotFound)))
 }
 
 // refusal is a handler that refuses with status.
@@ -113,13 +114,13 @@ func (a *app) redirect(w http.ResponseWriter, path string) {
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	p := a.newPage(r, "Home")
 	p.Data = a.config.Embedded
-	render(w, http.StatusOK, "home.html", p)
+	pages.Write(w, http.StatusOK, "home.html", p)
 }
 
 // pageHandler shows a page that needs no data of its own.
 func (a *app) pageHandler(file, title string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		render(w, http.StatusOK, file, a.newPage(r, title))
+		pages.Write(w, http.StatusOK, file, a.newPage(r, title))
 	}
 }
 
@@ -150,8 +151,8 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	}
 	data.TokenExpiry, data.HasToken = a.providerOf(r).auth.TokenExpiry(r.Context())
 	p.Data, p.Script = data, "/static/countdown.js"
-	w.Header().Set("Content-Security-Policy", policyCSP+"; script-src 'self'")
-	render(w, http.StatusOK, "profile.html", p)
+	w.Header().Set("Content-Security-Policy", reply.Policy+"; script-src 'self'")
+	pages.Write(w, http.StatusOK, "profile.html", p)
 }
 
 // claimRows lists the members of a JSON object in their order, values as JSON.
@@ -254,7 +255,7 @@ func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 	}
 	result.Body = indented(body)
 	p.Data = result
-	render(w, http.StatusOK, "api-calls.html", p)
+	pages.Write(w, http.StatusOK, "api-calls.html", p)
 }
 
 // An apiResult is what /api-calls shows; Status is 0 before a call.
@@ -276,7 +277,7 @@ func indented(body []byte) string {
 //
 // A liveness check that asked the provider would have the process restarted for somebody else's outage.
 func (a *app) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "live"})
+	reply.JSON(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
 // readyz says whether logins and sessions work now: metadata loaded (it tries that itself) and the store reachable.
@@ -287,21 +288,8 @@ func (a *app) readyz(w http.ResponseWriter, r *http.Request) {
 	if err := a.ready(r); err != nil {
 		a.log.WarnContext(r.Context(), "not ready", "cause", err)
 		w.Header().Set("Retry-After", "5")
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready"})
+		reply.JSON(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready"})
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
-}
-
-// writeJSON writes v as the whole answer. Values that JSON can't hold are programming errors.
-//
-// It is marshalled whole before the status is sent, for the same reason as a page is rendered first.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	w.Write(append(body, '\n'))
+	reply.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 }

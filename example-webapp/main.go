@@ -15,7 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/devprovider"
 	"github.com/signet-go/signet/example-webapp/internal/linewriter"
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/session"
 )
@@ -68,12 +70,15 @@ func start(c *settings.Config, log *slog.Logger) (*servers, error) {
 		return nil, fmt.Errorf("ADDR: %w", err)
 	}
 	if c.Embedded {
-		p, err := startDevProvider(c, log)
+		p, err := devprovider.Start(devprovider.App{
+			OIDC: &c.OIDC, Scopes: c.Scopes(), API: c.API.String(), Static: reply.Static(assets, http.NotFoundHandler()),
+			PostLogoutURI: c.BaseURL.JoinPath("/auth/signed-out").String(),
+		}, log)
 		if err != nil {
 			listener.Close()
 			return nil, err
 		}
-		s.add(p.listener, newServer(c, p.handler), nil)
+		s.add(p.Listener, newServer(c, p.Handler), nil)
 	}
 	a, err := newApp(c, log)
 	if err != nil {
@@ -129,7 +134,7 @@ func banner(c *settings.Config) string {
 	}
 	if c.Embedded {
 		text += "              embedded, for development only\n\n  demo users\n\n"
-		for _, u := range devUsers {
+		for _, u := range devprovider.Users {
 			text += fmt.Sprintf("    %-8s  password %-12s  roles %v\n", u.Username, u.Password, u.Roles)
 		}
 	}
