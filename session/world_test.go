@@ -66,7 +66,7 @@ func (w *world) manager(keys []string) *session.Manager {
 
 // end lets everything come to its end, as a bubble must.
 func (w *world) end() {
-	time.Sleep(time.Minute)
+	w.pass(time.Minute)
 	for _, r := range w.requests {
 		if r != nil {
 			w.finish(r)
@@ -91,13 +91,19 @@ func (w *world) step(s step) {
 	case restart:
 		w.restart(s.arg % w.mode.replicas)
 	case wait:
-		time.Sleep(time.Duration(s.arg) * time.Second)
-		synctest.Wait()
+		w.pass(time.Duration(s.arg) * time.Second)
 	default:
 		if r := w.requests[s.in]; r != nil {
 			w.act(r, s)
 		}
 	}
+}
+
+// pass lets time pass. It shows the flights that are asleep what was noted meanwhile: the time that wakes them does not.
+func (w *world) pass(d time.Duration) {
+	w.locked(func() {})
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // act is a step of a handler, or of its response.
@@ -166,9 +172,8 @@ func (w *world) run(r *request, do func(rw http.ResponseWriter, s *session.Sessi
 
 func (w *world) settle(r *request) {
 	waited := 0
-	for synctest.Wait(); r.busy && waited < 100; synctest.Wait() {
-		time.Sleep(time.Second)
-		waited++
+	for synctest.Wait(); r.busy && waited < 100; waited++ {
+		w.pass(time.Second)
 	}
 	w.expect(!r.busy, "a handler waits for ever")
 }
@@ -267,8 +272,8 @@ func (w *world) restart(replica int) {
 			r.lost = r.lost || !w.mode.store // what its cookie says, nobody else would know
 		}
 	}
-	for ; w.flying > 0; synctest.Wait() {
-		time.Sleep(slow)
+	for w.flying > 0 {
+		w.pass(slow)
 	}
 	w.replicas[replica] = w.manager(w.keys[replica])
 	if !w.mode.store {
