@@ -41,6 +41,12 @@ func TestHistoriesThatWereGotWrong(t *testing.T) {
 		{"another tab signs in anew, and then a stream refreshes", history{
 			{open, 1, 0}, {look, 1, 0}, {open, 0, 0}, {login, 0, 0}, {arrive, 0, 0}, {refresh, 1, 0}, {arrive, 1, 0}, {open, 0, 0}, {look, 0, 0},
 		}},
+		{"a login keeps the fields, of which another tab has saved one since", history{
+			{open, 0, 0}, {set, 0, 0}, {open, 1, 1}, {set, 1, 1}, {arrive, 1, 0}, {login, 0, 1}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},
+		}},
+		{"a login keeps the fields, and another tab has signed out since", history{
+			{open, 0, 0}, {set, 0, 0}, {save, 0, 0}, {open, 1, 1}, {logout, 1, 0}, {login, 0, 1}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},
+		}},
 		{"the session is ended from elsewhere, while a request is under way", history{
 			{open, 0, 0}, {look, 0, 0}, {kill, 0, 0}, {adopt, 0, 0}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},
 		}},

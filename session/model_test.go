@@ -60,7 +60,6 @@ type call struct {
 	looked    time.Time // zero: not yet
 	of        *modeled  // the session that it works on; nil: none
 	fresh     *modeled  // that it has begun, and not saved
-	seen      content   // of its own view
 	changed   map[int]int
 	destroyed bool // it has ended the session, or waited for what found it ended
 
@@ -167,7 +166,6 @@ func (m *model) look(c *call, s *session.Session) bool {
 	m.expect(err == nil, "the session lives, and Load says %v", err)
 	c.of = c.held.of
 	c.of.used = c.looked
-	c.seen = c.of.content
 	m.expect(s.ID() == c.of.id, "it is another session")
 	m.holds(s, c.of)
 	return m.err == nil
@@ -225,9 +223,6 @@ func (m *model) saved(c *call) {
 		m.publish(c.of)
 	}
 	c.changed = nil
-	if c.of != nil {
-		c.seen = c.of.content
-	}
 }
 
 // goesOn reports whether c's session lives; when it does not, c has none from now on.

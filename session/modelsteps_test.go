@@ -65,7 +65,7 @@ func (m *model) login(c *call, s *session.Session, user int, keep bool) {
 	renew := s.Renew
 	if keep {
 		renew = s.RenewKeepingFields
-		f.fields = c.view()
+		f.fields = m.kept(c)
 	}
 	f.token = m.next()
 	err := errors.Join(renew(), s.Tag(userTag(user)), s.SetToken("refresh", strconv.Itoa(f.token)))
@@ -74,15 +74,22 @@ func (m *model) login(c *call, s *session.Session, user int, keep bool) {
 	c.fresh, c.changed = f, nil
 }
 
-// view is what c's handler sees in the fields.
-func (c *call) view() [2]int {
+// kept are the fields that go over to the session that a login begins in c: the newest there are, and none of a session
+// that has ended.
+func (m *model) kept(c *call) (fields [2]int) {
 	switch {
 	case c.fresh != nil:
 		return c.fresh.fields
 	case c.of == nil:
-		return [2]int{}
+		return fields
 	}
-	fields := c.seen.fields
+	switch m.fate(c.basis()) {
+	case ended:
+		return fields
+	case unsure:
+		m.beyond = true
+	}
+	fields = c.of.fields
 	for i, v := range c.changed {
 		fields[i] = v
 	}
@@ -94,14 +101,12 @@ func (m *model) adopt(c *call, s *session.Session) {
 	if c.of == nil || c.fresh != nil {
 		return
 	}
-	of := c.of
 	live, err := m.goesOn(c), s.Sync(context.Background())
 	if !live {
 		m.expect(errors.Is(err, session.ErrNoSession), "the session has ended, and Sync says %v", err)
 		return
 	}
 	m.expect(err == nil, "Sync: %v", err)
-	c.seen = of.content
 }
 
 // refresh spends the newest refresh token for a newer one. A request waits for a provider that is fast, and takes over

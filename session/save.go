@@ -28,20 +28,22 @@ func (s *Session) Renew() error {
 }
 
 // RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps
-// over, nothing else: a visitor's cart, say, when he signs in. Errors: those of
-// Renew; [ErrUnavailable] when there may be something to keep and the Store can't
-// be asked. Then nothing was renewed.
+// over, nothing else: a visitor's cart, say, when he signs in. That is what the
+// newest generation keeps, also where another request has saved it meanwhile, with
+// this request's changes; nothing when the session has ended meanwhile. Errors:
+// those of Renew; [ErrUnavailable] when there may be something to keep and the
+// Store can't be asked. Then nothing was renewed.
 func (s *Session) RenewKeepingFields() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.renewable(); err != nil {
 		return err
 	}
-	if err := s.load(); err != nil && !errors.Is(err, ErrNoSession) {
-		return err
+	fields, err := s.fields()
+	if err == nil {
+		s.renew(fields)
 	}
-	s.renew(s.fields())
-	return nil
+	return err
 }
 
 // renewable reports why s can't be renewed.
@@ -64,17 +66,33 @@ func (s *Session) renew(fields map[string][]byte) {
 	}
 }
 
-// fields returns what the application keeps, with this request's changes.
-func (s *Session) fields() map[string][]byte {
-	kept := map[string][]byte{}
-	if s.base != nil {
-		for _, v := range s.base.values {
-			kept[v.name] = v.data
+// fields returns what the application keeps, as the newest generation has it, with
+// this request's changes. A session that has ended keeps nothing for the next one.
+func (s *Session) fields() (map[string][]byte, error) {
+	switch err := s.load(); {
+	case errors.Is(err, ErrNoSession):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	g := s.base
+	if g.number > 0 {
+		v, err := s.m.keeper.newest(context.WithoutCancel(s.ctx), g)
+		if errors.Is(err, ErrNoSession) {
+			return nil, nil
 		}
+		if err != nil {
+			return nil, err
+		}
+		g = v.g
+	}
+	kept := map[string][]byte{}
+	for _, v := range g.values {
+		kept[v.name] = v.data
 	}
 	maps.Copy(kept, s.delta.values)
 	maps.DeleteFunc(kept, func(name string, data []byte) bool { return data == nil || !strings.HasPrefix(name, fieldPrefix) })
-	return kept
+	return kept, nil
 }
 
 // Save publishes pending changes now, as [Manager.Handler] does before the first

@@ -13,7 +13,8 @@ var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", E
 // context in which [From] and [Manager.From] find it: for a login that may still
 // be refused. Nothing of it is known to browser, Store or other requests until
 // [Session.Replace], and nothing that is done to it touches s's session. With
-// keepFields it begins with what each [Field] of s keeps.
+// keepFields it begins with what each [Field] of s keeps, as
+// [Session.RenewKeepingFields] does.
 //
 // Of a session to come, Save does nothing, Renew is refused, Exclusive says
 // [ErrNoSession], and Destroy gives it up. Once it is given up or has begun,
@@ -23,16 +24,18 @@ var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", E
 func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context, *Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.load()
-	if keepFields && err != nil && !errors.Is(err, ErrNoSession) {
-		return ctx, nil, err
+	_ = s.load() // whatever there is to take the place of
+	var fields map[string][]byte
+	if keepFields {
+		var err error
+		if fields, err = s.fields(); err != nil {
+			return ctx, nil, err
+		}
 	}
 	next := &Session{m: s.m, ctx: ctx, loaded: true, place: s}
 	next.begin()
-	if keepFields {
-		for name, data := range s.fields() {
-			next.delta.setValue(name, data)
-		}
+	for name, data := range fields {
+		next.delta.setValue(name, data)
 	}
 	return preparedContext{ctx, next}, next, nil
 }

@@ -79,6 +79,46 @@ func TestASessionToComeThatIsGivenUpLeavesNoTrace(t *testing.T) {
 	})
 }
 
+func TestWhatIsKeptForASessionToComeIsTheNewest(t *testing.T) {
+	saved := func(value string) func(b *browser) {
+		return func(b *browser) {
+			b.get(func(_ http.ResponseWriter, r *http.Request) { require.NoError(b.t, memo.Set(r.Context(), value)) })
+		}
+	}
+	rows := []struct {
+		name      string
+		meanwhile func(other *browser)
+		want      string
+	}{
+		{"another request has saved something else", saved("newer"), "newer"},
+		{"another request has emptied it", saved(""), ""},
+		{"the session has ended", func(other *browser) {
+			other.with(func(s *session.Session) { require.NoError(other.t, s.Destroy(other.t.Context())) })
+		}, ""},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, c session.Config) {
+				b := newBrowser(t, newManager(t, c))
+				saved("older")(b)
+				other := b.clone()
+				b.get(func(_ http.ResponseWriter, r *http.Request) {
+					s := session.From(r.Context())
+					require.NoError(t, s.Load())
+					row.meanwhile(other)
+					ctx, _, err := s.Prepare(r.Context(), true)
+					require.NoError(t, err)
+					value, _ := memo.Get(ctx)
+					require.Equal(t, row.want, value)
+					require.NoError(t, s.RenewKeepingFields())
+					value, _ = memo.Get(r.Context())
+					require.Equal(t, row.want, value)
+				})
+			})
+		})
+	}
+}
+
 func TestStreamsKnowASessionToCome(t *testing.T) {
 	everywhere(t, func(t *testing.T, c session.Config) {
 		synctest.Test(t, func(t *testing.T) {
