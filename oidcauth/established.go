@@ -128,6 +128,7 @@ func (a *Authenticator) beginSession(r *http.Request, t *browser.Transaction, l 
 	if err := a.recordSID(r.Context(), l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
+	previous = a.newestPrevious(r.Context(), s, l.user, previous)
 	// The session that was current when the login began may be another than the request's, or absent from it: a cross-site
 	// form_post comes without Lax cookies.
 	if err := s.Replace(r.Context(), next, t.Session); err != nil {

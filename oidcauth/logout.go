@@ -71,12 +71,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
 	nobody := errors.Is(s.Load(), session.ErrNoSession)
-	p := a.previousLogin(s, nil)
-	// A refresh may have ended since this request loaded the session: the newest tokens are those to revoke. A session that was
-	// revoked meanwhile, as by "sign me out everywhere", has these.
-	if s.Sync(ctx) == nil {
-		p = a.previousLogin(s, nil)
-	}
+	p := a.newestPrevious(ctx, s, nil, a.previousLogin(s, nil))
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
 	// site's, which Lax cookies don't come with, and leaves logins under way alone.
 	a.destroy(ctx, s)

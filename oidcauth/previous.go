@@ -32,6 +32,15 @@ func (a *Authenticator) previousLogin(s *session.Session, next *User) *previous 
 	return p
 }
 
+// newestPrevious is previousLogin of what s holds by now: a refresh may have ended since the request looked, and the newest tokens
+// are those to revoke. Of a session that has ended meanwhile, as by "sign me out everywhere", p is the latest that is known.
+func (a *Authenticator) newestPrevious(ctx context.Context, s *session.Session, next *User, p *previous) *previous {
+	if s.Sync(context.WithoutCancel(ctx)) != nil {
+		return p
+	}
+	return a.previousLogin(s, next)
+}
+
 // ownerOf is the Authenticator that made id's login: a itself, or one that shares its sessions.
 func (a *Authenticator) ownerOf(id *identity) *Authenticator {
 	if id.record.Provider == a.key {

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -93,6 +94,28 @@ func TestALoginRevokesTheTokensOfAnotherUser(t *testing.T) {
 			require.Equal(t, subject != "alice", ended)
 		})
 	}
+}
+
+// Alice's other tab refreshes while Hooks.Login takes its time over Bob.
+func TestALoginRevokesTheNewestTokensOfAnotherUser(t *testing.T) {
+	var w *world
+	var alices, newest string
+	w = newTokenWorld(t, func(c *oidcauth.Config) {
+		c.Hooks.Login = func(_ context.Context, u *oidcauth.User) error {
+			if u.Subject == "bob" {
+				w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) { newest = a.Text("refresh_token") })
+				require.Equal(t, http.StatusOK, w.send(alices, "/token?force").Code)
+			}
+			return nil
+		}
+	})
+	w.signIn()
+	alices = w.cookies()
+	w.provider.Configure(func(s *oidcauthtest.Settings) { s.User = &oidcauthtest.User{Subject: "bob"} })
+	require.Equal(t, http.StatusOK, w.browser.Get(app+"/auth/login?return_to=/me").Status)
+	require.Equal(t, "bob", w.user().Subject)
+	require.NotEmpty(t, newest)
+	require.Contains(t, w.revoked(), newest, "nobody has it any more, and it lives on at the provider")
 }
 
 // A refresh that lands between the loading of the session by the logout's request and its end.

@@ -39,7 +39,7 @@ func (s *Session) RenewKeepingFields() error {
 	if err := s.renewable(); err != nil {
 		return err
 	}
-	fields, err := s.fields()
+	fields, err := s.newestFields(s.ctx)
 	if err == nil {
 		s.renew(fields)
 	}
@@ -58,7 +58,7 @@ func (s *Session) renewable() error {
 }
 
 // renew begins a session with fields in place of the current one.
-func (s *Session) renew(fields map[string][]byte) {
+func (s *Session) renew(fields keptFields) {
 	s.retire()
 	s.begin()
 	for name, data := range fields {
@@ -66,29 +66,23 @@ func (s *Session) renew(fields map[string][]byte) {
 	}
 }
 
-// fields returns what the application keeps, as the newest generation has it, with
+// newestFields returns what the application keeps, as the newest generation has it, with
 // this request's changes. A session that has ended keeps nothing for the next one.
-func (s *Session) fields() (map[string][]byte, error) {
-	switch err := s.load(); {
+func (s *Session) newestFields(ctx context.Context) (keptFields, error) {
+	err := s.load()
+	v := version{g: s.base}
+	if err == nil && v.g.number > 0 {
+		v, err = s.m.keeper.newest(context.WithoutCancel(ctx), v.g)
+	}
+	switch {
 	case errors.Is(err, ErrNoSession):
-		return nil, nil
+		return keptFields{}, nil
 	case err != nil:
 		return nil, err
 	}
-	g := s.base
-	if g.number > 0 {
-		v, err := s.m.keeper.newest(context.WithoutCancel(s.ctx), g)
-		if errors.Is(err, ErrNoSession) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		g = v.g
-	}
-	kept := map[string][]byte{}
-	for _, v := range g.values {
-		kept[v.name] = v.data
+	kept := keptFields{}
+	for _, value := range v.g.values {
+		kept[value.name] = value.data
 	}
 	maps.Copy(kept, s.delta.values)
 	maps.DeleteFunc(kept, func(name string, data []byte) bool { return data == nil || !strings.HasPrefix(name, fieldPrefix) })

@@ -38,6 +38,7 @@ type Session struct {
 	seen   *generation    // what the cookie says; server mode: only the id
 	base   *generation    // nil: no session
 	place  *Session       // of a session to come: whose place it is to take
+	fields keptFields     // of a session to come: those that it has from there
 	secret string         // server mode: what base's cookie holds
 	idle   int64          // the latest idle limit that was seen
 	delta  delta          // what the request changed on top of base

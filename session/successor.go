@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", E
 // be refused. Nothing of it is known to browser, Store or other requests until
 // [Session.Replace], and nothing that is done to it touches s's session. With
 // keepFields it begins with what each [Field] of s keeps, as
-// [Session.RenewKeepingFields] does.
+// [Session.RenewKeepingFields] does; what another request has saved until Replace
+// goes over too, but for what next itself has changed by then.
 //
 // Of a session to come, Save does nothing, Renew is refused, Exclusive says
 // [ErrNoSession], and Destroy gives it up. Once it is given up or has begun,
@@ -25,17 +27,13 @@ func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.load() // whatever there is to take the place of
-	var fields map[string][]byte
-	if keepFields {
-		var err error
-		if fields, err = s.fields(); err != nil {
-			return ctx, nil, err
-		}
-	}
 	next := &Session{m: s.m, ctx: ctx, loaded: true, place: s}
 	next.begin()
-	for name, data := range fields {
-		next.delta.setValue(name, data)
+	if keepFields {
+		next.fields = keptFields{}
+	}
+	if err := next.catchUp(ctx, s); err != nil {
+		return ctx, nil, err
 	}
 	return preparedContext{ctx, next}, next, nil
 }
@@ -73,7 +71,10 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	if s.begun {
 		return ErrCommitted
 	}
-	_ = s.load()                     // whatever there is to end
+	_ = s.load() // whatever there is to end
+	if err := next.catchUp(ctx, s); err != nil {
+		return err
+	}
 	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
 	// Nobody has its cookie yet, so that for this moment there may be both.
 	g, err := s.m.merge(ctx, next.base, &next.delta)
@@ -90,6 +91,35 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	s.changed()
 	s.m.watch.touch(g, g.idle)
 	next.leave()
+	return nil
+}
+
+// keptFields are the fields that a session to come has from the one before, as it got
+// them; nil for none.
+type keptFields map[string][]byte
+
+// catchUp makes the fields that next has from s what they are now, unless next itself
+// has changed them.
+func (next *Session) catchUp(ctx context.Context, s *Session) error {
+	if next.fields == nil {
+		return nil
+	}
+	now, err := s.newestFields(ctx)
+	if err != nil {
+		return err
+	}
+	for name, data := range next.fields {
+		if _, still := now[name]; !still && bytes.Equal(next.delta.values[name], data) {
+			delete(next.delta.values, name)
+		}
+	}
+	for name, data := range now {
+		if bytes.Equal(next.delta.values[name], next.fields[name]) {
+			next.delta.setValue(name, data)
+		}
+	}
+	next.fields = now
+	next.changed()
 	return nil
 }
 

@@ -80,38 +80,48 @@ func TestASessionToComeThatIsGivenUpLeavesNoTrace(t *testing.T) {
 }
 
 func TestWhatIsKeptForASessionToComeIsTheNewest(t *testing.T) {
-	saved := func(value string) func(b *browser) {
+	saves := func(value string) func(b *browser) {
 		return func(b *browser) {
 			b.get(func(_ http.ResponseWriter, r *http.Request) { require.NoError(b.t, memo.Set(r.Context(), value)) })
 		}
 	}
+	signsOut := func(b *browser) { b.with(func(s *session.Session) { require.NoError(b.t, s.Destroy(b.t.Context())) }) }
+	nothing := func(*browser) {}
 	rows := []struct {
-		name      string
-		meanwhile func(other *browser)
-		want      string
+		name         string
+		before, then func(other *browser) // what another request does before the session is prepared, and then
+		own          string               // what the session to come sets itself
+		want         string
 	}{
-		{"another request has saved something else", saved("newer"), "newer"},
-		{"another request has emptied it", saved(""), ""},
-		{"the session has ended", func(other *browser) {
-			other.with(func(s *session.Session) { require.NoError(other.t, s.Destroy(other.t.Context())) })
-		}, ""},
+		{"another request has saved something else before", saves("newer"), nothing, "", "newer"},
+		{"another request has emptied it before", saves(""), nothing, "", ""},
+		{"the session has ended before", signsOut, nothing, "", ""},
+		{"another request saves something else then", nothing, saves("newer"), "", "newer"},
+		{"another request empties it then", nothing, saves(""), "", ""},
+		{"the session ends then", nothing, signsOut, "", ""},
+		{"another request saves something else, and so does the session to come", nothing, saves("newer"), "own", "own"},
+		{"the session ends, and the session to come has something of its own", nothing, signsOut, "own", "own"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			everywhere(t, func(t *testing.T, c session.Config) {
 				b := newBrowser(t, newManager(t, c))
-				saved("older")(b)
+				saves("older")(b)
 				other := b.clone()
 				b.get(func(_ http.ResponseWriter, r *http.Request) {
 					s := session.From(r.Context())
 					require.NoError(t, s.Load())
-					row.meanwhile(other)
-					ctx, _, err := s.Prepare(r.Context(), true)
+					row.before(other)
+					ctx, next, err := s.Prepare(r.Context(), true)
 					require.NoError(t, err)
-					value, _ := memo.Get(ctx)
-					require.Equal(t, row.want, value)
-					require.NoError(t, s.RenewKeepingFields())
-					value, _ = memo.Get(r.Context())
+					if row.own != "" {
+						require.NoError(t, memo.Set(ctx, row.own))
+					}
+					row.then(other)
+					require.NoError(t, s.Replace(ctx, next))
+				})
+				b.get(func(_ http.ResponseWriter, r *http.Request) {
+					value, _ := memo.Get(r.Context())
 					require.Equal(t, row.want, value)
 				})
 			})
