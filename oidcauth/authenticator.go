@@ -127,7 +127,7 @@ func (a *Authenticator) Discover(ctx context.Context) error {
 func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 
 // LoginURL returns the path, with query, that starts a login and comes back to returnTo, which follows the rules of
-// LoginOptions.ReturnTo.
+// LoginOptions.ReturnTo. Both are as the browser sees them.
 func (a *Authenticator) LoginURL(returnTo string) string {
 	return a.loginURL(a.returnTo(context.Background(), returnTo))
 }

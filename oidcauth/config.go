@@ -40,7 +40,8 @@ type Config struct {
 
 	// StrippedPrefix is the path below which browsers see this application, such as "/shop", where a proxy removes it
 	// from each request. RedirectURL is as browsers see it, and has it; RoutePrefix and the routes that this process
-	// serves are without. Links, redirects and return paths have it again. Empty means that nothing is removed.
+	// serves are without. Links, redirects and return paths have it again, also those that you give: after a login
+	// for "/shop/cart" the browser comes back to "/shop/cart". Empty means that nothing is removed.
 	StrippedPrefix string
 
 	// Session configures the session manager that New makes; Session.Keys is required unless Sessions is set.
@@ -132,8 +133,8 @@ type Config struct {
 	// refresh that it answered with tokens. Up to a tenth sooner, a guarded request refreshes first, once for all that come at
 	// the same time; where there is no refresh token, a new login is asked for. A user who was disabled at a provider that sends
 	// no logout token is so noticed. While the provider can't be reached the session goes on for as long again, at least 5
-	// minutes; then guards answer 503, and the session stays. Load, [session.Manager.Peek] and streams that are open don't
-	// ask. Zero means never.
+	// minutes; then guards answer 503, and the session stays. [Authenticator.Load], [Authenticator.Peek] and streams that are
+	// open don't ask. Zero means never.
 	RevalidateAfter time.Duration
 
 	// Hooks see, and some may refuse, what happens.

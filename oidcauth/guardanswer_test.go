@@ -189,9 +189,9 @@ func TestAnUnmetStepUpOfASentFormIsAPage(t *testing.T) {
 // Single sign-on would bring the same account again, so that whoever is refused can leave it, or take another.
 func TestARefusalIsNoDeadEnd(t *testing.T) {
 	w := newWorld(t, noPAR)
-	page := w.signIn()
+	w.signIn()
 	tab := w.browser.NewTab()
-	page = tab.Get(app + "/admin")
+	page := tab.Get(app + "/admin")
 	require.Equal(t, http.StatusForbidden, page.Status)
 	require.Contains(t, page.Body, "Alice Adams")
 	link := linkIn(t, page.Body, "/auth/login")

@@ -138,8 +138,9 @@ type Advanced struct {
 
 // LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back to Config.Login.
 type LoginOptions struct {
-	// ReturnTo is the local path, with its query, that the browser comes back to. Anything that could leave the
-	// site, or that leads to one of the Authenticator's own routes, becomes "/". Empty means "/".
+	// ReturnTo is the local path, with its query, that the browser comes back to, as the browser sees it: below
+	// [Config].StrippedPrefix, where there is one. Anything that could leave the site, or that leads to one of the
+	// Authenticator's own routes, becomes the start page. Empty means the start page: StrippedPrefix and "/".
 	ReturnTo string
 
 	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want "consent" before they

@@ -15,7 +15,12 @@ import (
 
 // serve starts h behind sessions and returns a browser for it.
 func serve(manager *session.Manager, h http.Handler) (get func(path string) string, stop func()) {
-	server := httptest.NewTLSServer(manager.Handler(h))
+	return serveAsIs(manager.Handler(h))
+}
+
+// serveAsIs starts h and returns a browser for it.
+func serveAsIs(h http.Handler) (get func(path string) string, stop func()) {
+	server := httptest.NewTLSServer(h)
 	browser := server.Client()
 	browser.Jar, _ = cookiejar.New(nil)
 	return func(path string) string {

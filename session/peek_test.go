@@ -45,25 +45,25 @@ func TestLookingMovesNoLimitAndWritesNoCookie(t *testing.T) {
 	ways(t, func(t *testing.T, c session.Config, way string) {
 		b := newBrowser(t, newManager(t, c))
 		b.set("v", "1")
-		look := func() (err error, w *httptest.ResponseRecorder) {
+		look := func() (w *httptest.ResponseRecorder, err error) {
 			w = b.peek(peeks(b.m)[way], func(s *session.Session) {
 				if err = s.Load(); err == nil {
 					v, _ := s.Get("v")
 					require.Equal(t, "1", string(v))
 				}
 			})
-			return err, w
+			return w, err
 		}
 		for range 59 {
 			time.Sleep(time.Minute)
-			err, w := look()
+			w, err := look()
 			require.NoError(t, err)
 			require.Empty(t, setCookies(w))
 			require.Equal(t, "Cookie", w.Header().Get("Vary"))
 			require.Equal(t, "private, no-store", w.Header().Get("Cache-Control"))
 		}
 		time.Sleep(time.Minute)
-		err, w := look()
+		w, err := look()
 		require.ErrorIs(t, err, session.ErrNoSession, "nobody has used it for an hour")
 		require.Empty(t, setCookies(w), "and no cookie is expired")
 	})

@@ -198,14 +198,19 @@ func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
 // after since, by our clock: what [DemandFreshLogin] asks for. Saving returns a
 // [*FreshLoginError] when such a revocation was made at since or later, as it does
 // after Tag for any. A session that has the tag already is asked for nothing. Of two
-// times for one tag the later counts. Error: [ErrUnavailable].
-func (s *Session) TagFresh(name string, since time.Time) error {
+// times for one tag the later counts. Without a session it does nothing. Errors:
+// [ErrUnavailable]; [ErrReturned].
+func (s *Session) TagFresh(tag string, since time.Time) error {
+	return s.tagFresh(tag, since.UnixMilli())
+}
+
+func (s *Session) tagFresh(name string, since int64) error {
 	return s.change(func() {
 		if s.delta.fresh == nil {
 			s.delta.fresh = map[string]int64{}
 		}
 		key := tagKey(name)
-		s.delta.fresh[key] = max(s.delta.fresh[key], since.UnixMilli())
+		s.delta.fresh[key] = max(s.delta.fresh[key], since)
 		s.delta.tags = append(s.delta.tags, tag{key: key, foreign: noStamp})
 	})
 }

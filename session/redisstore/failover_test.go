@@ -67,11 +67,11 @@ func newPair(t *testing.T) *pair {
 	a, b := startServer(t, "--repl-diskless-sync-delay", "0"), startServer(t)
 	p := &pair{t: t, primary: newPrimary(t, a.addr), old: a.client(true), new: b.client(true)}
 	host, port, _ := net.SplitHostPort(a.addr)
-	require.NoError(t, p.new.SlaveOf(t.Context(), host, port).Err())
+	require.NoError(t, p.new.ReplicaOf(t.Context(), host, port).Err())
 	require.Eventually(t, func() bool {
 		return strings.Contains(p.new.Info(t.Context(), "replication").Val(), "master_link_status:up")
 	}, 10*time.Second, 10*time.Millisecond, "the replica does not follow")
-	t.Cleanup(func() { p.new.SlaveOf(context.Background(), "no", "one") })
+	t.Cleanup(func() { p.new.ReplicaOf(context.Background(), "no", "one") })
 	return p
 }
 
@@ -95,8 +95,8 @@ func (p *pair) client(idle int) *redis.Client {
 // failOver makes the second server the primary. The first one is a replica from then on, of a server that it can't reach.
 func (p *pair) failOver() {
 	p.to.Store(&p.new.Options().Addr)
-	require.NoError(p.t, p.new.SlaveOf(p.t.Context(), "no", "one").Err())
-	require.NoError(p.t, p.old.SlaveOf(p.t.Context(), "127.0.0.1", "1").Err())
+	require.NoError(p.t, p.new.ReplicaOf(p.t.Context(), "no", "one").Err())
+	require.NoError(p.t, p.old.ReplicaOf(p.t.Context(), "127.0.0.1", "1").Err())
 }
 
 func TestAServerThatBecomesAReplicaFailsNoWrite(t *testing.T) {

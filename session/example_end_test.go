@@ -1,0 +1,72 @@
+package session_test
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/signet-go/signet/session"
+)
+
+// "Sign out everywhere else" ends every session with the tag but this one.
+func ExampleExcept() {
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}, Store: session.NewMemoryStore()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		if err := s.Renew(); err != nil {
+			log.Print(err)
+			return
+		}
+		if err := s.Tag("user ada"); err != nil {
+			log.Print(err)
+		}
+	})
+	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
+		if err := manager.Revoke(r.Context(), "user ada", session.Except(session.From(r.Context()))); err != nil {
+			session.WriteUnavailable(w)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, session.From(r.Context()).Load() == nil)
+	})
+	laptop, stop := serve(manager, mux)
+	defer stop()
+	phone, stopPhone := serve(manager, mux)
+	defer stopPhone()
+	laptop("/login")
+	phone("/login")
+	laptop("/elsewhere")
+	fmt.Println("laptop:", laptop("/"))
+	fmt.Println("phone:", phone("/"))
+	// Output:
+	// laptop: true
+	// phone: false
+}
+
+// A page that asks each second whether somebody is signed in does not keep the session alive by asking.
+func ExampleManager_Peek() {
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	const name session.Field[string] = "name"
+	mux := http.NewServeMux()
+	mux.Handle("/login", manager.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := name.Set(r.Context(), "ada"); err != nil {
+			session.WriteUnavailable(w)
+		}
+	})))
+	mux.Handle("/whoami", manager.Peek(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := name.Get(r.Context())
+		fmt.Fprint(w, who)
+	})))
+	get, stop := serveAsIs(mux)
+	defer stop()
+	get("/login")
+	fmt.Println(get("/whoami"))
+	// Output: ada
+}
