@@ -51,10 +51,10 @@ func (a *app) routes(mux *http.ServeMux) {
 	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, settings.OwnPrefix) {
 		mux.Handle(callback, a.providers[0].auth)
 	}
-	mux.HandleFunc("GET /demo/api", a.providers[0].demo.serve)
+	mux.Handle("GET /demo/api", a.providers[0].demo)
 	if len(a.providers) > 1 {
 		mux.Handle(settings.SecondPrefix, a.providers[1].auth)
-		mux.HandleFunc("GET /demo2/api", a.providers[1].demo.serve)
+		mux.Handle("GET /demo2/api", a.providers[1].demo)
 		mux.Handle("GET "+choosePath, a.load(a.choose))
 	}
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/signet-go/signet/example-webapp/internal/demoapi"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
@@ -22,18 +23,19 @@ type identityProvider struct {
 	name   string // as people know it
 	issuer string
 	auth   *oidcauth.Authenticator
-	api    *url.URL // what /api/call asks for its users
-	demo   *demoAPI // believes this issuer's tokens and no others
+	api    *url.URL     // what /api/call asks for its users
+	demo   *demoapi.API // believes this issuer's tokens and no others
 }
 
 // addProviders makes the Authenticators. They share one session manager: a browser has one session, whoever it came from, and
 // signing in at one provider ends the other's.
 func (a *app) addProviders(sessions *session.Manager) error {
 	c := a.config
-	first := &identityProvider{name: settings.HostOf(c.OIDC.Issuer), api: c.API, demo: newDemoAPI(c, &c.OIDC, "/demo/api", a.log)}
+	name, audience := settings.HostOf(c.OIDC.Issuer), ""
 	if c.Embedded {
-		first.name, first.demo.audience = "Development provider", c.API.String()
+		name, audience = "Development provider", c.API.String()
 	}
+	first := &identityProvider{name: name, api: c.API, demo: demoapi.New(c.BaseURL.JoinPath("/demo/api").String(), audience, &c.OIDC, a.log)}
 	o := a.authConfig(c.OIDC, sessions)
 	// The application's own client: the same credentials, without a user.
 	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
@@ -44,7 +46,7 @@ func (a *app) addProviders(sessions *session.Manager) error {
 	if c.Second == nil {
 		return nil
 	}
-	second := &identityProvider{name: c.Second.Name, api: c.API, demo: newDemoAPI(c, &c.Second.OIDC, "/demo2/api", a.log)}
+	second := &identityProvider{name: c.Second.Name, api: c.API, demo: demoapi.New(c.BaseURL.JoinPath("/demo2/api").String(), "", &c.Second.OIDC, a.log)}
 	if c.APIIsOurs() {
 		second.api = c.BaseURL.JoinPath("/demo2/api")
 	}

@@ -1,4 +1,4 @@
-package main
+package demoapi
 
 import (
 	"bufio"
@@ -8,37 +8,32 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/luikyv/go-oidc/pkg/goidc"
 
 	"github.com/signet-go/signet/example-webapp/internal/settings"
-	"github.com/signet-go/signet/oidcauth"
 )
 
 // How much, and how often, the demo API asks of the provider.
 const (
 	// keysMaxAge is how long fetched metadata and keys serve.
 	keysMaxAge = time.Hour
-	// keysMinAge is the brake: a stranger's tokens with unknown key ids cause no more than one fetch in this time.
+	// keysMinAge is the brake: a stranger's tokens with unknown key ids cause no more than one
+	// fetch in this time.
 	keysMinAge = 10 * time.Second
 	// maxProviderAnswer bounds what the demo API reads from the provider.
 	maxProviderAnswer = 1 << 20
-	// maxIntrospections is how many tokens are asked about at once: anybody can make up opaque ones.
-	maxIntrospections = 8
 )
 
-// errBusy: too many tokens are being asked about.
-var errBusy = errors.New("too many introspections at once")
-
-// providerKeys are the provider's metadata and public keys, as a resource server needs them. Safe for concurrent use.
+// providerKeys are the provider's metadata and public keys, as a resource server needs them. Safe
+// for concurrent use.
 //
-// It is deliberately plain: one document, one set. Whoever needs a key that is not there waits for the fetch, others don't.
+// It is deliberately plain: one document, one set. Whoever needs a key that is not there waits for
+// the fetch, others don't.
 type providerKeys struct {
 	issuer string
 	client *http.Client
@@ -53,17 +48,19 @@ type providerKeys struct {
 	set      goidc.JSONWebKeySet // skips keys that it can't parse
 }
 
-// providerMetadata is what a resource server reads of the metadata (OpenID Connect Discovery §3, RFC 8414 §2).
+// providerMetadata is what a resource server reads of the metadata (OpenID Connect Discovery §3,
+// RFC 8414 §2).
 type providerMetadata struct {
 	Issuer                string `json:"issuer"`
 	JWKSURI               string `json:"jwks_uri"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
 }
 
-// matching returns the keys that may have made a signature with this header: by kid when it names one, else all.
+// matching returns the keys that may have made a signature with this header: by kid when it names
+// one, else all.
 //
-// Keys that are old but can't be renewed go on to serve: the provider's outage should not become the API's. A kid that is
-// not there causes a fetch, since it may be new.
+// Keys that are old but can't be renewed go on to serve: the provider's outage should not become
+// the API's. A kid that is not there causes a fetch, since it may be new.
 func (p *providerKeys) matching(ctx context.Context, header jose.Header) ([]jose.JSONWebKey, error) {
 	keys, fetched := p.candidates(header)
 	if len(keys) > 0 && time.Since(fetched) < keysMaxAge {
@@ -93,7 +90,8 @@ func (p *providerKeys) endpoint(ctx context.Context) (string, error) {
 	return endpoint, nil
 }
 
-// candidates leaves out private and symmetric keys, which a provider that publishes them has lost, and keys for encryption.
+// candidates leaves out private and symmetric keys, which a provider that publishes them has lost,
+// and keys for encryption.
 func (p *providerKeys) candidates(header jose.Header) (keys []jose.JSONWebKey, fetched time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,8 +103,8 @@ func (p *providerKeys) candidates(header jose.Header) (keys []jose.JSONWebKey, f
 	return keys, p.fetched
 }
 
-// fetch loads metadata and keys unless somebody tried a moment ago. A caller that goes away does not fail it for the others:
-// the client's own time-out ends it.
+// fetch loads metadata and keys unless somebody tried a moment ago. A caller that goes away does
+// not fail it for the others: the client's own time-out ends it.
 func (p *providerKeys) fetch(ctx context.Context) error {
 	p.fetching.Lock()
 	defer p.fetching.Unlock()
@@ -159,7 +157,8 @@ const byteOrderMark = "\uFEFF"
 
 // doJSON sends req, to https or loopback only, and decodes a bounded JSON answer with status 200.
 //
-// Other members than those of into are ignored; a body that goes on after the first value is left unread.
+// Other members than those of into are ignored; a body that goes on after the first value is left
+// unread.
 func doJSON(client *http.Client, req *http.Request, into any) error {
 	if req.URL.Scheme != "https" && !settings.IsLoopback(req.URL.Hostname()) {
 		return fmt.Errorf("want https, got %s", req.URL.Redacted())
@@ -177,69 +176,4 @@ func doJSON(client *http.Client, req *http.Request, into any) error {
 		_, _ = body.Discard(len(byteOrderMark)) // it is there
 	}
 	return json.NewDecoder(body).Decode(into)
-}
-
-// An introspector asks the provider about tokens that are opaque to everybody else (RFC 7662).
-//
-// Each token is asked about each time: an answer that was kept would outlive a revocation.
-type introspector struct {
-	config *oidcauth.Config
-	client *http.Client
-	keys   *providerKeys
-	places chan struct{} // as many as may be under way
-}
-
-// ask works with client secrets only: the other methods are the library's own, for its own endpoints.
-//
-// A provider that refuses to answer this client makes the token unknown, not invalid: the operator is told to set API_URL,
-// in place of the user being told to sign in again.
-func (i *introspector) ask(ctx context.Context, token string) (*tokenClaims, error) {
-	leave, err := i.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	endpoint, err := i.keys.endpoint(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if endpoint == "" || !settings.UsesSecret(i.config) {
-		return nil, errNeedsAPIURL
-	}
-	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
-	id, secret := i.config.ClientID, i.config.ClientSecret
-	if i.config.ClientAuth.Method == oidcauth.ClientSecretPost {
-		form.Set("client_id", id)
-		form.Set("client_secret", secret)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if i.config.ClientAuth.Method == oidcauth.ClientSecretBasic {
-		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749 §2.3.1
-	}
-	answer := struct {
-		Active bool `json:"active"`
-		tokenClaims
-	}{}
-	if err := doJSON(i.client, req, &answer); err != nil {
-		return nil, errors.Join(errNeedsAPIURL, err)
-	}
-	foreign := answer.Issuer != "" && answer.Issuer != i.config.Issuer
-	if !answer.Active || foreign || answer.Validate(jwt.Expected{Time: time.Now()}) != nil {
-		return nil, errInvalidToken
-	}
-	return &answer.tokenClaims, nil
-}
-
-// enter waits for a place, as long as the caller does: a page that asks for much at once is no attack.
-func (i *introspector) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case i.places <- struct{}{}:
-		return func() { <-i.places }, nil
-	case <-ctx.Done():
-		return nil, errBusy
-	}
 }

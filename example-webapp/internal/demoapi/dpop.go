@@ -1,4 +1,4 @@
-package main
+package demoapi
 
 import (
 	"crypto"
@@ -19,14 +19,16 @@ import (
 // Both clocks may be off; RFC 9449 §11.1 leaves the number to the server.
 const dpopProofAge = 5 * time.Minute
 
-// errProof is every failure of a proof to the caller (RFC 9449 §7.1); its cause is joined to it for the log.
+// errProof is every failure of a proof to the caller (RFC 9449 §7.1); its cause is joined to it for
+// the log.
 var errProof = errors.New("the DPoP proof is missing or wrong")
 
-// checkBinding checks that a sender-constrained token comes from its owner, and that no other token claims to be one.
+// checkBinding checks that a sender-constrained token comes from its owner, and that no other token
+// claims to be one.
 //
-// Both directions matter: a bound token sent as Bearer would be good for whoever stole it, and a Bearer token under the
-// scheme DPoP would look protected without being so (RFC 9449 §7.1, §7.2).
-func (d *demoAPI) checkBinding(r *http.Request, scheme, token string, c *tokenClaims) error {
+// Both directions matter: a bound token sent as Bearer would be good for whoever stole it, and a
+// Bearer token under the scheme DPoP would look protected without being so (RFC 9449 §7.1, §7.2).
+func (d *API) checkBinding(r *http.Request, scheme, token string, c *tokenClaims) error {
 	bound := c.Confirmation.JWKThumbprint != ""
 	switch {
 	case c.Confirmation.CertThumbprint != "":
@@ -53,9 +55,9 @@ type proofClaims struct {
 
 // checkProof is RFC 9449 §4.3, but for server nonces, which the demo API does not ask for.
 //
-// The key in the header is the sender's claim; what makes it the right one is its thumbprint in the access token, which the
-// provider signed.
-func (d *demoAPI) checkProof(r *http.Request, token, thumbprint string) error {
+// The key in the header is the sender's claim; what makes it the right one is its thumbprint in the
+// access token, which the provider signed.
+func (d *API) checkProof(r *http.Request, token, thumbprint string) error {
 	headers := r.Header.Values("DPoP")
 	if len(headers) != 1 {
 		return errProof
@@ -78,9 +80,9 @@ func (d *demoAPI) checkProof(r *http.Request, token, thumbprint string) error {
 	return d.checkProofClaims(r, token, c)
 }
 
-// checkProofClaims ties a proof to this request, this token and this moment. The jti is consumed last: a proof that fails
-// before must not fill the memory of those that passed.
-func (d *demoAPI) checkProofClaims(r *http.Request, token string, c proofClaims) error {
+// checkProofClaims ties a proof to this request, this token and this moment. The jti is consumed
+// last: a proof that fails before must not fill the memory of those that passed.
+func (d *API) checkProofClaims(r *http.Request, token string, c proofClaims) error {
 	hash := sha256.Sum256([]byte(token))
 	switch {
 	case c.Method != r.Method || c.URI != d.url:
@@ -98,8 +100,8 @@ func (d *demoAPI) checkProofClaims(r *http.Request, token string, c proofClaims)
 	return nil
 }
 
-// sameText compares in constant time. The values are hashes of what the caller knows, so that little could be learned; it
-// costs nothing either.
+// sameText compares in constant time. The values are hashes of what the caller knows, so that
+// little could be learned; it costs nothing either.
 func sameText(a, b string) bool {
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
