@@ -1,11 +1,12 @@
 package oidcauth
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 )
 
 // apis are the origins that tokens may be sent to. An origin is where a request is
@@ -14,34 +15,28 @@ type apis struct {
 	// field is the one that lists them, for errors.
 	field string
 
-	// origins are in the spelling of canonicalOrigin.
+	// origins are in the spelling of outbound.Origin.
 	origins map[string]bool
 }
+
+// errOrigin means that a request with a token was aimed at an origin that is not listed.
+var errOrigin = errors.New("oidcauth: origin is not among the APIs")
 
 // newAPIs takes a list that checkOrigin has accepted.
 func newAPIs(field string, list []string) apis {
 	a := apis{field: field, origins: make(map[string]bool, len(list))}
 	for _, item := range list {
 		if u, err := url.Parse(item); err == nil {
-			a.origins[canonicalOrigin(u)] = true
+			a.origins[outbound.Origin(u)] = true
 		}
 	}
 	return a
 }
 
-// check returns an error in whose chain is ErrOrigin unless tokens may go to u.
+// check returns an error in whose chain is errOrigin unless tokens may go to u.
 func (a apis) check(u *url.URL) error {
-	if a.origins[canonicalOrigin(u)] {
+	if a.origins[outbound.Origin(u)] {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, logtext.Clip(u.Scheme+"://"+u.Host, logtext.Max), a.field)
-}
-
-// canonicalOrigin is scheme, host and port of u in one spelling.
-func canonicalOrigin(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
-	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
+	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", errOrigin, logtext.Clip(u.Scheme+"://"+u.Host, logtext.Max), a.field)
 }

@@ -16,13 +16,6 @@ const (
 	maxStepUpAge = 365 * 24 * time.Hour
 )
 
-// blamesToken reports whether an API's 401 says that the token is at fault (RFC
-// 6750 §3.1), or nothing at all.
-func blamesToken(h http.Header) bool {
-	code := oauth.TokenChallenge(h).Params["error"]
-	return code == "" || code == "invalid_token"
-}
-
 // stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil
 // when it asks nothing.
 func stepUpOf(h http.Header) *StepUpError {

@@ -21,7 +21,7 @@ var (
 	ErrState = browser.ErrState
 
 	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
-	ErrOrigin = errors.New("oidcauth: origin is not among the APIs")
+	ErrOrigin = errOrigin
 
 	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another session in its context than
 	// the client's.

@@ -24,14 +24,14 @@ func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Re
 
 // CachedTokens counts the tokens that m keeps.
 func CachedTokens(m *Machine) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cache.Len()
+	m.tokens.mu.Lock()
+	defer m.tokens.mu.Unlock()
+	return m.tokens.cache.Len()
 }
 
 // MachineKey returns the key of m's newest token.
 func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
-	t, _ := m.token(ctx, tokenRequest{})
+	t, _ := m.tokens.token(ctx, tokenRequest{})
 	return t.key
 }
 

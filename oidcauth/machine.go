@@ -4,23 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/signet-go/signet/internal/expiring"
 	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 )
@@ -33,35 +27,12 @@ type Machine struct {
 	// err is what every call returns, of a Machine that could not be made.
 	err error
 
-	config   MachineConfig
-	endpoint *oauth.Endpoint
-	log      *slog.Logger
-	apis     apis
+	tokens *machineTokens
+	apis   apis
+	nonces *oauth.Nonces
 
 	// base sends the requests to the APIs; nil means http.DefaultTransport.
 	base http.RoundTripper
-
-	// proof returns the key of new tokens, made when the first is needed; nil for
-	// Bearer tokens.
-	proof func() (*jwt.ProofKey, error)
-
-	// shared is what other processes know; nil without a Store.
-	shared *sharedTokens
-
-	// plain is the request without options, which is nearly every one.
-	plain tokenOrder
-
-	// flight joins equal requests, and pauses space out what fails.
-	flight pace.Flight[*issuedToken]
-	pauses pace.Pauses
-
-	mu sync.Mutex
-
-	// cache holds the newest token of each request.
-	cache expiring.Map[string, *issuedToken]
-
-	// replaced is when an API's refusal last led to a new token.
-	replaced time.Time
 }
 
 // NewMachine makes a Machine for programs in which nobody signs in. It does no I/O.
@@ -124,21 +95,13 @@ func newMachines(a *Authenticator) map[string]*Machine {
 
 // newMachine makes a Machine of a configuration that is valid.
 func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField string, vault *seal.Vault) *Machine {
-	c.Timeout, c.TokenLifetime = derived.Timeout, derived.TokenLifetime
-	m := &Machine{
-		config: c, endpoint: e, log: derived.Logger, apis: newAPIs(apiField, c.APIs),
-		base: apiTransport(derived.ClientAuth.Certificate),
+	return &Machine{
+		tokens: newMachineTokens(machineSettings{
+			Issuer: c.Issuer, TokenURL: c.TokenURL, ClientID: c.ClientID, Scopes: c.Scopes, Resource: c.Resource, Extra: c.Extra, DPoP: c.DPoP,
+			Endpoint: e, Refused: asRefusal, Timeout: derived.Timeout, Lifetime: derived.TokenLifetime, Vault: vault, Log: derived.Logger,
+		}),
+		apis: newAPIs(apiField, c.APIs), nonces: e.Nonces, base: apiTransport(derived.ClientAuth.Certificate),
 	}
-	m.flight.Log, m.cache.Limit = m.log, maxMachineTokens
-	m.proof = func() (*jwt.ProofKey, error) { return nil, nil }
-	if c.DPoP {
-		m.proof = sync.OnceValues(jwt.NewProofKey)
-	}
-	if vault != nil {
-		m.shared = &sharedTokens{vault: vault, lease: c.Timeout + leaseSlack}
-	}
-	m.plain = m.order(&tokenRequest{})
-	return m
 }
 
 // Machine returns the machine that Config.Machines calls name. For a name that is
@@ -170,7 +133,7 @@ func quotedNames(machines map[string]*Machine) string {
 // back-off. It is safe for concurrent use.
 func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
-	return &tokenSource{ctx: ctx, keeper: m, query: q, err: err}
+	return &tokenSource{ctx: ctx, keeper: m.tokens, query: q, err: errors.Join(m.err, err)}
 }
 
 // Client returns an HTTP client that sends requests with the machine's access
@@ -179,19 +142,11 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m, apis: m.apis, nonces: m.nonces(), base: m.base, bound: ctx, query: q, err: errors.Join(m.err, err)}}
+	return &http.Client{Transport: &transport{keeper: m.tokens, apis: m.apis, nonces: m.nonces, base: m.base, bound: ctx, query: q, err: errors.Join(m.err, err), transportRules: clientRules}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil
 // means http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: m, apis: m.apis, nonces: m.nonces(), base: base, err: m.err}
-}
-
-// nonces are those of the machine's endpoint; a Machine that always fails has none.
-func (m *Machine) nonces() *oauth.Nonces {
-	if m.endpoint == nil {
-		return nil
-	}
-	return m.endpoint.Nonces
+	return &transport{keeper: m.tokens, apis: m.apis, nonces: m.nonces, base: base, err: m.err, transportRules: clientRules}
 }

@@ -125,7 +125,7 @@ func (m *MachineConfig) leaves(issuer string) bool {
 	}
 	own, err1 := url.Parse(issuer)
 	target, err2 := url.Parse(m.TokenURL)
-	return err1 != nil || err2 != nil || canonicalOrigin(own) != canonicalOrigin(target)
+	return err1 != nil || err2 != nil || outbound.Origin(own) != outbound.Origin(target)
 }
 
 // client is m as far as the protocol layer is concerned, defaults filled in.

@@ -9,11 +9,83 @@ import (
 	"maps"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/pace"
+	"github.com/signet-go/signet/internal/seal"
 )
+
+// machineTokens are the tokens of one machine client (RFC 6749 §4.4). It keeps each until shortly before its end, renews it in the
+// background, and asks once however many callers want it. It is safe for concurrent use.
+type machineTokens struct {
+	machineSettings
+
+	// proof returns the key of new tokens, made when the first is needed; nil for
+	// Bearer tokens.
+	proof func() (*jwt.ProofKey, error)
+
+	// shared is what other processes know; nil without a Store.
+	shared *sharedTokens
+
+	// plain is the request without options, which is nearly every one.
+	plain tokenOrder
+
+	// flight joins equal requests, and pauses space out what fails.
+	flight pace.Flight[*issuedToken]
+	pauses pace.Pauses
+
+	mu sync.Mutex
+
+	// cache holds the newest token of each request.
+	cache expiring.Map[string, *issuedToken]
+
+	// replaced is when an API's refusal last led to a new token.
+	replaced time.Time
+}
+
+// machineSettings say what a machine asks for, and of whom.
+type machineSettings struct {
+	// Issuer or TokenURL is where tokens come from, for the client called ClientID. With the form they name a request.
+	Issuer, TokenURL, ClientID string
+
+	// Scopes, Resource and Extra are parameters of every request that names no others.
+	Scopes, Resource []string
+	Extra            url.Values
+
+	// DPoP binds tokens to a key of the machine's.
+	DPoP bool
+
+	// Endpoint is asked. Refused turns its refusal into what callers are told.
+	Endpoint *oauth.Endpoint
+	Refused  func(error) error
+
+	// Timeout bounds one call; Lifetime is taken for tokens that don't say how long they live.
+	Timeout, Lifetime time.Duration
+
+	// Vault is what processes share, nil for nothing.
+	Vault *seal.Vault
+
+	Log *slog.Logger
+}
+
+// newMachineTokens returns the tokens of a machine, of which there are none yet.
+func newMachineTokens(s machineSettings) *machineTokens {
+	m := &machineTokens{machineSettings: s, proof: func() (*jwt.ProofKey, error) { return nil, nil }}
+	m.flight.Log, m.cache.Limit = s.Log, maxMachineTokens
+	if s.DPoP {
+		m.proof = sync.OnceValues(jwt.NewProofKey)
+	}
+	if s.Vault != nil {
+		m.shared = &sharedTokens{vault: s.Vault, lease: s.Timeout + leaseSlack}
+	}
+	m.plain = m.order(&tokenRequest{})
+	return m
+}
 
 // A tokenOrder is a request for a token, as it will be sent, and a name that no
 // other request has.
@@ -25,12 +97,12 @@ type tokenOrder struct {
 // order is what q means for m. The key covers all that the endpoint sees, and the
 // endpoint: tokens of different scope, resource, audience, tenant or client must
 // never be taken for each other.
-func (m *Machine) order(q *tokenRequest) tokenOrder {
-	form := maps.Clone(m.config.Extra)
+func (m *machineTokens) order(q *tokenRequest) tokenOrder {
+	form := maps.Clone(m.Extra)
 	if form == nil {
 		form = url.Values{}
 	}
-	scopes, resource := m.config.Scopes, m.config.Resource
+	scopes, resource := m.Scopes, m.Resource
 	if len(q.scopes) > 0 {
 		scopes = q.scopes
 	}
@@ -44,15 +116,12 @@ func (m *Machine) order(q *tokenRequest) tokenOrder {
 	if len(resource) > 0 {
 		form["resource"] = resource
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.config.Issuer, m.config.TokenURL, m.config.ClientID, m.config.DPoP, form.Encode()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.Issuer, m.TokenURL, m.ClientID, m.DPoP, form.Encode()))
 	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
 // token returns the token that q asks for.
-func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
-	if m.err != nil {
-		return nil, m.err
-	}
+func (m *machineTokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
 	o := m.plain
 	if len(q.scopes) > 0 || len(q.resource) > 0 {
 		o = m.order(&q)
@@ -67,7 +136,7 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 	if err := m.pauses.Check(o.key); err != nil {
 		return have.or(&q, err)
 	}
-	done := m.flight.Start(ctx, o.key+"\x00"+q.rejected, 2*m.config.Timeout+leaseSlack, func(ctx context.Context) (*issuedToken, error) {
+	done := m.flight.Start(ctx, o.key+"\x00"+q.rejected, 2*m.Timeout+leaseSlack, func(ctx context.Context) (*issuedToken, error) {
 		return m.renew(ctx, o, q)
 	})
 	if have.bridges(&q, time.Now()) {
@@ -82,7 +151,7 @@ func (m *Machine) token(ctx context.Context, q tokenRequest) (*issuedToken, erro
 }
 
 // renew gets a token, apart from every caller.
-func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
+func (m *machineTokens) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
 	if t := m.cached(o.key); t.serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
 	}
@@ -90,13 +159,13 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 		return nil, err // and so has a failing one
 	}
 	if m.shared != nil {
-		t, err = m.shared.token(ctx, m.log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
+		t, err = m.shared.token(ctx, m.Log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
 	} else {
 		t, err = m.request(ctx, o)
 	}
 	if err != nil {
-		m.log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.config.ClientID), logtext.Reason(err))
-		return nil, m.pauses.Failed(o.key, o.key, asRefusal(err))
+		m.Log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.ClientID), logtext.Reason(err))
+		return nil, m.pauses.Failed(o.key, o.key, m.Refused(err))
 	}
 	m.pauses.Succeeded(o.key)
 	m.keep(o.key, t)
@@ -104,15 +173,15 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *i
 }
 
 // request asks the endpoint, once.
-func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
+func (m *machineTokens) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
 	key, err := m.proof()
 	if err != nil {
 		return nil, err
 	}
-	endpoint := m.endpoint.Bind(key)
+	endpoint := m.Endpoint.Bind(key)
 	var answer *oauth.TokenAnswer
-	if m.config.TokenURL != "" {
-		answer, err = endpoint.TokenAt(ctx, m.config.TokenURL, o.form)
+	if m.TokenURL != "" {
+		answer, err = endpoint.TokenAt(ctx, m.TokenURL, o.form)
 	} else {
 		answer, err = endpoint.MachineToken(ctx, o.form)
 	}
@@ -122,7 +191,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 	now := time.Now()
 	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
 	if t.expiry.IsZero() {
-		t.expiry = now.Add(m.config.TokenLifetime)
+		t.expiry = now.Add(m.Lifetime)
 	}
 	return t.bound(key)
 }
@@ -130,7 +199,7 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*issuedToken, erro
 // replaceable lets an API's refusal of even a young token count, since a machine's
 // may be revoked by hand, but only now and then: an API that refuses every token
 // must not make one request to the endpoint for each of its own.
-func (m *Machine) replaceable(t *issuedToken) bool {
+func (m *machineTokens) replaceable(t *issuedToken) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -145,7 +214,7 @@ func (m *Machine) replaceable(t *issuedToken) bool {
 const maxMachineTokens = 1000
 
 // cached returns the newest token of the request called key, nil when there is none or it has expired.
-func (m *Machine) cached(key string) *issuedToken {
+func (m *machineTokens) cached(key string) *issuedToken {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, _ := m.cache.Get(key, time.Now())
@@ -153,7 +222,7 @@ func (m *Machine) cached(key string) *issuedToken {
 }
 
 // keep makes t the token of the request called key.
-func (m *Machine) keep(key string, t *issuedToken) {
+func (m *machineTokens) keep(key string, t *issuedToken) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.cache.Put(key, t, 1, time.Now(), time.Until(t.expiry))

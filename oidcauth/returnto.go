@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/outbound"
 )
 
 // maxReturnTo bounds a way back: a path with its query. A longer one loses its query.
@@ -191,7 +192,7 @@ func (a *Authenticator) sentFrom(r *http.Request) string {
 	from, _, _ = strings.Cut(from, "#")
 	u, err := url.Parse(from)
 	ours, _ := url.Parse(a.origin)
-	if err != nil || u.Host == "" || canonicalOrigin(u) != canonicalOrigin(ours) {
+	if err != nil || u.Host == "" || outbound.Origin(u) != outbound.Origin(ours) {
 		return ""
 	}
 	_, rest, _ := strings.Cut(from, "//") // the bytes after the host, as they came

@@ -73,13 +73,3 @@ func (a *Authenticator) sessionKey(id *identity) (*jwt.ProofKey, error) {
 	}
 	return key, nil
 }
-
-// bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer token, is a mix-up, and such a
-// token is not sent at all (RFC 9449 §7.1).
-func (t *issuedToken) bound(key *jwt.ProofKey) (*issuedToken, error) {
-	if (t.kind == "DPoP") != (key != nil) {
-		return nil, errProofMismatch
-	}
-	t.key = key
-	return t, nil
-}

@@ -2,9 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -43,26 +40,6 @@ func ForceRefresh() TokenOption {
 	return func(q *tokenRequest) { q.force = true }
 }
 
-// A tokenRequest is which token a caller wants.
-type tokenRequest struct {
-	// resource and scopes name the token; both empty mean the login's own.
-	resource, scopes []string
-
-	// force asks for a newer token than the one at hand, and no other will do.
-	force bool
-
-	// confirm asks for a refresh because the provider has not confirmed the login
-	// lately, whatever tokens there are.
-	confirm bool
-
-	// since is when the request arrived that the token is for; zero for none.
-	since time.Time
-
-	// rejected is an access token that won't do: an API refused it, or force means
-	// a newer one.
-	rejected string
-}
-
 // newTokenRequest applies options and checks what they name.
 func newTokenRequest(options []TokenOption) (tokenRequest, error) {
 	var q tokenRequest
@@ -82,114 +59,6 @@ func newTokenRequest(options []TokenOption) (tokenRequest, error) {
 		}
 	}
 	return q, nil
-}
-
-// name is under which a session keeps the token: empty for the login's own, else
-// short and the same for the same request.
-func (q *tokenRequest) name() string {
-	if len(q.resource) == 0 && len(q.scopes) == 0 {
-		return ""
-	}
-	// Quoted and ended, so that no two requests write the same.
-	h := sha256.New()
-	for _, list := range [][]string{q.resource, q.scopes} {
-		for _, item := range slices.Sorted(slices.Values(list)) {
-			fmt.Fprintf(h, "%q ", item)
-		}
-		h.Write([]byte{0})
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
-}
-
-// An issuedToken is an access token and what is known about it. It never holds a
-// refresh token: one that leaves the package would be spent elsewhere, and the
-// session with it.
-type issuedToken struct {
-	// value is the token, kind its type: Bearer or DPoP.
-	value, kind string
-
-	// key is what a DPoP token is bound to; nil for Bearer.
-	key *jwt.ProofKey
-
-	// created is when the token came, expiry when its life ends, by our clock.
-	created, expiry time.Time
-
-	// scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far
-	// as that is known.
-	scope   string
-	details json.RawMessage
-}
-
-// String keeps the token out of logs and debug dumps.
-func (t *issuedToken) String() string { return "access token (redacted)" }
-
-// GoString is String.
-func (t *issuedToken) GoString() string { return t.String() }
-
-// valid reports whether the provider still accepts t.
-func (t *issuedToken) valid(now time.Time) bool { return t != nil && now.Before(t.expiry) }
-
-// A token is renewed when the smaller of maxMargin and marginPercent of its life is
-// left, so that it does not expire on its way to an API.
-const (
-	maxMargin     = time.Minute
-	marginPercent = 20
-)
-
-// fresh reports whether t lasts for a while: until the smaller of a minute and a
-// fifth of its life is left. Up to a tenth of that margin comes off, by a part of
-// the issue time that is as good as random, so that sessions which began together,
-// in whichever process, don't come back together.
-func (t *issuedToken) fresh(now time.Time) bool {
-	if t == nil {
-		return false
-	}
-	margin := min(maxMargin, t.expiry.Sub(t.created)*marginPercent/100)
-	jitter := margin * time.Duration(t.created.UnixMilli()%64) / 640
-	return now.Before(t.expiry.Add(jitter - margin))
-}
-
-// maxRequestToken is how long a token serves the request for which it came, whatever
-// its life: a provider whose tokens expire at once (expires_in 0) has no better one.
-// Streams last longer.
-const maxRequestToken = time.Minute
-
-// cameFor reports whether t came after the request arrived that asks for it.
-func (t *issuedToken) cameFor(q *tokenRequest, now time.Time) bool {
-	return t != nil && !q.since.IsZero() && t.created.UnixMilli() > q.since.UnixMilli() && now.Sub(t.created) < maxRequestToken
-}
-
-// serves reports whether t may be handed out for q without asking the provider.
-func (t *issuedToken) serves(q *tokenRequest, now time.Time) bool {
-	return (t.fresh(now) || t.cameFor(q, now)) && (q.rejected == "" || t.value != q.rejected)
-}
-
-// bridges reports whether t may be handed out for q because no newer one can be
-// had.
-func (t *issuedToken) bridges(q *tokenRequest, now time.Time) bool {
-	return t.valid(now) && !q.force && (q.rejected == "" || t.value != q.rejected)
-}
-
-// or returns t if it bridges, else err.
-func (t *issuedToken) or(q *tokenRequest, err error) (*issuedToken, error) {
-	if t.bridges(q, time.Now()) {
-		return t, nil
-	}
-	return nil, err
-}
-
-// oauth2 is t as it leaves the package.
-func (t *issuedToken) oauth2() *oauth2.Token {
-	token := &oauth2.Token{AccessToken: t.value, TokenType: t.kind, Expiry: t.expiry}
-	extra := map[string]any{}
-	if t.scope != "" {
-		extra["scope"] = t.scope
-	}
-	var details []any
-	if json.Unmarshal(t.details, &details) == nil {
-		extra["authorization_details"] = details
-	}
-	return token.WithExtra(extra)
 }
 
 // A tokenSource is an oauth2.TokenSource bound to a context.

@@ -109,3 +109,12 @@ func CheckScheme(u *url.URL) error {
 	}
 	return fmt.Errorf("%q must be https (plain http is for loopback hosts only)", u.Redacted())
 }
+
+// Origin is scheme, host and port of u in one spelling.
+func Origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") + ":" + port
+}
