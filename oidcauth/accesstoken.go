@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -124,3 +125,6 @@ func (t *issuedToken) rejectedAge() time.Duration {
 	}
 	return minRejectedAge
 }
+
+// errProofMismatch means that a token would go out without its proof, or with one that is not its own.
+var errProofMismatch = errors.New("token type and DPoP key don't belong together")

@@ -113,16 +113,3 @@ func TestASharedBearerTokenIsNotTakenForABoundOne(t *testing.T) {
 		require.Equal(t, dpop, w.provider.Last(oidcauthtest.API).Header.Get("DPoP") != "")
 	}
 }
-
-func TestASharedTokenWhoseKeyIsBrokenIsNoToken(t *testing.T) {
-	for name, row := range map[string]string{
-		"no key":       `{"v":"at","k":"DPoP","c":1,"x":99999999999999}`,
-		"a short key":  `{"v":"at","k":"DPoP","d":"AAAA","c":1,"x":99999999999999}`,
-		"a null key":   `{"v":"at","k":"DPoP","d":null,"c":1,"x":99999999999999}`,
-		"another type": `{"v":"at","k":"Bearer","d":"` + base64.StdEncoding.EncodeToString(must(proofKey(t).Bytes())) + `","c":1,"x":9}`,
-	} {
-		t.Run(name, func(t *testing.T) { require.False(t, oidcauth.ReadsTokenRow(row)) })
-	}
-	require.True(t, oidcauth.ReadsTokenRow(`{"v":"at","k":"Bearer","c":1,"x":9}`))
-	require.True(t, oidcauth.ReadsTokenRow(`{"v":"at","k":"DPoP","d":"`+base64.StdEncoding.EncodeToString(must(proofKey(t).Bytes()))+`","c":1,"x":9}`))
-}

@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -12,33 +11,35 @@ import (
 
 // What tests of the token code reach inside for.
 var (
-	BlamesToken = blamesToken
+	BlamesToken = oauth.BlamesToken
 	StepUpOf    = stepUpOf
 )
 
 // Send sends r through base with a token of this type and no key.
 func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Response, error) {
-	t := &transport{base: base, nonces: new(oauth.Nonces)}
-	return t.send(r, &issuedToken{kind: kind, value: value}, new(oauth.Retry))
+	origin := r.URL.Scheme + "://" + r.URL.Host
+	t := &transport{
+		keeper: oneToken{&issuedToken{kind: kind, value: value}}, apis: newAPIs("", []string{origin}), base: base, nonces: new(oauth.Nonces),
+		transportRules: clientRules,
+	}
+	return t.RoundTrip(r)
 }
+
+// oneToken keeps one access token for everybody.
+type oneToken struct{ have *issuedToken }
+
+func (k oneToken) token(context.Context, tokenRequest) (*issuedToken, error) { return k.have, nil }
+func (k oneToken) replaceable(*issuedToken) bool                             { return false }
 
 // CachedTokens counts the tokens that m keeps.
 func CachedTokens(m *Machine) int {
-	m.tokens.mu.Lock()
-	defer m.tokens.mu.Unlock()
-	return m.tokens.cache.Len()
+	return m.tokens.kept()
 }
 
 // MachineKey returns the key of m's newest token.
 func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
 	t, _ := m.tokens.token(ctx, tokenRequest{})
 	return t.key
-}
-
-// ReadsTokenRow reports whether a row of the Store holds a token of use.
-func ReadsTokenRow(raw string) bool {
-	var row tokenRow
-	return json.Unmarshal([]byte(raw), &row) == nil && row.issued() != nil
 }
 
 // WithBase returns a transport of ours that sends through base.

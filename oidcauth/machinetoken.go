@@ -227,3 +227,10 @@ func (m *machineTokens) keep(key string, t *issuedToken) {
 	defer m.mu.Unlock()
 	m.cache.Put(key, t, 1, time.Now(), time.Until(t.expiry))
 }
+
+// kept returns how many tokens are kept in this process.
+func (m *machineTokens) kept() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cache.Len()
+}

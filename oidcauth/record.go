@@ -125,7 +125,7 @@ func newIdentity(s inside.View) any {
 	})
 	id.proof = sync.OnceValues(func() (*jwt.ProofKey, error) {
 		raw, _ := s.Get(proofKeyName)
-		return storedProofKey(raw)
+		return jwt.StoredProofKey(raw)
 	})
 	return id
 }

@@ -158,7 +158,7 @@ func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 // secondChance sends r again with another token, once, when that may help.
 // Otherwise it returns res. What once permits is permitted for both together.
 func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *oauth.Retry) (*http.Response, error) {
-	if res.StatusCode != http.StatusUnauthorized || !blamesToken(res.Header) || !t.keeper.replaceable(token) {
+	if res.StatusCode != http.StatusUnauthorized || !oauth.BlamesToken(res.Header) || !t.keeper.replaceable(token) {
 		return res, nil
 	}
 	again, ok := outbound.Rewound(r)
@@ -183,11 +183,4 @@ func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http
 		res.Request = r
 	}
 	return res, err
-}
-
-// blamesToken reports whether an API's 401 says that the token is at fault (RFC
-// 6750 §3.1), or nothing at all.
-func blamesToken(h http.Header) bool {
-	code := oauth.TokenChallenge(h).Params["error"]
-	return code == "" || code == "invalid_token"
 }

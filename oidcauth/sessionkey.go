@@ -14,10 +14,7 @@ import (
 // that whichever process has the session can prove its tokens.
 const proofKeyName = "oidc.dpop"
 
-var (
-	errNoProofKey    = errors.New("there is no DPoP key")
-	errProofMismatch = errors.New("token type and DPoP key don't belong together")
-)
+var errNoProofKey = errors.New("there is no DPoP key")
 
 // newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
 // dpop_jkt (RFC 9449 §10).
@@ -35,7 +32,7 @@ func newLoginKey(t *browser.Transaction) (thumbprint string, err error) {
 // loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
 // process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
 func (a *Authenticator) loginKey(t *browser.Transaction) (*jwt.ProofKey, error) {
-	key, err := storedProofKey(t.DPoPKey)
+	key, err := jwt.StoredProofKey(t.DPoPKey)
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey
 	}
@@ -51,14 +48,6 @@ func keepLoginKey(s *session.Session, t *browser.Transaction) error {
 		return nil
 	}
 	return s.Set(proofKeyName, t.DPoPKey)
-}
-
-// storedProofKey returns the key that a session keeps as raw: nil when it keeps none.
-func storedProofKey(raw []byte) (*jwt.ProofKey, error) {
-	if raw == nil {
-		return nil, nil
-	}
-	return jwt.ParseProofKey(raw)
 }
 
 // sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens. Where Advanced.DPoP demands one

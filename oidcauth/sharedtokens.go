@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/seal"
 )
@@ -125,7 +126,7 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 // broken: the next one will replace it.
 func (row *tokenRow) issued() *issuedToken {
 	t := &issuedToken{value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry)}
-	key, err := storedProofKey(row.Key)
+	key, err := jwt.StoredProofKey(row.Key)
 	if err == nil {
 		t, err = t.bound(key)
 	}

@@ -40,6 +40,14 @@ func ParseProofKey(raw []byte) (*ProofKey, error) {
 	return &ProofKey{private}, nil
 }
 
+// StoredProofKey is ParseProofKey for what may keep no key: nil for nil.
+func StoredProofKey(raw []byte) (*ProofKey, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	return ParseProofKey(raw)
+}
+
 // Bytes returns the private key in 32 bytes, for sealing into the session.
 func (k *ProofKey) Bytes() ([]byte, error) { return k.private.Bytes() }
 

@@ -128,3 +128,10 @@ func cutToken(s string) (token, rest string) {
 	}
 	return s, ""
 }
+
+// BlamesToken reports whether an API's 401 says that the token is at fault (RFC
+// 6750 §3.1), or nothing at all.
+func BlamesToken(h http.Header) bool {
+	code := TokenChallenge(h).Params["error"]
+	return code == "" || code == "invalid_token"
+}
