@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
@@ -26,7 +27,7 @@ type attempt struct {
 
 	// name and query say which token is wanted, began since when.
 	name  string
-	query tokenRequest
+	query access.Request
 	began time.Time
 
 	// record, raw and extra are what the newest generation of the session holds:
@@ -63,7 +64,7 @@ type attempt struct {
 	grant grant
 
 	// token is the outcome: the new access token, or one that somebody else got.
-	token *issuedToken
+	token *access.Token
 
 	// slim says how much is not kept, because the session would be too large.
 	slim int
@@ -71,7 +72,7 @@ type attempt struct {
 
 // attempt returns one that has not begun. It knows whose tokens they are, also when
 // it ends before it gets the session's lock.
-func (t *tokens) attempt(s *session.Session, name string, q tokenRequest) (*attempt, error) {
+func (t *tokens) attempt(s *session.Session, name string, q access.Request) (*attempt, error) {
 	id, err := identityOf(s)
 	if err != nil {
 		return nil, loginRequired(err)
@@ -127,18 +128,18 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 }
 
 // isServed reports whether the session holds already what the attempt is for.
-func (r *attempt) isServed(have *issuedToken, rec *record) bool {
-	if r.query.confirm {
+func (r *attempt) isServed(have *access.Token, rec *record) bool {
+	if r.query.Confirm {
 		return !r.auth.mustRevalidate(rec, time.Now())
 	}
-	return have.serves(&r.query, time.Now())
+	return have.Serves(&r.query, time.Now())
 }
 
 // accept makes answer the outcome. Without a token that can be used there is none.
 func (r *attempt) accept(answer *oauth.TokenAnswer, key *jwt.ProofKey) (err error) {
 	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	r.grant.inherit(r.before(), r.query.scopes)
-	if r.token, err = r.grant.issued(answer.AccessToken).bound(key); err != nil {
+	r.grant.inherit(r.before(), r.query.Scopes)
+	if r.token, err = r.grant.issued(answer.AccessToken).Bound(key); err != nil {
 		r.token = nil
 		return err
 	}
@@ -185,15 +186,15 @@ func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session)
 // form is the request (RFC 6749 §6, RFC 8707 §2.2).
 func (r *attempt) form() url.Values {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.spent}}
-	resource := r.query.resource
+	resource := r.query.Resource
 	if resource == nil {
 		resource = r.record.Resource
 	}
 	if len(resource) > 0 {
 		form["resource"] = resource
 	}
-	if len(r.query.scopes) > 0 {
-		form.Set("scope", strings.Join(r.query.scopes, " "))
+	if len(r.query.Scopes) > 0 {
+		form.Set("scope", strings.Join(r.query.Scopes, " "))
 	}
 	return form
 }

@@ -134,7 +134,7 @@ func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *provider.
 	if err != nil {
 		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
 	}
-	trusted = slices.DeleteFunc(trusted, func(p *claimsProvider) bool { return p.origins.check(target) != nil })
+	trusted = slices.DeleteFunc(trusted, func(p *claimsProvider) bool { return p.origins.Check(target) != nil })
 	if len(trusted) == 0 {
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
@@ -132,8 +133,8 @@ func (p *ClaimsProvider) checkURL(target string) error {
 // A claimsProvider is a ClaimsProvider at work. It is safe for concurrent use.
 type claimsProvider struct {
 	issuer  string
-	claims  []string // it may speak for
-	origins apis     // of its endpoints
+	claims  []string    // it may speak for
+	origins access.APIs // of its endpoints
 	client  *http.Client
 
 	// verifier has its keys and the rules for its JWTs.
@@ -158,7 +159,7 @@ func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 		origins = []string{p.Issuer}
 	}
 	return &claimsProvider{
-		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: newAPIs("Advanced.ClaimsProviders", origins), client: client,
+		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: access.NewAPIs("Advanced.ClaimsProviders", origins), client: client,
 		verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
 		sameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
@@ -21,7 +22,7 @@ var (
 	ErrState = browser.ErrState
 
 	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
-	ErrOrigin = errOrigin
+	ErrOrigin = access.ErrOrigin
 
 	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another session in its context than
 	// the client's.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 )
@@ -18,34 +19,34 @@ var (
 // Send sends r through base with a token of this type and no key.
 func Send(base http.RoundTripper, r *http.Request, kind, value string) (*http.Response, error) {
 	origin := r.URL.Scheme + "://" + r.URL.Host
-	t := &transport{
-		keeper: oneToken{&issuedToken{kind: kind, value: value}}, apis: newAPIs("", []string{origin}), base: base, nonces: new(oauth.Nonces),
-		transportRules: clientRules,
+	t := &access.Transport{
+		Keeper: oneToken{&access.Token{Kind: kind, Value: value}}, APIs: access.NewAPIs("", []string{origin}), Base: base, Nonces: new(oauth.Nonces),
+		Rules: clientRules,
 	}
 	return t.RoundTrip(r)
 }
 
 // oneToken keeps one access token for everybody.
-type oneToken struct{ have *issuedToken }
+type oneToken struct{ have *access.Token }
 
-func (k oneToken) token(context.Context, tokenRequest) (*issuedToken, error) { return k.have, nil }
-func (k oneToken) replaceable(*issuedToken) bool                             { return false }
+func (k oneToken) Token(context.Context, access.Request) (*access.Token, error) { return k.have, nil }
+func (k oneToken) Replaceable(*access.Token) bool                               { return false }
 
 // CachedTokens counts the tokens that m keeps.
 func CachedTokens(m *Machine) int {
-	return m.tokens.kept()
+	return m.tokens.Kept()
 }
 
 // MachineKey returns the key of m's newest token.
 func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
-	t, _ := m.tokens.token(ctx, tokenRequest{})
-	return t.key
+	t, _ := m.tokens.Token(ctx, access.Request{})
+	return t.Key
 }
 
 // WithBase returns a transport of ours that sends through base.
 func WithBase(rt, base http.RoundTripper) http.RoundTripper {
-	t := *rt.(*transport)
-	t.base = base
+	t := *rt.(*access.Transport)
+	t.Base = base
 	return &t
 }
 

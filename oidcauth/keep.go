@@ -122,7 +122,7 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 	if len(kept) >= maxGrants {
 		kept = kept[len(kept)-maxGrants+1:]
 	}
-	value := r.token.value
+	value := r.token.Value
 	if rec.Confirmed = 0; r.slim >= keepNone {
 		value, rec.Confirmed = "", r.grant.Created
 	} else {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
@@ -27,8 +28,8 @@ type Machine struct {
 	// err is what every call returns, of a Machine that could not be made.
 	err error
 
-	tokens *machineTokens
-	apis   apis
+	tokens *access.Machine
+	apis   access.APIs
 	nonces *oauth.Nonces
 
 	// base sends the requests to the APIs; nil means http.DefaultTransport.
@@ -96,11 +97,11 @@ func newMachines(a *Authenticator) map[string]*Machine {
 // newMachine makes a Machine of a configuration that is valid.
 func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField string, vault *seal.Vault) *Machine {
 	return &Machine{
-		tokens: newMachineTokens(machineSettings{
+		tokens: access.NewMachine(access.MachineSettings{
 			Issuer: c.Issuer, TokenURL: c.TokenURL, ClientID: c.ClientID, Scopes: c.Scopes, Resource: c.Resource, Extra: c.Extra, DPoP: c.DPoP,
 			Endpoint: e, Refused: asRefusal, Timeout: derived.Timeout, Lifetime: derived.TokenLifetime, Vault: vault, Log: derived.Logger,
 		}),
-		apis: newAPIs(apiField, c.APIs), nonces: e.Nonces, base: apiTransport(derived.ClientAuth.Certificate),
+		apis: access.NewAPIs(apiField, c.APIs), nonces: e.Nonces, base: apiTransport(derived.ClientAuth.Certificate),
 	}
 }
 
@@ -142,11 +143,11 @@ func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth
 // does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
-	return &http.Client{Transport: &transport{keeper: m.tokens, apis: m.apis, nonces: m.nonces, base: m.base, bound: ctx, query: q, err: errors.Join(m.err, err), transportRules: clientRules}}
+	return &http.Client{Transport: &access.Transport{Keeper: m.tokens, APIs: m.apis, Nonces: m.nonces, Base: m.base, Bound: ctx, Query: q, Err: errors.Join(m.err, err), Rules: clientRules}}
 }
 
 // Transport returns a RoundTripper that does what Client does on top of base; nil
 // means http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: m.tokens, apis: m.apis, nonces: m.nonces, base: base, err: m.err, transportRules: clientRules}
+	return &access.Transport{Keeper: m.tokens, APIs: m.apis, Nonces: m.nonces, Base: base, Err: m.err, Rules: clientRules}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
@@ -51,7 +52,7 @@ type tokens struct {
 	auth *Authenticator
 
 	// apis are where tokens may go.
-	apis apis
+	apis access.APIs
 
 	// base sends the requests to them; nil means http.DefaultTransport.
 	base http.RoundTripper
@@ -76,7 +77,7 @@ type tokens struct {
 func newTokens(a *Authenticator) *tokens {
 	t := &tokens{
 		auth: a,
-		apis: newAPIs("Config.APIs", a.config.APIs),
+		apis: access.NewAPIs("Config.APIs", a.config.APIs),
 		base: apiTransport(a.config.ClientAuth.Certificate),
 		dead: newDeadGrants(inside.OfManager(a.sessions).Vault("dead grant")),
 
@@ -87,19 +88,19 @@ func newTokens(a *Authenticator) *tokens {
 }
 
 // renewed returns a token in place of have, which is absent, stale or rejected.
-func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) (*access.Token, error) {
 	if s.Pending() {
-		return have.or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
+		return have.Or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
 	}
 	if inside.OfSession(s).Looks() {
-		return have.or(&q, errLook)
+		return have.Or(&q, errLook)
 	}
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return have.or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
+		return have.Or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
 	if err := t.pauses.Check(s.ID() + name); err != nil {
-		return have.or(&q, err)
+		return have.Or(&q, err)
 	}
 	return t.awaited(ctx, s, name, q, have)
 }
@@ -114,12 +115,12 @@ func loginRequired(err error) error {
 
 // awaited waits for the flight that gets the token, with or behind others. A caller
 // that goes away leaves it running.
-func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q tokenRequest, have *issuedToken) (*issuedToken, error) {
+func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) (*access.Token, error) {
 	// Who holds a token that is still good does not wait for a slow provider: the
 	// flight goes on, and the next request gets what it brings.
 	var patience <-chan time.Time
-	if now := time.Now(); have.bridges(&q, now) {
-		patience = time.After(min(validPatience, have.expiry.Sub(now)/2))
+	if now := time.Now(); have.Bridges(&q, now) {
+		patience = time.After(min(validPatience, have.Expiry.Sub(now)/2))
 	}
 	token, err := t.landed(ctx, s, name, q, patience)
 	if errors.Is(err, errOld) {
@@ -130,7 +131,7 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 		return token, nil // a clock is set back: what came is the newest all the same
 	case errors.Is(err, errSlow):
 		return have, nil
-	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrLoginRequired) && have.bridges(&q, time.Now()):
+	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrLoginRequired) && have.Bridges(&q, time.Now()):
 		return have, nil
 	}
 	return token, err
@@ -138,7 +139,7 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 
 // landed waits for the flight, as long as ctx and patience last: errSlow means that
 // patience is over. The response of s then carries what the flight has published.
-func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q tokenRequest, patience <-chan time.Time) (*issuedToken, error) {
+func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q access.Request, patience <-chan time.Time) (*access.Token, error) {
 	done := t.board(ctx, s, name, q)
 	select {
 	case <-ctx.Done():
@@ -161,11 +162,11 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 // taken is what a request gets that waited for a flight: its token, which then serves
 // the whole request. One that the flight has only found may have come for an earlier
 // request, and be over.
-func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *tokenRequest, l landing) (*issuedToken, error) {
+func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *access.Request, l landing) (*access.Token, error) {
 	if err := t.adopt(ctx, s); err != nil {
 		return l.token, err
 	}
-	if !l.refreshed && !q.confirm && !l.token.serves(q, time.Now()) {
+	if !l.refreshed && !q.Confirm && !l.token.Serves(q, time.Now()) {
 		return l.token, errOld
 	}
 	inside.OfSession(s).Keep(keptToken(s, name), l.token)
@@ -177,7 +178,7 @@ var errOld = errors.New("oidcauth: the token is of an earlier request")
 
 // A landing is what a flight brought to all who wait for it.
 type landing struct {
-	token *issuedToken
+	token *access.Token
 
 	// refreshed says that the flight has got the token, and not found it.
 	refreshed bool
@@ -188,9 +189,9 @@ type landing struct {
 }
 
 // board joins or begins the flight.
-func (t *tokens) board(ctx context.Context, s *session.Session, name string, q tokenRequest) <-chan pace.Result[landing] {
-	key := s.ID() + "\x00" + name + "\x00" + q.rejected
-	if q.confirm {
+func (t *tokens) board(ctx context.Context, s *session.Session, name string, q access.Request) <-chan pace.Result[landing] {
+	key := s.ID() + "\x00" + name + "\x00" + q.Rejected
+	if q.Confirm {
 		key += "\x00confirm" // other flights may end with a token that is fresh
 	}
 	return t.flight.Start(ctx, key, 2*t.auth.config.Timeout+leaseWait, func(ctx context.Context) (landing, error) {
@@ -214,7 +215,7 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 
 // refresh gets the token called name, and publishes what it gets to all requests of
 // the session. It runs apart from every request.
-func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q tokenRequest) (_ *attempt, err error) {
+func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q access.Request) (_ *attempt, err error) {
 	defer pace.Recovered(ctx, t.auth.log, &err) // so that a landing knows its session all the same
 	if err := t.pauses.Check(s.ID() + name); err != nil {
 		return nil, err // a flight has failed since the caller looked

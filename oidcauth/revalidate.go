@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
@@ -99,7 +100,7 @@ func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) er
 	if grace {
 		patience = time.After(validPatience)
 	}
-	_, err := t.landed(ctx, s, "", tokenRequest{confirm: true}, patience)
+	_, err := t.landed(ctx, s, "", access.Request{Confirm: true}, patience)
 	return err
 }
 

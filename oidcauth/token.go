@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/session"
@@ -20,40 +21,43 @@ import (
 // that came with the login.
 type TokenOption func(*tokenRequest)
 
+// A tokenRequest is which token a caller wants.
+type tokenRequest = access.Request
+
 // Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given
 // more than once, for all of them. Tokens of different resources are kept apart,
 // and one refresh token gets them all.
 func Resource(uri string) TokenOption {
-	return func(q *tokenRequest) { q.resource = append(q.resource, uri) }
+	return func(q *tokenRequest) { q.Resource = append(q.Resource, uri) }
 }
 
 // Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part
 // of what the login was granted. Tokens of different scopes are kept apart.
 func Scopes(scopes ...string) TokenOption {
-	return func(q *tokenRequest) { q.scopes = append(q.scopes, scopes...) }
+	return func(q *tokenRequest) { q.Scopes = append(q.Scopes, scopes...) }
 }
 
 // ForceRefresh asks for a token that is newer than the one at hand, however fresh
 // that is. Calls at the same time may share one refresh. Where a refresh fails, the
 // error is returned although the old token may still be valid.
 func ForceRefresh() TokenOption {
-	return func(q *tokenRequest) { q.force = true }
+	return func(q *tokenRequest) { q.Force = true }
 }
 
 // newTokenRequest applies options and checks what they name.
-func newTokenRequest(options []TokenOption) (tokenRequest, error) {
-	var q tokenRequest
+func newTokenRequest(options []TokenOption) (access.Request, error) {
+	var q access.Request
 	for _, o := range options {
 		if o != nil {
 			o(&q)
 		}
 	}
-	for _, uri := range q.resource {
+	for _, uri := range q.Resource {
 		if u, err := url.Parse(uri); err != nil || !u.IsAbs() || strings.Contains(uri, "#") {
 			return q, fmt.Errorf("oidcauth: Resource: expected an absolute URI without fragment (RFC 8707 §2), got %q", uri)
 		}
 	}
-	for _, scope := range q.scopes {
+	for _, scope := range q.Scopes {
 		if !validScope(scope) {
 			return q, fmt.Errorf("oidcauth: Scopes: expected scope tokens (RFC 6749 §3.3), got %q", scope)
 		}
@@ -65,8 +69,8 @@ func newTokenRequest(options []TokenOption) (tokenRequest, error) {
 type tokenSource struct {
 	// ctx says whose tokens, and bounds how long Token waits.
 	ctx    context.Context
-	keeper tokenKeeper
-	query  tokenRequest
+	keeper access.Keeper
+	query  access.Request
 
 	// err is a mistake in the options, which every call returns.
 	err error
@@ -77,11 +81,11 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	t, err := s.keeper.token(s.ctx, s.query)
+	t, err := s.keeper.Token(s.ctx, s.query)
 	if err != nil {
 		return nil, exported(err)
 	}
-	return t.oauth2(), nil
+	return t.OAuth2(), nil
 }
 
 // TokenSource returns the source of access tokens of the user who is signed in in
@@ -106,7 +110,7 @@ func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption)
 
 // look reads the token called name out of s, nil when there is none, and the
 // record. It costs no I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, error) {
+func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
 	id, err := identityOf(s)
 	switch {
 	case errors.Is(err, session.ErrNoSession):
@@ -131,7 +135,7 @@ func (t *tokens) look(s *session.Session, name string) (*issuedToken, *record, e
 	if err != nil {
 		return nil, nil, err
 	}
-	token, err := t.auth.granted(rec, i).issued(value).bound(key)
+	token, err := t.auth.granted(rec, i).issued(value).Bound(key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
 	}
@@ -149,34 +153,34 @@ func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 }
 
 // issued is the access token that g describes.
-func (g *grant) issued(value string) *issuedToken {
-	t := &issuedToken{
-		value: value, kind: g.Type, created: time.UnixMilli(g.Created), expiry: time.UnixMilli(g.Expiry),
-		scope: g.Scope, details: g.Details,
+func (g *grant) issued(value string) *access.Token {
+	t := &access.Token{
+		Value: value, Kind: g.Type, Created: time.UnixMilli(g.Created), Expiry: time.UnixMilli(g.Expiry),
+		Scope: g.Scope, Details: g.Details,
 	}
-	if t.kind == "" {
-		t.kind = "Bearer"
+	if t.Kind == "" {
+		t.Kind = "Bearer"
 	}
 	return t
 }
 
-// token returns the access token that q asks for of the user in ctx.
-func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
+// Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
+func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
 	s := t.auth.sessions.From(ctx)
 	name := nameOf(s, &q)
 	have, _, err := t.look(s, name)
 	if err != nil {
 		return nil, err
 	}
-	q.since = inside.OfSession(s).Arrived()
-	if q.force && have != nil {
-		q.rejected = have.value
+	q.Since = inside.OfSession(s).Arrived()
+	if q.Force && have != nil {
+		q.Rejected = have.Value
 	}
 	now := time.Now()
-	if have.serves(&q, now) {
+	if have.Serves(&q, now) {
 		return have, nil
 	}
-	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*issuedToken); got != nil && got.value != q.rejected && !q.force && now.Sub(got.created) < maxRequestToken {
+	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*access.Token); got != nil && got.Value != q.Rejected && !q.Force && now.Sub(got.Created) < access.MaxRequestToken {
 		return got, nil
 	}
 	return t.renewed(ctx, s, name, q, have)
@@ -186,14 +190,14 @@ func (t *tokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error
 func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
 
 // nameOf is q's name in s. A request for exactly the resources of the login is one for the login's own token.
-func nameOf(s *session.Session, q *tokenRequest) string {
-	if len(q.scopes) > 0 || len(q.resource) == 0 {
-		return q.name()
+func nameOf(s *session.Session, q *access.Request) string {
+	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
+		return q.Name()
 	}
-	if id, err := identityOf(s); err == nil && slices.Equal(q.resource, id.record.Resource) {
+	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
 		return ""
 	}
-	return q.name()
+	return q.Name()
 }
 
 // TokenExpiry returns when the access token at hand of the user in ctx expires, and
@@ -204,5 +208,5 @@ func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok b
 	if err != nil || have == nil {
 		return time.Time{}, false
 	}
-	return have.expiry, true
+	return have.Expiry, true
 }

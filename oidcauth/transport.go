@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -34,7 +35,7 @@ func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *htt
 	q, err := newTokenRequest(options)
 	rules := clientRules
 	rules.Belongs = a.sameSessionAs(ctx)
-	return &http.Client{Transport: &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.Nonces, base: a.tokens.base, bound: ctx, query: q, err: err, transportRules: rules}}
+	return &http.Client{Transport: &access.Transport{Keeper: a.tokens, APIs: a.tokens.apis, Nonces: a.endpoint.Nonces, Base: a.tokens.base, Bound: ctx, Query: q, Err: err, Rules: rules}}
 }
 
 // apiTransport is what clients send their requests through: nil for
@@ -53,12 +54,12 @@ func apiTransport(certificate *tls.Certificate) http.RoundTripper {
 // of the request is replaced; its cookies are not touched. base sends the requests;
 // nil means http.DefaultTransport.
 func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
-	return &transport{keeper: a.tokens, apis: a.tokens.apis, nonces: a.endpoint.Nonces, base: base, transportRules: clientRules}
+	return &access.Transport{Keeper: a.tokens, APIs: a.tokens.apis, Nonces: a.endpoint.Nonces, Base: base, Rules: clientRules}
 }
 
-// replaceable implements tokenKeeper.
-func (t *tokens) replaceable(token *issuedToken) bool {
-	return time.Since(token.created) >= token.rejectedAge()
+// Replaceable implements access.Keeper.
+func (t *tokens) Replaceable(token *access.Token) bool {
+	return time.Since(token.Created) >= token.RejectedAge()
 }
 
 // sameSession reports whether a and b are one session, be it in two requests.
@@ -67,7 +68,7 @@ func sameSession(a, b *session.Session) bool {
 }
 
 // clientRules are those of every transport here.
-var clientRules = transportRules{
+var clientRules = access.Rules{
 	StepUp: func(h http.Header) error {
 		if stepUp := stepUpOf(h); stepUp != nil {
 			return stepUp

@@ -32,10 +32,11 @@ var floors = []struct {
 	{"internal/oauth", []string{"internal/logtext", "internal/strictjson", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/provider"}},
 	{"internal/seal", nil},
 	{"internal/inside", []string{"internal/seal"}},
+	{"internal/access", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/oauth", "internal/seal"}},
 	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/seal"}},
 	{"session", []string{"internal/expiring", "internal/seal", "internal/inside"}},
 	{"session/sessiontest", []string{"session"}},
-	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/browser", "session"}},
+	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/access", "internal/browser", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"internal/api", nil},
 }
@@ -44,7 +45,7 @@ var floors = []struct {
 var reserved = map[string][]string{
 	"embed":               {"oidcauth"},
 	"html/template":       {"oidcauth", "oidcauth/oidcauthtest"},
-	"golang.org/x/oauth2": {"oidcauth"},
+	"golang.org/x/oauth2": {"oidcauth", "internal/access"},
 }
 
 // findUpward returns the imports of a package that its row doesn't list, and those that are reserved for others.

@@ -1,4 +1,4 @@
-package oidcauth
+package access
 
 import (
 	"context"
@@ -10,39 +10,39 @@ import (
 	"github.com/signet-go/signet/internal/outbound"
 )
 
-// A tokenKeeper gets access tokens: a user's, out of the session, or a machine's.
-type tokenKeeper interface {
+// A Keeper gets access tokens: a user's, out of the session, or a machine's.
+type Keeper interface {
 	// token returns a token for q, of whom ctx says.
-	token(ctx context.Context, q tokenRequest) (*issuedToken, error)
+	Token(ctx context.Context, q Request) (*Token, error)
 
 	// replaceable reports whether a new token may be got because an API refused t.
-	replaceable(t *issuedToken) bool
+	Replaceable(t *Token) bool
 }
 
-// A transport adds access tokens to requests. It is safe for concurrent use.
-type transport struct {
-	// keeper gets the tokens, and apis says where they may go.
-	keeper tokenKeeper
-	apis   apis
+// A Transport adds access tokens to requests. It is safe for concurrent use.
+type Transport struct {
+	// Keeper gets the tokens, and apis says where they may go.
+	Keeper Keeper
+	APIs   APIs
 
-	// nonces are those of APIs that want DPoP proofs.
-	nonces *oauth.Nonces
+	// Nonces are those of APIs that want DPoP proofs.
+	Nonces *oauth.Nonces
 
-	// base sends requests; nil means http.DefaultTransport.
-	base http.RoundTripper
+	// Base sends requests; nil means http.DefaultTransport.
+	Base http.RoundTripper
 
-	// bound says whose tokens; nil means each request's own context.
-	bound context.Context
+	// Bound says whose tokens; nil means each request's own context.
+	Bound context.Context
 
-	// query is the token that is wanted, err a mistake in it.
-	query tokenRequest
-	err   error
+	// Query is the token that is wanted, err a mistake in it.
+	Query Request
+	Err   error
 
-	transportRules
+	Rules
 }
 
-// transportRules are what a transport is told about sessions and errors, of which it knows nothing.
-type transportRules struct {
+// Rules are what a transport is told about sessions and errors, of which it knows nothing.
+type Rules struct {
 	// Belongs refuses a request that is not of the user whom bound says. Nil refuses none.
 	Belongs func(*http.Request) error
 
@@ -57,10 +57,10 @@ type transportRules struct {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel, err := t.tokenContext(r)
 	defer cancel()
-	var token *issuedToken
+	var token *Token
 	if err == nil {
 		token, err = t.firstToken(ctx, r)
 	}
@@ -87,9 +87,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // tokenContext is the context that says whose token a request gets. It ends with
 // the request's.
-func (t *transport) tokenContext(r *http.Request) (context.Context, context.CancelFunc, error) {
+func (t *Transport) tokenContext(r *http.Request) (context.Context, context.CancelFunc, error) {
 	none := func() {}
-	if t.bound == nil {
+	if t.Bound == nil {
 		return r.Context(), none, nil
 	}
 	if t.Belongs != nil {
@@ -97,21 +97,21 @@ func (t *transport) tokenContext(r *http.Request) (context.Context, context.Canc
 			return nil, none, err
 		}
 	}
-	ctx, cancel := context.WithCancel(t.bound)
+	ctx, cancel := context.WithCancel(t.Bound)
 	stop := context.AfterFunc(r.Context(), cancel)
 	return ctx, func() { stop(); cancel() }, nil
 }
 
 // firstToken decides whether r gets a token, and which.
-func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedToken, error) {
-	if t.err != nil {
-		return nil, t.err
+func (t *Transport) firstToken(ctx context.Context, r *http.Request) (*Token, error) {
+	if t.Err != nil {
+		return nil, t.Err
 	}
 	// Before the token is got: a request that may not be made refreshes nothing.
-	if err := t.apis.check(r.URL); err != nil {
+	if err := t.APIs.Check(r.URL); err != nil {
 		return nil, err
 	}
-	return t.keeper.token(ctx, t.query)
+	return t.Keeper.Token(ctx, t.Query)
 }
 
 // send sends a copy of r with token: a RoundTripper must not change its request,
@@ -119,18 +119,18 @@ func (t *transport) firstToken(ctx context.Context, r *http.Request) (*issuedTok
 // other: a token that is bound to a key is worth nothing without its proof, and
 // must not go out as if it were a Bearer token (RFC 9449 §7.1). again permits one
 // repetition for a nonce that the API asks for.
-func (t *transport) send(r *http.Request, token *issuedToken, again *oauth.Retry) (*http.Response, error) {
-	if bound := token.kind == "DPoP"; bound != (token.key != nil) || !bound && token.kind != "Bearer" {
+func (t *Transport) send(r *http.Request, token *Token, again *oauth.Retry) (*http.Response, error) {
+	if bound := token.Kind == "DPoP"; bound != (token.Key != nil) || !bound && token.Kind != "Bearer" {
 		outbound.CloseBody(r)
-		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.kind)
+		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.Kind)
 	}
-	base := t.base
+	base := t.Base
 	if base == nil {
 		base = http.DefaultTransport //nolint:forbidigo // the caller's context bounds it, as with any http.Client{}
 	}
 	out := r.Clone(t.sendContext(r))
 	out.Header.Del("DPoP")
-	res, err := t.nonces.Authorized(base.RoundTrip, out, token.key, token.value, again)
+	res, err := t.Nonces.Authorized(base.RoundTrip, out, token.Key, token.Value, again)
 	if res != nil {
 		res.Request = r // and not the copy with the token
 	}
@@ -139,11 +139,11 @@ func (t *transport) send(r *http.Request, token *issuedToken, again *oauth.Retry
 
 // sendContext is r's, or one that ends with the user's request where r's never
 // ends.
-func (t *transport) sendContext(r *http.Request) context.Context {
-	if t.bound == nil || r.Context().Done() != nil {
+func (t *Transport) sendContext(r *http.Request) context.Context {
+	if t.Bound == nil || r.Context().Done() != nil {
 		return r.Context()
 	}
-	return valuesOf{t.bound, r.Context()}
+	return valuesOf{t.Bound, r.Context()}
 }
 
 // valuesOf is a context with the values of another.
@@ -157,18 +157,18 @@ func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
 // secondChance sends r again with another token, once, when that may help.
 // Otherwise it returns res. What once permits is permitted for both together.
-func (t *transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *issuedToken, once *oauth.Retry) (*http.Response, error) {
-	if res.StatusCode != http.StatusUnauthorized || !oauth.BlamesToken(res.Header) || !t.keeper.replaceable(token) {
+func (t *Transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *Token, once *oauth.Retry) (*http.Response, error) {
+	if res.StatusCode != http.StatusUnauthorized || !oauth.BlamesToken(res.Header) || !t.Keeper.Replaceable(token) {
 		return res, nil
 	}
 	again, ok := outbound.Rewound(r)
 	if !ok {
 		return res, nil
 	}
-	q := t.query
+	q := t.Query
 	// Not forced: a token that somebody else has got meanwhile will do.
-	q.force, q.rejected = false, token.value
-	next, err := t.keeper.token(ctx, q)
+	q.Force, q.Rejected = false, token.Value
+	next, err := t.Keeper.Token(ctx, q)
 	if err != nil {
 		outbound.CloseBody(again)
 		if errors.Is(err, t.Hopeless) {

@@ -1,4 +1,4 @@
-package oidcauth
+package access
 
 import (
 	"bytes"
@@ -48,9 +48,9 @@ type tokenRow struct {
 	Expiry  int64 `json:"x"`
 }
 
-// token returns the token in row key if it serves q. Otherwise one process at a
+// Token returns the token in row key if it serves q. Otherwise one process at a
 // time may request a new one.
-func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *tokenRequest, request func() (*issuedToken, error)) (*issuedToken, error) {
+func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *Request, request func() (*Token, error)) (*Token, error) {
 	t, holder, err := s.await(ctx, key, q)
 	if err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "store unavailable", slog.String("during", "machine token"), logtext.Reason(err))
@@ -71,11 +71,11 @@ func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, 
 
 // await returns a token that serves q, or takes the lease under which one may be
 // requested: holder is then what its row holds.
-func (s *sharedTokens) await(ctx context.Context, key string, q *tokenRequest) (t *issuedToken, holder []byte, err error) {
+func (s *sharedTokens) await(ctx context.Context, key string, q *Request) (t *Token, holder []byte, err error) {
 	name := make([]byte, 16)
 	_, _ = rand.Read(name) // never fails
 	for pause := firstPoll; ; pause = min(2*pause, lastPoll) {
-		if t, err = s.get(ctx, key); err != nil || t.serves(q, time.Now()) {
+		if t, err = s.get(ctx, key); err != nil || t.Serves(q, time.Now()) {
 			return t, nil, err
 		}
 		leased, err := s.vault.Add(ctx, leaseRow(key), name, s.lease)
@@ -110,7 +110,7 @@ func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string
 }
 
 // get returns the token in row key, nil when there is none that makes sense.
-func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error) {
+func (s *sharedTokens) get(ctx context.Context, key string) (*Token, error) {
 	rows, err := s.vault.Get(ctx, key)
 	if err != nil || len(rows) != 1 || rows[0].Value == nil {
 		return nil, err
@@ -124,11 +124,11 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*issuedToken, error
 
 // issued is the token in row, nil when the key that it is bound to is missing or
 // broken: the next one will replace it.
-func (row *tokenRow) issued() *issuedToken {
-	t := &issuedToken{value: row.Value, kind: row.Kind, created: time.UnixMilli(row.Created), expiry: time.UnixMilli(row.Expiry)}
+func (row *tokenRow) issued() *Token {
+	t := &Token{Value: row.Value, Kind: row.Kind, Created: time.UnixMilli(row.Created), Expiry: time.UnixMilli(row.Expiry)}
 	key, err := jwt.StoredProofKey(row.Key)
 	if err == nil {
-		t, err = t.bound(key)
+		t, err = t.Bound(key)
 	}
 	if err != nil {
 		return nil
@@ -137,14 +137,14 @@ func (row *tokenRow) issued() *issuedToken {
 }
 
 // put writes t into row key until it expires.
-func (s *sharedTokens) put(ctx context.Context, key string, t *issuedToken) error {
-	life := time.Until(t.expiry)
+func (s *sharedTokens) put(ctx context.Context, key string, t *Token) error {
+	life := time.Until(t.Expiry)
 	if life <= 0 {
 		return nil
 	}
-	row := tokenRow{Value: t.value, Kind: t.kind, Created: t.created.UnixMilli(), Expiry: t.expiry.UnixMilli()}
-	if t.key != nil {
-		key, err := t.key.Bytes()
+	row := tokenRow{Value: t.Value, Kind: t.Kind, Created: t.Created.UnixMilli(), Expiry: t.Expiry.UnixMilli()}
+	if t.Key != nil {
+		key, err := t.Key.Bytes()
 		if err != nil {
 			return err
 		}

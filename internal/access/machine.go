@@ -1,4 +1,4 @@
-package oidcauth
+package access
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// machineTokens are the tokens of one machine client (RFC 6749 §4.4). It keeps each until shortly before its end, renews it in the
+// Machine are the tokens of one machine client (RFC 6749 §4.4). It keeps each until shortly before its end, renews it in the
 // background, and asks once however many callers want it. It is safe for concurrent use.
-type machineTokens struct {
-	machineSettings
+type Machine struct {
+	MachineSettings
 
 	// proof returns the key of new tokens, made when the first is needed; nil for
 	// Bearer tokens.
@@ -36,20 +36,20 @@ type machineTokens struct {
 	plain tokenOrder
 
 	// flight joins equal requests, and pauses space out what fails.
-	flight pace.Flight[*issuedToken]
+	flight pace.Flight[*Token]
 	pauses pace.Pauses
 
 	mu sync.Mutex
 
 	// cache holds the newest token of each request.
-	cache expiring.Map[string, *issuedToken]
+	cache expiring.Map[string, *Token]
 
 	// replaced is when an API's refusal last led to a new token.
 	replaced time.Time
 }
 
-// machineSettings say what a machine asks for, and of whom.
-type machineSettings struct {
+// MachineSettings say what a machine asks for, and of whom.
+type MachineSettings struct {
 	// Issuer or TokenURL is where tokens come from, for the client called ClientID. With the form they name a request.
 	Issuer, TokenURL, ClientID string
 
@@ -73,9 +73,9 @@ type machineSettings struct {
 	Log *slog.Logger
 }
 
-// newMachineTokens returns the tokens of a machine, of which there are none yet.
-func newMachineTokens(s machineSettings) *machineTokens {
-	m := &machineTokens{machineSettings: s, proof: func() (*jwt.ProofKey, error) { return nil, nil }}
+// NewMachine returns the tokens of a machine, of which there are none yet.
+func NewMachine(s MachineSettings) *Machine {
+	m := &Machine{MachineSettings: s, proof: func() (*jwt.ProofKey, error) { return nil, nil }}
 	m.flight.Log, m.cache.Limit = s.Log, maxMachineTokens
 	if s.DPoP {
 		m.proof = sync.OnceValues(jwt.NewProofKey)
@@ -83,7 +83,7 @@ func newMachineTokens(s machineSettings) *machineTokens {
 	if s.Vault != nil {
 		m.shared = &sharedTokens{vault: s.Vault, lease: s.Timeout + leaseSlack}
 	}
-	m.plain = m.order(&tokenRequest{})
+	m.plain = m.order(&Request{})
 	return m
 }
 
@@ -97,17 +97,17 @@ type tokenOrder struct {
 // order is what q means for m. The key covers all that the endpoint sees, and the
 // endpoint: tokens of different scope, resource, audience, tenant or client must
 // never be taken for each other.
-func (m *machineTokens) order(q *tokenRequest) tokenOrder {
+func (m *Machine) order(q *Request) tokenOrder {
 	form := maps.Clone(m.Extra)
 	if form == nil {
 		form = url.Values{}
 	}
 	scopes, resource := m.Scopes, m.Resource
-	if len(q.scopes) > 0 {
-		scopes = q.scopes
+	if len(q.Scopes) > 0 {
+		scopes = q.Scopes
 	}
-	if len(q.resource) > 0 {
-		resource = q.resource
+	if len(q.Resource) > 0 {
+		resource = q.Resource
 	}
 	form.Set("grant_type", "client_credentials")
 	if len(scopes) > 0 {
@@ -120,26 +120,26 @@ func (m *machineTokens) order(q *tokenRequest) tokenOrder {
 	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
-// token returns the token that q asks for.
-func (m *machineTokens) token(ctx context.Context, q tokenRequest) (*issuedToken, error) {
+// Token returns the token that q asks for.
+func (m *Machine) Token(ctx context.Context, q Request) (*Token, error) {
 	o := m.plain
-	if len(q.scopes) > 0 || len(q.resource) > 0 {
+	if len(q.Scopes) > 0 || len(q.Resource) > 0 {
 		o = m.order(&q)
 	}
 	have := m.cached(o.key)
-	if q.force && have != nil {
-		q.rejected = have.value
+	if q.Force && have != nil {
+		q.Rejected = have.Value
 	}
-	if have.serves(&q, time.Now()) {
+	if have.Serves(&q, time.Now()) {
 		return have, nil
 	}
 	if err := m.pauses.Check(o.key); err != nil {
-		return have.or(&q, err)
+		return have.Or(&q, err)
 	}
-	done := m.flight.Start(ctx, o.key+"\x00"+q.rejected, 2*m.Timeout+leaseSlack, func(ctx context.Context) (*issuedToken, error) {
+	done := m.flight.Start(ctx, o.key+"\x00"+q.Rejected, 2*m.Timeout+leaseSlack, func(ctx context.Context) (*Token, error) {
 		return m.renew(ctx, o, q)
 	})
-	if have.bridges(&q, time.Now()) {
+	if have.Bridges(&q, time.Now()) {
 		return have, nil // the flight goes on, and a later caller gets what it brings
 	}
 	select {
@@ -151,15 +151,15 @@ func (m *machineTokens) token(ctx context.Context, q tokenRequest) (*issuedToken
 }
 
 // renew gets a token, apart from every caller.
-func (m *machineTokens) renew(ctx context.Context, o tokenOrder, q tokenRequest) (t *issuedToken, err error) {
-	if t := m.cached(o.key); t.serves(&q, time.Now()) {
+func (m *Machine) renew(ctx context.Context, o tokenOrder, q Request) (t *Token, err error) {
+	if t := m.cached(o.key); t.Serves(&q, time.Now()) {
 		return t, nil // a flight has ended since the caller looked
 	}
 	if err := m.pauses.Check(o.key); err != nil {
 		return nil, err // and so has a failing one
 	}
 	if m.shared != nil {
-		t, err = m.shared.token(ctx, m.Log, o.key, &q, func() (*issuedToken, error) { return m.request(ctx, o) })
+		t, err = m.shared.token(ctx, m.Log, o.key, &q, func() (*Token, error) { return m.request(ctx, o) })
 	} else {
 		t, err = m.request(ctx, o)
 	}
@@ -173,7 +173,7 @@ func (m *machineTokens) renew(ctx context.Context, o tokenOrder, q tokenRequest)
 }
 
 // request asks the endpoint, once.
-func (m *machineTokens) request(ctx context.Context, o tokenOrder) (*issuedToken, error) {
+func (m *Machine) request(ctx context.Context, o tokenOrder) (*Token, error) {
 	key, err := m.proof()
 	if err != nil {
 		return nil, err
@@ -189,21 +189,21 @@ func (m *machineTokens) request(ctx context.Context, o tokenOrder) (*issuedToken
 		return nil, err
 	}
 	now := time.Now()
-	t := &issuedToken{value: answer.AccessToken, kind: answer.TokenType, created: now, expiry: answer.Expiry}
-	if t.expiry.IsZero() {
-		t.expiry = now.Add(m.Lifetime)
+	t := &Token{Value: answer.AccessToken, Kind: answer.TokenType, Created: now, Expiry: answer.Expiry}
+	if t.Expiry.IsZero() {
+		t.Expiry = now.Add(m.Lifetime)
 	}
-	return t.bound(key)
+	return t.Bound(key)
 }
 
-// replaceable lets an API's refusal of even a young token count, since a machine's
+// Replaceable lets an API's refusal of even a young token count, since a machine's
 // may be revoked by hand, but only now and then: an API that refuses every token
 // must not make one request to the endpoint for each of its own.
-func (m *machineTokens) replaceable(t *issuedToken) bool {
+func (m *Machine) Replaceable(t *Token) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if age := t.rejectedAge(); now.Sub(t.created) < age && now.Sub(m.replaced) < age {
+	if age := t.RejectedAge(); now.Sub(t.Created) < age && now.Sub(m.replaced) < age {
 		return false
 	}
 	m.replaced = now
@@ -214,7 +214,7 @@ func (m *machineTokens) replaceable(t *issuedToken) bool {
 const maxMachineTokens = 1000
 
 // cached returns the newest token of the request called key, nil when there is none or it has expired.
-func (m *machineTokens) cached(key string) *issuedToken {
+func (m *Machine) cached(key string) *Token {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, _ := m.cache.Get(key, time.Now())
@@ -222,14 +222,14 @@ func (m *machineTokens) cached(key string) *issuedToken {
 }
 
 // keep makes t the token of the request called key.
-func (m *machineTokens) keep(key string, t *issuedToken) {
+func (m *Machine) keep(key string, t *Token) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cache.Put(key, t, 1, time.Now(), time.Until(t.expiry))
+	m.cache.Put(key, t, 1, time.Now(), time.Until(t.Expiry))
 }
 
-// kept returns how many tokens are kept in this process.
-func (m *machineTokens) kept() int {
+// Kept returns how many tokens are kept in this process.
+func (m *Machine) Kept() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.cache.Len()
