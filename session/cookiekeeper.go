@@ -107,7 +107,7 @@ func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, erro
 	if k.vault == nil || g.number == 0 {
 		return k.judge(versionOf(g, remembered), now)
 	}
-	names := g.rowNames(k.vault, endedRow, generationRow)
+	names := k.rowNames(g, endedRow, generationRow)
 	raws, err := k.vault.Fetch(ctx, names...)
 	if err != nil {
 		return version{}, err
@@ -145,7 +145,7 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 		return ended, nil
 	}
 	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string {
-		return slices.Delete(slices.Clone(g.rowNames(k.vault, endedRow, generationRow)), 1, 2)
+		return slices.Delete(slices.Clone(k.rowNames(g, endedRow, generationRow)), 1, 2)
 	})
 	for i, rows := range raws {
 		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][1:], rows[1:]) != nil
@@ -170,7 +170,7 @@ func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation)
 	if k.vault == nil {
 		return k.recent.swap(v.g, next, k.successorLife(next)), nil
 	}
-	plain, err := pack(next)
+	plain, err := next.pack()
 	if err != nil {
 		return false, err
 	}
@@ -208,7 +208,7 @@ func (k *cookieKeeper) fits(plain []byte) error {
 // cookie seals g for its cookies. The number of chunks, which the seal binds,
 // follows from the length alone and so is known before.
 func (k *cookieKeeper) cookie(g *generation, _ string) ([]string, time.Duration, error) {
-	plain, err := pack(g)
+	plain, err := g.pack()
 	if err != nil {
 		return nil, 0, err
 	}

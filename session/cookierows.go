@@ -44,7 +44,7 @@ const endedSize = 8
 // handOver stores what this process alone knows, because the Store was down when it
 // was made, or has lost it since.
 func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error) {
-	plain, err := pack(v.g)
+	plain, err := v.g.pack()
 	if err != nil {
 		return version{}, err
 	}

@@ -23,13 +23,13 @@ func Repack(plain []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pack(g)
+	return g.pack()
 }
 
 // Pack packs tokens and values into a session.
 func Pack(tokens map[string]string, values map[string][]byte) ([]byte, error) {
 	g := &generation{id: "AAAA", number: 1, created: 1, deadline: 2}
-	return pack(g.apply(&delta{values: values, tokens: tokens}, nil))
+	return g.apply(&delta{values: values, tokens: tokens}, nil).pack()
 }
 
 // PackStream packs a token whose claims are size bytes by its own account, with the stream and UUIDs given.
@@ -46,7 +46,7 @@ func PackStream(size int, claims []byte, uuids int) []byte {
 	form = appendBytes(table.append(form), stream)
 	g := &generation{id: "AAAA", number: 1, created: 1, deadline: 2}
 	g.tokens.packed = &packedTokens{form: form}
-	plain, err := pack(g)
+	plain, err := g.pack()
 	if err != nil {
 		panic(err)
 	}

@@ -24,8 +24,9 @@ type generation struct {
 	values []value
 	tokens tokens
 
-	memo  atomic.Pointer[any]
-	names struct {
+	memo  atomic.Pointer[any] // what the package that owns the session's content has made of it
+	names struct {            // of the rows that decide about it
+
 		once sync.Once
 		list []string
 	}
@@ -99,6 +100,15 @@ func (g *generation) value(name string) ([]byte, bool) {
 		}
 	}
 	return nil, false
+}
+
+// token returns the text of a token. The first call unpacks all of them.
+func (g *generation) token(name string) (string, bool) { return g.tokens.get(name) }
+
+// rowNames returns what compute made of g at the first call.
+func (g *generation) rowNames(compute func() []string) []string {
+	g.names.once.Do(func() { g.names.list = compute() })
+	return g.names.list
 }
 
 // tag returns the tag with this key, nil if there is none.

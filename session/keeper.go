@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-
-	"github.com/signet-go/signet/internal/seal"
 )
 
 // A keeper is one of the two places where a session's content can be: its
@@ -133,18 +131,18 @@ func (m *Manager) idleFrom(now time.Time) int64 {
 }
 
 // rowNames are the vault's names of the rows that decide about g: first, for
-// each of prefixes, one of its id, then its tags' marks. They are computed once
+// each of rows, one of its id, then its tags' marks. They are computed once
 // per generation.
-func (g *generation) rowNames(v *seal.Vault, rows ...func(id string) string) []string {
-	g.names.once.Do(func() {
+func (m *Manager) rowNames(g *generation, rows ...func(id string) string) []string {
+	return g.rowNames(func() (names []string) {
 		for _, row := range rows {
-			g.names.list = append(g.names.list, v.Name(row(g.id)))
+			names = append(names, m.vault.Name(row(g.id)))
 		}
 		for _, t := range g.tags {
-			g.names.list = append(g.names.list, v.Name(tagRow(t.key)))
+			names = append(names, m.vault.Name(tagRow(t.key)))
 		}
+		return names
 	})
-	return g.names.list
 }
 
 // endedByMarks looks at the raw marks of g's tags: an endedError when one has
@@ -154,7 +152,7 @@ func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) err
 		if raws[i] == nil {
 			continue
 		}
-		if at, ended := t.endedBy(m.vault.Open(names[i], raws[i]), g.id); ended {
+		if at, ended := endedByMark(m.vault.Open(names[i], raws[i]), t, g.id); ended {
 			return &endedError{at: at, marked: true}
 		}
 	}

@@ -54,8 +54,6 @@ func tagKey(name string) string {
 	return string(sum[:tagSize])
 }
 
-const tagSize = 16
-
 // errNoTag is for whoever asks nobody for his tag.
 var errNoTag = errors.New("session: Revoke needs a tag: an empty one is that of nobody who is signed in")
 
@@ -229,9 +227,9 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 	return mark{foreign: noStamp}, false
 }
 
-// endedBy reports whether the mark in row ends the session with tag t and this id,
+// endedByMark reports whether the mark in row ends the session with tag t and this id,
 // and since when by our clock: an epoch is a time, a foreign stamp is none.
-func (t tag) endedBy(row seal.Row, id string) (at time.Time, ended bool) {
+func endedByMark(row seal.Row, t tag, id string) (at time.Time, ended bool) {
 	m, unreadable := readMark(row)
 	switch {
 	case unreadable:

@@ -63,7 +63,10 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 		}
 		return nil, ErrNoSession
 	}
-	plain, err := pack(next)
+	plain, err := next.pack()
+	if errors.Is(err, errTooMany) {
+		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -33,12 +33,13 @@ const (
 var (
 	errPacked      = errors.New("session: packed session is malformed")
 	errPackedNewer = errors.New("session: packed session is of a newer version")
+	errTooMany     = fmt.Errorf("more than %d names", maxCount)
 )
 
-// pack writes g.
-func pack(g *generation) ([]byte, error) {
-	if n := max(len(g.tags), len(g.values), len(g.tokens.texts)); n > maxCount {
-		return nil, fmt.Errorf("%w: %d names, at most %d are kept", ErrTooLarge, n, maxCount)
+// pack writes g. Error: errTooMany.
+func (g *generation) pack() ([]byte, error) {
+	if max(len(g.tags), len(g.values), len(g.tokens.texts)) > maxCount {
+		return nil, errTooMany
 	}
 	id, err := base64.RawURLEncoding.DecodeString(g.id)
 	if err != nil {
@@ -212,6 +213,9 @@ func (r *reader) name() string {
 	}
 	return string(r.take(n - nameBase))
 }
+
+// tagSize is the size of a tag's key.
+const tagSize = 16
 
 // tag reads a tag of a session that began at created.
 func (r *reader) tag(created int64) tag {

@@ -55,7 +55,7 @@ func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, erro
 	if d := k.cache.get(g.id, ring, func(string) bool { return true }); d != nil {
 		known = d.g
 	}
-	names := known.rowNames(k.vault, sessionRow)
+	names := k.rowNames(known, sessionRow)
 	raws, err := k.vault.Fetch(ctx, names...)
 	if err != nil {
 		return version{}, err
@@ -136,7 +136,7 @@ func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error)
 // publish writes the row: adds it for a session that has just begun, else
 // replaces it while it is the one that v was read from.
 func (k *serverKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
-	plain, err := pack(next)
+	plain, err := next.pack()
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +169,7 @@ func (k *serverKeeper) end(ctx context.Context, e ending) (first bool, err error
 // endings asks for the rows, whose time is the nearer limit.
 func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
-	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string { return g.rowNames(k.vault, sessionRow) })
+	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string { return k.rowNames(g, sessionRow) })
 	for i, v := range all {
 		born := v.g.number > 0 // a session to come has no row yet
 		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||

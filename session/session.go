@@ -170,7 +170,7 @@ func (s *Session) Token(name string) (string, bool) {
 	if text, changed := s.delta.tokens[name]; changed {
 		return text, text != ""
 	}
-	return s.base.tokens.get(name)
+	return s.base.token(name)
 }
 
 // SetToken keeps a token under name in little room: the claims of a JWT are
