@@ -116,7 +116,7 @@ func BenchmarkSight(b *testing.B) {
 		b.Run(name+"/first sight and a token", func(b *testing.B) {
 			m, r := signedIn(b, session.Config{MemoryBytes: -1}, set)
 			h := m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				if token, _ := session.From(r.Context()).Token("access_token"); token != set.access {
+				if token, _ := session.From(r.Context()).Token("access_token"); token != set.Access {
 					b.Fatal("no token")
 				}
 			}))
@@ -188,7 +188,7 @@ func BenchmarkRequest(b *testing.B) {
 	b.Run("securecookie with gob", func(b *testing.B) {
 		codec, _ := stock(b, nil)
 		codec.SetSerializer(securecookie.GobEncoder{})
-		value, err := codec.Encode("session", gobSession{map[string]string{"user": "x"}, set.id, set.access, set.refresh})
+		value, err := codec.Encode("session", gobSession{map[string]string{"user": "x"}, set.ID, set.Access, set.Refresh})
 		require.NoError(b, err)
 		var chunks []string
 		for i := 0; i*3900 < len(value); i++ {

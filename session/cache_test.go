@@ -45,7 +45,7 @@ func TestMemoryOfDecodedSessionsKeepsItsBound(t *testing.T) {
 			n := inside.OfSession(s).Memo(func(s inside.View) any { v, _ := s.Get("n"); return string(v) })
 			require.Equal(t, fmt.Sprint(i), n, "never another's")
 			token, _ := s.Token("access_token")
-			require.Equal(t, set.access, token)
+			require.Equal(t, set.Access, token)
 		})).ServeHTTP(httptest.NewRecorder(), r)
 	}
 	before := heap()

@@ -14,7 +14,7 @@ func cookieBytes(t testing.TB, set tokenSet) (bytes, cookies int) {
 	b := newBrowser(t, newManager(t, session.Config{}))
 	b.with(func(s *session.Session) { set.keep(t, s) })
 	b.with(func(s *session.Session) {
-		for name, want := range map[string]string{"id_token": set.id, "access_token": set.access, "refresh_token": set.refresh} {
+		for name, want := range map[string]string{"id_token": set.ID, "access_token": set.Access, "refresh_token": set.Refresh} {
 			got, _ := s.Token(name)
 			require.Equal(t, want, got)
 		}
@@ -51,7 +51,7 @@ func oauth2ProxyBytes(set tokenSet) int {
 	packed := make([]byte, mapHead+times+user) // counted as if they did not compress
 	binary.BigEndian.PutUint64(packed, 0)
 	var text []byte
-	for _, token := range []string{set.access, set.id, set.refresh} {
+	for _, token := range []string{set.Access, set.ID, set.Refresh} {
 		text = append(append(text, make([]byte, perToken)...), token...)
 	}
 	sealed := 16 + lz4Frame + len(packed) + lz4Size(text)
