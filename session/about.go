@@ -1,6 +1,10 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"github.com/signet-go/signet/internal/packed"
+)
 
 // ID is the session's identifier for logs, leases and hand-over: stable over
 // generations, new with every Renew, not the cookie's secret (in server mode a
@@ -10,7 +14,7 @@ func (s *Session) ID() string {
 	if g == nil {
 		return ""
 	}
-	return g.id
+	return g.ID
 }
 
 // Created is when the session began; zero when there is none.
@@ -19,7 +23,7 @@ func (s *Session) Created() time.Time {
 	if g == nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(g.created)
+	return time.UnixMilli(g.Created)
 }
 
 // Expires is when the session ends if nobody uses it any more: the nearer of
@@ -52,15 +56,15 @@ func (s *Session) Deadline() time.Time {
 // deadline is the absolute limit as it counts today: a Lifetime that was made
 // shorter, or a Limit not saved yet, applies at once.
 func (s *Session) deadline() int64 {
-	deadline := min(s.base.deadline, s.base.created+s.m.config.Lifetime.Milliseconds())
-	if s.delta.limit != 0 {
-		deadline = min(deadline, s.delta.limit)
+	deadline := min(s.base.Deadline, s.base.Created+s.m.config.Lifetime.Milliseconds())
+	if s.delta.Limit != 0 {
+		deadline = min(deadline, s.delta.Limit)
 	}
 	return deadline
 }
 
 // current loads the session and returns what it is based on, nil without one.
-func (s *Session) current() *generation {
+func (s *Session) current() *packed.Generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.load() != nil {

@@ -1,6 +1,10 @@
 package session
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/signet-go/signet/internal/packed"
+)
 
 // cache is the memory of decoded sessions. It holds only what was opened and
 // decoded, is bounded in bytes, and saves nothing but that work: limits, marks
@@ -20,7 +24,7 @@ type cache struct {
 
 // decoded is a generation and what it was decoded from.
 type decoded struct {
-	g    *generation
+	g    *packed.Generation
 	key  string
 	from string // all the bytes
 	ring uint64 // the keyring's generation: a hit must not outlive a key
@@ -48,8 +52,8 @@ func (c *cache) get(key string, ring uint64, same func(from string) bool) *decod
 
 // newDecoded notes what g was decoded from. Its key is kept beside the text, or
 // is a part of it.
-func newDecoded(g *generation, key, from string) *decoded {
-	return &decoded{g: g, key: key, from: from, size: entryOverhead + len(key) + len(from) + g.size()}
+func newDecoded(g *packed.Generation, key, from string) *decoded {
+	return &decoded{g: g, key: key, from: from, size: entryOverhead + len(key) + len(from) + g.Size()}
 }
 
 // remembers reports whether there is any memory: without, nothing need be

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
-	"github.com/stretchr/testify/require"
 )
 
 // widest makes every Set-Cookie line as long as it gets: Max-Age has all its digits.
@@ -152,7 +154,8 @@ func sealedAs(t *testing.T, key string, plain []byte) string {
 
 func TestCookieThatOnlyAnotherReplicaUnderstandsIsLeftAlone(t *testing.T) {
 	key := session.NewKey()
-	plain, err := session.Pack(nil, map[string][]byte{"v": []byte("1")})
+	past := &packed.Generation{ID: "AAAA", Number: 1, Created: 1, Deadline: 2}
+	plain, err := past.Apply(&packed.Delta{Values: map[string][]byte{"v": []byte("1")}}, nil).Pack()
 	require.NoError(t, err)
 	newer := append([]byte{2}, plain[1:]...)
 	older := append([]byte{0}, plain[1:]...)

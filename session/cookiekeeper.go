@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -81,8 +82,8 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	if err != nil {
 		return nil, ErrNoSession
 	}
-	g, err := unpack(plain)
-	if errors.Is(err, errPackedNewer) {
+	g, err := packed.Unpack(plain)
+	if errors.Is(err, packed.ErrNewer) {
 		return nil, errLeaveAlone
 	}
 	if err != nil {
@@ -98,13 +99,13 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 
 // newest reads, with a Store, the mark of the session's id, its newest
 // generation and the marks of its tags in one round trip.
-func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, error) {
+func (k *cookieKeeper) newest(ctx context.Context, g *packed.Generation) (version, error) {
 	now := time.Now()
-	remembered, err := k.recent.newest(g.id, now)
+	remembered, err := k.recent.newest(g.ID, now)
 	if err != nil {
 		return version{}, err
 	}
-	if k.vault == nil || g.number == 0 {
+	if k.vault == nil || g.Number == 0 {
 		return k.judge(versionOf(g, remembered), now)
 	}
 	names := k.rowNames(g, endedRow, generationRow)
@@ -112,7 +113,7 @@ func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, erro
 	if err != nil {
 		return version{}, err
 	}
-	stored := k.stored(names[1], raws[1], g.id)
+	stored := k.stored(names[1], raws[1], g.ID)
 	v := versionOf(g, newer(stored, remembered))
 	v.raw = raws[1]
 	if err := k.endedIn(ctx, g, v.g, names, raws); err != nil {
@@ -125,8 +126,8 @@ func (k *cookieKeeper) newest(ctx context.Context, g *generation) (version, erro
 }
 
 // versionOf is the newest of a session: g, or what is known beside it.
-func versionOf(g, beside *generation) version {
-	return version{g: newer(g, beside), idle: g.idle, known: beside != nil && beside.number >= g.number}
+func versionOf(g, beside *packed.Generation) version {
+	return version{g: newer(g, beside), idle: g.Idle, known: beside != nil && beside.Number >= g.Number}
 }
 
 // endings asks for the marks of all sessions. What this process knows
@@ -136,7 +137,7 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	ended := make([]bool, len(all))
 	for i, v := range all {
 		if k.vault != nil {
-			v = version{g: v.g.idleAt(0)}
+			v = version{g: v.g.IdleAt(0)}
 		}
 		_, err := k.judge(v, time.Now())
 		ended[i] = err != nil
@@ -144,7 +145,7 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 	if k.vault == nil {
 		return ended, nil
 	}
-	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string {
+	names, raws, err := k.rowsOf(ctx, all, func(g *packed.Generation) []string {
 		return slices.Delete(slices.Clone(k.rowNames(g, endedRow, generationRow)), 1, 2)
 	})
 	for i, rows := range raws {
@@ -154,8 +155,8 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 }
 
 // newer prefers a on a tie. Either may be nil.
-func newer(a, b *generation) *generation {
-	if a == nil || b != nil && b.number > a.number {
+func newer(a, b *packed.Generation) *packed.Generation {
+	if a == nil || b != nil && b.Number > a.Number {
 		return b
 	}
 	return a
@@ -163,14 +164,14 @@ func newer(a, b *generation) *generation {
 
 // publish tells the Store first, since its compare-and-swap decides between
 // processes. The first generation needs no telling: there is none before it.
-func (k *cookieKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
-	if v.g.number == 0 {
+func (k *cookieKeeper) publish(ctx context.Context, v version, next *packed.Generation) (bool, error) {
+	if v.g.Number == 0 {
 		return true, nil
 	}
 	if k.vault == nil {
 		return k.recent.swap(v.g, next, k.successorLife(next)), nil
 	}
-	plain, err := next.pack()
+	plain, err := next.Pack()
 	if err != nil {
 		return false, err
 	}
@@ -207,8 +208,8 @@ func (k *cookieKeeper) fits(plain []byte) error {
 
 // cookie seals g for its cookies. The number of chunks, which the seal binds,
 // follows from the length alone and so is known before.
-func (k *cookieKeeper) cookie(g *generation, _ string) ([]string, time.Duration, error) {
-	plain, err := g.pack()
+func (k *cookieKeeper) cookie(g *packed.Generation, _ string) ([]string, time.Duration, error) {
+	plain, err := g.Pack()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -221,5 +222,5 @@ func (k *cookieKeeper) cookie(g *generation, _ string) ([]string, time.Duration,
 		return nil, 0, err
 	}
 	values, err := k.format.split(text)
-	return values, time.Until(time.UnixMilli(g.ends())), err
+	return values, time.Until(time.UnixMilli(g.Ends())), err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -14,7 +15,7 @@ import (
 
 // endedIn looks for the end of g's session, of which newest is the newest generation,
 // in what was read.
-func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *generation, names []string, raws [][]byte) error {
+func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *packed.Generation, names []string, raws [][]byte) error {
 	err := k.endedByMarks(g, names[2:], raws[2:])
 	switch {
 	case raws[0] != nil:
@@ -23,9 +24,9 @@ func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *generation, names
 		err = k.checkTags(ctx, newest)
 	}
 	if errors.Is(err, ErrNoSession) {
-		k.recent.forget(g.id)
+		k.recent.forget(g.ID)
 		if raws[1] != nil {
-			_, _ = k.vault.Delete(ctx, generationRow(g.id), raws[1]) // what has ended it outlives it
+			_, _ = k.vault.Delete(ctx, generationRow(g.ID), raws[1]) // what has ended it outlives it
 		}
 	}
 	return err
@@ -44,7 +45,7 @@ const endedSize = 8
 // handOver stores what this process alone knows, because the Store was down when it
 // was made, or has lost it since.
 func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error) {
-	plain, err := v.g.pack()
+	plain, err := v.g.Pack()
 	if err != nil {
 		return version{}, err
 	}
@@ -55,13 +56,13 @@ func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error)
 	if !ok { // somebody else was faster, which the next one will see
 		return k.judge(v, time.Now())
 	}
-	k.recent.forget(v.g.id)
+	k.recent.forget(v.g.ID)
 	return k.newest(ctx, v.g)
 }
 
 // stored returns the generation in a row, nil if there is none that makes sense. It
 // is decoded once: the row is read by every request as long as it is there.
-func (k *cookieKeeper) stored(name string, raw []byte, id string) *generation {
+func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Generation {
 	if raw == nil {
 		return nil
 	}
@@ -73,8 +74,8 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *generation {
 	if row.Value == nil {
 		return nil
 	}
-	g, err := unpack(row.Value)
-	if err != nil || g.id != id {
+	g, err := packed.Unpack(row.Value)
+	if err != nil || g.ID != id {
 		return nil
 	}
 	d := newDecoded(g, id, string(raw))
@@ -85,9 +86,9 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *generation {
 
 // store replaces the row of the newest generation, if it is still the one that
 // v was read from.
-func (k *cookieKeeper) store(ctx context.Context, v version, next *generation, plain []byte) (bool, error) {
+func (k *cookieKeeper) store(ctx context.Context, v version, next *packed.Generation, plain []byte) (bool, error) {
 	if v.raw == nil {
-		return k.vault.Add(ctx, generationRow(v.g.id), plain, k.successorLife(next))
+		return k.vault.Add(ctx, generationRow(v.g.ID), plain, k.successorLife(next))
 	}
-	return k.vault.Swap(ctx, generationRow(v.g.id), v.raw, plain, k.successorLife(next))
+	return k.vault.Swap(ctx, generationRow(v.g.ID), v.raw, plain, k.successorLife(next))
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 const watchEvery = 3 * time.Second // an end in another process shows within this and one call of the Store
@@ -31,8 +33,8 @@ func Done(ctx context.Context) <-chan struct{} {
 	done := s.m.watch.add(ctx, v)
 	// end tells recent before watch, so an end that add came too late for shows
 	// here.
-	if _, err := s.m.recent.newest(v.g.id, time.Now()); err != nil {
-		s.m.watch.end(v.g.id)
+	if _, err := s.m.recent.newest(v.g.ID, time.Now()); err != nil {
+		s.m.watch.end(v.g.ID)
 		return closed
 	}
 	return done
@@ -47,7 +49,7 @@ func (s *Session) watchable() (version, bool) {
 	case err == nil:
 		return version{g: s.base, idle: s.idle}, true
 	case errors.Is(err, ErrUnavailable) && s.seen != nil:
-		return version{g: s.seen, idle: s.seen.idle}, true
+		return version{g: s.seen, idle: s.seen.Idle}, true
 	}
 	return version{}, false
 }
@@ -81,13 +83,13 @@ type watched struct {
 func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := w.sessions[v.g.id]
+	s := w.sessions[v.g.ID]
 	if s == nil {
 		s = &watched{v: v, done: make(chan struct{}), streams: map[<-chan struct{}]struct{}{}}
 		if w.sessions == nil {
 			w.sessions = map[string]*watched{}
 		}
-		w.sessions[v.g.id] = s
+		w.sessions[v.g.ID] = s
 		w.watching.Store(int64(len(w.sessions)))
 	}
 	s.saw(v.g, v.idle)
@@ -107,7 +109,7 @@ func (w *watch) leave(stream <-chan struct{}, s *watched) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(s.streams, stream)
-	if len(s.streams) == 0 && w.sessions[s.v.g.id] == s {
+	if len(s.streams) == 0 && w.sessions[s.v.g.ID] == s {
 		w.forget(s)
 		w.nudge()
 	}
@@ -115,25 +117,25 @@ func (w *watch) leave(stream <-chan struct{}, s *watched) {
 
 // forget needs w.mu.
 func (w *watch) forget(s *watched) {
-	delete(w.sessions, s.v.g.id)
+	delete(w.sessions, s.v.g.ID)
 	w.watching.Store(int64(len(w.sessions)))
 }
 
 // touch notes that a session was used, so that its stream does not end for
 // idleness, and what it is by now: it may have another tag.
-func (w *watch) touch(g *generation, idle int64) {
+func (w *watch) touch(g *packed.Generation, idle int64) {
 	if w.watching.Load() == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.sessions[g.id]; s != nil {
+	if s := w.sessions[g.ID]; s != nil {
 		s.saw(g, idle)
 	}
 }
 
 // saw keeps the newest of what is known.
-func (s *watched) saw(g *generation, idle int64) {
+func (s *watched) saw(g *packed.Generation, idle int64) {
 	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
 }
 
@@ -207,7 +209,7 @@ func (m *Manager) endedNow(ctx context.Context, all []version) (ids []string) {
 	}
 	for i, v := range all {
 		if ended[i] {
-			ids = append(ids, v.g.id)
+			ids = append(ids, v.g.ID)
 		}
 	}
 	return ids
@@ -219,7 +221,7 @@ func (m *Manager) endedNow(ctx context.Context, all []version) (ids []string) {
 func (m *Manager) resolve(ctx context.Context, all []version) (known []version, ended []string, err error) {
 	for _, v := range all {
 		switch {
-		case v.g.created != 0:
+		case v.g.Created != 0:
 			known = append(known, v)
 		case err == nil:
 			var now version
@@ -227,7 +229,7 @@ func (m *Manager) resolve(ctx context.Context, all []version) (known []version, 
 			case err == nil:
 				m.watch.touch(now.g, now.idle)
 			case errors.Is(err, ErrNoSession):
-				ended, err = append(ended, v.g.id), nil
+				ended, err = append(ended, v.g.ID), nil
 			case errors.Is(err, errLeaveAlone):
 				err = nil
 			}

@@ -21,7 +21,7 @@ func (s *Session) commit(h http.Header, shared bool) error {
 // emit writes Set-Cookie lines into h, if there is anything to tell the
 // browser.
 func (s *Session) emit(h http.Header, shared, saved bool) error {
-	if s.base != nil && s.base.number > 0 && (s.mustWrite || s.mayWrite && !shared && !s.peeked) {
+	if s.base != nil && s.base.Number > 0 && (s.mustWrite || s.mayWrite && !shared && !s.peeked) {
 		switch err := s.refresh(h, saved); {
 		case errors.Is(err, ErrNoSession):
 			s.drop()
@@ -67,7 +67,7 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	if s.m.config.ServerSide && !s.mustWrite {
 		return nil
 	}
-	values, life, err := s.m.keeper.cookie(v.g.idleAt(idle), s.secret)
+	values, life, err := s.m.keeper.cookie(v.g.IdleAt(idle), s.secret)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 // An endedError says that a session has ended before the limits that its cookie
@@ -39,12 +41,12 @@ type ending struct {
 }
 
 // endingOf is the end of g's session.
-func (m *Manager) endingOf(g *generation) ending {
-	if g.created == 0 { // nothing but its id is known
-		return ending{g.id, m.markLife()}
+func (m *Manager) endingOf(g *packed.Generation) ending {
+	if g.Created == 0 { // nothing but its id is known
+		return ending{g.ID, m.markLife()}
 	}
 	// A clock that was ahead when the session began has made its cookies live longer.
-	return ending{g.id, max(time.Until(time.UnixMilli(g.deadline)), 0) + markSlack}
+	return ending{g.ID, max(time.Until(time.UnixMilli(g.Deadline)), 0) + markSlack}
 }
 
 // useless reports whether the cookie of a request that found no session, for the
@@ -61,7 +63,7 @@ func (s *Session) useless(err error) bool {
 
 // retire notes the current session as one that has to end.
 func (s *Session) retire() {
-	if s.base != nil && s.base.number > 0 {
+	if s.base != nil && s.base.Number > 0 {
 		s.ended = append(s.ended, s.m.endingOf(s.base))
 	}
 	s.base = nil
@@ -97,7 +99,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 // isOver reports whether the session has ended since the request looked. A mark says
 // so too, and makes no difference to keeper.end.
 func (s *Session) isOver(ctx context.Context) bool {
-	if s.base == nil || s.base.number == 0 {
+	if s.base == nil || s.base.Number == 0 {
 		return false
 	}
 	_, err := s.m.keeper.newest(context.WithoutCancel(ctx), s.base)
@@ -120,7 +122,7 @@ func (s *Session) endOld(ctx context.Context) error {
 
 // drop signs out: the session has ended.
 func (s *Session) drop() {
-	s.base, s.err, s.delta = nil, ErrNoSession, delta{}
+	s.base, s.err, s.delta = nil, ErrNoSession, packed.Delta{}
 	s.mustWrite, s.mayWrite = false, false
 }
 
@@ -140,11 +142,11 @@ func (s *Session) joinEnd(of *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.load()
-	if !destroyed || seen == nil || s.seen == nil || s.seen.id != seen.id {
+	if !destroyed || seen == nil || s.seen == nil || s.seen.ID != seen.ID {
 		return
 	}
 	s.destroyed = true
-	if s.base != nil && s.base.id == seen.id { // and not one that s has begun since
+	if s.base != nil && s.base.ID == seen.ID { // and not one that s has begun since
 		s.drop()
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 const (
@@ -33,15 +35,15 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if g == nil {
 		return s.Load()
 	}
-	if g.number == 0 {
+	if g.Number == 0 {
 		return fmt.Errorf("%w: save it first", ErrNoSession)
 	}
-	unlock, err := s.m.locks.lock(ctx, g.id)
+	unlock, err := s.m.locks.lock(ctx, g.ID)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	ctx, release, err := s.m.lease(ctx, g.id)
+	ctx, release, err := s.m.lease(ctx, g.ID)
 	if err != nil {
 		return err
 	}
@@ -50,7 +52,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if err != nil {
 		return err
 	}
-	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true, delta: delta{still: s.looks()}}
+	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true, delta: packed.Delta{Still: s.looks()}}
 	if err := fn(ctx, latest); err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 func (s *Session) publish(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil || s.delta.empty() {
+	if s.err != nil || s.delta.Empty() {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -79,7 +81,7 @@ func (s *Session) publish(ctx context.Context) error {
 	}
 	if errors.Is(err, ErrUnavailable) && next != nil {
 		s.m.recent.swap(s.base, next, s.m.successorLife(next))
-		s.m.log.Error("session changed and not stored", "session", next.id, "error", err)
+		s.m.log.Error("session changed and not stored", "session", next.ID, "error", err)
 	}
 	return err
 }

@@ -74,10 +74,10 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 		s.mu.Unlock()
 		return nil
 	}
-	shared, own := s.base, !s.delta.empty() || s.base.number == 0
+	shared, own := s.base, !s.delta.Empty() || s.base.Number == 0
 	memo := s.memo
 	if !own {
-		memo = shared.memo.Load()
+		memo = shared.Memo.Load()
 	}
 	s.mu.Unlock()
 	if memo != nil {
@@ -94,8 +94,8 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 	case s.base != shared: // changed meanwhile
 	case own:
 		s.memo = &result
-	case !shared.memo.CompareAndSwap(nil, &result):
-		return *shared.memo.Load()
+	case !shared.Memo.CompareAndSwap(nil, &result):
+		return *shared.Memo.Load()
 	}
 	return result
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 // A keeper is one of the two places where a session's content can be: its
@@ -16,11 +18,11 @@ type keeper interface {
 
 	// newest returns the newest generation of g's session: an endedError when it
 	// has ended, ErrUnavailable when nobody knows.
-	newest(ctx context.Context, g *generation) (version, error)
+	newest(ctx context.Context, g *packed.Generation) (version, error)
 
 	// publish makes next the generation after v.g: false when somebody else was
 	// faster.
-	publish(ctx context.Context, v version, next *generation) (bool, error)
+	publish(ctx context.Context, v version, next *packed.Generation) (bool, error)
 
 	// touch moves the idle limit of v.g.
 	touch(ctx context.Context, v version, idle int64) error
@@ -39,13 +41,13 @@ type keeper interface {
 	fits(plain []byte) error
 
 	// cookie returns what the browser has to hold for g, and for how long.
-	cookie(g *generation, secret string) (values []string, life time.Duration, err error)
+	cookie(g *packed.Generation, secret string) (values []string, life time.Duration, err error)
 }
 
 // sighting is what a request's cookies say.
 type sighting struct {
-	g      *generation // server mode: only the id
-	secret string      // server mode: what the cookie holds
+	g      *packed.Generation // server mode: only the id
+	secret string             // server mode: what the cookie holds
 	sealed
 }
 
@@ -57,7 +59,7 @@ type sealed struct {
 
 // version is a generation that lives, as the newest that is known.
 type version struct {
-	g      *generation
+	g      *packed.Generation
 	raw    []byte    // the Store's row, nil when there is none
 	at     time.Time // when it was judged
 	known  bool      // cookie mode: the memory, or the Store, says that it is the newest
@@ -71,11 +73,11 @@ var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer for
 
 // judge returns v if it is within its limits.
 func (m *Manager) judge(v version, now time.Time) (version, error) {
-	v.idle, v.at = max(v.idle, v.g.idle), now
-	ms, created := now.UnixMilli(), v.g.created
+	v.idle, v.at = max(v.idle, v.g.Idle), now
+	ms, created := now.UnixMilli(), v.g.Created
 	// A shorter Lifetime applies at once. A clock that was ahead when the session
 	// began may lengthen it by what it was ahead, never beyond maxLifetime.
-	deadline := min(v.g.deadline, created+m.config.Lifetime.Milliseconds())
+	deadline := min(v.g.Deadline, created+m.config.Lifetime.Milliseconds())
 	end := deadline
 	if v.idle != 0 {
 		end = min(end, v.idle)
@@ -87,24 +89,24 @@ func (m *Manager) judge(v version, now time.Time) (version, error) {
 }
 
 // within reports whether g is within its own limits.
-func (m *Manager) within(g *generation, now time.Time) bool {
+func (m *Manager) within(g *packed.Generation, now time.Time) bool {
 	_, err := m.judge(version{g: g}, now)
 	return err == nil
 }
 
 // successorLife is how long a generation is kept for a browser that may not have
 // got it: until no cookie of the session is within its limits any more.
-func (m *Manager) successorLife(g *generation) time.Duration {
-	ends, now := g.deadline, time.Now()
-	if g.idle != 0 {
-		ends = min(ends, max(g.idle, m.idleFrom(now)))
+func (m *Manager) successorLife(g *packed.Generation) time.Duration {
+	ends, now := g.Deadline, time.Now()
+	if g.Idle != 0 {
+		ends = min(ends, max(g.Idle, m.idleFrom(now)))
 	}
 	return max(time.UnixMilli(ends).Sub(now), 0) + memoryOfGeneration
 }
 
 // memoryOf is how long it is certain that a newer generation than g would be
 // remembered, also when a browser has it.
-func (m *Manager) memoryOf(g *generation) time.Duration {
+func (m *Manager) memoryOf(g *packed.Generation) time.Duration {
 	if m.vault != nil {
 		return m.successorLife(g)
 	}
@@ -133,13 +135,13 @@ func (m *Manager) idleFrom(now time.Time) int64 {
 // rowNames are the vault's names of the rows that decide about g: first, for
 // each of rows, one of its id, then its tags' marks. They are computed once
 // per generation.
-func (m *Manager) rowNames(g *generation, rows ...func(id string) string) []string {
-	return g.rowNames(func() (names []string) {
+func (m *Manager) rowNames(g *packed.Generation, rows ...func(id string) string) []string {
+	return g.RowNames(func() (names []string) {
 		for _, row := range rows {
-			names = append(names, m.vault.Name(row(g.id)))
+			names = append(names, m.vault.Name(row(g.ID)))
 		}
-		for _, t := range g.tags {
-			names = append(names, m.vault.Name(tagRow(t.key)))
+		for _, t := range g.Tags {
+			names = append(names, m.vault.Name(tagRow(t.Key)))
 		}
 		return names
 	})
@@ -147,12 +149,12 @@ func (m *Manager) rowNames(g *generation, rows ...func(id string) string) []stri
 
 // endedByMarks looks at the raw marks of g's tags: an endedError when one has
 // ended it.
-func (m *Manager) endedByMarks(g *generation, names []string, raws [][]byte) error {
-	for i, t := range g.tags {
+func (m *Manager) endedByMarks(g *packed.Generation, names []string, raws [][]byte) error {
+	for i, t := range g.Tags {
 		if raws[i] == nil {
 			continue
 		}
-		if at, ended := endedByMark(m.vault.Open(names[i], raws[i]), t, g.id); ended {
+		if at, ended := endedByMark(m.vault.Open(names[i], raws[i]), t, g.ID); ended {
 			return &endedError{at: at, marked: true}
 		}
 	}
@@ -165,7 +167,7 @@ const sessionsInRead = 200
 
 // rowsOf reads rows of all sessions, in pieces, and returns each one's names
 // and raw bytes; with an error those of the pieces that came before it.
-func (m *Manager) rowsOf(ctx context.Context, all []version, of func(g *generation) []string) (names [][]string, raws [][][]byte, err error) {
+func (m *Manager) rowsOf(ctx context.Context, all []version, of func(g *packed.Generation) []string) (names [][]string, raws [][][]byte, err error) {
 	for piece := range slices.Chunk(all, sessionsInRead) {
 		var flat []string
 		for _, v := range piece {
@@ -185,9 +187,9 @@ func (m *Manager) rowsOf(ctx context.Context, all []version, of func(g *generati
 }
 
 // sameTags reports whether a's marks were looked at when b's were.
-func sameTags(a, b *generation) bool {
-	for _, t := range a.tags {
-		if known := b.tag(t.key); known == nil || *known != t {
+func sameTags(a, b *packed.Generation) bool {
+	for _, t := range a.Tags {
+		if known := b.Tag(t.Key); known == nil || *known != t {
 			return false
 		}
 	}
@@ -195,13 +197,13 @@ func sameTags(a, b *generation) bool {
 }
 
 // checkTags reads the marks of g's tags.
-func (m *Manager) checkTags(ctx context.Context, g *generation) error {
-	if len(g.tags) == 0 {
+func (m *Manager) checkTags(ctx context.Context, g *packed.Generation) error {
+	if len(g.Tags) == 0 {
 		return nil
 	}
-	names := make([]string, len(g.tags))
-	for i, t := range g.tags {
-		names[i] = m.vault.Name(tagRow(t.key))
+	names := make([]string, len(g.Tags))
+	for i, t := range g.Tags {
+		names[i] = m.vault.Name(tagRow(t.Key))
 	}
 	raws, err := m.vault.Fetch(ctx, names...)
 	if err != nil {

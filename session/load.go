@@ -80,7 +80,7 @@ func (s *Session) adopt(seen sighting) error {
 	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
 	s.m.watch.touch(v.g, v.idle)
 	if !s.m.config.ServerSide && s.m.recent.used.Load() {
-		s.m.recent.saw(seen.g.id, seen.g.number, s.m.successorLife(seen.g))
+		s.m.recent.saw(seen.g.ID, seen.g.Number, s.m.successorLife(seen.g))
 	}
 	if s.m.config.OnKeyUse != nil {
 		s.m.config.OnKeyUse(key.keyID)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -134,22 +135,22 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
 	}
-	_, err := m.end(context.WithoutCancel(ctx), m.endingOf(&generation{id: id}))
+	_, err := m.end(context.WithoutCancel(ctx), m.endingOf(&packed.Generation{ID: id}))
 	return err
 }
 
 // begin makes a session that nobody knows yet, and the secret of its cookie in
 // server mode.
-func (m *Manager) begin(now time.Time) (g *generation, secret string) {
-	g = &generation{created: now.UnixMilli(), idle: m.idleFrom(now)}
-	g.deadline = g.created + m.config.Lifetime.Milliseconds()
+func (m *Manager) begin(now time.Time) (g *packed.Generation, secret string) {
+	g = &packed.Generation{Created: now.UnixMilli(), Idle: m.idleFrom(now)}
+	g.Deadline = g.Created + m.config.Lifetime.Milliseconds()
 	if m.config.ServerSide {
 		secret = newSecret()
-		g.id = secretID(secret)
+		g.ID = secretID(secret)
 		return g, secret
 	}
 	id := make([]byte, 16)
 	rand.Read(id)
-	g.id = base64.RawURLEncoding.EncodeToString(id)
+	g.ID = base64.RawURLEncoding.EncodeToString(id)
 	return g, ""
 }

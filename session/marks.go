@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -51,7 +52,7 @@ func leaseRow(id string) string      { return "lease " + id }
 // than an issuer and a subject take.
 func tagKey(name string) string {
 	sum := sha256.Sum256([]byte(name))
-	return string(sum[:tagSize])
+	return string(sum[:packed.TagSize])
 }
 
 // errNoTag is for whoever asks nobody for his tag.
@@ -97,7 +98,7 @@ func Except(s *Session) RevokeOption {
 type revocation struct {
 	key    string // of the tag
 	fresh  bool
-	except *generation // of the session that it leaves alone; nil: none
+	except *packed.Generation // of the session that it leaves alone; nil: none
 }
 
 // mark is what the revocation makes of old. A session that old has ended is not left
@@ -108,9 +109,9 @@ func (r *revocation) mark(old mark) mark {
 	if r.fresh {
 		next.fresh = next.epoch
 	}
-	if g := r.except; g != nil && g.number > 0 {
-		if t := g.tag(r.key); t != nil && (t.epoch >= old.epoch || old.kept == g.id) {
-			next.kept = g.id
+	if g := r.except; g != nil && g.Number > 0 {
+		if t := g.Tag(r.key); t != nil && (t.Epoch >= old.epoch || old.kept == g.ID) {
+			next.kept = g.ID
 		}
 	}
 	return next
@@ -222,52 +223,52 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 			kept:    string(row.Value[markSize:]),
 		}, false
 	case row.Raw != nil:
-		return mark{epoch: time.Now().UnixMilli() + 1, foreign: noStamp}, true
+		return mark{epoch: time.Now().UnixMilli() + 1, foreign: packed.NoStamp}, true
 	}
-	return mark{foreign: noStamp}, false
+	return mark{foreign: packed.NoStamp}, false
 }
 
 // endedByMark reports whether the mark in row ends the session with tag t and this id,
 // and since when by our clock: an epoch is a time, a foreign stamp is none.
-func endedByMark(row seal.Row, t tag, id string) (at time.Time, ended bool) {
+func endedByMark(row seal.Row, t packed.Tag, id string) (at time.Time, ended bool) {
 	m, unreadable := readMark(row)
 	switch {
 	case unreadable:
 		return time.Time{}, true
-	case m.epoch > t.epoch && m.kept != id:
+	case m.epoch > t.Epoch && m.kept != id:
 		return time.UnixMilli(m.epoch), true
 	}
-	return time.Time{}, t.foreign != noStamp && m.foreign >= t.foreign
+	return time.Time{}, t.Foreign != packed.NoStamp && m.foreign >= t.Foreign
 }
 
 // epochs reads the marks of the tags that d is about to add to g: the epoch that
 // each has to remember. A foreign mark at or after the stamp means that the session
 // has ended before it began, and a demand for a fresh login that it may not begin:
 // ErrNoSession.
-func (m *Manager) epochs(ctx context.Context, g *generation, d *delta) (map[string]int64, error) {
-	if m.vault == nil || len(d.tags) == 0 {
+func (m *Manager) epochs(ctx context.Context, g *packed.Generation, d *packed.Delta) (map[string]int64, error) {
+	if m.vault == nil || len(d.Tags) == 0 {
 		return nil, nil
 	}
-	keys := make([]string, len(d.tags))
-	for i, t := range d.tags {
-		keys[i] = tagRow(t.key)
+	keys := make([]string, len(d.Tags))
+	for i, t := range d.Tags {
+		keys[i] = tagRow(t.Key)
 	}
 	rows, err := m.vault.Get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
-	epochs := make(map[string]int64, len(d.tags))
-	for i, t := range d.tags {
+	epochs := make(map[string]int64, len(d.Tags))
+	for i, t := range d.Tags {
 		now, err := m.markOf(ctx, t, rows[i])
 		switch {
 		case err != nil:
 			return nil, err
-		case t.foreign != noStamp && now.foreign >= t.foreign:
+		case t.Foreign != packed.NoStamp && now.foreign >= t.Foreign:
 			return nil, fmt.Errorf("%w: revoked before it began", &endedError{marked: true})
-		case m.demands(now) && d.fresh[t.key] <= now.fresh && g.tag(t.key) == nil:
+		case m.demands(now) && d.Fresh[t.Key] <= now.fresh && g.Tag(t.Key) == nil:
 			return nil, &FreshLoginError{Since: time.UnixMilli(now.fresh)}
 		}
-		epochs[t.key] = now.epoch
+		epochs[t.Key] = now.epoch
 	}
 	return epochs, nil
 }
@@ -280,11 +281,11 @@ func (m *Manager) demands(now mark) bool {
 
 // markOf returns the mark of t in row. One that can't be read is written anew: it
 // has ended every session so far, and must not lock out those to come.
-func (m *Manager) markOf(ctx context.Context, t tag, row seal.Row) (mark, error) {
+func (m *Manager) markOf(ctx context.Context, t packed.Tag, row seal.Row) (mark, error) {
 	now, unreadable := readMark(row)
 	if unreadable {
 		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
-		if ok, err := m.writeMark(ctx, t.key, row.Raw, now); err != nil || !ok {
+		if ok, err := m.writeMark(ctx, t.Key, row.Raw, now); err != nil || !ok {
 			return mark{}, errors.Join(ErrUnavailable, err)
 		}
 	}

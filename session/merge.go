@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 const maxTries = 32 // of a compare-and-swap that other processes keep winning
@@ -12,10 +14,10 @@ const maxTries = 32 // of a compare-and-swap that other processes keep winning
 // merge publishes d on top of the newest generation of g's session, and returns
 // the one that is then the newest. Requests that change different names at once
 // all succeed; of two that change the same name, the later one wins.
-func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generation, error) {
+func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Delta) (*packed.Generation, error) {
 	// Within the process they queue, so that only other processes are raced
 	// with.
-	unlock, err := m.locks.lock(ctx, "merge "+g.id)
+	unlock, err := m.locks.lock(ctx, "merge "+g.ID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -25,7 +27,7 @@ func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generati
 		if err != nil {
 			return nil, err
 		}
-		if !d.changes(v.g) {
+		if !d.Changes(v.g) {
 			return v.g, nil
 		}
 		next, err := m.next(ctx, v, d)
@@ -43,28 +45,28 @@ func (m *Manager) merge(ctx context.Context, g *generation, d *delta) (*generati
 
 // next is the generation after v with d's changes, as it will be read back:
 // packed and unpacked again.
-func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, error) {
+func (m *Manager) next(ctx context.Context, v version, d *packed.Delta) (*packed.Generation, error) {
 	epochs, err := m.epochs(ctx, v.g, d)
 	if err != nil {
 		return nil, err
 	}
-	next := v.g.apply(d, epochs)
-	next.idle = v.idle
-	if !d.still {
-		next.idle = max(v.idle, m.idleFrom(time.Now()))
+	next := v.g.Apply(d, epochs)
+	next.Idle = v.idle
+	if !d.Still {
+		next.Idle = max(v.idle, m.idleFrom(time.Now()))
 	}
 	if m.config.IdleTimeout < 0 {
-		next.idle = 0
+		next.Idle = 0
 	}
-	if next.expired(time.Now()) { // a limit in the past
-		if v.g.number > 0 {
+	if next.Expired(time.Now()) { // a limit in the past
+		if v.g.Number > 0 {
 			_, err = m.end(ctx, m.endingOf(v.g))
 			return nil, errors.Join(errOverLimit, err)
 		}
 		return nil, ErrNoSession
 	}
-	plain, err := next.pack()
-	if errors.Is(err, errTooMany) {
+	plain, err := next.Pack()
+	if errors.Is(err, packed.ErrTooMany) {
 		err = fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	if err != nil {
@@ -73,5 +75,5 @@ func (m *Manager) next(ctx context.Context, v version, d *delta) (*generation, e
 	if err := m.keeper.fits(plain); err != nil {
 		return nil, err
 	}
-	return unpack(plain)
+	return packed.Unpack(plain)
 }

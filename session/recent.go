@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/packed"
 )
 
 // recent is this process's memory of what it changed: newer generations, for
@@ -20,7 +21,7 @@ import (
 type recent struct {
 	used           atomic.Bool // something was put: until then requests pass by without the lock
 	mu             sync.RWMutex
-	awaited, shown expiring.Map[string, *generation]
+	awaited, shown expiring.Map[string, *packed.Generation]
 	ended          expiring.Map[string, time.Time] // when
 	log            *slog.Logger
 	full, lost     atomic.Bool // it was logged that generations, or ended sessions, were forgotten early
@@ -42,7 +43,7 @@ func newRecent(log *slog.Logger) *recent {
 
 // newest returns what is remembered of the session, if anything: an endedError
 // when it has ended.
-func (r *recent) newest(id string, now time.Time) (*generation, error) {
+func (r *recent) newest(id string, now time.Time) (*packed.Generation, error) {
 	if !r.used.Load() {
 		return nil, nil
 	}
@@ -52,7 +53,7 @@ func (r *recent) newest(id string, now time.Time) (*generation, error) {
 }
 
 // look needs r.mu.
-func (r *recent) look(id string, now time.Time) (*generation, error) {
+func (r *recent) look(id string, now time.Time) (*packed.Generation, error) {
 	if at, ended := r.ended.Get(id, now); ended {
 		return nil, &endedError{at: at}
 	}
@@ -65,7 +66,7 @@ func (r *recent) look(id string, now time.Time) (*generation, error) {
 
 // swap remembers next for so long, unless something newer than prev is known: the
 // compare-and-swap of a process without a Store.
-func (r *recent) swap(prev, next *generation, life time.Duration) bool {
+func (r *recent) swap(prev, next *packed.Generation, life time.Duration) bool {
 	ok, shed := r.put(prev, next, life)
 	if shed > 0 && r.full.CompareAndSwap(false, true) {
 		r.log.Warn("session memory full: late responses may roll back sessions", "limit_bytes", awaitedBytes)
@@ -75,21 +76,21 @@ func (r *recent) swap(prev, next *generation, life time.Duration) bool {
 
 // put is swap without its log line, which is not written under the lock: a
 // handler may be slow, or call us.
-func (r *recent) put(prev, next *generation, life time.Duration) (ok bool, shed int) {
+func (r *recent) put(prev, next *packed.Generation, life time.Duration) (ok bool, shed int) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g, err := r.look(next.id, now)
-	if err != nil || g != nil && g.number > prev.number {
+	g, err := r.look(next.ID, now)
+	if err != nil || g != nil && g.Number > prev.Number {
 		return false, 0
 	}
 	r.used.Store(true)
-	r.shown.Delete(next.id)
-	return true, r.awaited.Put(next.id, next, sizeOf(next), now, life)
+	r.shown.Delete(next.ID)
+	return true, r.awaited.Put(next.ID, next, sizeOf(next), now, life)
 }
 
 // sizeOf is what a remembered generation takes.
-func sizeOf(g *generation) int { return g.size() + len(g.id) + entryOverhead }
+func sizeOf(g *packed.Generation) int { return g.Size() + len(g.ID) + entryOverhead }
 
 // saw notes that a browser has presented a generation of the session. What was
 // awaited until then is remembered for so long, if there is room.
@@ -98,7 +99,7 @@ func (r *recent) saw(id string, number uint64, life time.Duration) {
 	r.mu.RLock()
 	g, ok := r.awaited.Get(id, now)
 	r.mu.RUnlock()
-	if !ok || g.number > number {
+	if !ok || g.Number > number {
 		return
 	}
 	r.mu.Lock()

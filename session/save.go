@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 var errDetached = errors.New("session: Renew needs the session of a response")
@@ -62,7 +64,7 @@ func (s *Session) renew(fields keptFields) {
 	s.retire()
 	s.begin()
 	for name, data := range fields {
-		s.delta.setValue(name, data)
+		s.delta.SetValue(name, data)
 	}
 }
 
@@ -71,7 +73,7 @@ func (s *Session) renew(fields keptFields) {
 func (s *Session) newestFields(ctx context.Context) (keptFields, error) {
 	err := s.load()
 	v := version{g: s.base}
-	if err == nil && v.g.number > 0 {
+	if err == nil && v.g.Number > 0 {
 		v, err = s.m.keeper.newest(context.WithoutCancel(ctx), v.g)
 	}
 	switch {
@@ -81,10 +83,10 @@ func (s *Session) newestFields(ctx context.Context) (keptFields, error) {
 		return nil, err
 	}
 	kept := keptFields{}
-	for _, value := range v.g.values {
-		kept[value.name] = value.data
+	for _, value := range v.g.Values {
+		kept[value.Name] = value.Data
 	}
-	maps.Copy(kept, s.delta.values)
+	maps.Copy(kept, s.delta.Values)
 	maps.DeleteFunc(kept, func(name string, data []byte) bool { return data == nil || !strings.HasPrefix(name, fieldPrefix) })
 	return kept, nil
 }
@@ -120,7 +122,7 @@ func (s *Session) Save(ctx context.Context) error {
 
 // dirty reports whether there is something to save.
 func (s *Session) dirty() bool {
-	return s.loaded && s.base != nil && !s.gaveUp && (s.base.number == 0 || !s.delta.empty())
+	return s.loaded && s.base != nil && !s.gaveUp && (s.base.Number == 0 || !s.delta.Empty())
 }
 
 // save publishes delta. The sessions that this one replaces end first: there is
@@ -142,7 +144,7 @@ func (s *Session) save(ctx context.Context) error {
 		s.mustWrite = s.mustWrite || !s.m.config.ServerSide
 		s.mayWrite = s.mayWrite && !s.m.config.ServerSide // the row was just written
 	}
-	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.idle), delta{}, nil
+	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.Idle), packed.Delta{}, nil
 	s.fresh = time.Now()
 	return nil
 }
@@ -179,11 +181,11 @@ func (s *Session) warn(message string) {
 }
 
 // idOf is what a log line calls the session.
-func idOf(g *generation) string {
+func idOf(g *packed.Generation) string {
 	if g == nil {
 		return ""
 	}
-	return g.id
+	return g.ID
 }
 
 // Sync adopts the newest published generation, on top of which this request's
@@ -216,9 +218,9 @@ func (s *Session) Sync(ctx context.Context) error {
 
 // unsaved returns what this process alone knows of g's session, and down, why the
 // Store can't be asked: ErrNoSession when the session has ended here.
-func (m *Manager) unsaved(g *generation, down error) (version, error) {
+func (m *Manager) unsaved(g *packed.Generation, down error) (version, error) {
 	now := time.Now()
-	remembered, err := m.recent.newest(g.id, now)
+	remembered, err := m.recent.newest(g.ID, now)
 	if err != nil {
 		return version{}, err
 	}
@@ -231,7 +233,7 @@ func (m *Manager) unsaved(g *generation, down error) (version, error) {
 
 // advance goes on with v, when it is newer than what s has.
 func (s *Session) advance(v version) {
-	if v.g == s.base || v.g.number == s.base.number {
+	if v.g == s.base || v.g.Number == s.base.Number {
 		return
 	}
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil

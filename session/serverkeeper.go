@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -40,19 +41,19 @@ func (k *serverKeeper) see(j *jar) (sighting, error) {
 	if j.broken || err != nil || len(b) != secretSize {
 		return sighting{}, ErrNoSession
 	}
-	return sighting{g: &generation{id: secretID(secret)}, secret: secret}, nil
+	return sighting{g: &packed.Generation{ID: secretID(secret)}, secret: secret}, nil
 }
 
 // newest reads the row and, in the same round trip, the marks of the tags that
 // this process remembers of it. What it remembers saves unsealing a row that
 // has not changed.
-func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, error) {
-	if g.number == 0 && g.created != 0 { // begun in this request
+func (k *serverKeeper) newest(ctx context.Context, g *packed.Generation) (version, error) {
+	if g.Number == 0 && g.Created != 0 { // begun in this request
 		return k.judge(version{g: g}, time.Now())
 	}
 	ring := k.ring.Generation()
 	known := g
-	if d := k.cache.get(g.id, ring, func(string) bool { return true }); d != nil {
+	if d := k.cache.get(g.ID, ring, func(string) bool { return true }); d != nil {
 		known = d.g
 	}
 	names := k.rowNames(known, sessionRow)
@@ -61,15 +62,15 @@ func (k *serverKeeper) newest(ctx context.Context, g *generation) (version, erro
 		return version{}, err
 	}
 	if raws[0] == nil {
-		return version{}, k.missing(g.id)
+		return version{}, k.missing(g.ID)
 	}
-	d, err := k.decode(ctx, g.id, names[0], raws[0], ring)
+	d, err := k.decode(ctx, g.ID, names[0], raws[0], ring)
 	if err != nil {
 		return version{}, err
 	}
 	v := version{g: d.g, raw: raws[0], sealed: d.sealed}
 	if err := k.endedByMarks(known, names[1:], raws[1:]); err != nil {
-		_, _ = k.vault.Delete(ctx, sessionRow(g.id), raws[0]) // the marks outlive it
+		_, _ = k.vault.Delete(ctx, sessionRow(g.ID), raws[0]) // the marks outlive it
 		return version{}, err
 	}
 	if !sameTags(v.g, known) {
@@ -100,8 +101,8 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 	if row.Err != nil && errors.Is(row.Err, seal.ErrUnknownKey) && !errors.Is(row.Err, seal.ErrNewerFormat) {
 		return nil, errLeaveAlone
 	}
-	g, err := unpack(row.Value)
-	if err = errors.Join(row.Err, err); err != nil || g.id != id {
+	g, err := packed.Unpack(row.Value)
+	if err = errors.Join(row.Err, err); err != nil || g.ID != id {
 		k.log.Warn("unreadable session deleted from store", "session", id, "error", err)
 		if _, err := k.vault.Delete(ctx, sessionRow(id), raw); err != nil {
 			return nil, err
@@ -119,35 +120,35 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 // made, because the Store was down, and stores it now.
 func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
 	now := time.Now()
-	remembered, err := k.recent.newest(v.g.id, now)
+	remembered, err := k.recent.newest(v.g.ID, now)
 	if err != nil {
 		return version{}, err
 	}
-	if remembered == nil || remembered.number <= v.g.number {
+	if remembered == nil || remembered.Number <= v.g.Number {
 		return k.judge(v, now)
 	}
 	if ok, err := k.publish(ctx, v, remembered); err != nil || !ok {
 		return version{}, errors.Join(ErrUnavailable, err)
 	}
-	k.recent.forget(v.g.id)
-	return k.newest(ctx, &generation{id: v.g.id})
+	k.recent.forget(v.g.ID)
+	return k.newest(ctx, &packed.Generation{ID: v.g.ID})
 }
 
 // publish writes the row: adds it for a session that has just begun, else
 // replaces it while it is the one that v was read from.
-func (k *serverKeeper) publish(ctx context.Context, v version, next *generation) (bool, error) {
-	plain, err := next.pack()
+func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Generation) (bool, error) {
+	plain, err := next.Pack()
 	if err != nil {
 		return false, err
 	}
-	life := time.Until(time.UnixMilli(next.ends()))
+	life := time.Until(time.UnixMilli(next.Ends()))
 	if life <= 0 {
 		return false, ErrNoSession
 	}
-	if v.g.number > 0 {
-		return k.vault.Swap(ctx, sessionRow(next.id), v.raw, plain, life)
+	if v.g.Number > 0 {
+		return k.vault.Swap(ctx, sessionRow(next.ID), v.raw, plain, life)
 	}
-	ok, err := k.vault.Add(ctx, sessionRow(next.id), plain, life)
+	ok, err := k.vault.Add(ctx, sessionRow(next.ID), plain, life)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: a new session's row is there already", ErrUnavailable)
 	}
@@ -157,7 +158,7 @@ func (k *serverKeeper) publish(ctx context.Context, v version, next *generation)
 // touch leaves a row alone that somebody else has just changed: that moved the
 // limit too.
 func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
-	_, err := k.publish(ctx, v, v.g.idleAt(idle))
+	_, err := k.publish(ctx, v, v.g.IdleAt(idle))
 	return err
 }
 
@@ -169,10 +170,10 @@ func (k *serverKeeper) end(ctx context.Context, e ending) (first bool, err error
 // endings asks for the rows, whose time is the nearer limit.
 func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
-	names, raws, err := k.rowsOf(ctx, all, func(g *generation) []string { return k.rowNames(g, sessionRow) })
+	names, raws, err := k.rowsOf(ctx, all, func(g *packed.Generation) []string { return k.rowNames(g, sessionRow) })
 	for i, v := range all {
-		born := v.g.number > 0 // a session to come has no row yet
-		ended[i] = time.Now().UnixMilli() >= v.g.deadline ||
+		born := v.g.Number > 0 // a session to come has no row yet
+		ended[i] = time.Now().UnixMilli() >= v.g.Deadline ||
 			i < len(raws) && (born && raws[i][0] == nil || k.endedByMarks(v.g, names[i][1:], raws[i][1:]) != nil)
 	}
 	return ended, err
@@ -180,14 +181,14 @@ func (k *serverKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 
 // fits bounds a row.
 func (k *serverKeeper) fits(plain []byte) error {
-	if len(plain) > maxPacked {
-		return fmt.Errorf("%w: %d bytes packed, at most %d are kept", ErrTooLarge, len(plain), maxPacked)
+	if len(plain) > packed.MaxSize {
+		return fmt.Errorf("%w: %d bytes packed, at most %d are kept", ErrTooLarge, len(plain), packed.MaxSize)
 	}
 	return nil
 }
 
 // cookie holds the secret until the absolute limit: the idle limit moves in the
 // Store.
-func (k *serverKeeper) cookie(g *generation, secret string) ([]string, time.Duration, error) {
-	return []string{secret}, time.Until(time.UnixMilli(g.deadline)), nil
+func (k *serverKeeper) cookie(g *packed.Generation, secret string) ([]string, time.Duration, error) {
+	return []string{secret}, time.Until(time.UnixMilli(g.Deadline)), nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 // A Session is a request's view of its browser's session. What it changes is
@@ -35,17 +37,17 @@ type Session struct {
 	err    error // of loading
 	jar    jar   // our cookies in the request
 
-	seen   *generation    // what the cookie says; server mode: only the id
-	base   *generation    // nil: no session
-	place  *Session       // of a session to come: whose place it is to take
-	fields keptFields     // of a session to come: those that it has from there
-	secret string         // server mode: what base's cookie holds
-	idle   int64          // the latest idle limit that was seen
-	delta  delta          // what the request changed on top of base
-	ended  []ending       // sessions that end when the next one is saved
-	fresh  time.Time      // when base was known to be the newest
-	memo   *any           // Memo's result while delta is not empty
-	kept   map[string]any // Keep's
+	seen   *packed.Generation // what the cookie says; server mode: only the id
+	base   *packed.Generation // nil: no session
+	place  *Session           // of a session to come: whose place it is to take
+	fields keptFields         // of a session to come: those that it has from there
+	secret string             // server mode: what base's cookie holds
+	idle   int64              // the latest idle limit that was seen
+	delta  packed.Delta       // what the request changed on top of base
+	ended  []ending           // sessions that end when the next one is saved
+	fresh  time.Time          // when base was known to be the newest
+	memo   *any               // Memo's result while delta is not empty
+	kept   map[string]any     // Keep's
 
 	replaced  bool // Replace has ended what the browser had: without the new cookie it has nothing
 	mustWrite bool // the browser has to get a cookie
@@ -110,10 +112,10 @@ func (s *Session) get(name string) ([]byte, bool) {
 	if s.load() != nil {
 		return nil, false
 	}
-	if data, changed := s.delta.values[name]; changed {
+	if data, changed := s.delta.Values[name]; changed {
 		return data, data != nil
 	}
-	return s.base.value(name)
+	return s.base.Value(name)
 }
 
 // Set keeps a copy of value under name. It is never compressed, so that its
@@ -126,7 +128,7 @@ func (s *Session) Set(name string, value []byte) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	s.delta.setValue(name, clone(value))
+	s.delta.SetValue(name, clone(value))
 	s.changed()
 	return nil
 }
@@ -135,8 +137,8 @@ func (s *Session) Set(name string, value []byte) error {
 // nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) Delete(name string) error {
 	return s.change(func() {
-		s.delta.setValue(name, nil)
-		s.delta.setToken(name, "")
+		s.delta.SetValue(name, nil)
+		s.delta.SetToken(name, "")
 	})
 }
 
@@ -167,10 +169,10 @@ func (s *Session) Token(name string) (string, bool) {
 	if s.load() != nil {
 		return "", false
 	}
-	if text, changed := s.delta.tokens[name]; changed {
+	if text, changed := s.delta.Tokens[name]; changed {
 		return text, text != ""
 	}
-	return s.base.token(name)
+	return s.base.Token(name)
 }
 
 // SetToken keeps a token under name in little room: the claims of a JWT are
@@ -183,7 +185,7 @@ func (s *Session) SetToken(name, token string) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	s.delta.setToken(name, token)
+	s.delta.SetToken(name, token)
 	s.changed()
 	return nil
 }
@@ -192,7 +194,7 @@ func (s *Session) SetToken(name, token string) error {
 // session is saved, above any revocation of that tag until then. Tagging twice
 // changes nothing. Without a session it does nothing. Errors: [ErrUnavailable];
 // [ErrReturned].
-func (s *Session) Tag(tag string) error { return s.tag(tag, noStamp) }
+func (s *Session) Tag(tag string) error { return s.tag(tag, packed.NoStamp) }
 
 // TagFresh is [Session.Tag] for a login whose user is known to have authenticated
 // after since, by our clock: what [DemandFreshLogin] asks for. Saving returns a
@@ -206,12 +208,12 @@ func (s *Session) TagFresh(tag string, since time.Time) error {
 
 func (s *Session) tagFresh(name string, since int64) error {
 	return s.change(func() {
-		if s.delta.fresh == nil {
-			s.delta.fresh = map[string]int64{}
+		if s.delta.Fresh == nil {
+			s.delta.Fresh = map[string]int64{}
 		}
 		key := tagKey(name)
-		s.delta.fresh[key] = max(s.delta.fresh[key], since)
-		s.delta.tags = append(s.delta.tags, tag{key: key, foreign: noStamp})
+		s.delta.Fresh[key] = max(s.delta.Fresh[key], since)
+		s.delta.Tags = append(s.delta.Tags, packed.Tag{Key: key, Foreign: packed.NoStamp})
 	})
 }
 
@@ -224,7 +226,7 @@ func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, fore
 
 // tag notes a tag for the next save.
 func (s *Session) tag(name string, stamp int64) error {
-	return s.change(func() { s.delta.tags = append(s.delta.tags, tag{key: tagKey(name), foreign: stamp}) })
+	return s.change(func() { s.delta.Tags = append(s.delta.Tags, packed.Tag{Key: tagKey(name), Foreign: stamp}) })
 }
 
 // Limit caps the absolute deadline (a provider's session_expiry); it never
@@ -234,7 +236,7 @@ func (s *Session) Limit(t time.Time) error {
 	return s.change(func() {
 		limit := max(t.UnixMilli(), 1)
 		if t.Year() <= 9999 && limit < s.deadline() {
-			s.delta.limit = limit
+			s.delta.Limit = limit
 		}
 	})
 }
@@ -255,7 +257,7 @@ func (s *Session) start() error {
 // begin replaces whatever there is by a session that has not been saved.
 func (s *Session) begin() {
 	s.base, s.secret = s.m.begin(time.Now())
-	s.idle, s.delta, s.err = s.base.idle, delta{}, nil
+	s.idle, s.delta, s.err = s.base.Idle, packed.Delta{}, nil
 	s.mustWrite, s.mayWrite = true, false
 	s.changed()
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/signet-go/signet/internal/packed"
 )
 
 var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", ErrNoSession)
@@ -85,11 +87,11 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 		_, err2 := s.m.end(ctx, s.m.endingOf(g))
 		return errors.Join(err, err2)
 	}
-	s.base, s.secret, s.idle, s.ended = g, next.secret, g.idle, nil
-	s.delta, s.err = delta{}, nil
+	s.base, s.secret, s.idle, s.ended = g, next.secret, g.Idle, nil
+	s.delta, s.err = packed.Delta{}, nil
 	s.replaced, s.mustWrite, s.mayWrite = true, true, false
 	s.changed()
-	s.m.watch.touch(g, g.idle)
+	s.m.watch.touch(g, g.Idle)
 	next.leave()
 	return nil
 }
@@ -109,13 +111,13 @@ func (next *Session) catchUp(ctx context.Context, s *Session) error {
 		return err
 	}
 	for name, data := range next.fields {
-		if _, still := now[name]; !still && bytes.Equal(next.delta.values[name], data) {
-			delete(next.delta.values, name)
+		if _, still := now[name]; !still && bytes.Equal(next.delta.Values[name], data) {
+			delete(next.delta.Values, name)
 		}
 	}
 	for name, data := range now {
-		if bytes.Equal(next.delta.values[name], next.fields[name]) {
-			next.delta.setValue(name, data)
+		if bytes.Equal(next.delta.Values[name], next.fields[name]) {
+			next.delta.SetValue(name, data)
 		}
 	}
 	next.fields = now
@@ -131,14 +133,14 @@ func (s *Session) outgoing(also []string) (all []ending) {
 			all = append(all, e)
 		}
 	}
-	if s.base != nil && s.base.number > 0 {
+	if s.base != nil && s.base.Number > 0 {
 		add(s.m.endingOf(s.base))
 	}
 	for _, e := range s.ended {
 		add(e)
 	}
 	for _, id := range also {
-		add(s.m.endingOf(&generation{id: id}))
+		add(s.m.endingOf(&packed.Generation{ID: id}))
 	}
 	return all
 }
@@ -146,14 +148,14 @@ func (s *Session) outgoing(also []string) (all []ending) {
 // giveUp ends a session to come before it has begun.
 func (s *Session) giveUp() {
 	if s.base != nil {
-		s.m.watch.end(s.base.id)
+		s.m.watch.end(s.base.ID)
 	}
 	s.leave()
 }
 
 // leave leaves nothing in the handle of a session to come.
 func (s *Session) leave() {
-	s.base, s.delta, s.err, s.returned = nil, delta{}, errOver, true
+	s.base, s.delta, s.err, s.returned = nil, packed.Delta{}, errOver, true
 	s.changed()
 }
 

@@ -1,4 +1,4 @@
-package session
+package packed
 
 // dictionary is what the deflated claims of a token may refer to before they have said anything: the claims of OpenID Connect
 // Core §2 and §5.1, of RFC 9068 and of common providers, in the orders in which they are written, with nothing where a user's

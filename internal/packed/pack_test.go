@@ -1,4 +1,4 @@
-package session_test
+package packed_test
 
 import (
 	"bytes"
@@ -9,16 +9,42 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-go/signet/session"
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/packed"
+	"github.com/signet-go/signet/internal/packed/reference"
 )
+
+// pack packs tokens and values into a packed.
+func pack(tokens map[string]string, values map[string][]byte) ([]byte, error) {
+	g := &packed.Generation{ID: "AAAA", Number: 1, Created: 1, Deadline: 2}
+	return g.Apply(&packed.Delta{Values: values, Tokens: tokens}, nil).Pack()
+}
+
+// unpack reports whether plain is a session, and what tokens it holds.
+func unpack(plain []byte) (tokens map[string]string, err error) {
+	g, err := packed.Unpack(plain)
+	if err != nil {
+		return nil, err
+	}
+	return packed.Texts(g), nil
+}
+
+// repack reads plain and writes what it read.
+func repack(plain []byte) ([]byte, error) {
+	g, err := packed.Unpack(plain)
+	if err != nil {
+		return nil, err
+	}
+	return g.Pack()
+}
 
 func encoded(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 func TestTokensOfAnyShapeComeBackByteForByte(t *testing.T) {
 	header := encoded(`{"alg":"RS256"}`)
 	rows := []struct{ name, token string }{
-		{"a JWT", setS(1).ID},
+		{"a JWT", reference.S(1).ID},
 		{"a JWT whose header has spaces", encoded(`{"alg" : "RS256"}`) + "." + encoded(`{ "sub" : "x" }`) + ".AQID"},
 		{"a JWT with line breaks and tabs", encoded("{\r\n\t\"a\":1}") + "." + encoded("{}") + ".AQID"},
 		{"a JWT with control characters, which is no JSON", header + "." + encoded("{\"a\":\"\x01\x02\x1f\"}") + ".AQID"},
@@ -42,16 +68,16 @@ func TestTokensOfAnyShapeComeBackByteForByte(t *testing.T) {
 		{"hex", header + "." + encoded(`{"a":"`+strings.Repeat("0123456789abcdef", 4)+`","b":"`+strings.Repeat("0123456789ABCDEF", 4)+`"}`) + ".AQID"},
 		{"more random values than symbols", header + "." + encoded(manyIDs(40)) + ".AQID"},
 		{"random values with a tail", header + "." + encoded(`{"a":"Ab3dEf6hIj9lMn2pQr5tV","b":"Ab3dEf6hIj9lMn2pQr5tVw","c":"Ab3dEf6hIj9lMn2pQr5tVwx"}`) + ".AQID"},
-		{"claims beyond the bound", header + "." + encoded(`{"a":"`+strings.Repeat("x", session.MaxClaims)+`"}`) + ".AQID"},
+		{"claims beyond the bound", header + "." + encoded(`{"a":"`+strings.Repeat("x", packed.MaxClaims)+`"}`) + ".AQID"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			plain, err := session.Pack(map[string]string{"a": row.token, "b": setS(2).ID}, nil)
+			plain, err := pack(map[string]string{"a": row.token, "b": reference.S(2).ID}, nil)
 			require.NoError(t, err)
-			tokens, err := session.Unpack(plain)
+			tokens, err := unpack(plain)
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": row.token, "b": setS(2).ID}, tokens)
-			again, err := session.Repack(plain)
+			require.Equal(t, map[string]string{"a": row.token, "b": reference.S(2).ID}, tokens)
+			again, err := repack(plain)
 			require.NoError(t, err)
 			require.Equal(t, plain, again)
 		})
@@ -69,29 +95,29 @@ func manyIDs(n int) string {
 func TestLengthIsPadded(t *testing.T) {
 	lengths := map[int]bool{}
 	for n := range 200 {
-		plain, err := session.Pack(nil, map[string][]byte{"v": make([]byte, n)})
+		plain, err := pack(nil, map[string][]byte{"v": make([]byte, n)})
 		require.NoError(t, err)
-		require.Zero(t, len(plain)%session.PadTo)
+		require.Zero(t, len(plain)%packed.PadTo)
 		lengths[len(plain)] = true
 	}
-	require.LessOrEqual(t, len(lengths), 200/session.PadTo+2)
+	require.LessOrEqual(t, len(lengths), 200/packed.PadTo+2)
 }
 
 // A value's content must not show in the length of the cookie, whatever it has in common with the tokens beside it.
 func TestLengthDoesNotDependOnWhatAValueHasInCommonWithTheTokens(t *testing.T) {
-	set := setS(1)
+	set := reference.S(1)
 	tokens := map[string]string{"id": set.ID, "refresh": "a-secret-refresh-token-0123456789"}
-	alike, err := session.Pack(tokens, map[string][]byte{"v": []byte(`"preferred_username":"a-secret-refresh-token-0123456789"`)})
+	alike, err := pack(tokens, map[string][]byte{"v": []byte(`"preferred_username":"a-secret-refresh-token-0123456789"`)})
 	require.NoError(t, err)
-	unlike, err := session.Pack(tokens, map[string][]byte{"v": []byte(strings.Repeat("#", 56))})
+	unlike, err := pack(tokens, map[string][]byte{"v": []byte(strings.Repeat("#", 56))})
 	require.NoError(t, err)
 	require.Equal(t, len(unlike), len(alike))
 	opaque := map[string]string{"id": set.ID, "refresh": strings.Repeat("#", 33)}
-	other, err := session.Pack(opaque, nil)
+	other, err := pack(opaque, nil)
 	require.NoError(t, err)
-	same, err := session.Pack(tokens, nil)
+	same, err := pack(tokens, nil)
 	require.NoError(t, err)
-	require.InDelta(t, len(same), len(other), session.PadTo)
+	require.InDelta(t, len(same), len(other), packed.PadTo)
 }
 
 func TestClaimsThatExplodeYieldNoTokenAndLittleMemory(t *testing.T) {
@@ -99,55 +125,55 @@ func TestClaimsThatExplodeYieldNoTokenAndLittleMemory(t *testing.T) {
 		name  string
 		plain []byte
 	}{
-		{"more than was announced", session.PackStream(10, bytes.Repeat([]byte("x"), 10<<20), 0)},
-		{"less than was announced", session.PackStream(100, []byte("{}"), 0)},
-		{"an announcement beyond the bound", session.PackStream(10<<20, bytes.Repeat([]byte("x"), 10<<20), 0)},
-		{"few symbols that stand for much", session.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 1)},
-		{"a symbol that stands for nothing", session.PackStream(3, []byte{'{', 2, '}'}, 1)},
+		{"more than was announced", packed.PackStream(10, bytes.Repeat([]byte("x"), 10<<20), 0)},
+		{"less than was announced", packed.PackStream(100, []byte("{}"), 0)},
+		{"an announcement beyond the bound", packed.PackStream(10<<20, bytes.Repeat([]byte("x"), 10<<20), 0)},
+		{"few symbols that stand for much", packed.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 1)},
+		{"a symbol that stands for nothing", packed.PackStream(3, []byte{'{', 2, '}'}, 1)},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			tokens, err := session.Unpack(row.plain)
+			tokens, err := unpack(row.plain)
 			runtime.ReadMemStats(&after)
 			require.NoError(t, err)
 			require.Empty(t, tokens)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 		})
 	}
-	tokens, err := session.Unpack(session.PackStream(3, []byte{'{', 1, '}'}, 1))
+	tokens, err := unpack(packed.PackStream(3, []byte{'{', 1, '}'}, 1))
 	require.NoError(t, err)
 	require.NotEmpty(t, tokens, "control")
 }
 
 func TestCutOrAlteredFormsAreRefused(t *testing.T) {
-	set := setS(1)
-	plain, err := session.Pack(map[string]string{"id": set.ID, "access": set.Access}, map[string][]byte{"v": []byte("1")})
+	set := reference.S(1)
+	plain, err := pack(map[string]string{"id": set.ID, "access": set.Access}, map[string][]byte{"v": []byte("1")})
 	require.NoError(t, err)
 	for n := range len(plain) {
-		if n > len(plain)-session.PadTo && bytes.Equal(plain[n:], make([]byte, len(plain)-n)) {
+		if n > len(plain)-packed.PadTo && bytes.Equal(plain[n:], make([]byte, len(plain)-n)) {
 			break // only padding is missing
 		}
-		_, err := session.Unpack(plain[:n])
+		_, err := unpack(plain[:n])
 		require.Error(t, err, "cut after %d", n)
 	}
 	for i, bad := range [][]byte{append(bytes.Clone(plain), make([]byte, 64)...), append(bytes.Clone(plain[:len(plain)-1]), 1), {0}, {2, 1, 1}, {}, nil} {
-		_, err := session.Unpack(bad)
+		_, err := unpack(bad)
 		require.Error(t, err, "%d", i)
 	}
 }
 
 func FuzzUnpack(f *testing.F) {
 	for seed := range uint64(2) {
-		set := setS(seed)
-		plain, err := session.Pack(map[string]string{"id": set.ID, "refresh": set.Refresh}, map[string][]byte{"v": []byte("1")})
+		set := reference.S(seed)
+		plain, err := pack(map[string]string{"id": set.ID, "refresh": set.Refresh}, map[string][]byte{"v": []byte("1")})
 		require.NoError(f, err)
 		f.Add(plain)
 	}
-	f.Add(session.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 28))
+	f.Add(packed.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 28))
 	f.Fuzz(func(t *testing.T, plain []byte) {
-		tokens, err := session.Unpack(plain)
+		tokens, err := unpack(plain)
 		if err != nil {
 			return
 		}
@@ -155,28 +181,28 @@ func FuzzUnpack(f *testing.F) {
 		for _, text := range tokens {
 			total += len(text)
 		}
-		require.LessOrEqual(t, total, 2*(session.MaxClaims+len(plain)), "bounded, whatever it says")
-		again, err := session.Repack(plain)
+		require.LessOrEqual(t, total, 2*(packed.MaxClaims+len(plain)), "bounded, whatever it says")
+		again, err := repack(plain)
 		require.NoError(t, err)
-		_, err = session.Unpack(again)
+		_, err = unpack(again)
 		require.NoError(t, err)
 	})
 }
 
 func FuzzTokenText(f *testing.F) {
-	f.Add(setS(1).ID)
+	f.Add(reference.S(1).ID)
 	f.Add("a.b.c")
 	f.Add(encoded(`{"a":"9ecea40c-107c-408a-ae24-ce5798c1fe61"}`) + "." + encoded("{\x01}") + ".")
 	f.Fuzz(func(t *testing.T, token string) {
 		if token == "" {
 			return
 		}
-		plain, err := session.Pack(map[string]string{"a": token}, nil)
+		plain, err := pack(map[string]string{"a": token}, nil)
 		require.NoError(t, err)
 		if len(plain) > 200_000 {
 			return
 		}
-		tokens, err := session.Unpack(plain)
+		tokens, err := unpack(plain)
 		require.NoError(t, err)
 		require.Equal(t, token, tokens["a"])
 	})
@@ -194,9 +220,9 @@ func TestRandomTokensComeBack(t *testing.T) {
 			return string(b)
 		}
 		token := encoded("{"+part()+"}") + "." + encoded("{"+part()+"}") + "." + part() + "!"
-		plain, err := session.Pack(map[string]string{"a": token}, nil)
+		plain, err := pack(map[string]string{"a": token}, nil)
 		require.NoError(t, err)
-		tokens, err := session.Unpack(plain)
+		tokens, err := unpack(plain)
 		require.NoError(t, err)
 		require.Equal(t, token, tokens["a"])
 	}

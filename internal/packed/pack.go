@@ -1,4 +1,4 @@
-package session
+package packed
 
 import (
 	"encoding/base64"
@@ -22,47 +22,53 @@ import (
 //
 // Releases read the versions that they know. A value of a later version is no
 // session and is left alone.
-const packVersion = 1
+const version = 1
 
 const (
-	padTo     = 64
-	maxPacked = 256 << 10 // of a row in a Store; cookies are bounded by their chunks
-	maxCount  = 256       // tags, values, tokens
+	padTo    = 64
+	maxCount = 256 // tags, values, tokens
 )
+
+// MaxSize is the size of the largest packed form that is read.
+const MaxSize = 256 << 10
 
 var (
-	errPacked      = errors.New("session: packed session is malformed")
-	errPackedNewer = errors.New("session: packed session is of a newer version")
-	errTooMany     = fmt.Errorf("more than %d names", maxCount)
+	// ErrNewer means that a later release has packed the session.
+	ErrNewer = errors.New("packed: session of a newer version")
+
+	// ErrTooMany means that there are more tags, values or tokens than are kept.
+	ErrTooMany = fmt.Errorf("more than %d names", maxCount)
+
+	errMalformed = errors.New("packed: no session")
 )
 
-// pack writes g. Error: errTooMany.
-func (g *generation) pack() ([]byte, error) {
-	if max(len(g.tags), len(g.values), len(g.tokens.texts)) > maxCount {
-		return nil, errTooMany
+// Pack writes g. Error: ErrTooMany.
+func (g *Generation) Pack() ([]byte, error) {
+	if max(len(g.Tags), len(g.Values), len(g.tokens.texts)) > maxCount {
+		return nil, ErrTooMany
 	}
-	id, err := base64.RawURLEncoding.DecodeString(g.id)
+	id, err := base64.RawURLEncoding.DecodeString(g.ID)
 	if err != nil {
-		return nil, errPacked
+		return nil, errMalformed
 	}
 	b := make([]byte, 0, 1024)
-	b = append(b, packVersion)
+	b = append(b, version)
 	b = appendBytes(b, id)
-	b = binary.AppendUvarint(b, g.number)
-	b = binary.AppendVarint(b, g.created)
-	b = binary.AppendVarint(b, g.deadline-g.created)
-	if g.idle == 0 {
+	b = binary.AppendUvarint(b, g.Number)
+	b = binary.AppendVarint(b, g.Created)
+	b = binary.AppendVarint(b, g.Deadline-g.Created)
+	if g.Idle == 0 {
 		b = append(b, 0)
 	} else {
-		b = binary.AppendVarint(b, g.idle-g.created)
+		b = binary.AppendVarint(b, g.Idle-g.Created)
 	}
-	b = binary.AppendUvarint(b, uint64(len(g.tags)))
-	for _, t := range g.tags {
-		b = t.append(b, g.created)
+	b = binary.AppendUvarint(b, uint64(len(g.Tags)))
+	for _, t := range g.Tags {
+		b = t.append(b, g.Created)
 	}
-	b = binary.AppendUvarint(b, uint64(len(g.values)))
-	for _, v := range g.values {
-		b = appendBytes(appendName(b, v.name), v.data)
+	b = binary.AppendUvarint(b, uint64(len(g.Values)))
+	for _, v := range g.Values {
+		b = appendBytes(appendName(b, v.Name), v.Data)
 	}
 	b, err = g.tokens.append(b)
 	if err != nil {
@@ -73,12 +79,12 @@ func (g *generation) pack() ([]byte, error) {
 
 // append writes a tag. The foreign stamp is near created as a rule, and then
 // takes few bytes.
-func (t tag) append(b []byte, created int64) []byte {
-	b = binary.AppendVarint(append(b, t.key...), t.epoch)
-	if t.foreign == noStamp {
+func (t Tag) append(b []byte, created int64) []byte {
+	b = binary.AppendVarint(append(b, t.Key...), t.Epoch)
+	if t.Foreign == NoStamp {
 		return append(b, 0)
 	}
-	return binary.AppendVarint(append(b, 1), t.foreign-created)
+	return binary.AppendVarint(append(b, 1), t.Foreign-created)
 }
 
 // appendBytes writes a length and data.
@@ -102,37 +108,37 @@ func appendName(b []byte, name string) []byte {
 
 const nameBase = 16 // room for more well-known names
 
-// unpack reads what pack wrote. What it returns refers to plain, which must not
+// Unpack reads what Pack wrote. What it returns refers to plain, which must not
 // change. Everything is bounded by plain's length before memory is taken;
-// tokens are not inflated.
-func unpack(plain []byte) (*generation, error) {
-	if len(plain) == 0 || len(plain) > maxPacked {
-		return nil, errPacked
+// tokens are not inflated. Error: ErrNewer; any other for what is no session.
+func Unpack(plain []byte) (*Generation, error) {
+	if len(plain) == 0 || len(plain) > MaxSize {
+		return nil, errMalformed
 	}
-	if plain[0] > packVersion {
-		return nil, errPackedNewer
+	if plain[0] > version {
+		return nil, ErrNewer
 	}
-	r := &reader{b: plain[1:], bad: plain[0] != packVersion}
+	r := &reader{b: plain[1:], bad: plain[0] != version}
 	var room [64]byte // spares an allocation
 	id := base64.RawURLEncoding.AppendEncode(room[:0], r.bytes())
-	g := &generation{id: string(id), number: r.uvarint(), created: r.varint()}
-	g.deadline = r.after(g.created)
-	g.idle = r.after(g.created)
-	if g.idle == g.created {
-		g.idle = 0
+	g := &Generation{ID: string(id), Number: r.uvarint(), Created: r.varint()}
+	g.Deadline = r.after(g.Created)
+	g.Idle = r.after(g.Created)
+	if g.Idle == g.Created {
+		g.Idle = 0
 	}
 	for range r.count() {
-		g.tags = append(g.tags, r.tag(g.created))
+		g.Tags = append(g.Tags, r.tag(g.Created))
 	}
 	if n := r.count(); n > 0 {
-		g.values = make([]value, 0, n)
+		g.Values = make([]Value, 0, n)
 		for range n {
-			g.values = append(g.values, value{r.name(), r.bytes()})
+			g.Values = append(g.Values, Value{r.name(), r.bytes()})
 		}
 	}
 	g.tokens = r.tokens()
-	if !r.padding() || g.number == 0 || g.id == "" {
-		return nil, errPacked
+	if !r.padding() || g.Number == 0 || g.ID == "" {
+		return nil, errMalformed
 	}
 	return g, nil
 }
@@ -214,17 +220,14 @@ func (r *reader) name() string {
 	return string(r.take(n - nameBase))
 }
 
-// tagSize is the size of a tag's key.
-const tagSize = 16
-
 // tag reads a tag of a session that began at created.
-func (r *reader) tag(created int64) tag {
-	t := tag{key: string(r.take(tagSize)), epoch: r.varint(), foreign: noStamp}
+func (r *reader) tag(created int64) Tag {
+	t := Tag{Key: string(r.take(TagSize)), Epoch: r.varint(), Foreign: NoStamp}
 	switch flag := r.take(1); {
 	case r.bad || flag[0] > 1:
 		r.bad = true
 	case flag[0] == 1:
-		t.foreign = r.after(created)
+		t.Foreign = r.after(created)
 	}
 	return t
 }

@@ -1,4 +1,4 @@
-package session
+package packed
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-var errStream = errors.New("session: claims are not what their lengths say")
+var errStream = errors.New("packed: claims are not what their lengths say")
 
 // deflaters are reused: a new one takes more than a megabyte and hashes the
 // dictionary again.

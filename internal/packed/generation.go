@@ -1,0 +1,231 @@
+// Package packed is what a session holds, and the form of it that is sealed into cookies and rows:
+// one byte string, small, of a length that says little of the content. Unpack bounds everything by
+// the length of what it reads before it takes memory.
+//
+// It does no I/O, knows no key and decides nothing: when a session ends is package session's. Start
+// reading at [Generation]; [Generation.Pack] has the form.
+package packed
+
+import (
+	"bytes"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Generation is one version of a session. Every change makes the next one; none
+// is ever altered, so requests share it.
+type Generation struct {
+	ID     string
+	Number uint64 // 0: not published yet
+
+	// Times are in Unix milliseconds. Idle is when the session ends if nobody
+	// uses it; 0: never.
+	Created, Deadline, Idle int64
+
+	Tags   []Tag
+	Values []Value
+	tokens tokens
+
+	Memo  atomic.Pointer[any] // what the package that owns the session's content has made of it
+	names struct {            // of the rows that decide about it
+		once sync.Once
+		list []string
+	}
+}
+
+// A Tag ties the session to what Revoke and RevokeAt may end.
+type Tag struct {
+	Key     string // TagSize bytes that stand for its name
+	Epoch   int64  // the mark's epoch that the session has seen: a later one ends it
+	Foreign int64  // stamp of a foreign clock in ms; NoStamp: none
+}
+
+// TagSize is the size of a tag's key.
+const TagSize = 16
+
+// NoStamp is the stamp of a tag that no foreign clock has stamped.
+const NoStamp = math.MinInt64
+
+// A Value is what an application, or this module, keeps under a name.
+type Value struct {
+	Name string
+	Data []byte
+}
+
+// A Delta is what a request changes. It is applied to the newest generation when
+// it is saved, so that two requests that change different names both succeed.
+type Delta struct {
+	Values map[string][]byte // nil: delete
+	Tokens map[string]string // "": delete
+	Tags   []Tag
+	Fresh  map[string]int64 // by a tag's key: since when its user has authenticated, Unix milliseconds
+	Limit  int64            // 0: none
+	Still  bool             // saving it is no use of the session: the idle limit stays
+}
+
+// Empty reports whether nothing was changed.
+func (d *Delta) Empty() bool {
+	return len(d.Values) == 0 && len(d.Tokens) == 0 && len(d.Tags) == 0 && d.Limit == 0
+}
+
+// SetValue notes a value; nil deletes.
+func (d *Delta) SetValue(name string, data []byte) {
+	if d.Values == nil {
+		d.Values = map[string][]byte{}
+	}
+	d.Values[name] = data
+}
+
+// SetToken notes a token; "" deletes.
+func (d *Delta) SetToken(name, text string) {
+	if d.Tokens == nil {
+		d.Tokens = map[string]string{}
+	}
+	d.Tokens[name] = text
+}
+
+// Ends is the nearer limit.
+func (g *Generation) Ends() int64 {
+	if g.Idle != 0 {
+		return min(g.Idle, g.Deadline)
+	}
+	return g.Deadline
+}
+
+// Expired reports whether a limit has passed; the moment of the limit has.
+func (g *Generation) Expired(now time.Time) bool { return now.UnixMilli() >= g.Ends() }
+
+// Value returns what is kept under name. Sessions hold a few names, and a loop
+// beats a map.
+func (g *Generation) Value(name string) ([]byte, bool) {
+	for i := range g.Values {
+		if g.Values[i].Name == name {
+			return g.Values[i].Data, true
+		}
+	}
+	return nil, false
+}
+
+// Token returns the text of a token. The first call unpacks all of them.
+func (g *Generation) Token(name string) (string, bool) { return g.tokens.get(name) }
+
+// RowNames returns what compute made of g at the first call: the names of the rows that decide about
+// it, which every request needs.
+func (g *Generation) RowNames(compute func() []string) []string {
+	g.names.once.Do(func() { g.names.list = compute() })
+	return g.names.list
+}
+
+// Tag returns the tag with this key, nil if there is none.
+func (g *Generation) Tag(key string) *Tag {
+	for i := range g.Tags {
+		if g.Tags[i].Key == key {
+			return &g.Tags[i]
+		}
+	}
+	return nil
+}
+
+// Size is roughly the memory that g takes once its tokens are unpacked and a
+// Memo is made of it.
+func (g *Generation) Size() int {
+	size := 512
+	for _, t := range g.Tags {
+		size += 64 + 2*len(t.Key) // with the name of its mark's row
+	}
+	for _, v := range g.Values {
+		size += 64 + len(v.Name) + 2*len(v.Data)
+	}
+	if p := g.tokens.packed; p != nil {
+		size += 5 * len(p.form) // packed, as text, and as claims in a Memo
+	}
+	return size
+}
+
+// copy returns a generation that may still be altered.
+func (g *Generation) copy() *Generation {
+	return &Generation{
+		ID: g.ID, Number: g.Number, Created: g.Created, Deadline: g.Deadline, Idle: g.Idle,
+		Tags: g.Tags, Values: g.Values, tokens: g.tokens,
+	}
+}
+
+// IdleAt returns g with another idle limit: the same generation, seen later.
+func (g *Generation) IdleAt(idle int64) *Generation {
+	next := g.copy()
+	next.Idle = idle
+	return next
+}
+
+// Apply returns the generation after g: d's changes on top of what g holds.
+// epochs are those of d's tags.
+func (g *Generation) Apply(d *Delta, epochs map[string]int64) *Generation {
+	next := g.copy()
+	next.Number++
+	next.Values = applyValues(g.Values, d.Values)
+	next.tokens = g.tokens.with(d.Tokens)
+	next.Tags = applyTags(g.Tags, d.Tags, epochs)
+	if d.Limit != 0 {
+		next.Deadline = min(next.Deadline, d.Limit)
+	}
+	return next
+}
+
+// applyValues returns the values after changes. Names are sorted, so that what
+// is packed does not depend on the order of a map.
+func applyValues(old []Value, changes map[string][]byte) []Value {
+	kept := make([]Value, 0, len(old)+len(changes))
+	for _, v := range old {
+		if _, changed := changes[v.Name]; !changed {
+			kept = append(kept, v)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if data := changes[name]; data != nil {
+			kept = append(kept, Value{name, data})
+		}
+	}
+	return kept
+}
+
+// applyTags adds tags; one that is there keeps the older epoch and the older
+// stamp, so that tagging again revives nothing.
+func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
+	tags := slices.Clone(old)
+	for _, t := range added {
+		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == t.Key })
+		switch {
+		case i < 0:
+			t.Epoch = epochs[t.Key]
+			tags = append(tags, t)
+		case t.Foreign != NoStamp && tags[i].Foreign == NoStamp:
+			tags[i].Foreign = t.Foreign
+		case t.Foreign != NoStamp:
+			tags[i].Foreign = min(tags[i].Foreign, t.Foreign)
+		}
+	}
+	return tags
+}
+
+// Changes reports whether d would alter anything in g.
+func (d *Delta) Changes(g *Generation) bool {
+	if g.Number == 0 {
+		return true
+	}
+	next := g.Apply(d, nil)
+	return next.Deadline != g.Deadline || !slices.Equal(next.Tags, g.Tags) || !next.tokens.equal(&g.tokens) ||
+		!slices.EqualFunc(sorted(next.Values), sorted(g.Values), func(a, b Value) bool {
+			return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
+		})
+}
+
+// sorted returns values by name: their order means nothing.
+func sorted(values []Value) []Value {
+	return slices.SortedFunc(slices.Values(values), func(a, b Value) int {
+		return bytes.Compare([]byte(a.Name), []byte(b.Name))
+	})
+}
