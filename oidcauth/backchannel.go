@@ -19,6 +19,8 @@ func (a *Authenticator) serveBackChannelLogout(w http.ResponseWriter, r *http.Re
 	if a.methodNotAllowed(w, r, http.MethodPost) {
 		return
 	}
+	r, cancel := toItsEnd(r)
+	defer cancel()
 	form, problem := formOf(w, r)
 	if problem != nil {
 		problem.Status = http.StatusBadRequest

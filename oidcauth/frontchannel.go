@@ -25,6 +25,8 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 	if a.methodNotAllowed(w, r, http.MethodGet) {
 		return
 	}
+	r, cancel := toItsEnd(r)
+	defer cancel()
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
 	if len(iss) != 1 || len(sid) != 1 || !a.provider.Issuers.Allow(iss[0]) || sid[0] == "" || len(sid[0]) > provider.MaxSessionID {

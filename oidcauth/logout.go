@@ -68,9 +68,11 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 
 // logout takes the steps of Logout: for the provider that made the session, whichever route was used.
 func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
+	r, cancel := toItsEnd(r)
+	defer cancel()
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
-	nobody := errors.Is(s.Load(), session.ErrNoSession)
+	nobody := errors.Is(inside.OfSession(s).LoadWithin(ctx), session.ErrNoSession)
 	p := a.newestPrevious(ctx, s, nil, a.previousLogin(s, nil))
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
 	// site's, which Lax cookies don't come with, and leaves logins under way alone.
@@ -89,6 +91,16 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	p.owner.revokeTokens(ctx, p.tokens)
 	// 3. At the provider.
 	p.owner.leave(w, r, p.idToken, returnTo)
+}
+
+// logoutTime bounds a logout whose sender does not wait for it.
+const logoutTime = 30 * time.Second
+
+// toItsEnd returns r with a context that does not end with its sender: whoever signs out may close the tab at once, providers wait
+// for a few seconds only, and frames go with their pages. A logout that was asked for is to come about.
+func toItsEnd(r *http.Request) (*http.Request, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), logoutTime)
+	return r.WithContext(ctx), cancel
 }
 
 // leave sends the browser on to sign out at the provider, where that has an endpoint for it, and to returnTo in the end.

@@ -269,3 +269,26 @@ func TestTheSessionEndpointKnowsTheUsersOfEachProvider(t *testing.T) {
 	asking.ServeHTTP(answer, r)
 	require.Equal(t, "alice", members(t, answer)["sub"])
 }
+
+// A page that asks again and again would else have the provider asked again and again: a look waits for the next use.
+func TestAskingNeverConfirmsASession(t *testing.T) {
+	peeked := func(w *world, cookies string) *httptest.ResponseRecorder { return w.send(cookies, "/peek") }
+	for name, ask := range map[string]func(w *world, cookies string) *httptest.ResponseRecorder{
+		"at the session endpoint": func(w *world, cookies string) *httptest.ResponseRecorder { return w.asked(cookies, nil) },
+		"below Peek":              peeked,
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachPresence(t, func(t *testing.T, w *world) {
+				w.mux.Handle("/peek", w.auth.Peek(w.auth.RequireLogin(http.HandlerFunc(writeUser))))
+				cookies := w.cookies()
+				for range 5 {
+					time.Sleep(time.Hour)
+					require.Equal(t, http.StatusOK, ask(w, cookies).Code)
+					require.Zero(t, w.refreshes())
+				}
+				require.Equal(t, http.StatusOK, w.send(cookies, "/me").Code)
+				require.Equal(t, 1, w.refreshes(), "a use confirms it")
+			}, everyHour)
+		})
+	}
+}

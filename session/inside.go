@@ -47,6 +47,13 @@ type insideSession struct{ *Session }
 // Arrived implements inside.Session.
 func (s insideSession) Arrived() time.Time { return s.arrived }
 
+// LoadWithin implements inside.Session.
+func (s insideSession) LoadWithin(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loadWithin(ctx)
+}
+
 // Looks implements inside.Session.
 func (s insideSession) Looks() bool { return s.looks() }
 

@@ -17,7 +17,10 @@ func (s *Session) Load() error {
 }
 
 // load needs s.mu, as every method below with a small letter.
-func (s *Session) load() error {
+func (s *Session) load() error { return s.loadWithin(s.ctx) }
+
+// loadWithin is load, and waits for the Store as long as ctx allows.
+func (s *Session) loadWithin(ctx context.Context) error {
 	if s.loaded {
 		return s.err
 	}
@@ -30,7 +33,7 @@ func (s *Session) load() error {
 	seen, err := s.m.keeper.see(&s.jar)
 	if err == nil {
 		s.secret, s.seen = seen.secret, seen.g
-		err = s.adopt(seen)
+		err = s.adopt(ctx, seen)
 	}
 	switch {
 	case errors.Is(err, errLeaveAlone):
@@ -40,7 +43,7 @@ func (s *Session) load() error {
 	case err != nil:
 		s.err = err
 		s.ended = append(s.ended, s.m.endingOf(s.seen)) // in case it is replaced or destroyed
-		s.logUnread(err)
+		s.logUnread(ctx, err)
 	}
 	return s.err
 }
@@ -50,8 +53,8 @@ func (s *Session) load() error {
 // and hang up as often as they like, and nobody should be called for it. A
 // request's own deadline that passed may be the Store's fault, or a slow
 // handler's.
-func (s *Session) logUnread(err error) {
-	switch ended := s.ctx.Err(); {
+func (s *Session) logUnread(ctx context.Context, err error) {
+	switch ended := ctx.Err(); {
 	case errors.Is(ended, context.Canceled):
 		s.m.log.Debug("request ended early", "error", err)
 	case ended != nil:
@@ -62,7 +65,7 @@ func (s *Session) logUnread(err error) {
 }
 
 // adopt takes over the newest generation of the session that was seen.
-func (s *Session) adopt(seen sighting) error {
+func (s *Session) adopt(ctx context.Context, seen sighting) error {
 	// What is remembered of the session makes no cookie live longer than it says
 	// itself.
 	if !s.m.config.ServerSide && !s.m.within(seen.g, time.Now()) {
@@ -71,7 +74,7 @@ func (s *Session) adopt(seen sighting) error {
 		}
 		return ErrNoSession
 	}
-	v, err := s.m.keeper.newest(s.ctx, seen.g)
+	v, err := s.m.keeper.newest(ctx, seen.g)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,10 @@ type Session interface {
 	// hands out.
 	Arrived() time.Time
 
+	// LoadWithin is Session.Load for what must not end with its request: it waits for the Store as
+	// long as ctx allows.
+	LoadWithin(ctx context.Context) error
+
 	// Looks reports whether the request is a look: see Manager.Peek of package session.
 	Looks() bool
 
