@@ -6,7 +6,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/signet-go/signet/example-webapp/internal/devprovider"
-	"github.com/signet-go/signet/example-webapp/internal/settings"
+	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -52,7 +52,7 @@ func ServeDevProvider(app string, change func(*oidcauth.Config)) (client DevClie
 	if err != nil {
 		return client, nil, err
 	}
-	server := &httptest.Server{Listener: p.Listener, Config: newServer(&settings.Config{}, p.Handler)}
+	server := &httptest.Server{Listener: p.Listener, Config: serving.NewServer(p.Handler, 0)}
 	server.Start()
 	return DevClient{
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,

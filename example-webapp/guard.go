@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/signet-go/signet/example-webapp/internal/problem"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 )
@@ -80,18 +81,18 @@ func isProbe(path string) bool {
 func (a *app) answerUnmatched(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, pattern := mux.Handler(r); pattern == "" || a.config.Base() != "" && isElsewhere(r.URL.Path, pattern) {
-			probe := &statusProbe{header: make(http.Header)}
+			probe := reply.NewProbe()
 			h.ServeHTTP(probe, r)
-			if to := probe.header.Get("Location"); strings.HasPrefix(to, "/") {
+			if to := probe.Header().Get("Location"); strings.HasPrefix(to, "/") {
 				w.Header().Set("Location", a.at(to))
-				w.WriteHeader(probe.status)
+				w.WriteHeader(probe.Status)
 				return
 			}
-			if refused[probe.status] != nil {
-				if allow := probe.header.Values("Allow"); allow != nil {
+			if problem.Refused[probe.Status] != nil {
+				if allow := probe.Header().Values("Allow"); allow != nil {
 					w.Header()["Allow"] = allow
 				}
-				a.refuse(w, r, probe.status)
+				a.refuse(w, r, probe.Status)
 				return
 			}
 		}
@@ -105,14 +106,3 @@ func isElsewhere(p, pattern string) bool {
 	cleaned := path.Clean(p)
 	return cleaned != p && cleaned+"/" != p || strings.HasSuffix(pattern, p+"/")
 }
-
-// A statusProbe learns what the mux's own handlers would answer, and drops their bodies.
-type statusProbe struct {
-	header http.Header
-	status int
-}
-
-// The three methods of http.ResponseWriter. A handler that writes without a status means 200, which is of no interest here.
-func (p *statusProbe) Header() http.Header         { return p.header }
-func (p *statusProbe) WriteHeader(status int)      { p.status = status }
-func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }

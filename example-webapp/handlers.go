@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/gallery"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/oidcauth"
@@ -28,7 +29,7 @@ type app struct {
 	sessions  *session.Manager
 	providers []*identityProvider // one or two; the first is OIDC_ISSUER's
 	machine   *oidcauth.Machine
-	exhibits  func() []exhibit // of the gallery, made when first asked for
+	errors    *gallery.Gallery
 	log       *slog.Logger
 	close     func() // when nothing is served any more
 }
@@ -67,8 +68,8 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.Handle("GET /api-calls", login(a.apiCalls))
 	mux.Handle("GET /admin", a.require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
 	mux.Handle("GET /stepup", a.require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
-	mux.Handle("GET /errors", a.load(a.gallery))
-	mux.Handle("GET /errors/{code}", a.load(a.exhibit))
+	mux.Handle("GET /errors", a.load(a.errorPages))
+	mux.Handle("GET /errors/{code}", a.load(a.errorPage))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", neverNavigate(login(a.me)))
@@ -271,6 +272,26 @@ func indented(body []byte) string {
 		return string(body)
 	}
 	return buf.String()
+}
+
+// errorPages lists the app's error answers and the library's. It is open to everybody, since constant texts have nothing to hide.
+func (a *app) errorPages(w http.ResponseWriter, r *http.Request) {
+	p := a.newPage(r, "Error pages")
+	p.Data = a.errors.Exhibits()
+	pages.Write(w, http.StatusOK, "gallery.html", p)
+}
+
+// errorPage shows one of them as it looks.
+//
+// The status is the real one, so that the page is what a monitor or a cache would see too; it has no Retry-After, since
+// there is nothing to wait for.
+func (a *app) errorPage(w http.ResponseWriter, r *http.Request) {
+	p := a.errors.Find(r.PathValue("code"))
+	if p == nil {
+		a.refuse(w, r, http.StatusNotFound)
+		return
+	}
+	a.answer(w, r, p)
 }
 
 // healthz says that the process answers; it asks nobody else.

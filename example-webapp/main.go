@@ -11,13 +11,13 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/signet-go/signet/example-webapp/internal/devprovider"
+	"github.com/signet-go/signet/example-webapp/internal/gallery"
 	"github.com/signet-go/signet/example-webapp/internal/linewriter"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
+	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/session"
 )
@@ -51,20 +51,20 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer servers.close()
+	defer servers.Close()
 	if c.RandomKeys {
 		log.Warn("SESSION_KEYS is not set: random keys; everybody is signed out at the next start")
 	}
 	fmt.Fprint(lines, banner(c))
-	return servers.serve(ctx, log)
+	return servers.Serve(ctx, log)
 }
 
 // start opens the ports and builds what answers on them.
 //
 // ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded provider comes before the
 // app, whose configuration is complete only when the provider has a port and knows the client.
-func start(c *settings.Config, log *slog.Logger) (*servers, error) {
-	s := &servers{}
+func start(c *settings.Config, log *slog.Logger) (*serving.Servers, error) {
+	s := &serving.Servers{}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("ADDR: %w", err)
@@ -78,23 +78,23 @@ func start(c *settings.Config, log *slog.Logger) (*servers, error) {
 			listener.Close()
 			return nil, err
 		}
-		s.add(p.Listener, newServer(c, p.Handler), nil)
+		s.Add(p.Listener, serving.NewServer(p.Handler, c.OIDC.Timeout), nil)
 	}
 	a, err := newApp(c, log)
 	if err != nil {
 		listener.Close()
-		s.close()
+		s.Close()
 		return nil, err
 	}
-	s.add(listener, newServer(c, a.handler()), a.settle)
-	s.last = a.close
+	s.Add(listener, serving.NewServer(a.handler(), c.OIDC.Timeout), a.settle)
+	s.Last = a.close
 	return s, nil
 }
 
 // newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
 func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, close: closeStore, exhibits: sync.OnceValue(func() []exhibit { return exhibits(c.Base()) })}
+	a := &app{config: c, log: log, close: closeStore, errors: gallery.New(c.Base())}
 	s := c.Session
 	s.Store, s.Logger = store, log
 	var err error
@@ -106,24 +106,6 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
 	return a, nil
-}
-
-// newServer bounds what one connection can cost. Headers may have net/http's usual megabyte: with less, a hostile callback URL
-// would meet net/http's own plain answer instead of our page.
-//
-// There is no limit on the whole connection's life: HTTP/1.1 keep-alive is bounded by IdleTimeout, and every request by the
-// others.
-func newServer(c *settings.Config, h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		// Several times what a browser with a full set of our cookies sends.
-		MaxHeaderBytes: 256 << 10,
-		ReadTimeout:    30 * time.Second,
-		// A request may wait for the provider and for the API, each with one retry.
-		WriteTimeout: 30*time.Second + 4*c.OIDC.Timeout,
-		IdleTimeout:  2 * time.Minute,
-	}
 }
 
 // banner says where to click.

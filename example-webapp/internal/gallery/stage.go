@@ -1,4 +1,4 @@
-package main
+package gallery
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
 
-// Names below .invalid, which resolve nowhere (RFC 6761 §6.4): should a request leave the process by mistake, it gets
-// nowhere.
+// Names below .invalid, which resolve nowhere (RFC 6761 §6.4): should a request leave the process
+// by mistake, it gets nowhere.
 const (
 	stageOrigin = "https://app.invalid"
 	stageIssuer = "https://provider.invalid"
@@ -23,8 +24,8 @@ const (
 
 // A scene makes the library answer with one kind of error.
 //
-// It plays on an Authenticator of its own, with keys of its own and a provider that exists as a function only: no socket is
-// opened, no session of a real user is read or written.
+// It plays on an Authenticator of its own, with keys of its own and a provider that exists as a
+// function only: no socket is opened, no session of a real user is read or written.
 type scene struct {
 	when    string
 	path    string            // what the browser asks for
@@ -60,7 +61,8 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // play returns the error that the library answers with in s, nil when it does not.
 //
-// The error comes out where the app's own handler would render it, complete with title, advice and status.
+// The error comes out where the app's own handler would render it, complete with title, advice and
+// status.
 func play(s scene, base string) *oidcauth.Problem {
 	var caught *oidcauth.Problem
 	auth, err := oidcauth.New(oidcauth.Config{
@@ -86,10 +88,11 @@ func play(s scene, base string) *oidcauth.Problem {
 	return caught
 }
 
-// callback begins a login and returns the way back from the provider, with the cookies of the login.
+// callback begins a login and returns the way back from the provider, with the cookies of the
+// login.
 //
-// The library makes the state and seals it into a cookie; this is the browser that keeps both until the provider, whom
-// nobody asks, has answered.
+// The library makes the state and seals it into a cookie; this is the browser that keeps both until
+// the provider, whom nobody asks, has answered.
 func (s scene) callback(ctx context.Context, stage http.Handler) (path string, cookies http.Header) {
 	header := visit(ctx, stage, "/auth/login", nil)
 	there, err := url.Parse(header.Get("Location"))
@@ -118,12 +121,13 @@ func visit(ctx context.Context, stage http.Handler, path string, cookies http.He
 	}
 	r.Header.Set("Accept", "text/html")
 	r.Header["Cookie"] = cookies["Cookie"]
-	answer := &statusProbe{header: make(http.Header)}
+	answer := reply.NewProbe()
 	stage.ServeHTTP(answer, r)
-	return answer.header
+	return answer.Header()
 }
 
-// provider answers what the library asks of one: its metadata, and what the scene has at the token endpoint.
+// provider answers what the library asks of one: its metadata, and what the scene has at the token
+// endpoint.
 func (s scene) provider() roundTrip {
 	metadata := stageJSON(`{"issuer":"` + stageIssuer + `","authorization_endpoint":"` + stageIssuer + `/authorize","token_endpoint":"` +
 		stageIssuer + `/token","jwks_uri":"` + stageIssuer + `/keys","response_types_supported":["code"]}`)
