@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -38,10 +38,7 @@ type Authenticator struct {
 	sources *claimSources
 
 	key      string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
-	origin   string // of RedirectURL
-	base     string // what a proxy strips from paths, without a slash at its end
-	prefix   string // path of the own routes but the callback, as this process sees it, with a slash at its end
-	callback string // path of RedirectURL, as this process sees it
+	site     *site
 	routes   map[string]http.HandlerFunc
 	csrf     *http.CrossOriginProtection
 	logins   *browser.Logins
@@ -67,7 +64,7 @@ func New(c Config) (*Authenticator, error) {
 	a.pushPlaces, a.callbackPlaces = newPlaces(), newPlaces()
 	a.verifier = provider.NewVerifier(a.provider, c.verifier())
 	a.sources = newClaimSources(&c)
-	a.origin, a.base, a.prefix, a.callback = c.site()
+	a.site = newSite(&c)
 	a.key = providerKey(c.Issuer, c.ClientID)
 	a.csrf = http.NewCrossOriginProtection()
 	a.logins = browser.New(a.loginSettings())
@@ -75,6 +72,10 @@ func New(c Config) (*Authenticator, error) {
 	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
+	a.site.own = maps.Keys(a.routes)
+	a.site.others = func(p string) bool {
+		return siblingsOf(sessions).any(func(other *Authenticator) bool { return other.site.serves(p) })
+	}
 	if err := siblingsOf(sessions).join(a); err != nil {
 		return nil, err
 	}
@@ -129,25 +130,11 @@ func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 // LoginURL returns the path, with query, that starts a login and comes back to returnTo, which follows the rules of
 // LoginOptions.ReturnTo. Both are as the browser sees them.
 func (a *Authenticator) LoginURL(returnTo string) string {
-	return a.loginURL(a.returnTo(context.Background(), returnTo))
-}
-
-// loginURL is LoginURL for a way back that was judged.
-func (a *Authenticator) loginURL(returnTo string) string {
-	if returnTo == a.home() {
-		return a.at("login")
-	}
-	return a.at("login") + "?return_to=" + url.QueryEscape(returnTo)
+	return a.site.loginURL(a.site.returnTo(context.Background(), returnTo))
 }
 
 // LogoutURL returns the path of the logout route: POST ends the session, GET asks first.
-func (a *Authenticator) LogoutURL() string { return a.at("logout") }
-
-// at returns the path of one of the own routes, as the browser sees it.
-func (a *Authenticator) at(name string) string { return a.base + a.prefix + name }
-
-// home is the application's start page, as the browser sees it.
-func (a *Authenticator) home() string { return a.base + "/" }
+func (a *Authenticator) LogoutURL() string { return a.site.at("logout") }
 
 // routeNames are the routes below the prefix, whether they are served or not: no callback may take the place of one.
 var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session"}
@@ -155,21 +142,21 @@ var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.js
 // ownRoutes lists the routes that ServeHTTP serves, by path.
 func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	routes := map[string]http.HandlerFunc{
-		a.callback:              a.serveCallback,
-		a.prefix + "login":      a.serveLogin,
-		a.prefix + "logout":     a.serveLogout,
-		a.prefix + "signed-out": a.serveSignedOut,
-		a.prefix + "style.css":  a.serveStyle,
-		a.prefix + "jwks.json":  a.serveKeys,
+		a.site.callback:              a.serveCallback,
+		a.site.prefix + "login":      a.serveLogin,
+		a.site.prefix + "logout":     a.serveLogout,
+		a.site.prefix + "signed-out": a.serveSignedOut,
+		a.site.prefix + "style.css":  a.serveStyle,
+		a.site.prefix + "jwks.json":  a.serveKeys,
 	}
 	if a.config.BackChannelLogout {
-		routes[a.prefix+"backchannel-logout"] = a.serveBackChannelLogout
+		routes[a.site.prefix+"backchannel-logout"] = a.serveBackChannelLogout
 	}
 	if a.config.FrontChannelLogout {
-		routes[a.prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
+		routes[a.site.prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
 	}
 	if a.config.SessionEndpoint {
-		routes[a.prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
+		routes[a.site.prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
 	}
 	return routes
 }
@@ -193,14 +180,14 @@ var errMounted = errors.New("oidcauth: the Authenticator is mounted at the wrong
 // explainPath says why a request that was sent to one of our routes is not for it.
 func (a *Authenticator) explainPath(r *http.Request) error {
 	switch {
-	case strings.HasPrefix(r.URL.Path, a.prefix):
+	case strings.HasPrefix(r.URL.Path, a.site.prefix):
 		return nil
-	case strings.HasPrefix(requestURI(r), a.prefix):
-		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
-	case a.base != "" && strings.HasPrefix(r.URL.Path, a.base+"/"):
-		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.base)
+	case strings.HasPrefix(requestURI(r), a.site.prefix):
+		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
+	case a.site.base != "" && strings.HasPrefix(r.URL.Path, a.site.base+"/"):
+		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.base)
 	}
-	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.prefix)
+	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
 }
 
 // methodNotAllowed answers 405 unless r's method is one of allowed, and reports whether it did.

@@ -97,16 +97,8 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 // http.Redirect would clean the path, and decode what is data in it.
 func (a *Authenticator) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 	clearAhead(w)
-	w.Header().Set("Location", a.backFrom(t))
+	w.Header().Set("Location", a.site.backFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// backFrom returns where t comes back to. It was judged before it was sealed.
-func (a *Authenticator) backFrom(t *browser.Transaction) string {
-	if t.ReturnTo == "" || checkSeen(t.ReturnTo) != nil {
-		return a.home()
-	}
-	return t.ReturnTo
 }
 
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
@@ -118,7 +110,7 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*browser
 	}
 	if a.logins.Expired(t) {
 		return nil, &Problem{
-			Status: http.StatusBadRequest, Code: "login_expired", Link: a.loginURL(a.backFrom(t)), LinkText: linkLogin,
+			Status: http.StatusBadRequest, Code: "login_expired", Link: a.site.loginURL(a.site.backFrom(t)), LinkText: linkLogin,
 			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.BeganAt()).Round(time.Second)),
 		}
 	}
@@ -135,7 +127,7 @@ func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
 		p.variant = "gave_way"
 	}
 	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
-		p.variant, p.Link, p.LinkText = "signed_in", a.home(), linkHome
+		p.variant, p.Link, p.LinkText = "signed_in", a.site.home(), linkHome
 	}
 	return p
 }
@@ -318,11 +310,11 @@ func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *b
 	if t.Spent { // else the response was not this login's, or may be sent again
 		a.logins.Expire(w, t.State)
 	}
-	switch back := a.backFrom(t); {
+	switch back := a.site.backFrom(t); {
 	case p.Status == http.StatusForbidden:
 		p.SwitchURL = a.switchURL(back)
 	case p.Link == "" && t.ReturnTo != "":
-		p.Link, p.LinkText = a.loginURL(back), linkLogin
+		p.Link, p.LinkText = a.site.loginURL(back), linkLogin
 	}
 	a.fail(w, r, p)
 }

@@ -49,7 +49,7 @@ func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !browser.MayStartLogin(r) {
-		link := a.loginURL(a.returnTo(r.Context(), r.URL.Query().Get("return_to")))
+		link := a.site.loginURL(a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")))
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
 		return
 	}
@@ -112,7 +112,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 	if len(hint) > 512 {
 		return LoginOptions{}, errors.New("login_hint is longer than 512 bytes")
 	}
-	target := strings.TrimPrefix(params.Get("target_link_uri"), a.origin)
+	target := strings.TrimPrefix(params.Get("target_link_uri"), a.site.origin)
 	return LoginOptions{ReturnTo: target, LoginHint: hint}, nil
 }
 
@@ -148,7 +148,7 @@ func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *br
 		return
 	}
 	if lost != "" {
-		a.logLostWay(r.Context(), lost, a.backFrom(t), errReturnRoom)
+		a.site.logLostWay(r.Context(), lost, a.site.backFrom(t), errReturnRoom)
 	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusSeeOther)
@@ -211,9 +211,9 @@ func (a *Authenticator) prepareLogin(r *http.Request, t *browser.Transaction, o 
 	here := a.signedIn(s)
 	t.User, t.Scopes = cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
 	if t.ReturnTo == "" {
-		t.ReturnTo = a.returnTo(ctx, o.ReturnTo)
+		t.ReturnTo = a.site.returnTo(ctx, o.ReturnTo)
 	}
-	if t.ReturnTo == a.home() {
+	if t.ReturnTo == a.site.home() {
 		t.ReturnTo = ""
 	}
 	if o.MaxAge != 0 {

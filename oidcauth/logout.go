@@ -26,7 +26,7 @@ const (
 // several Authenticators on one session.Manager, provider, log and hook are those of the one that made the session.
 // The caller has checked that the user wants it: protect the route with http.CrossOriginProtection, as the logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.home()) })
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.site.home()) })
 }
 
 // serveLogout is the logout route: GET asks, POST does.
@@ -42,7 +42,7 @@ func (a *Authenticator) serveLogout(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
 		return
 	}
-	a.logout(w, r, a.returnTo(r.Context(), postedReturn(w, r)))
+	a.logout(w, r, a.site.returnTo(r.Context(), postedReturn(w, r)))
 }
 
 // postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body holds none that can be read, or
@@ -60,7 +60,7 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 	allowForm(w)
 	p := page{Action: a.LogoutURL()}
-	if returnTo := a.returnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.home() {
+	if returnTo := a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.site.home() {
 		p.Fields = map[string]string{"return_to": returnTo}
 	}
 	a.writePage(w, http.StatusOK, "logout.html", p)
@@ -123,8 +123,8 @@ func clearAhead(w http.ResponseWriter) {
 
 // localTarget is where a logout ends that does not pass by the provider.
 func (a *Authenticator) localTarget(returnTo string) string {
-	if returnTo == a.home() {
-		return a.at("signed-out")
+	if returnTo == a.site.home() {
+		return a.site.at("signed-out")
 	}
 	return returnTo
 }
@@ -141,7 +141,7 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 	}
 	params := url.Values{}
 	params.Set("client_id", a.config.ClientID)
-	params.Set("post_logout_redirect_uri", a.origin+a.at("signed-out"))
+	params.Set("post_logout_redirect_uri", a.site.origin+a.site.at("signed-out"))
 	params.Set("state", randomText())
 	if a.verifier.KnownStill(idToken) {
 		params.Set("id_token_hint", idToken)
@@ -232,7 +232,7 @@ func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.
 func (a *Authenticator) rememberReturn(w http.ResponseWriter, state, returnTo string) {
-	if returnTo == a.home() {
+	if returnTo == a.site.home() {
 		return
 	}
 	plain, _ := json.Marshal(logoutReturn{State: state, ReturnTo: returnTo, Until: time.Now().Add(logoutReturns).Unix()})
@@ -274,5 +274,5 @@ func (a *Authenticator) waitingReturn(r *http.Request) string {
 		subtle.ConstantTimeCompare([]byte(waiting.State), []byte(states[0])) == 0 {
 		return ""
 	}
-	return a.returnTo(r.Context(), waiting.ReturnTo)
+	return a.site.returnTo(r.Context(), waiting.ReturnTo)
 }

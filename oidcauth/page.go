@@ -52,7 +52,7 @@ type page struct {
 
 // writePage writes a built-in page.
 func (a *Authenticator) writePage(w http.ResponseWriter, status int, name string, p page) {
-	p.Stylesheet, p.Home = cmp.Or(a.config.Stylesheet, a.at("style.css")), a.home()
+	p.Stylesheet, p.Home = cmp.Or(a.config.Stylesheet, a.site.at("style.css")), a.site.home()
 	var body bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
 		a.log.Error("page not rendered", slog.Any("error", err))
@@ -143,9 +143,9 @@ func (a *Authenticator) completeLink(r *http.Request, p *Problem, link string) {
 	case p.LinkText == linkRetry:
 		p.Link = a.retryURL(r)
 	case p.LinkText == linkLogin, p.LinkText == linkEnter:
-		p.Link = a.loginURL(a.pageOf(r))
+		p.Link = a.site.loginURL(a.site.pageOf(r))
 	case p.LinkText == linkHome:
-		p.Link = a.home()
+		p.Link = a.site.home()
 	}
 	if p.Link == "" {
 		p.LinkText = ""
@@ -158,11 +158,11 @@ func (a *Authenticator) retryURL(r *http.Request) string {
 	_, own := a.routes[r.URL.Path]
 	switch {
 	case !own:
-		return a.pageOf(r)
-	case r.URL.Path == a.prefix+"login":
-		return a.loginURL(a.returnTo(r.Context(), r.URL.Query().Get("return_to")))
-	case r.URL.Path == a.callback:
-		return a.at("login")
+		return a.site.pageOf(r)
+	case r.URL.Path == a.site.prefix+"login":
+		return a.site.loginURL(a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")))
+	case r.URL.Path == a.site.callback:
+		return a.site.at("login")
 	}
 	return ""
 }
@@ -179,13 +179,13 @@ func (a *Authenticator) offerOtherAccount(r *http.Request, p *Problem) {
 		p.SignOutURL = a.LogoutURL()
 	}
 	if p.SwitchURL == "" {
-		p.SwitchURL = a.switchURL(a.pageOf(r))
+		p.SwitchURL = a.switchURL(a.site.pageOf(r))
 	}
 }
 
 // switchURL is loginURL for another account.
 func (a *Authenticator) switchURL(returnTo string) string {
-	target := a.loginURL(returnTo)
+	target := a.site.loginURL(returnTo)
 	if strings.Contains(target, "?") {
 		return target + "&prompt=" + promptSelect
 	}

@@ -31,43 +31,43 @@ var (
 
 // seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start page. Whatever a guard of ours
 // was asked for is a page of the application, however its path is spelled: escapes are data there (RFC 3986 §2.2).
-func (a *Authenticator) seen(r *http.Request) string {
-	return a.wayBack(r.Context(), a.base+printable(requestURI(r)), func(raw string) error {
-		return checkSeen(strings.TrimPrefix(raw, a.base))
+func (s *site) seen(r *http.Request) string {
+	return s.wayBack(r.Context(), s.base+printable(requestURI(r)), func(raw string) error {
+		return checkSeen(strings.TrimPrefix(raw, s.base))
 	})
 }
 
 // returnTo returns the way back that somebody wished for, or the start page. A wish may come from any site, so that it must be a
 // plain path.
-func (a *Authenticator) returnTo(ctx context.Context, raw string) string {
+func (s *site) returnTo(ctx context.Context, raw string) string {
 	if raw == "" {
-		return a.home()
+		return s.home()
 	}
-	return a.wayBack(ctx, raw, a.checkWish)
+	return s.wayBack(ctx, raw, s.checkWish)
 }
 
 // wayBack returns raw if check lets it pass, without its query where that makes it too long, else the start page. Each loss is told
 // to the log, without the query, which may hold secrets.
-func (a *Authenticator) wayBack(ctx context.Context, raw string, check func(string) error) string {
+func (s *site) wayBack(ctx context.Context, raw string, check func(string) error) string {
 	kept, long := shortened(raw)
 	err := check(kept)
 	if err == nil && len(kept) > maxReturnTo {
 		err, long = errReturnLong, nil
 	}
 	if err != nil {
-		kept = a.home()
+		kept = s.home()
 	}
 	if err = errors.Join(long, err); err != nil {
 		lost, _, _ := strings.Cut(raw, "?")
-		a.logLostWay(ctx, lost, kept, err)
+		s.logLostWay(ctx, lost, kept, err)
 	}
 	return kept
 }
 
 // logLostWay tells that a browser comes back to kept in place of the page at lost.
-func (a *Authenticator) logLostWay(ctx context.Context, lost, kept string, err error) {
+func (s *site) logLostWay(ctx context.Context, lost, kept string, err error) {
 	kept, _, _ = strings.Cut(kept, "?")
-	a.log.LogAttrs(ctx, slog.LevelInfo, "way back lost", slog.String("issuer", a.config.Issuer),
+	s.log.LogAttrs(ctx, slog.LevelInfo, "way back lost", slog.String("issuer", s.issuer),
 		slog.String("path", logtext.Clip(lost, 200)), slog.String("instead", logtext.Clip(kept, 200)), logtext.Reason(err))
 }
 
@@ -117,9 +117,9 @@ func hasControl(s string) bool {
 // checkWish reports why raw is no way back that anybody may wish for: a path that, once decoded and cleaned, is another path or
 // none of the application's. It refuses more than browsers need, for the sake of proxies that decode and clean before they route:
 // what is refused only loses its way back.
-func (a *Authenticator) checkWish(raw string) error {
+func (s *site) checkWish(raw string) error {
 	plain, err := localPath(raw)
-	if err == nil && a.isOwnRoute(plain) {
+	if err == nil && s.isOwnRoute(plain) {
 		return errReturnOwn
 	}
 	return err
@@ -165,18 +165,18 @@ func tricky(p string) bool {
 
 // isOwnRoute reports whether p, a decoded path as the browser sees it, leads to one of the own routes, or to those of an
 // Authenticator that shares the sessions.
-func (a *Authenticator) isOwnRoute(p string) bool {
+func (s *site) isOwnRoute(p string) bool {
 	p = path.Clean(p)
-	return a.serves(p) || siblingsOf(a.sessions).any(func(other *Authenticator) bool { return other.serves(p) })
+	return s.serves(p) || s.others(p)
 }
 
 // serves reports whether a clean path, as the browser sees it, is, or is below, what a serves.
-func (a *Authenticator) serves(p string) bool {
-	if a.prefix != "/" && below(p, a.at("")) {
+func (s *site) serves(p string) bool {
+	if s.prefix != "/" && below(p, s.at("")) {
 		return true
 	}
-	for route := range a.routes {
-		if strings.EqualFold(a.base+route, p) { // a proxy before us may not tell them apart
+	for route := range s.own {
+		if strings.EqualFold(s.base+route, p) { // a proxy before us may not tell them apart
 			return true
 		}
 	}
@@ -184,14 +184,14 @@ func (a *Authenticator) serves(p string) bool {
 }
 
 // sentFrom returns the page of this site that r was sent from, by return_to's rules, or "".
-func (a *Authenticator) sentFrom(r *http.Request) string {
+func (s *site) sentFrom(r *http.Request) string {
 	from := r.Header.Get("HX-Current-URL")
 	if from == "" {
 		from = r.Referer()
 	}
 	from, _, _ = strings.Cut(from, "#")
 	u, err := url.Parse(from)
-	ours, _ := url.Parse(a.origin)
+	ours, _ := url.Parse(s.origin)
 	if err != nil || u.Host == "" || outbound.Origin(u) != outbound.Origin(ours) {
 		return ""
 	}
@@ -201,15 +201,15 @@ func (a *Authenticator) sentFrom(r *http.Request) string {
 
 // pageOf returns the page that a login offered in the answer to r comes back to: the one that r opens, else the one that it was
 // sent from, else the start page.
-func (a *Authenticator) pageOf(r *http.Request) string {
-	if _, own := a.routes[r.URL.Path]; !own && IsPageView(r) {
-		return a.seen(r)
+func (s *site) pageOf(r *http.Request) string {
+	if !s.isRoute(r.URL.Path) && IsPageView(r) {
+		return s.seen(r)
 	}
-	from := a.sentFrom(r)
-	if errors.Is(a.checkWish(from), errReturnOwn) {
-		return a.home() // a page of ours, which led nowhere yet
+	from := s.sentFrom(r)
+	if errors.Is(s.checkWish(from), errReturnOwn) {
+		return s.home() // a page of ours, which led nowhere yet
 	}
-	return a.returnTo(r.Context(), from)
+	return s.returnTo(r.Context(), from)
 }
 
 // requestURI is the path and query that this process was asked for, also below http.StripPrefix.

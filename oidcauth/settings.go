@@ -59,7 +59,7 @@ func (a *Authenticator) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
 	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,
-		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
+		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
 		Posted: c.ResponseMode.isPost(),
 	}
 }

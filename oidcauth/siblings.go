@@ -58,8 +58,8 @@ func (s *siblings) join(a *Authenticator) error {
 		case key == a.key:
 		case other.config.RedirectURL == a.config.RedirectURL:
 			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
-		case other.origin == a.origin && other.LogoutURL() == a.LogoutURL():
-			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.at(""))
+		case other.site.origin == a.site.origin && other.LogoutURL() == a.LogoutURL():
+			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.at(""))
 		}
 	}
 	next[a.key] = a

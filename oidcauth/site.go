@@ -3,23 +3,81 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"log/slog"
 	"net/url"
 	"path"
 	"strings"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/outbound"
 )
 
-// site returns where a valid c has its routes: the origin, what a proxy strips from paths, and, as this process sees them, the
-// directory of the own routes and the path of the callback.
-func (c *Config) site() (origin, base, prefix, callback string) {
+// A site is where the application is, as browsers and as this process see it, and which ways back lead to a page of it. It is
+// immutable once others is set, and safe for concurrent use.
+type site struct {
+	// issuer is for the log.
+	issuer string
+	log    *slog.Logger
+
+	// origin is scheme and host of RedirectURL.
+	origin string
+
+	// base is what a proxy strips from paths, without a slash at its end.
+	base string
+
+	// prefix is the path of the own routes but the callback, as this process sees it, with a slash at its end; callback is that of
+	// RedirectURL.
+	prefix, callback string
+
+	// own yields the own routes, as this process sees them. others reports whether an Authenticator that shares the sessions serves
+	// a path, as the browser sees it.
+	own    iter.Seq[string]
+	others func(string) bool
+}
+
+// newSite returns where a valid c has its routes.
+func newSite(c *Config) *site {
 	redirect, _ := url.Parse(c.RedirectURL)
-	base = strings.TrimSuffix(c.StrippedPrefix, "/")
-	callback = strings.TrimPrefix(redirect.Path, base)
-	if prefix = c.RoutePrefix; prefix == "" {
-		prefix = callback[:strings.LastIndexByte(callback, '/')]
+	s := &site{issuer: c.Issuer, log: c.Logger, origin: redirect.Scheme + "://" + redirect.Host, base: strings.TrimSuffix(c.StrippedPrefix, "/")}
+	s.callback = strings.TrimPrefix(redirect.Path, s.base)
+	if s.prefix = c.RoutePrefix; s.prefix == "" {
+		s.prefix = s.callback[:strings.LastIndexByte(s.callback, '/')]
 	}
-	return redirect.Scheme + "://" + redirect.Host, base, strings.TrimSuffix(prefix, "/") + "/", callback
+	s.prefix = strings.TrimSuffix(s.prefix, "/") + "/"
+	return s
+}
+
+// at returns the path of one of the own routes, as the browser sees it.
+func (s *site) at(name string) string { return s.base + s.prefix + name }
+
+// home is the application's start page, as the browser sees it.
+func (s *site) home() string { return s.base + "/" }
+
+// isRoute reports whether a path, as this process sees it, is an own route.
+func (s *site) isRoute(p string) bool {
+	for route := range s.own {
+		if route == p {
+			return true
+		}
+	}
+	return false
+}
+
+// loginURL is the path that starts a login which comes back to returnTo, a way back that was judged.
+func (s *site) loginURL(returnTo string) string {
+	if returnTo == s.home() {
+		return s.at("login")
+	}
+	return s.at("login") + "?return_to=" + url.QueryEscape(returnTo)
+}
+
+// backFrom returns where t comes back to. It was judged before it was sealed.
+func (s *site) backFrom(t *browser.Transaction) string {
+	if t.ReturnTo == "" || checkSeen(t.ReturnTo) != nil {
+		return s.home()
+	}
+	return t.ReturnTo
 }
 
 // validateSite checks the paths of c, whose RedirectURL is u.
@@ -34,13 +92,13 @@ func (c *Config) validateSite(u *url.URL, wrong func(field, format string, args 
 		wrong("StrippedPrefix", "RedirectURL's path %q is not below %q, where browsers see this application", u.Path, c.StrippedPrefix)
 		return
 	}
-	_, base, prefix, callback := c.site()
+	site := newSite(c)
 	for _, name := range routeNames {
-		if callback == prefix+name {
-			wrong("RedirectURL", "%q is the path of another route of the Authenticator's: choose another, or another RoutePrefix", callback)
+		if site.callback == site.prefix+name {
+			wrong("RedirectURL", "%q is the path of another route of the Authenticator's: choose another, or another RoutePrefix", site.callback)
 		}
 	}
-	c.validateCookieReach(u, base+prefix, wrong)
+	c.validateCookieReach(u, site.at(""), wrong)
 }
 
 // validateCookieReach refuses session cookies that browsers would drop, or not send to the routes that need them: such logins

@@ -112,21 +112,21 @@ const stepUpParameter = "step_up"
 // stepUpURL is loginURL for the login that e asks for.
 func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
 	if e == nil {
-		return a.loginURL(returnTo)
+		return a.site.loginURL(returnTo)
 	}
 	plain, err := json.Marshal(e)
 	if err != nil {
-		return a.loginURL(returnTo)
+		return a.site.loginURL(returnTo)
 	}
 	sealed, err := a.logins.Sealer.Seal(stepUpParameter, plain)
 	if err != nil {
-		return a.loginURL(returnTo)
+		return a.site.loginURL(returnTo)
 	}
 	q := url.Values{stepUpParameter: {sealed}}
-	if returnTo != a.home() {
+	if returnTo != a.site.home() {
 		q.Set("return_to", returnTo)
 	}
-	return a.at("login") + "?" + q.Encode()
+	return a.site.at("login") + "?" + q.Encode()
 }
 
 // sealedStepUp opens what stepUpURL has sealed.
