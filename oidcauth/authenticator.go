@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"strings"
@@ -24,8 +23,9 @@ import (
 // An Authenticator signs users in at one provider as one client. Make it with New. It is immutable, and safe for concurrent
 // use.
 type Authenticator struct {
+	*answers
+
 	config   Config
-	log      *slog.Logger
 	sessions *session.Manager
 	provider *provider.Provider
 	endpoint *oauth.Endpoint
@@ -38,7 +38,6 @@ type Authenticator struct {
 	sources *claimSources
 
 	key      string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
-	site     *site
 	routes   map[string]http.HandlerFunc
 	csrf     *http.CrossOriginProtection
 	logins   *browser.Logins
@@ -59,12 +58,11 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	client := outbound.NewClient(c.outbound())
-	a := &Authenticator{config: c, log: c.Logger, sessions: sessions, provider: provider.New(c.providerVia(client))}
+	a := &Authenticator{answers: newAnswers(&c, newSite(&c)), config: c, sessions: sessions, provider: provider.New(c.providerVia(client))}
 	a.endpoint = c.endpointAt(a.provider, client)
 	a.pushPlaces, a.callbackPlaces = newPlaces(), newPlaces()
 	a.verifier = provider.NewVerifier(a.provider, c.verifier())
 	a.sources = newClaimSources(&c)
-	a.site = newSite(&c)
 	a.key = providerKey(c.Issuer, c.ClientID)
 	a.csrf = http.NewCrossOriginProtection()
 	a.logins = browser.New(a.loginSettings())
@@ -165,7 +163,7 @@ func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 // logout, signed-out, jwks.json, style.css and, where configured, backchannel-logout, frontchannel-logout and session. Any other path
 // is 404.
 func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a.protectAnswer(w)
+	protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]
 	if !ok {
 		a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found", Err: a.explainPath(r)})
@@ -188,16 +186,4 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.base)
 	}
 	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
-}
-
-// methodNotAllowed answers 405 unless r's method is one of allowed, and reports whether it did.
-func (a *Authenticator) methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) bool {
-	for _, m := range allowed {
-		if r.Method == m {
-			return false
-		}
-	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	a.fail(w, r, &Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"})
-	return true
 }

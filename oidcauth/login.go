@@ -133,7 +133,7 @@ const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
 func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
-	a.protectAnswer(w)
+	protectAnswer(w)
 	if err := o.check(); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})
 		return

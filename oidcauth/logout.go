@@ -81,7 +81,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	if !nobody {
 		a.logins.ExpireAll(w, r)
 	}
-	a.protectAnswer(w)
+	protectAnswer(w)
 	if p == nil { // nobody was signed in here, and may be at the provider
 		a.leave(w, r, "", returnTo)
 		return
@@ -205,7 +205,7 @@ func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, tar
 // what it is told into the page, goes by itself.
 func (a *Authenticator) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
 	if browser.KindOf(r) == browser.HTMX {
-		a.tellHTMX(w, r, target)
+		tellHTMX(w, r, target)
 		return
 	}
 	if !browser.FollowsRedirects(r) {

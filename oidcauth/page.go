@@ -30,9 +30,27 @@ var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 // pagePolicy lets the built-in pages load their style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// answers are the pages and the JSON that the package answers with. They know the application's site, not who is signed in how.
+type answers struct {
+	site *site
+
+	// issuer and clientID are for the log.
+	issuer, clientID string
+	log              *slog.Logger
+
+	// stylesheet and handler are the Config's Stylesheet and ErrorHandler.
+	stylesheet string
+	handler    func(http.ResponseWriter, *http.Request, error)
+}
+
+// newAnswers returns the answers of an application that is at site.
+func newAnswers(c *Config, site *site) *answers {
+	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler}
+}
+
 // protectAnswer sets the headers that every answer of the own routes carries. The referrer policy keeps codes and states
 // out of other sites' logs.
-func (a *Authenticator) protectAnswer(w http.ResponseWriter) {
+func protectAnswer(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -51,8 +69,8 @@ type page struct {
 }
 
 // writePage writes a built-in page.
-func (a *Authenticator) writePage(w http.ResponseWriter, status int, name string, p page) {
-	p.Stylesheet, p.Home = cmp.Or(a.config.Stylesheet, a.site.at("style.css")), a.site.home()
+func (a *answers) writePage(w http.ResponseWriter, status int, name string, p page) {
+	p.Stylesheet, p.Home = cmp.Or(a.stylesheet, a.site.at("style.css")), a.site.home()
 	var body bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
 		a.log.Error("page not rendered", slog.Any("error", err))
@@ -65,7 +83,7 @@ func (a *Authenticator) writePage(w http.ResponseWriter, status int, name string
 }
 
 // serveStyle serves the built-in style sheet, the one answer that may be cached.
-func (a *Authenticator) serveStyle(w http.ResponseWriter, r *http.Request) {
+func (a *answers) serveStyle(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
@@ -75,11 +93,11 @@ func (a *Authenticator) serveStyle(w http.ResponseWriter, r *http.Request) {
 
 // fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the one way in which the
 // package reports failures.
-func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
+func (a *answers) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.Err = exported(p.Err)
 	a.complete(r, p)
 	a.logProblem(r, p)
-	a.protectAnswer(w)
+	protectAnswer(w)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
 	}
@@ -87,13 +105,13 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem)
 		allowForm(w)
 	}
 	if p.Status == http.StatusUnauthorized {
-		a.tellHTMX(w, r, p.Link)
+		tellHTMX(w, r, p.Link)
 		if w.Header().Get("WWW-Authenticate") == "" {
 			w.Header().Set("WWW-Authenticate", loginChallenge)
 		}
 	}
-	if a.config.ErrorHandler != nil {
-		a.config.ErrorHandler(w, r, p)
+	if a.handler != nil {
+		a.handler(w, r, p)
 		return
 	}
 	if WantsPage(r) {
@@ -107,7 +125,7 @@ func (a *Authenticator) fail(w http.ResponseWriter, r *http.Request, p *Problem)
 func allowForm(w http.ResponseWriter) { w.Header().Set("Referrer-Policy", "same-origin") }
 
 // complete fills in what p's code implies.
-func (a *Authenticator) complete(r *http.Request, p *Problem) {
+func (a *answers) complete(r *http.Request, p *Problem) {
 	text, known := problemTexts[p.Code]
 	if !known {
 		text = problemTexts["internal"]
@@ -131,7 +149,7 @@ func (a *Authenticator) complete(r *http.Request, p *Problem) {
 }
 
 // completeLink lets p lead on to where link says, unless it knows better.
-func (a *Authenticator) completeLink(r *http.Request, p *Problem, link string) {
+func (a *answers) completeLink(r *http.Request, p *Problem, link string) {
 	if p.LinkText == "" {
 		p.LinkText = link
 	}
@@ -154,10 +172,9 @@ func (a *Authenticator) completeLink(r *http.Request, p *Problem, link string) {
 
 // retryURL is where the person tries again what r could not do: the login, or the page. A callback is not to be repeated, since its
 // code may be spent; and "" is for what people don't ask for themselves.
-func (a *Authenticator) retryURL(r *http.Request) string {
-	_, own := a.routes[r.URL.Path]
+func (a *answers) retryURL(r *http.Request) string {
 	switch {
-	case !own:
+	case !a.site.isRoute(r.URL.Path):
 		return a.site.pageOf(r)
 	case r.URL.Path == a.site.prefix+"login":
 		return a.site.loginURL(a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")))
@@ -171,12 +188,12 @@ func (a *Authenticator) retryURL(r *http.Request) string {
 var accountProblems = []string{"forbidden", "access_denied", "step_up_failed"}
 
 // offerOtherAccount has p show who is signed in and, since single sign-on would bring the same account again, how another can be.
-func (a *Authenticator) offerOtherAccount(r *http.Request, p *Problem) {
+func (a *answers) offerOtherAccount(r *http.Request, p *Problem) {
 	if p.User == nil {
 		p.User = UserFrom(r.Context())
 	}
 	if p.User != nil {
-		p.SignOutURL = a.LogoutURL()
+		p.SignOutURL = a.site.at("logout")
 	}
 	if p.SwitchURL == "" {
 		p.SwitchURL = a.switchURL(a.site.pageOf(r))
@@ -184,7 +201,7 @@ func (a *Authenticator) offerOtherAccount(r *http.Request, p *Problem) {
 }
 
 // switchURL is loginURL for another account.
-func (a *Authenticator) switchURL(returnTo string) string {
+func (a *answers) switchURL(returnTo string) string {
 	target := a.site.loginURL(returnTo)
 	if strings.Contains(target, "?") {
 		return target + "&prompt=" + promptSelect
@@ -193,7 +210,7 @@ func (a *Authenticator) switchURL(returnTo string) string {
 }
 
 // logProblem writes the cause to the log: an error when it is ours or the provider's, a warning when it is the request's.
-func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
+func (a *answers) logProblem(r *http.Request, p *Problem) {
 	level := slog.LevelWarn
 	switch {
 	case errors.Is(p.Err, browser.ErrPrefetch):
@@ -210,7 +227,7 @@ func (a *Authenticator) logProblem(r *http.Request, p *Problem) {
 	}
 	a.log.LogAttrs(r.Context(), level, event,
 		slog.String("code", p.Code), slog.Int("status", p.Status), slog.String("reference", p.Reference),
-		slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
+		slog.String("issuer", a.issuer), slog.String("client_id", a.clientID), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
 }
 
 // endedEarly reports whether err only means that the request with ctx has ended before the Store or the provider had answered:
@@ -236,4 +253,23 @@ func writeProblemJSON(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
+}
+
+// methodNotAllowed answers 405 unless r's method is one of allowed, and reports whether it did.
+func (a *answers) methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed ...string) bool {
+	for _, m := range allowed {
+		if r.Method == m {
+			return false
+		}
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	a.fail(w, r, &Problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"})
+	return true
+}
+
+// tellHTMX has htmx open target in the whole tab, if it sent r.
+func tellHTMX(w http.ResponseWriter, r *http.Request, target string) {
+	if browser.KindOf(r) == browser.HTMX {
+		w.Header().Set("HX-Redirect", target)
+	}
 }

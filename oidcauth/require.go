@@ -229,20 +229,13 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-	a.protectAnswer(w)
+	protectAnswer(w)
 	loginURL := a.stepUpURL(a.site.pageOf(r), stepUp)
-	a.tellHTMX(w, r, loginURL)
+	tellHTMX(w, r, loginURL)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnauthorized)
 	body := map[string]string{"error": code, "login_url": loginURL}
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
-}
-
-// tellHTMX has htmx open target in the whole tab, if it sent r.
-func (a *Authenticator) tellHTMX(w http.ResponseWriter, r *http.Request, target string) {
-	if browser.KindOf(r) == browser.HTMX {
-		w.Header().Set("HX-Redirect", target)
-	}
 }
 
 // IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
