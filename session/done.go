@@ -20,7 +20,8 @@ const watchEvery = 3 * time.Second // an end in another process shows within thi
 // around select, costs a look at a map. However many streams are open, one
 // poller asks the Store, with one read for each 200 sessions. The session is watched until
 // ctx or the session ends, also after the response began and after a handler
-// has returned.
+// has returned. As long as Done is open, a response that has begun can change the
+// session; nothing that it does lets a browser in again whose own idle limit is over.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
 	if s == nil {
@@ -137,6 +138,17 @@ func (w *watch) touch(g *packed.Generation, idle int64) {
 // saw keeps the newest of what is known.
 func (s *watched) saw(g *packed.Generation, idle int64) {
 	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
+}
+
+// idle is the latest idle limit that was seen for a session with open streams, 0 for
+// any other.
+func (w *watch) idle(id string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.sessions[id]; s != nil {
+		return s.v.idle
+	}
+	return 0
 }
 
 // end closes the streams of a session.

@@ -48,7 +48,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 		return err
 	}
 	defer release()
-	v, err := s.m.keeper.newest(ctx, g)
+	v, err := s.newestOf(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -65,6 +65,15 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	return err
 }
 
+// newestOf is the newest generation of g's session, for a request that may be a
+// stream's.
+func (s *Session) newestOf(ctx context.Context, g *packed.Generation) (version, error) {
+	s.mu.Lock()
+	g = s.underWay(g)
+	s.mu.Unlock()
+	return s.m.keeper.newest(ctx, g)
+}
+
 // publish saves what fn has set. When the Store fails, the process keeps it:
 // fn's effects elsewhere can't be taken back, and the session's own refresh
 // token may be spent.
@@ -75,12 +84,16 @@ func (s *Session) publish(ctx context.Context) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	next, err := s.m.merge(ctx, s.base, &s.delta)
+	base := s.base
+	if !s.delta.Still {
+		base = s.m.inUse(base) // since fn began: what it has done is not lost to an idle limit
+	}
+	next, err := s.m.merge(ctx, base, &s.delta)
 	if errors.Is(err, ErrUnavailable) && next == nil {
-		next, _ = s.m.next(ctx, version{g: s.base, idle: s.idle}, &s.delta)
+		next, _ = s.m.next(ctx, version{g: base, idle: s.idle}, &s.delta)
 	}
 	if errors.Is(err, ErrUnavailable) && next != nil {
-		s.m.recent.swap(s.base, next, s.m.successorLife(next))
+		s.m.recent.swap(base, next, s.m.successorLife(next))
 		s.m.log.Error("session changed and not stored", "session", next.ID, "error", err)
 	}
 	return err

@@ -124,6 +124,15 @@ func (m *Manager) touchDue(idle int64, now time.Time) bool {
 	return idle == 0 || age >= min(timeout/10, time.Minute).Milliseconds()
 }
 
+// inUse is g with an idle limit as if it were used now. In server mode it is g: its
+// row alone tells.
+func (m *Manager) inUse(g *packed.Generation) *packed.Generation {
+	if m.config.ServerSide || g.Idle == 0 || m.config.IdleTimeout < 0 {
+		return g
+	}
+	return g.IdleAt(max(g.Idle, m.idleFrom(time.Now())))
+}
+
 // idleFrom is the idle limit of a session that is used now.
 func (m *Manager) idleFrom(now time.Time) int64 {
 	if m.config.IdleTimeout < 0 {

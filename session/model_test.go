@@ -50,6 +50,7 @@ type cookie struct {
 	of *modeled
 	content
 	sealed time.Time
+	stream bool // it is under way, and no idle limit ends what it does
 }
 
 // call is a request as the model knows it.
@@ -107,7 +108,7 @@ func (m *model) fate(c cookie) fate {
 	switch {
 	case s == nil, !s.ended.IsZero(), now.Sub(s.created) >= lifetime:
 		return ended
-	case m.mode.idle < 0:
+	case m.mode.idle < 0, c.stream:
 		return lives
 	case now.Sub(s.used) >= m.mode.idle:
 		return ended
@@ -192,8 +193,9 @@ func (m *model) next() int {
 	return m.serial
 }
 
-// basis is c's session as c has seen it.
-func (c *call) basis() cookie {
+// basis is c's session as c has seen it. Where cookies that it does not know may have moved the idle limit, a stream
+// goes on.
+func (m *model) basis(c *call) cookie {
 	b := c.held
 	if b.of != c.of {
 		b = cookie{of: c.of}
@@ -201,6 +203,7 @@ func (c *call) basis() cookie {
 			b.sealed = c.of.created
 		}
 	}
+	b.stream = c.begun && m.mode.store && !m.mode.serverSide
 	return b
 }
 
@@ -227,7 +230,7 @@ func (m *model) saved(c *call) {
 
 // goesOn reports whether c's session lives; when it does not, c has none from now on.
 func (m *model) goesOn(c *call) bool {
-	switch m.fate(c.basis()) {
+	switch m.fate(m.basis(c)) {
 	case lives:
 		return true
 	case unsure:
@@ -257,7 +260,7 @@ func (m *model) committed(c *call, cookies []*http.Cookie) {
 	}
 	switch {
 	case sets:
-		m.expect(c.of != nil && m.fate(c.basis()) != ended, "the response sets a cookie of a session that has ended")
+		m.expect(c.of != nil && m.fate(m.basis(c)) != ended, "the response sets a cookie of a session that has ended")
 		if c.of != nil {
 			c.given = &cookie{of: c.of, content: c.of.content, sealed: time.Now()}
 		}
@@ -265,12 +268,12 @@ func (m *model) committed(c *call, cookies []*http.Cookie) {
 		c.expires = true
 		m.expect(m.mayExpire(c), "the response takes a cookie away that may be another one by now")
 	}
-	c.gone = c.of != nil && m.fate(c.basis()) != lives
+	c.gone = c.of != nil && m.fate(m.basis(c)) != lives
 }
 
 // moves is the idle limit that a response moves.
 func (m *model) moves(c *call) {
-	f := m.fate(c.basis())
+	f := m.fate(m.basis(c))
 	if f != ended {
 		c.of.used = time.Now()
 	}

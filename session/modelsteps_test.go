@@ -83,7 +83,7 @@ func (m *model) kept(c *call) (fields [2]int) {
 	case c.of == nil:
 		return fields
 	}
-	switch m.fate(c.basis()) {
+	switch m.fate(m.basis(c)) {
 	case ended:
 		return fields
 	case unsure:
@@ -116,11 +116,11 @@ func (m *model) refresh(c *call, s *session.Session, slowly bool) {
 		return
 	}
 	if slowly {
-		go m.flight(c.basis(), s, slow)
+		go m.flight(m.basis(c), s, slow)
 		return
 	}
-	m.flight(c.basis(), s, 0)
-	c.destroyed = c.destroyed || m.fate(c.basis()) == ended
+	m.flight(m.basis(c), s, 0)
+	c.destroyed = c.destroyed || m.fate(m.basis(c)) == ended
 	m.adopt(c, s)
 }
 

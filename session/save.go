@@ -132,7 +132,7 @@ func (s *Session) save(ctx context.Context) error {
 	if err := s.endOld(ctx); err != nil {
 		return err
 	}
-	next, err := s.m.merge(ctx, s.base, &s.delta)
+	next, err := s.m.merge(ctx, s.underWay(s.base), &s.delta)
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
 		s.destroyed = s.destroyed || errors.Is(err, errOverLimit)
@@ -140,7 +140,7 @@ func (s *Session) save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if next != s.base {
+	if next.Number != s.base.Number {
 		s.mustWrite = s.mustWrite || !s.m.config.ServerSide
 		s.mayWrite = s.mayWrite && !s.m.config.ServerSide // the row was just written
 	}
@@ -200,9 +200,10 @@ func (s *Session) Sync(ctx context.Context) error {
 	if err := s.load(); err != nil {
 		return err
 	}
-	v, err := s.m.keeper.newest(ctx, s.base)
+	g := s.underWay(s.base)
+	v, err := s.m.keeper.newest(ctx, g)
 	if errors.Is(err, ErrUnavailable) {
-		v, err = s.m.unsaved(s.base, err)
+		v, err = s.m.unsaved(g, err)
 	}
 	if errors.Is(err, ErrNoSession) {
 		s.drop()

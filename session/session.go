@@ -264,3 +264,16 @@ func (s *Session) begin() {
 
 // changed notes that delta has changed.
 func (s *Session) changed() { s.memo, s.gaveUp = nil, false }
+
+// underWay is g for a response that has begun, as a stream's has: it goes on as long
+// as [Done] is open. In cookie mode the idle limit moves in cookies that the request
+// has not seen; and as no cookie can be set any more, nobody is let in again by it.
+func (s *Session) underWay(g *packed.Generation) *packed.Generation {
+	switch {
+	case !s.begun, s.peeked, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:
+		return g
+	case s.m.vault != nil:
+		return s.m.inUse(g)
+	}
+	return g.IdleAt(max(g.Idle, s.m.watch.idle(g.ID)))
+}

@@ -193,8 +193,8 @@ func (w *world) finish(r *request) {
 // begun has the model look at what the response says, once.
 func (w *world) begun(r *request) {
 	if !r.begun {
-		r.begun = true
 		w.committed(&r.call, r.w.Result().Cookies())
+		r.begun = true
 	}
 }
 

@@ -93,8 +93,8 @@ func (x *exchange) commit(h http.Header) error {
 	if s.begun {
 		return nil
 	}
-	s.begun = true
-	if !s.loaded { // nothing depends on it
+	defer func() { s.begun = true }() // until then it is no stream
+	if !s.loaded {                    // nothing depends on it
 		return nil
 	}
 	return s.commit(h, x.describe(h))
