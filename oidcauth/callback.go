@@ -228,7 +228,7 @@ func (a *Authenticator) responseError(meta *provider.Metadata, t *browser.Transa
 		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.Secrets()), oauth.MaxDescription),
 	}
 	if cb.errorCode == "invalid_scope" {
-		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.config.Scopes, " ")))
+		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.asked(t.Scopes), " ")))
 	}
 	return refused
 }

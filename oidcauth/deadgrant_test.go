@@ -37,6 +37,7 @@ func TestADeadRefreshTokenAsksForANewLoginAfterOneRequest(t *testing.T) {
 		status int
 		code   string
 	}{
+		{"invalid_grant with 422", 422, "invalid_grant"},
 		{"invalid_grant", 400, "invalid_grant"},
 		{"invalid_grant with 401", 401, "invalid_grant"},
 		{"invalid_grant with 403", 403, "invalid_grant"},
@@ -69,6 +70,39 @@ func TestADeadRefreshTokenAsksForANewLoginAfterOneRequest(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhatSurroundsARefusalDoesNotHideIt(t *testing.T) {
+	for name, refusal := range map[string]oidcauthtest.Middleware{
+		"a description in Latin-1": oidcauthtest.Reply(400, "application/json", "{\"error\":\"invalid_grant\",\"error_description\":\"ung\xfcltig\"}"),
+		"a gateway's Retry-After": oidcauthtest.Rewrite(func(a *oidcauthtest.Answer) {
+			a.Status, a.Body = 400, []byte(`{"error":"invalid_grant"}`)
+			a.Header.Set("Retry-After", "5")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEachMode(t, func(t *testing.T, w *world) {
+				old := w.cookies()
+				time.Sleep(11 * time.Minute)
+				w.provider.Intercept(oidcauthtest.TokenEndpoint, refusal)
+				w.requireDead(old, 1)
+			})
+		})
+	}
+}
+
+func TestADescriptionInLatin1DoesNotMakeAClientsFaultOneOfTheGrant(t *testing.T) {
+	inEachMode(t, func(t *testing.T, w *world) {
+		time.Sleep(11 * time.Minute)
+		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.Reply(400, "application/json", "{\"error\":\"invalid_client\",\"error_description\":\"ung\xfcltig\"}"))
+		for range 3 {
+			require.Equal(t, http.StatusBadGateway, w.send(w.cookies(), "/token").Code)
+			require.Equal(t, http.StatusOK, w.send(w.cookies(), "/me").Code)
+			time.Sleep(2 * time.Minute)
+		}
+		w.provider.Intercept(oidcauthtest.TokenEndpoint)
+		require.Equal(t, http.StatusOK, w.send(w.cookies(), "/token").Code)
+	})
 }
 
 func TestARefusedExtraEndsNoSession(t *testing.T) {

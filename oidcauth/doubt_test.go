@@ -22,6 +22,7 @@ var silences = map[string]oidcauthtest.Middleware{
 	"400 and other words":      oidcauthtest.Reply(400, "application/json", `{"message":"no"}`),
 	"400 and null":             oidcauthtest.Reply(400, "application/json", "null"),
 	"400 and a list":           oidcauthtest.Reply(400, "application/problem+json", `[{"code":"no"}]`),
+	"400 and its own name":     oidcauthtest.Reply(400, "application/json", `{"status":400,"error":"Bad Request","path":"/token"}`),
 	"400 and half an object":   oidcauthtest.Reply(400, "application/json", `{"message":`),
 }
 
@@ -159,6 +160,11 @@ func TestPagesAndTextsAreNoRefusals(t *testing.T) {
 		"400 and a text":             oidcauthtest.Reply(400, "text/plain", "bad gateway"),
 		"400 and a page called JSON": oidcauthtest.Reply(400, "application/json", "<html>"),
 		"404 and nothing":            oidcauthtest.Reply(404, "", ""),
+		"404 of a framework":         oidcauthtest.Reply(404, "application/json", `{"status":404,"error":"Not Found","path":"/token"}`),
+		"404 of a provider's router": oidcauthtest.Reply(404, "application/json", `{"error":"Realm does not exist"}`),
+		"405 of a framework":         oidcauthtest.Reply(405, "application/json", `{"error":"method_not_allowed"}`),
+		"415 of a framework":         oidcauthtest.Reply(415, "application/json", `{"error":"Unsupported Media Type"}`),
+		"402 of a gateway":           oidcauthtest.Reply(402, "application/json", `{"error":"quota_exceeded"}`),
 		"200 and a page":             oidcauthtest.Reply(200, "text/html", "<h1>Hello</h1>"),
 		"200 and a text":             oidcauthtest.Reply(200, "text/plain", "OK"),
 	} {

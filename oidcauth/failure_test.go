@@ -143,6 +143,18 @@ func TestAnUnlistedScopeIsNamed(t *testing.T) {
 			require.Contains(t, w.log.String(), "compare Config.Scopes")
 		})
 	}
+	t.Run("that one login has asked for", func(t *testing.T) {
+		w := newWorld(t)
+		unlisted(w)
+		w.mux.HandleFunc("/more", func(rw http.ResponseWriter, r *http.Request) {
+			w.auth.Login(rw, r, oidcauth.LoginOptions{Scopes: []string{"payments"}})
+		})
+		w.provider.BendAuthorization(func(a *oidcauthtest.Authorization) { a.Error = "invalid_scope" })
+		w.browser.Get(app + "/more")
+		asked := w.authenticationRequest().Get("scope")
+		require.Contains(t, asked, "payments")
+		require.Contains(t, w.log.String(), `asked for scope \"`+asked+`\", of which the provider's metadata do not list \"`)
+	})
 	t.Run("for a machine", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, _ := newMachineWorld(t, oidcauth.MachineConfig{Scopes: []string{"read"}})

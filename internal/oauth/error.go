@@ -102,13 +102,16 @@ const MaxDescription = 500
 // secret of the request is left out.
 func (e *Error) readError(body []byte, secrets []string) {
 	e.wordless = isWordless(body)
-	o, err := strictjson.Parse(body)
+	o, err := strictjson.Parse(bytes.ToValidUTF8(body, []byte("\uFFFD"))) // a description in Latin-1 must not hide the code
 	if err != nil {
 		e.Err = errors.New("expected an OAuth error in JSON, got " + strictjson.KindOf(body))
 		return
 	}
 	code, _ := o.Text("error")
 	description, _ := o.Text("error_description")
+	if strings.EqualFold(code, http.StatusText(e.Status)) {
+		code = "" // a framework's word for the status, not a code
+	}
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, MaxDescription, secrets)
 }
 

@@ -61,7 +61,7 @@ func (e *Error) failure() Failure {
 		return ClientRefused
 	}
 	switch {
-	case e.Code != "":
+	case e.Code != "" && e.isVerdict():
 		return RequestRefused
 	case e.Endpoint == "token" && e.wordless && e.Status == http.StatusBadRequest:
 		return Silent
@@ -71,6 +71,16 @@ func (e *Error) failure() Failure {
 	return Senseless
 }
 
+// isVerdict reports whether the code is the endpoint's own. Beside a status that it never sends for a refusal (RFC 6749 §5.2), only
+// a code that is known is: the rest is what frameworks say of a path that they don't serve, as while a provider starts.
+func (e *Error) isVerdict() bool {
+	switch e.Status {
+	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return slices.Contains(aboutTheRequest, e.Code)
+}
+
 // isTransient reports whether e says that the same request may work later. An invalid_grant beside a status of 500 is no verdict,
 // but a provider that can't read its own database.
 func (e *Error) isTransient() bool {
@@ -78,8 +88,11 @@ func (e *Error) isTransient() bool {
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return true
 	}
-	return e.Status == 0 || e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests ||
-		e.Status == http.StatusRequestTimeout || e.RetryAfter > 0
+	switch {
+	case e.Status == 0, e.Status >= http.StatusInternalServerError, e.Status == http.StatusTooManyRequests, e.Status == http.StatusRequestTimeout:
+		return true
+	}
+	return e.RetryAfter > 0 && !slices.Contains(aboutTheRequest, e.Code) // which a gateway may add to anything
 }
 
 // ErrorCode is the provider's error code, or the one that it should have sent with a client that it doesn't accept.
