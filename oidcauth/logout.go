@@ -49,7 +49,7 @@ func (a *Authenticator) serveLogout(w http.ResponseWriter, r *http.Request) {
 // several. Nothing in a body is a reason not to sign out (RP-Initiated Logout §2), so that errors are no matter.
 func postedReturn(w http.ResponseWriter, r *http.Request) string {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	_ = r.ParseMultipartForm(maxForm) // also urlencoded; in memory, since no more is read than fits there
+	_ = r.ParseMultipartForm(maxForm) //nolint:gosec // bounded above; also urlencoded, and in memory, since no more is read than fits there
 	if values := r.PostForm["return_to"]; len(values) == 1 {
 		return values[0]
 	}

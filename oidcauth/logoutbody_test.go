@@ -123,7 +123,9 @@ func TestALogoutLeavesPendingLoginsAloneWhereItEndsNoSession(t *testing.T) {
 		tab.PauseAt(w.provider.URL(oidcauthtest.Authorize))
 		require.NotNil(t, tab.Get(app+"/auth/login").Paused)
 		all := w.cookies()
-		pending := all[strings.Index(all, "__Host-session-login-"):]
+		_, pending, found := strings.Cut(all, "__Host-session-login-")
+		require.True(t, found)
+		pending = "__Host-session-login-" + pending
 		require.NotContains(t, pending, "__Host-session=")
 		dropped := func(cookies string) bool {
 			answer := w.postLogout(cookies)

@@ -33,8 +33,8 @@ func requireVerdict(t *testing.T, want, err error) {
 	if unavailable := new(pace.Outage); !errors.As(err, &unavailable) {
 		requireTokenError(t, err)
 	}
-	require.Equal(t, want == otherLogin, errors.Is(err, otherLogin), "%v", err)
-	require.Equal(t, want == forged, errors.Is(err, forged), "%v", err)
+	require.Equal(t, errors.Is(want, otherLogin), errors.Is(err, otherLogin), "%v", err)
+	require.Equal(t, errors.Is(want, forged), errors.Is(err, forged), "%v", err)
 }
 
 // Each row changes one thing in the ID token of a refresh that is otherwise good (Core §12.2).
@@ -100,7 +100,7 @@ func TestIDTokensOfRefreshes(t *testing.T) {
 
 				// The same claims in a token that can't be verified, or was signed by somebody else.
 				unverified, forgery := row.verdict, row.verdict
-				if row.verdict != otherLogin {
+				if !errors.Is(row.verdict, otherLogin) {
 					unverified, forgery = errNotKept, forged
 				}
 				_, err = op.verifier().Refresh(background(), sign(otherRSA(), m{"alg": "RS256", "kid": "of tomorrow"}, claimed), want)

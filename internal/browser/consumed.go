@@ -14,6 +14,7 @@ import (
 // lifetime are refused: forgetting one early would let its callback be replayed.
 const maxConsumed = 200_000
 
+// ErrConsumedFull means that no more finished logins can be remembered, so that none may finish.
 var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 
 // consumed remembers the states of logins whose code is sent, so that each code is sent once: in this process, and in the

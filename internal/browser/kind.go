@@ -10,6 +10,7 @@ import (
 // A Kind is who reads the answer to a request. It is judged in KindOf and nowhere else.
 type Kind int
 
+// Kinds of readers.
 const (
 	Script Kind = iota // a program: a script of a page, a sub-resource, a client that is no browser
 	HTMX               // a script of htmx, which does what our headers say

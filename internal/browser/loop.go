@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
+// MaxLoops is how many logins in a row may not stick; then the browser gets a page. Browsers themselves give up after about 20
+// redirects.
+const MaxLoops = 3
+
 const (
 	loopWindow = 10 * time.Second // a guard that finds nobody this soon after a login has met a loop
-	MaxLoops   = 3                // then the browser gets a page; browsers themselves give up after about 20 redirects
 
 	maxLoopCookie = 32 // bytes of its value
 )
@@ -38,7 +41,7 @@ func (l *Logins) loopCookieFor(value string, maxAge int) *http.Cookie {
 	return l.NewCookie(l.loopCookie(), value, maxAge)
 }
 
-// A Last is what the browser remembers of a login that finished moments ago.
+// A LastLogin is what the browser remembers of a login that finished moments ago.
 type LastLogin struct {
 	Loops  int    // logins in a row that did not bring what the guard wanted, this one included
 	Demand string // fingerprint of the step-up that this login was

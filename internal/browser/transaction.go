@@ -98,6 +98,7 @@ func New(s Settings) *Logins {
 // Secrets are what must not come back in a message.
 func (t *Transaction) Secrets() []string { return []string{t.State, t.Nonce, t.Verifier} }
 
+// BeganAt is when the login began.
 func (t *Transaction) BeganAt() time.Time { return time.UnixMilli(t.Began) }
 
 // prefix is what the names of all transaction cookies begin with.
@@ -210,6 +211,7 @@ func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 // ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
 var ErrState = errors.New("oidcauth: no login transaction for this callback")
 
+// Why there is no transaction, where that is known. They wrap ErrState.
 var (
 	ErrFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", ErrState)
 	ErrGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)

@@ -52,7 +52,9 @@ func StoredProofKey(raw []byte) (*ProofKey, error) {
 func (k *ProofKey) Bytes() ([]byte, error) { return k.private.Bytes() }
 
 // String and GoString keep the key out of logs and debug dumps.
-func (k *ProofKey) String() string   { return "DPoP key (redacted)" }
+func (k *ProofKey) String() string { return "DPoP key (redacted)" }
+
+// GoString is String.
 func (k *ProofKey) GoString() string { return k.String() }
 
 // Thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization

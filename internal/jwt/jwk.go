@@ -16,6 +16,7 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
+// Bounds of a key set.
 const (
 	MaxKeys    = 100 // usable ones of a set; the rest is not looked at
 	MinRSABits = 2048

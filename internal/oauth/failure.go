@@ -14,22 +14,22 @@ import (
 type Failure int
 
 const (
-	// Senseless: there is an answer, and nothing in it can be understood.
+	// Senseless means that there is an answer, and nothing in it can be understood.
 	Senseless Failure = iota
 
-	// Transient: there is no answer, or one that asks for patience. The same request may work later.
+	// Transient means that there is no answer, or one that asks for patience. The same request may work later.
 	Transient
 
-	// ClientRefused: the provider does not accept the client's authentication, whatever is asked for.
+	// ClientRefused means that the provider does not accept the client's authentication, whatever is asked for.
 	ClientRefused
 
-	// Silent: the token endpoint refuses without a word, with 400 and nothing that says why.
+	// Silent means that the token endpoint refuses without a word, with 400 and nothing that says why.
 	Silent
 
-	// Unusable: the token endpoint says that it has issued tokens, and its answer can't be used.
+	// Unusable means that the token endpoint says that it has issued tokens, and its answer can't be used.
 	Unusable
 
-	// RequestRefused: the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
+	// RequestRefused means that the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
 	RequestRefused
 )
 

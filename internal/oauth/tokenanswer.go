@@ -48,7 +48,9 @@ type TokenAnswer struct {
 }
 
 // String keeps tokens out of logs and debug dumps.
-func (t *TokenAnswer) String() string   { return "token answer (redacted)" }
+func (t *TokenAnswer) String() string { return "token answer (redacted)" }
+
+// GoString is String.
 func (t *TokenAnswer) GoString() string { return t.String() }
 
 // ParseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token

@@ -69,7 +69,7 @@ func (f *Flight[T]) guarded(ctx context.Context, call func(context.Context) (T, 
 	return call(ctx)
 }
 
-// Recovered, deferred, turns a panic into *err and a log line: for what runs beside a request and calls what the application
+// Recovered turns a panic, where it is deferred, into *err and a log line: for what runs beside a request and calls what the application
 // brings, a hook, a transport or a signer. Nil log means slog.Default().
 func Recovered(ctx context.Context, log *slog.Logger, err *error) {
 	p := recover()

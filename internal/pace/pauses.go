@@ -35,13 +35,13 @@ type Failure interface {
 type Audience int
 
 const (
-	// Caller: the caller alone.
+	// Caller is the caller alone.
 	Caller Audience = iota
 
-	// ManyCallers: the caller, and everybody once several have heard of it, since an endpoint may count by user.
+	// ManyCallers is the caller, and everybody once several have heard of it, since an endpoint may count by user.
 	ManyCallers
 
-	// Everybody: all requests to the endpoint, which would only find the same.
+	// Everybody is all requests to the endpoint, which would only find the same.
 	Everybody
 )
 

@@ -77,6 +77,7 @@ func (i Issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
 	return err == nil && err2 == nil && fill(keyIssuer, tid) == issuer
 }
 
+// CheckTenant reports why tenant can't be the id of one: a GUID in lower case.
 func CheckTenant(tenant string) error {
 	isPlain := func(r rune) bool {
 		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f'
