@@ -95,8 +95,29 @@ func (s *Session) publish(ctx context.Context) error {
 	if errors.Is(err, ErrUnavailable) && next != nil {
 		s.m.recent.swap(base, next, s.m.successorLife(next))
 		s.m.log.Error("session changed and not stored", "session", next.ID, "error", err)
+		go s.m.storeLater(base)
 	}
 	return err
+}
+
+const (
+	storeLaterFor   = 10 * time.Minute
+	storeLaterFirst = 50 * time.Millisecond
+	storeLaterPause = time.Second // longest pause between two tries
+)
+
+// storeLater stores what this process alone knows to come after g as soon as the Store
+// answers again: the next request may reach another process, whose refresh token is
+// spent. As no lease is had while the Store is down, there are no more of these than
+// there were calls under way when it failed.
+func (m *Manager) storeLater(g *packed.Generation) {
+	until := time.Now().Add(storeLaterFor)
+	for pause := storeLaterFirst; time.Now().Before(until); pause = min(2*pause, storeLaterPause) {
+		time.Sleep(pause)
+		if _, err := m.keeper.newest(context.Background(), m.inUse(g)); !errors.Is(err, ErrUnavailable) {
+			return // it is stored, or the session has ended
+		}
+	}
 }
 
 // lease waits for the session's lease in the Store and renews it until release.

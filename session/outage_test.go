@@ -199,6 +199,68 @@ func TestRefreshedTokensSurviveAStoreThatFailsMeanwhile(t *testing.T) {
 	})
 }
 
+// The next request may reach another process, which would send the refresh token that is spent.
+func TestWhatCouldNotBeStoredIsStoredWhenTheStoreIsBack(t *testing.T) {
+	for name, c := range map[string]session.Config{"cookie and store": {}, "server side": {ServerSide: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared, key := session.NewMemoryStore(), session.NewKey()
+				spy := newSpy(shared)
+				mine, others := c, c
+				mine.Store, others.Store = spy, shared
+				mine.Keys, others.Keys = []string{key}, []string{key}
+				b := newBrowser(t, newManager(t, mine))
+				b.with(func(s *session.Session) { require.NoError(t, s.SetToken("refresh", "1")) })
+				b.with(func(s *session.Session) {
+					err := s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
+						spy.down.Store(true)
+						return latest.SetToken("refresh", "2")
+					})
+					require.ErrorIs(t, err, session.ErrUnavailable)
+				})
+				time.Sleep(10 * time.Second)
+				spy.down.Store(false)
+				time.Sleep(5 * time.Second)
+
+				other := b.clone()
+				other.m = newManager(t, others)
+				other.with(func(s *session.Session) {
+					token, _ := s.Token("refresh")
+					require.Equal(t, "2", token)
+				})
+			})
+		})
+	}
+}
+
+func TestASessionThatEndsBeforeItIsStoredStaysEnded(t *testing.T) {
+	for name, c := range map[string]session.Config{"cookie and store": {}, "server side": {ServerSide: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared, key := session.NewMemoryStore(), session.NewKey()
+				spy := newSpy(shared)
+				mine, others := c, c
+				mine.Store, others.Store = spy, shared
+				mine.Keys, others.Keys = []string{key}, []string{key}
+				b := newBrowser(t, newManager(t, mine))
+				b.with(func(s *session.Session) { require.NoError(t, s.SetToken("refresh", "1")) })
+				other := b.clone()
+				other.m = newManager(t, others)
+				b.with(func(s *session.Session) {
+					_ = s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
+						spy.down.Store(true)
+						return latest.SetToken("refresh", "2")
+					})
+				})
+				other.with(func(s *session.Session) { require.NoError(t, s.Destroy(t.Context())) })
+				spy.down.Store(false)
+				time.Sleep(5 * time.Second)
+				require.ErrorIs(t, b.load(), session.ErrNoSession)
+			})
+		})
+	}
+}
+
 func TestCorruptRowsMeanNoSessionAndAreDeleted(t *testing.T) {
 	good := func(raw []byte) []byte { return raw }
 	rows := []struct {
