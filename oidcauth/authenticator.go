@@ -23,6 +23,16 @@ import (
 // An Authenticator signs users in at one provider as one client. Make it with New. It is immutable, and safe for concurrent
 // use.
 type Authenticator struct {
+	*returner
+	*signOut
+
+	routes   map[string]http.HandlerFunc
+	tokens   *tokens
+	machines map[string]*Machine
+}
+
+// A core is what everything that one client does at one provider shares.
+type core struct {
 	*answers
 
 	config   Config
@@ -31,22 +41,40 @@ type Authenticator struct {
 	endpoint *oauth.Endpoint
 	verifier *provider.Verifier
 
-	// pushPlaces and callbackPlaces are for the requests under way that wait for the provider. Each kind has places of its own: a push needs
-	// no credentials, so that strangers can take all of those.
-	pushPlaces, callbackPlaces places
+	// key names issuer and client in what is sealed, so that nothing of another provider's is taken for ours.
+	key string
 
-	sources *claimSources
+	csrf    *http.CrossOriginProtection
+	logins  *browser.Logins
+	logouts *logoutNumbers
+}
 
-	key      string // names issuer and client in what is sealed, so that nothing of another provider's is taken for ours
-	routes   map[string]http.HandlerFunc
-	csrf     *http.CrossOriginProtection
-	logins   *browser.Logins
-	logouts  *logoutNumbers
-	nothing  sharedBrake // of the lines about front-channel requests without effect
-	tokens   *tokens
-	machines map[string]*Machine
+// A starter sends browsers to the provider's authorization endpoint.
+type starter struct {
+	*core
+
+	// pushPlaces are for the pushes that wait for the provider. Callbacks have places of their own: a push needs no credentials, so
+	// that strangers can take all of these.
+	pushPlaces places
 
 	shortLife sync.Once // that pushed requests end early is said once
+}
+
+// A returner takes browsers back from the provider, and begins sessions.
+type returner struct {
+	*starter
+
+	// callbackPlaces are for the callbacks that wait for the provider.
+	callbackPlaces places
+
+	sources *claimSources
+}
+
+// A signOut ends sessions, here and at the provider, at the wish of the person or of the provider.
+type signOut struct {
+	*core
+
+	nothing sharedBrake // of the lines about front-channel requests without effect
 }
 
 // New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched when the first login needs
@@ -57,17 +85,12 @@ func New(c Config) (*Authenticator, error) {
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err
 	}
-	client := outbound.NewClient(c.outbound())
-	a := &Authenticator{answers: newAnswers(&c, newSite(&c)), config: c, sessions: sessions, provider: provider.New(c.providerVia(client))}
-	a.endpoint = c.endpointAt(a.provider, client)
-	a.pushPlaces, a.callbackPlaces = newPlaces(), newPlaces()
-	a.verifier = provider.NewVerifier(a.provider, c.verifier())
-	a.sources = newClaimSources(&c)
-	a.key = providerKey(c.Issuer, c.ClientID)
-	a.csrf = http.NewCrossOriginProtection()
-	a.logins = browser.New(a.loginSettings())
+	shared := newCore(&c, sessions)
+	a := &Authenticator{
+		returner: &returner{starter: &starter{core: shared, pushPlaces: newPlaces()}, callbackPlaces: newPlaces(), sources: newClaimSources(&c)},
+		signOut:  &signOut{core: shared},
+	}
 	a.nothing.brake = pace.Brake{Burst: 1, Interval: nothingEvery}
-	a.logouts = newLogoutNumbers(sessions, c.Issuer)
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
 	a.site.own = maps.Keys(a.routes)
@@ -78,6 +101,19 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// newCore makes what the parts of an Authenticator share.
+func newCore(c *Config, sessions *session.Manager) *core {
+	client := outbound.NewClient(c.outbound())
+	a := &core{answers: newAnswers(c, newSite(c)), config: *c, sessions: sessions, provider: provider.New(c.providerVia(client))}
+	a.endpoint = c.endpointAt(a.provider, client)
+	a.verifier = provider.NewVerifier(a.provider, c.verifier())
+	a.key = providerKey(c.Issuer, c.ClientID)
+	a.csrf = http.NewCrossOriginProtection()
+	a.logins = browser.New(a.loginSettings())
+	a.logouts = newLogoutNumbers(sessions, c.Issuer)
+	return a
 }
 
 // manager returns the session manager that c asks for.

@@ -14,7 +14,7 @@ import (
 )
 
 // authorizationURL is where the browser goes: with all parameters, or with a reference to those that were pushed (RFC 9126 §4).
-func (a *Authenticator) authorizationURL(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
+func (a *starter) authorizationURL(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	target, err := url.Parse(meta.AuthorizationEndpoint)
 	if err != nil {
 		return "", &LoginError{Code: "invalid_metadata", Err: err}
@@ -41,12 +41,12 @@ func (a *Authenticator) authorizationURL(ctx context.Context, meta *provider.Met
 }
 
 // canPush reports whether a request would be pushed that has to be.
-func (a *Authenticator) canPush(meta *provider.Metadata) bool {
+func (a *starter) canPush(meta *provider.Metadata) bool {
 	return a.config.PAR != PAROff && meta.PushedAuthorizationRequestEndpoint != ""
 }
 
 // pushes reports whether a request with these parameters is pushed.
-func (a *Authenticator) pushes(meta *provider.Metadata, params url.Values) bool {
+func (a *starter) pushes(meta *provider.Metadata, params url.Values) bool {
 	switch a.config.PAR {
 	case PAROff:
 		return false
@@ -64,7 +64,7 @@ func (a *Authenticator) pushes(meta *provider.Metadata, params url.Values) bool 
 var confidentialParameters = []string{"authorization_details", "claims", "id_token_hint"}
 
 // push pushes the request. A failure fails the login: falling back would let whoever disturbs the push read the request.
-func (a *Authenticator) push(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
+func (a *starter) push(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}
@@ -83,7 +83,7 @@ func (a *Authenticator) push(ctx context.Context, meta *provider.Metadata, param
 
 // warnOfShortLife tells the operator once that people who take their time at the provider may be refused there. Nothing else
 // depends on how long a pushed request lives.
-func (a *Authenticator) warnOfShortLife(ctx context.Context, life time.Duration) {
+func (a *starter) warnOfShortLife(ctx context.Context, life time.Duration) {
 	if life == 0 || life >= a.config.LoginTimeout {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 
 // serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not
 // anybody was signed in; 400 for every bad one; 503 when the store can't take the logout, so that the provider tries again.
-func (a *Authenticator) serveBackChannelLogout(w http.ResponseWriter, r *http.Request) {
+func (a *signOut) serveBackChannelLogout(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodPost) {
 		return
 	}
@@ -52,7 +52,7 @@ func logoutProblem(err error) *Problem {
 }
 
 // endByToken ends the sessions that token names, unless it did so before: a replayed token must not end a newer session.
-func (a *Authenticator) endByToken(ctx context.Context, token *provider.LogoutToken) error {
+func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) error {
 	seen := inside.OfManager(a.sessions).Vault("logout token")
 	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
 	if err != nil {
@@ -82,7 +82,7 @@ const nodeDrift = 5 * time.Second
 
 // markEnded marks the sessions that token names as ended by the logout with this number. A sid ends with its session, so that one which was signed in by a node whose
 // clock is ahead is meant too; of a user there may be a newer login, which is not.
-func (a *Authenticator) markEnded(ctx context.Context, token *provider.LogoutToken, number int64) error {
+func (a *signOut) markEnded(ctx context.Context, token *provider.LogoutToken, number int64) error {
 	for _, tag := range tagsOf(token) {
 		at := token.IssuedAt
 		if token.SID != "" && tag == sidTag(token.Issuer, token.SID) {
@@ -109,6 +109,6 @@ func tagsOf(token *provider.LogoutToken) []string {
 }
 
 // logoutTokenLife is how long a jti is remembered: longer than its token is accepted.
-func (a *Authenticator) logoutTokenLife() time.Duration {
+func (a *signOut) logoutTokenLife() time.Duration {
 	return provider.MaxLogoutTokenAge + 3*a.config.Skew
 }

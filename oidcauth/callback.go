@@ -24,7 +24,7 @@ import (
 
 // serveCallback completes a login. The steps stand in one place, in the order in which they must happen: nothing is believed
 // before its check, and nothing is sent to the provider before the response is known to be this browser's.
-func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
+func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	// 1. One method, by response mode; nothing that was fetched ahead.
 	method := http.MethodGet
@@ -65,7 +65,7 @@ func (a *Authenticator) serveCallback(w http.ResponseWriter, r *http.Request) {
 
 // otherMode answers a response that comes in another mode than the configured one, and reports whether r is one: some providers
 // take no notice of form_post. To everybody else it is a method that is not allowed; the operator is told which field to look at.
-func (a *Authenticator) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
+func (a *returner) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method || browser.IsPrefetch(r) {
 		return false
 	}
@@ -85,7 +85,7 @@ func (a *Authenticator) otherMode(w http.ResponseWriter, r *http.Request, method
 }
 
 // aheadOfTime turns prefetches away, and reports whether r is one.
-func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
+func (a *returner) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
 	if !browser.IsPrefetch(r) {
 		return false
 	}
@@ -95,7 +95,7 @@ func (a *Authenticator) aheadOfTime(w http.ResponseWriter, r *http.Request) bool
 
 // redirectBack leaves the callback's URL, with its code, for where the login was started. The header is set as it stands:
 // http.Redirect would clean the path, and decode what is data in it.
-func (a *Authenticator) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
+func (a *returner) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 	clearAhead(w)
 	w.Header().Set("Location", a.site.backFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
@@ -103,7 +103,7 @@ func (a *Authenticator) redirectBack(w http.ResponseWriter, t *browser.Transacti
 
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
 // someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
-func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*browser.Transaction, *Problem) {
+func (a *returner) matchTransaction(r *http.Request, cb callback) (*browser.Transaction, *Problem) {
 	t, err := a.logins.Open(r, cb.state)
 	if err != nil {
 		return nil, a.noTransaction(r.Context(), cb.unmatched(err))
@@ -118,7 +118,7 @@ func (a *Authenticator) matchTransaction(r *http.Request, cb callback) (*browser
 }
 
 // noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed in need not sign in again.
-func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
+func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
 	switch {
 	case errors.Is(err, browser.ErrFinished):
@@ -133,7 +133,7 @@ func (a *Authenticator) noTransaction(ctx context.Context, err error) *Problem {
 }
 
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
-func (a *Authenticator) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
+func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
 	ctx := r.Context()
 	// Before anything that takes time: logouts of the provider's that come from here on end this login.
 	logouts, err := a.logouts.current(ctx)
@@ -187,7 +187,7 @@ func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
 
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
 // the key that the tokens are to be bound to, nil for Bearer tokens.
-func (a *Authenticator) acceptResponse(ctx context.Context, t *browser.Transaction, cb callback) (*jwt.ProofKey, error) {
+func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb callback) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
 		if err := a.verifier.VerifyResponse(ctx, cb.jwt); err != nil {
@@ -222,7 +222,7 @@ func (a *Authenticator) acceptResponse(ctx context.Context, t *browser.Transacti
 }
 
 // responseError is the error that the provider answered a login with.
-func (a *Authenticator) responseError(meta *provider.Metadata, t *browser.Transaction, cb callback) *LoginError {
+func (a *returner) responseError(meta *provider.Metadata, t *browser.Transaction, cb callback) *LoginError {
 	refused := &LoginError{
 		Code:        logtext.Clip(cb.errorCode, 64),
 		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.Secrets()), oauth.MaxDescription),
@@ -233,7 +233,7 @@ func (a *Authenticator) responseError(meta *provider.Metadata, t *browser.Transa
 	return refused
 }
 
-func (a *Authenticator) checkIss(meta *provider.Metadata, cb callback) error {
+func (a *returner) checkIss(meta *provider.Metadata, cb callback) error {
 	if cb.jwt != "" {
 		return nil // its iss was verified
 	}
@@ -261,7 +261,7 @@ func unavailableStore(err error) error {
 }
 
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
-func (a *Authenticator) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Transaction, code string) (*oauth.TokenAnswer, error) {
+func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Transaction, code string) (*oauth.TokenAnswer, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
@@ -294,7 +294,7 @@ func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.L
 }
 
 // refuseLogin answers a login that failed after its transaction was found.
-func (a *Authenticator) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
+func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
 	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
 		a.demandFreshLogin(w, r, t, stale)
 		return

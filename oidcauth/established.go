@@ -35,7 +35,7 @@ func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
 // say.
-func (a *Authenticator) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (err error) {
+func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (err error) {
 	var info json.RawMessage
 	if a.config.UserInfo != UserInfoOff {
 		if info, err = e.Userinfo(ctx, l.answer, l.token.Subject); err != nil {
@@ -52,7 +52,7 @@ func (a *Authenticator) addClaims(ctx context.Context, e *oauth.Endpoint, l *log
 }
 
 // identify tells from the claims who signs in, and how.
-func (a *Authenticator) identify(t *browser.Transaction, l *login) error {
+func (a *returner) identify(t *browser.Transaction, l *login) error {
 	now := time.Now()
 	merged, err := claims.Merge(l.token.Claims, l.extra)
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *Authenticator) identify(t *browser.Transaction, l *login) error {
 
 // admit asks Hooks.Login (step 9). ctx carries the session to come, so that whatever the hook reaches from it is of the person who
 // signs in.
-func (a *Authenticator) admit(ctx context.Context, l *login) error {
+func (a *returner) admit(ctx context.Context, l *login) error {
 	if a.config.Hooks.Login == nil {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 
 // beginSession takes steps 9 and 10: the login's session is made beside the browser's, the application is asked about it, and only
 // then it takes the other's place. With an error nothing has changed.
-func (a *Authenticator) beginSession(r *http.Request, t *browser.Transaction, l *login) error {
+func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *login) error {
 	s := a.sessions.From(r.Context())
 	previous := a.previousLogin(s, l.user)
 	ctx, next, err := s.Prepare(r.Context(), keepsFields(s, previous))
@@ -144,7 +144,7 @@ func (a *Authenticator) beginSession(r *http.Request, t *browser.Transaction, l 
 }
 
 // fillSession writes the login into s, a session to come.
-func (a *Authenticator) fillSession(s *session.Session, t *browser.Transaction, l *login) error {
+func (a *returner) fillSession(s *session.Session, t *browser.Transaction, l *login) error {
 	l.record.Access = []grant{a.grantOf("", l.answer, time.Now())}
 	for name, token := range map[string]string{
 		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,
@@ -195,7 +195,7 @@ func (l *login) tag(s *session.Session) error {
 }
 
 // grantOf describes the access token of answer.
-func (a *Authenticator) grantOf(name string, answer *oauth.TokenAnswer, now time.Time) grant {
+func (a *returner) grantOf(name string, answer *oauth.TokenAnswer, now time.Time) grant {
 	expiry := answer.Expiry
 	if expiry.IsZero() {
 		expiry = now.Add(a.config.TokenLifetime)

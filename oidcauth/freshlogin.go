@@ -13,7 +13,7 @@ import (
 // freshSince is since when the user of a login is known to have authenticated, by our clock: since it began, where max_age=0 was
 // asked for and verified, and since auth_time, as far as the provider's clock may be ahead. A login that was begun for the sake of a
 // revocation came after it, whatever the clocks of two processes say.
-func (a *Authenticator) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
+func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
 	since := authTime.Add(-a.config.Skew)
 	if authTime.IsZero() {
 		since = time.UnixMilli(0)
@@ -31,7 +31,7 @@ func (a *Authenticator) freshSince(t *browser.Transaction, authTime time.Time) t
 
 // demandFreshLogin answers a login that may not begin a session since the user's were revoked (session.DemandFreshLogin): the browser
 // is sent to the provider once more, with max_age=0. A login that must not ask the user comes back signed out.
-func (a *Authenticator) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
+func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
 	a.logins.Expire(w, t.State)
 	now := &StepUpError{MaxAge: -1}
 	switch {

@@ -20,7 +20,7 @@ import (
 
 // serveFrontChannelLogout is loaded by the provider's page in a frame (Front-Channel Logout §2). It needs iss and sid, and works
 // without cookies, which browsers keep from such frames: the sid, which only the provider and its clients know, is the authority.
-func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request) {
+func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request) {
 	a.allowFraming(w)
 	if a.methodNotAllowed(w, r, http.MethodGet) {
 		return
@@ -42,7 +42,7 @@ func (a *Authenticator) serveFrontChannelLogout(w http.ResponseWriter, r *http.R
 }
 
 // endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since anybody can send them.
-func (a *Authenticator) endedNothing(ctx context.Context, why string) {
+func (a *signOut) endedNothing(ctx context.Context, why string) {
 	if a.nothing.allow() {
 		a.log.LogAttrs(ctx, slog.LevelInfo, "front-channel logout ended nothing", slog.String("issuer", a.config.Issuer), slog.String("reason", why))
 	}
@@ -64,7 +64,7 @@ func (b *sharedBrake) allow() bool {
 }
 
 // allowFraming lets the provider's pages frame the answer.
-func (a *Authenticator) allowFraming(w http.ResponseWriter) {
+func (a *signOut) allowFraming(w http.ResponseWriter) {
 	ancestors := append([]string{originOf(a.config.Issuer)}, a.config.FrameAncestors...)
 	if meta := a.provider.Peek(); meta != nil && meta.EndSessionEndpoint != "" {
 		ancestors = append(ancestors, originOf(meta.EndSessionEndpoint))
@@ -84,7 +84,7 @@ func originOf(raw string) string {
 // recordSID notes that a login has this sid and when its ID token was issued, so that front-channel logout knows a real sid
 // from a made-up one, and marks it by the provider's clock. Of several logins with one sid, as with single sign-on, the
 // latest counts, in whatever order they arrive.
-func (a *Authenticator) recordSID(ctx context.Context, u *User, issued time.Time) error {
+func (a *core) recordSID(ctx context.Context, u *User, issued time.Time) error {
 	if !a.config.FrontChannelLogout || u.SessionID == "" {
 		return nil
 	}
@@ -126,7 +126,7 @@ func issuedIn(row seal.Row) int64 {
 }
 
 // endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
-func (a *Authenticator) endBySID(ctx context.Context, issuer, sid string) error {
+func (a *signOut) endBySID(ctx context.Context, issuer, sid string) error {
 	tag := sidTag(issuer, sid)
 	rows, err := inside.OfManager(a.sessions).Vault("known sid").Get(ctx, tag)
 	if err != nil {

@@ -38,13 +38,13 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOpt
 }
 
 // withSession runs h with the request's session loaded.
-func (a *Authenticator) withSession(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
+func (a *starter) withSession(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	a.sessions.Handler(h).ServeHTTP(w, r)
 }
 
 // serveLogin is the login route: a link of the application's, or a login that a third party initiates (Core §4), of which
 // only iss, login_hint and target_link_uri are read.
-func (a *Authenticator) serveLogin(w http.ResponseWriter, r *http.Request) {
+func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
@@ -96,7 +96,7 @@ func checkPostedLogin(r *http.Request, form url.Values) error {
 }
 
 // requestedLogin reads the parameters of the login route.
-func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) {
+func (a *starter) requestedLogin(params url.Values) (LoginOptions, error) {
 	for _, name := range loginParameters {
 		if len(params[name]) > 1 {
 			return LoginOptions{}, errors.New("parameter given more than once: " + name)
@@ -118,7 +118,7 @@ func (a *Authenticator) requestedLogin(params url.Values) (LoginOptions, error) 
 
 // requestedPrompt returns the one prompt that a link may ask for: the choice of another account, which harms nobody. Consent that
 // the configuration asks for is still asked for.
-func (a *Authenticator) requestedPrompt(params url.Values) string {
+func (a *starter) requestedPrompt(params url.Values) string {
 	if params.Get("prompt") != promptSelect {
 		return ""
 	}
@@ -132,7 +132,7 @@ func (a *Authenticator) requestedPrompt(params url.Values) string {
 const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
-func (a *Authenticator) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
+func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
 	protectAnswer(w)
 	if err := o.check(); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})
@@ -194,7 +194,7 @@ func (o LoginOptions) check() error {
 }
 
 // prepareLogin fills in t and returns the URL to send the browser to.
-func (a *Authenticator) prepareLogin(r *http.Request, t *browser.Transaction, o LoginOptions) (string, error) {
+func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginOptions) (string, error) {
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
@@ -247,7 +247,7 @@ func randomText() string {
 }
 
 // authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
-func (a *Authenticator) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
+func (a *starter) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
 	p := url.Values{}
 	for name, values := range o.Extra {
 		p[name] = values

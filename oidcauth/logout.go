@@ -30,7 +30,7 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveLogout is the logout route: GET asks, POST does.
-func (a *Authenticator) serveLogout(w http.ResponseWriter, r *http.Request) {
+func (a *signOut) serveLogout(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
@@ -57,9 +57,9 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 }
 
 // askLogout shows the confirmation page. Its form needs an Origin header, which browsers send as null under no-referrer.
-func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
+func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 	allowForm(w)
-	p := page{Action: a.LogoutURL()}
+	p := page{Action: a.site.at("logout")}
 	if returnTo := a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.site.home() {
 		p.Fields = map[string]string{"return_to": returnTo}
 	}
@@ -67,7 +67,7 @@ func (a *Authenticator) askLogout(w http.ResponseWriter, r *http.Request) {
 }
 
 // logout takes the steps of Logout: for the provider that made the session, whichever route was used.
-func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
+func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	r, cancel := toItsEnd(r)
 	defer cancel()
 	ctx := r.Context()
@@ -90,7 +90,7 @@ func (a *Authenticator) logout(w http.ResponseWriter, r *http.Request, returnTo 
 	// 2. The tokens.
 	p.owner.revokeTokens(ctx, p.tokens)
 	// 3. At the provider.
-	p.owner.leave(w, r, p.idToken, returnTo)
+	(&signOut{core: p.owner}).leave(w, r, p.idToken, returnTo)
 }
 
 // logoutTime bounds a logout whose sender does not wait for it.
@@ -104,7 +104,7 @@ func toItsEnd(r *http.Request) (*http.Request, context.CancelFunc) {
 }
 
 // leave sends the browser on to sign out at the provider, where that has an endpoint for it, and to returnTo in the end.
-func (a *Authenticator) leave(w http.ResponseWriter, r *http.Request, idToken, returnTo string) {
+func (a *signOut) leave(w http.ResponseWriter, r *http.Request, idToken, returnTo string) {
 	clearAhead(w)
 	target, params := a.endSession(r.Context(), idToken)
 	if target == nil {
@@ -122,7 +122,7 @@ func clearAhead(w http.ResponseWriter) {
 }
 
 // localTarget is where a logout ends that does not pass by the provider.
-func (a *Authenticator) localTarget(returnTo string) string {
+func (a *signOut) localTarget(returnTo string) string {
 	if returnTo == a.site.home() {
 		return a.site.at("signed-out")
 	}
@@ -130,7 +130,7 @@ func (a *Authenticator) localTarget(returnTo string) string {
 }
 
 // endSession returns the provider's logout endpoint and the parameters for it, or nil when it has none or can't be reached.
-func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.URL, url.Values) {
+func (a *signOut) endSession(ctx context.Context, idToken string) (*url.URL, url.Values) {
 	meta, err := a.provider.Metadata(ctx)
 	if err != nil || meta.EndSessionEndpoint == "" {
 		return nil, nil
@@ -152,7 +152,7 @@ func (a *Authenticator) endSession(ctx context.Context, idToken string) (*url.UR
 // sendToProvider sends the browser on: by redirect, or by a form with a button where the redirect would be too long for some
 // server on the way. The endpoint may have a query of its own, which stays in its URL. A script gets the address in the body, as long
 // as it may be; htmx gets it in the header and can't use the form, so that it goes without the hint.
-func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
+func (a *signOut) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
 	get, query := *target, target.Query()
 	maps.Copy(query, params)
 	get.RawQuery = query.Encode()
@@ -170,7 +170,7 @@ func (a *Authenticator) sendToProvider(w http.ResponseWriter, r *http.Request, t
 }
 
 // leaveByForm is the page whose form leads to the provider.
-func (a *Authenticator) leaveByForm(w http.ResponseWriter, target *url.URL, params url.Values) {
+func (a *signOut) leaveByForm(w http.ResponseWriter, target *url.URL, params url.Values) {
 	fields := make(map[string]string, len(params))
 	for name := range params {
 		fields[name] = params.Get(name)
@@ -184,7 +184,7 @@ const serverLines = "HTTP/1.1 303 See Other\r\nDate: Mon, 02 Jan 2006 15:04:05 G
 
 // redirectSize is the size of the whole header of a redirect to target: proxies have one buffer for all of it, often of a memory
 // page. The session's own cookies, which leave with the first byte, are counted by what the request brought.
-func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, target string) int {
+func (a *signOut) redirectSize(w http.ResponseWriter, r *http.Request, target string) int {
 	size := len(serverLines) + len("Location: \r\n") + len(target) + len("Vary: Cookie\r\n")
 	for name, values := range w.Header() {
 		for _, value := range values {
@@ -203,7 +203,7 @@ func (a *Authenticator) redirectSize(w http.ResponseWriter, r *http.Request, tar
 
 // answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site. htmx, which would put
 // what it is told into the page, goes by itself.
-func (a *Authenticator) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
+func (a *signOut) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
 	if browser.KindOf(r) == browser.HTMX {
 		tellHTMX(w, r, target)
 		return
@@ -224,14 +224,14 @@ type logoutReturn struct {
 	Until    int64  `json:"u"` // Unix seconds
 }
 
-func (a *Authenticator) returnCookie() string { return a.sessions.CookieName() + "-logout" }
+func (a *signOut) returnCookie() string { return a.sessions.CookieName() + "-logout" }
 
-func (a *Authenticator) returnCookieOf(value string, maxAge int) *http.Cookie {
+func (a *signOut) returnCookieOf(value string, maxAge int) *http.Cookie {
 	return a.logins.NewCookie(a.returnCookie(), value, maxAge)
 }
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.
-func (a *Authenticator) rememberReturn(w http.ResponseWriter, state, returnTo string) {
+func (a *signOut) rememberReturn(w http.ResponseWriter, state, returnTo string) {
 	if returnTo == a.site.home() {
 		return
 	}
@@ -245,7 +245,7 @@ func (a *Authenticator) rememberReturn(w http.ResponseWriter, state, returnTo st
 
 // serveSignedOut is the post-logout redirect URI (RP-Initiated Logout §3): it goes on to the return path that waits under the
 // state, else it shows a fixed page. It never ends or begins anything.
-func (a *Authenticator) serveSignedOut(w http.ResponseWriter, r *http.Request) {
+func (a *signOut) serveSignedOut(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
@@ -259,7 +259,7 @@ func (a *Authenticator) serveSignedOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // waitingReturn returns the path that waits under the request's state, or "".
-func (a *Authenticator) waitingReturn(r *http.Request) string {
+func (a *signOut) waitingReturn(r *http.Request) string {
 	found := r.CookiesNamed(a.returnCookie())
 	states := r.URL.Query()["state"]
 	if len(found) != 1 || len(states) != 1 {

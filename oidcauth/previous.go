@@ -15,13 +15,13 @@ import (
 type previous struct {
 	user    *User
 	same    bool           // it is of the same issuer and subject as the new one
-	owner   *Authenticator // the one that made it: its provider, log and hooks are those of the session
+	owner   *core // the one that made it: its provider, log and hooks are those of the session
 	tokens  tokenSet
 	idToken string
 }
 
 // previousLogin reads what the browser's session holds before a login replaces it.
-func (a *Authenticator) previousLogin(s *session.Session, next *User) *previous {
+func (a *core) previousLogin(s *session.Session, next *User) *previous {
 	id, err := identityOf(s)
 	if err != nil {
 		return nil
@@ -34,19 +34,19 @@ func (a *Authenticator) previousLogin(s *session.Session, next *User) *previous 
 
 // newestPrevious is previousLogin of what s holds by now: a refresh may have ended since the request looked, and the newest tokens
 // are those to revoke. Of a session that has ended meanwhile, as by "sign me out everywhere", p is the latest that is known.
-func (a *Authenticator) newestPrevious(ctx context.Context, s *session.Session, next *User, p *previous) *previous {
+func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *User, p *previous) *previous {
 	if s.Sync(context.WithoutCancel(ctx)) != nil {
 		return p
 	}
 	return a.previousLogin(s, next)
 }
 
-// ownerOf is the Authenticator that made id's login: a itself, or one that shares its sessions.
-func (a *Authenticator) ownerOf(id *identity) *Authenticator {
+// ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its sessions.
+func (a *core) ownerOf(id *identity) *core {
 	if id.record.Provider == a.key {
 		return a
 	}
-	return siblingsOf(a.sessions).find(id.record.Provider) // never nil: identityOf knows it
+	return siblingsOf(a.sessions).find(id.record.Provider).core // never nil: identityOf knows it
 }
 
 // tokensIn returns the tokens that s holds.
@@ -72,7 +72,7 @@ func keepsFields(s *session.Session, p *previous) bool {
 // dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have them; l is nil where there are none.
 // They are left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the
 // session's too.
-func (a *Authenticator) dropLogin(r *http.Request, t *browser.Transaction, l *login, err error) {
+func (a *core) dropLogin(r *http.Request, t *browser.Transaction, l *login, err error) {
 	if l == nil || a.goesOn(r, t, l, err) {
 		return
 	}
@@ -81,7 +81,7 @@ func (a *Authenticator) dropLogin(r *http.Request, t *browser.Transaction, l *lo
 
 // goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it. A cross-site form_post comes
 // without its cookie, and only the transaction tells whose it was when the login began.
-func (a *Authenticator) goesOn(r *http.Request, t *browser.Transaction, l *login, err error) bool {
+func (a *core) goesOn(r *http.Request, t *browser.Transaction, l *login, err error) bool {
 	_, stale := errors.AsType[*session.FreshLoginError](err)
 	if errors.Is(err, session.ErrNoSession) && !stale {
 		return false // a logout of the provider's was faster, and ended all
@@ -93,7 +93,7 @@ func (a *Authenticator) goesOn(r *http.Request, t *browser.Transaction, l *login
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.
-func (a *Authenticator) endPrevious(ctx context.Context, p *previous) {
+func (a *core) endPrevious(ctx context.Context, p *previous) {
 	if p == nil || p.same {
 		return
 	}
@@ -102,7 +102,7 @@ func (a *Authenticator) endPrevious(ctx context.Context, p *previous) {
 }
 
 // ended tells log and hook that a session ended.
-func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason) {
+func (a *core) ended(ctx context.Context, u *User, reason LogoutReason) {
 	var subject, sid string
 	if u != nil {
 		subject, sid = u.Subject, u.SessionID
@@ -115,7 +115,7 @@ func (a *Authenticator) ended(ctx context.Context, u *User, reason LogoutReason)
 }
 
 // destroy ends s. The browser's cookie goes even when the store can't be told.
-func (a *Authenticator) destroy(ctx context.Context, s *session.Session) {
+func (a *core) destroy(ctx context.Context, s *session.Session) {
 	if err := s.Destroy(ctx); err != nil && !errors.Is(err, session.ErrNoSession) {
 		a.log.LogAttrs(ctx, slog.LevelError, "store unavailable", slog.String("during", "logout"), logtext.Reason(err))
 	}

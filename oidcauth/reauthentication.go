@@ -22,7 +22,7 @@ type signedIn struct {
 }
 
 // signedIn reads who is signed in in s.
-func (a *Authenticator) signedIn(s *session.Session) *signedIn {
+func (a *starter) signedIn(s *session.Session) *signedIn {
 	id, err := identityOf(s)
 	if err != nil {
 		return nil
@@ -52,7 +52,7 @@ func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User 
 // addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token, where the request is pushed, since
 // its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the
 // application's word.
-func (a *Authenticator) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
+func (a *starter) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
 	if !t.Again() || here == nil || !here.mine || params.Has("login_hint") {
 		return
 	}
@@ -71,7 +71,7 @@ func (a *Authenticator) addHint(meta *provider.Metadata, t *browser.Transaction,
 
 // loginScopes returns the scopes that a login asks for, nil for those of the configuration. A step-up asks for what the session's
 // login had asked for, lest it lose what the user has granted.
-func (a *Authenticator) loginScopes(t *browser.Transaction, o LoginOptions, here *signedIn) []string {
+func (a *starter) loginScopes(t *browser.Transaction, o LoginOptions, here *signedIn) []string {
 	scopes := a.config.Scopes
 	switch {
 	case o.Scopes != nil:
@@ -87,7 +87,7 @@ func (a *Authenticator) loginScopes(t *browser.Transaction, o LoginOptions, here
 }
 
 // asked returns the scopes that a login asked for which keeps them as scopes.
-func (a *Authenticator) asked(scopes []string) []string {
+func (a *core) asked(scopes []string) []string {
 	if scopes == nil {
 		return a.config.Scopes
 	}

@@ -18,7 +18,7 @@ const requestObjectLife = 5 * time.Minute
 // requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way can change or add any. Where the
 // browser carries it, response_type and scope stand beside it too: without them it is no OAuth 2.0 request to an OpenID provider
 // (Core §6.1).
-func (a *Authenticator) requestObject(params url.Values, pushed bool) (url.Values, error) {
+func (a *starter) requestObject(params url.Values, pushed bool) (url.Values, error) {
 	now := time.Now()
 	claims := map[string]any{
 		"iss": a.config.ClientID, "aud": a.config.Issuer, "jti": rand.Text(),

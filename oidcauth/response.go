@@ -33,7 +33,7 @@ type callback struct {
 }
 
 // readCallback reads the response from the one source that the response mode names, each parameter at most once.
-func (a *Authenticator) readCallback(w http.ResponseWriter, r *http.Request) (callback, *Problem) {
+func (a *returner) readCallback(w http.ResponseWriter, r *http.Request) (callback, *Problem) {
 	names := callbackParameters
 	if a.config.ResponseMode.isJWT() {
 		names = append(slices.Clone(names), jwtParameter)
@@ -82,7 +82,7 @@ func hasAny(values url.Values, names []string) bool {
 
 // unwrapped returns the parameters of a response JWT in place of params, where the response mode asks for one. An error beside no
 // JWT keeps its code, for the log, and loses its state: nobody has signed it, so that it can't be a login's.
-func (a *Authenticator) unwrapped(params url.Values) (inner url.Values, jwt string, err error) {
+func (a *returner) unwrapped(params url.Values) (inner url.Values, jwt string, err error) {
 	switch jwt = params.Get(jwtParameter); {
 	case !a.config.ResponseMode.isJWT():
 		return params, "", nil

@@ -40,7 +40,7 @@ func tokensOf(t *oauth.TokenAnswer, key *jwt.ProofKey) tokenSet {
 //
 // The refresh token comes first: many providers take the access tokens of its grant
 // with it, and some then call those unknown, which is no failure any more.
-func (a *Authenticator) revokeTokens(ctx context.Context, t tokenSet) {
+func (a *core) revokeTokens(ctx context.Context, t tokenSet) {
 	if a.config.KeepTokensAtLogout {
 		return
 	}
@@ -69,7 +69,7 @@ func (a *Authenticator) revokeTokens(ctx context.Context, t tokenSet) {
 
 // mayRevoke reports whether the provider takes tokens back from clients that
 // authenticate as we do.
-func (a *Authenticator) mayRevoke(ctx context.Context) bool {
+func (a *core) mayRevoke(ctx context.Context) bool {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "token not revoked", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
@@ -85,7 +85,7 @@ func (a *Authenticator) mayRevoke(ctx context.Context) bool {
 }
 
 // revoke takes back one token, logs a failure at level, and reports success.
-func (a *Authenticator) revoke(ctx context.Context, key *jwt.ProofKey, token, kind string, level slog.Level) bool {
+func (a *core) revoke(ctx context.Context, key *jwt.ProofKey, token, kind string, level slog.Level) bool {
 	err := a.endpoint.Bind(key).Revoke(ctx, token, kind)
 	if err != nil {
 		a.log.LogAttrs(ctx, level, "token not revoked", slog.String("issuer", a.config.Issuer), slog.String("kind", kind), logtext.Reason(err))

@@ -31,7 +31,7 @@ func newLoginKey(t *browser.Transaction) (thumbprint string, err error) {
 
 // loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
 // process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
-func (a *Authenticator) loginKey(t *browser.Transaction) (*jwt.ProofKey, error) {
+func (a *core) loginKey(t *browser.Transaction) (*jwt.ProofKey, error) {
 	key, err := jwt.StoredProofKey(t.DPoPKey)
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey
@@ -52,7 +52,7 @@ func keepLoginKey(s *session.Session, t *browser.Transaction) error {
 
 // sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens. Where Advanced.DPoP demands one
 // and there is none, or it is broken, only a new login helps, which the error says: no token goes out unproven.
-func (a *Authenticator) sessionKey(id *identity) (*jwt.ProofKey, error) {
+func (a *core) sessionKey(id *identity) (*jwt.ProofKey, error) {
 	key, err := id.proof()
 	if err == nil && key == nil && a.config.Advanced.DPoP {
 		err = errNoProofKey

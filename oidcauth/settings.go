@@ -55,7 +55,7 @@ func (c *Config) authentication() oauth.Client {
 }
 
 // loginSettings say how logins under way are kept. The session's configuration says how cookies are.
-func (a *Authenticator) loginSettings() browser.Settings {
+func (a *core) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
 	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,

@@ -82,7 +82,7 @@ func (e *StepUpError) loginOptions() LoginOptions {
 
 // beginStepUp sends a page view to the provider for the login that e asks for, unless it has just come back from there: then the
 // provider can't, or won't, and asking again would go on for ever. t knows the way back, or o does.
-func (a *Authenticator) beginStepUp(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions, e *StepUpError) {
+func (a *starter) beginStepUp(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions, e *StepUpError) {
 	last := a.logins.Last(r)
 	t.Loops, t.Demand, t.Aged = last.Loops, e.fingerprint(), e.MaxAge != 0
 	switch {
@@ -110,7 +110,7 @@ func unmet(t *browser.Transaction, err error) error {
 const stepUpParameter = "step_up"
 
 // stepUpURL is loginURL for the login that e asks for.
-func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
+func (a *starter) stepUpURL(returnTo string, e *StepUpError) string {
 	if e == nil {
 		return a.site.loginURL(returnTo)
 	}
@@ -130,7 +130,7 @@ func (a *Authenticator) stepUpURL(returnTo string, e *StepUpError) string {
 }
 
 // sealedStepUp opens what stepUpURL has sealed.
-func (a *Authenticator) sealedStepUp(sealed string) (*StepUpError, error) {
+func (a *starter) sealedStepUp(sealed string) (*StepUpError, error) {
 	plain, _, err := a.logins.Sealer.Open(stepUpParameter, sealed)
 	if err != nil {
 		return nil, errors.New(stepUpParameter + " can't be opened: it was changed, or another replica has other session keys")
