@@ -7,6 +7,41 @@ import (
 	"time"
 )
 
+// cookieStep is what a response does with the session's cookie.
+type cookieStep int
+
+const (
+	cookieNone   cookieStep = iota // nothing
+	cookieRenew                    // moves the idle limit, or hands over what is newer, if nothing is against it
+	cookieWrite                    // hands over what the browser does not have
+	cookieOwed                     // the same, where what it had is over: also while the Store can't be asked
+	cookieExpire                   // takes the browser's away
+)
+
+// worth is what is known of the cookies that a request carried.
+type worth int
+
+const (
+	worthKeeping worth = iota // they may be good, or somebody else's to judge
+	worthNothing              // they can't be read, or are past their own limits
+	worthEnded                // this request has ended their session
+)
+
+// cookieStep is the one place that decides which cookie the response sets. s.due is what the
+// session asks for; shared says that the handler lets shared caches keep the response.
+func (s *Session) cookieStep(shared bool) cookieStep {
+	free := !shared && !s.peeked
+	switch {
+	case s.base == nil && s.jar.empty():
+		return cookieNone
+	case s.base == nil && (s.carried == worthEnded || s.carried == worthNothing && free):
+		return cookieExpire
+	case s.base == nil || s.base.Number == 0 || s.due == cookieRenew && !free:
+		return cookieNone
+	}
+	return s.due
+}
+
 // commit saves what is pending and sets or expires cookies.
 func (s *Session) commit(h http.Header, shared bool) error {
 	saved := s.dirty()
@@ -18,20 +53,23 @@ func (s *Session) commit(h http.Header, shared bool) error {
 	return s.emit(h, shared, saved)
 }
 
-// emit writes Set-Cookie lines into h, if there is anything to tell the
-// browser.
+// emit writes Set-Cookie lines into h, if there is anything to tell the browser.
 func (s *Session) emit(h http.Header, shared, saved bool) error {
-	if s.base != nil && s.base.Number > 0 && (s.mustWrite || s.mayWrite && !shared && !s.peeked) {
+	step := s.cookieStep(shared)
+	if step != cookieNone && step != cookieExpire {
 		switch err := s.refresh(h, saved); {
 		case errors.Is(err, ErrNoSession):
 			s.drop()
-		case err != nil && s.mustWrite:
-			return err
-		case err != nil: // the old cookie still serves
+			step = s.cookieStep(shared)
+		case err != nil && step == cookieRenew: // the old cookie still serves
 			s.m.log.Warn("session cookie not renewed", "error", err)
+		case err != nil:
+			return err
+		default:
+			s.due = cookieNone
 		}
 	}
-	if s.expires() && (s.destroyed || !shared) {
+	if step == cookieExpire {
 		keepPrivate(h)
 		s.m.format.write(h, &s.jar, nil, 0)
 	}
@@ -39,15 +77,15 @@ func (s *Session) emit(h http.Header, shared, saved bool) error {
 }
 
 // refresh looks once more at marks and newer generations, since the handler may
-// have taken its time (unless saving has just done so), and then moves the idle
+// have taken its time (unless a change was saved just now), and then moves the idle
 // limit, in the row or in the cookie that it sets.
 func (s *Session) refresh(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
 	v := version{g: s.base}
-	if !saved {
+	if !saved || s.due == cookieRenew {
 		var err error
 		v, err = s.m.keeper.newest(ctx, s.base)
-		if errors.Is(err, ErrUnavailable) && s.replaced {
+		if errors.Is(err, ErrUnavailable) && s.due == cookieOwed {
 			v, err = version{g: s.base}, nil // the next request looks
 		}
 		if err != nil {
@@ -59,12 +97,12 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	}
 	idle := s.m.idleFrom(time.Now())
 	s.m.watch.touch(v.g, idle)
-	if s.mayWrite && !saved {
+	if s.due == cookieRenew {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err
 		}
 	}
-	if s.m.config.ServerSide && !s.mustWrite {
+	if s.m.config.ServerSide && s.due == cookieRenew {
 		return nil
 	}
 	values, life, err := s.m.keeper.cookie(v.g.IdleAt(idle), s.secret)
@@ -82,5 +120,5 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 // remembered, but may have been, and was forgotten since the request looked. A cookie
 // that moves no more than the idle limit would then take the newer one's place.
 func (s *Session) stale(v version) bool {
-	return !s.m.config.ServerSide && !s.mustWrite && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
+	return !s.m.config.ServerSide && s.due == cookieRenew && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
 }

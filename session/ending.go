@@ -83,14 +83,16 @@ func (s *Session) Destroy(ctx context.Context) error {
 		s.giveUp()
 		return nil
 	}
-	before, over := s.destroyed, s.isOver(ctx)
+	before, over := s.carried, s.isOver(ctx)
 	s.retire()
 	s.drop()
 	s.idle, s.secret = 0, ""
 	s.changed()
 	err := s.endOld(ctx)
-	s.destroyed = before || s.destroyed && !over
-	if s.begun && s.expires() {
+	if over {
+		s.carried = before
+	}
+	if s.begun && s.cookieStep(false) == cookieExpire {
 		s.warn("session ended after the response began: its cookie stays, and is dead")
 	}
 	return err
@@ -111,7 +113,9 @@ func (s *Session) isOver(ctx context.Context) bool {
 func (s *Session) endOld(ctx context.Context) error {
 	for len(s.ended) > 0 {
 		first, err := s.m.end(context.WithoutCancel(ctx), s.ended[0])
-		s.destroyed = s.destroyed || first || err != nil
+		if first || err != nil {
+			s.carried = worthEnded
+		}
 		if err != nil {
 			return err
 		}
@@ -123,29 +127,22 @@ func (s *Session) endOld(ctx context.Context) error {
 // drop signs out: the session has ended.
 func (s *Session) drop() {
 	s.base, s.err, s.delta = nil, ErrNoSession, packed.Delta{}
-	s.mustWrite, s.mayWrite = false, false
-}
-
-// expires reports whether the response takes the browser's cookie away: one that is
-// no good, unless the request only looks, and that of a session which the request
-// itself has ended.
-func (s *Session) expires() bool {
-	return s.base == nil && !s.jar.empty() && (s.destroyed || s.leftover && !s.peeked)
+	s.due = cookieNone
 }
 
 // joinEnd has s count as one that ended its session where of, which has the same, has ended it or
 // was overtaken by its end: the response of s then expires the cookie too.
 func (s *Session) joinEnd(of *Session) {
 	of.mu.Lock()
-	seen, destroyed := of.seen, of.destroyed || of.overtaken
+	seen, ended := of.seen, of.carried == worthEnded || of.overtaken
 	of.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.load()
-	if !destroyed || seen == nil || s.seen == nil || s.seen.ID != seen.ID {
+	if !ended || seen == nil || s.seen == nil || s.seen.ID != seen.ID {
 		return
 	}
-	s.destroyed = true
+	s.carried = worthEnded
 	if s.base != nil && s.base.ID == seen.ID { // and not one that s has begun since
 		s.drop()
 	}

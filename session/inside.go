@@ -111,8 +111,8 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 func (s insideSession) LeaveCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() == nil {
-		s.mayWrite = false
+	if s.load() == nil && s.due == cookieRenew {
+		s.due = cookieNone
 	}
 }
 

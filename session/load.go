@@ -39,7 +39,10 @@ func (s *Session) loadWithin(ctx context.Context) error {
 	case errors.Is(err, errLeaveAlone):
 		s.err = ErrNoSession
 	case errors.Is(err, ErrNoSession):
-		s.err, s.leftover = ErrNoSession, s.useless(err)
+		s.err = ErrNoSession
+		if s.useless(err) {
+			s.carried = worthNothing
+		}
 	case err != nil:
 		s.err = err
 		s.ended = append(s.ended, s.m.endingOf(s.seen)) // in case it is replaced or destroyed
@@ -80,7 +83,9 @@ func (s *Session) adopt(ctx context.Context, seen sighting) error {
 	}
 	s.base, s.idle, s.fresh = v.g, v.idle, v.at
 	key := or(seen.sealed, v.sealed)
-	s.mayWrite = key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g
+	if key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g {
+		s.due = cookieRenew
+	}
 	s.m.watch.touch(v.g, v.idle)
 	if !s.m.config.ServerSide && s.m.recent.used.Load() {
 		s.m.recent.saw(seen.g.ID, seen.g.Number, s.m.successorLife(seen.g))

@@ -113,7 +113,7 @@ func (s *Session) Save(ctx context.Context) error {
 		s.gaveUp = true
 		return err
 	}
-	if s.ctx != nil && s.begun && s.mustWrite {
+	if s.ctx != nil && s.begun && s.due >= cookieWrite {
 		s.warn("session saved after the response began: its cookie can't be set")
 		return ErrCommitted
 	}
@@ -135,14 +135,20 @@ func (s *Session) save(ctx context.Context) error {
 	next, err := s.m.merge(ctx, s.underWay(s.base), &s.delta)
 	if errors.Is(err, ErrNoSession) {
 		s.drop()
-		s.destroyed = s.destroyed || errors.Is(err, errOverLimit)
+	}
+	if errors.Is(err, errOverLimit) {
+		s.carried = worthEnded
 	}
 	if err != nil {
 		return err
 	}
 	if next.Number != s.base.Number {
-		s.mustWrite = s.mustWrite || !s.m.config.ServerSide
-		s.mayWrite = s.mayWrite && !s.m.config.ServerSide // the row was just written
+		switch {
+		case !s.m.config.ServerSide:
+			s.due = max(s.due, cookieWrite)
+		case s.due == cookieRenew:
+			s.due = cookieNone // the row was just written
+		}
 	}
 	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.Idle), packed.Delta{}, nil
 	s.fresh = time.Now()
@@ -160,7 +166,7 @@ func (s *Session) finish(returned bool) {
 	}
 	if err := s.save(s.ctx); err != nil {
 		s.m.log.Error("session changed after the response began, and not saved", "error", err)
-	} else if s.mustWrite {
+	} else if s.due >= cookieWrite {
 		s.warn("session changed after the response began: its cookie can't be set")
 	}
 }
@@ -239,7 +245,7 @@ func (s *Session) advance(v version) {
 	}
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
 	if !s.m.config.ServerSide {
-		s.mayWrite = true
+		s.due = max(s.due, cookieRenew)
 		if s.begun {
 			s.warn("newer session found after the response began: its cookie can't be set")
 		}

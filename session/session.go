@@ -49,12 +49,10 @@ type Session struct {
 	memo   *any               // Memo's result while delta is not empty
 	kept   map[string]any     // Keep's
 
-	replaced  bool // Replace has ended what the browser had: without the new cookie it has nothing
-	mustWrite bool // the browser has to get a cookie
-	mayWrite  bool // it should get one, if nothing is against it
-	leftover  bool // its cookies are no good
-	destroyed bool // this request has ended the session
-	overtaken bool // its Exclusive has, which it may not have waited for
+	carried worth      // what jar is worth
+	due     cookieStep // what base asks for: none, renew, write or owed
+
+	overtaken bool // its Exclusive has ended the session, which it may not have waited for
 	gaveUp    bool // Save has told the caller that delta can't be saved
 	begun     bool // the response has begun
 	peeked    bool // the request only looks: it moves no limit, and no cookie but that of a change is written
@@ -258,7 +256,7 @@ func (s *Session) start() error {
 func (s *Session) begin() {
 	s.base, s.secret = s.m.begin(time.Now())
 	s.idle, s.delta, s.err = s.base.Idle, packed.Delta{}, nil
-	s.mustWrite, s.mayWrite = true, false
+	s.due = cookieWrite
 	s.changed()
 }
 

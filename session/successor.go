@@ -89,7 +89,7 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	}
 	s.base, s.secret, s.idle, s.ended = g, next.secret, g.Idle, nil
 	s.delta, s.err = packed.Delta{}, nil
-	s.replaced, s.mustWrite, s.mayWrite = true, true, false
+	s.due = cookieOwed
 	s.changed()
 	s.m.watch.touch(g, g.Idle)
 	next.leave()
