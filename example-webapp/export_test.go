@@ -11,19 +11,9 @@ import (
 )
 
 var (
-	Main              = main
-	Run               = run
-	Span, Past, Stamp = span, past, stamp
+	Main = main
+	Run  = run
 )
-
-// ClaimRows are the rows of the claims table: name, value, name, value…
-func ClaimRows(object string) []string {
-	var flat []string
-	for _, row := range claimRows([]byte(object)) {
-		flat = append(flat, row.Name, row.Value)
-	}
-	return flat
-}
 
 // DevUsers are the names and passwords of the embedded provider.
 func DevUsers() map[string]string {

@@ -1,5 +1,6 @@
-// Command example-webapp is signet's show-case and test bench: a small web application behind OpenID Connect, configured by its
-// environment. Without any configuration it brings its own provider.
+// Command example-webapp is signet's show-case and test bench: a small web application behind
+// OpenID Connect, configured by its environment. Without any configuration it brings its own
+// provider.
 package main
 
 import (
@@ -14,16 +15,14 @@ import (
 	"syscall"
 
 	"github.com/signet-go/signet/example-webapp/internal/devprovider"
-	"github.com/signet-go/signet/example-webapp/internal/gallery"
 	"github.com/signet-go/signet/example-webapp/internal/linewriter"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
-	"github.com/signet-go/signet/session"
 )
 
-// main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in Go, a dump of all
-// goroutines, for the day on which something hangs.
+// main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in
+// Go, a dump of all goroutines, for the day on which something hangs.
 func main() {
 	// A log reader that went away must not end the app: writes fail instead of raising SIGPIPE.
 	signal.Ignore(syscall.SIGPIPE)
@@ -35,7 +34,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends and the requests in flight are answered. Everything it has to say goes to out.
+// run serves until ctx ends and the requests in flight are answered. Everything it has to say goes
+// to out.
 //
 // A mistake in the configuration is an error before anything listens: half a configuration is none.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
@@ -61,8 +61,9 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 
 // start opens the ports and builds what answers on them.
 //
-// ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded provider comes before the
-// app, whose configuration is complete only when the provider has a port and knows the client.
+// ADDR is bound first: a taken port is the likeliest mistake, and costs nothing then. The embedded
+// provider comes before the app, whose configuration is complete only when the provider has a port
+// and knows the client.
 func start(c *settings.Config, log *slog.Logger) (*serving.Servers, error) {
 	s := &serving.Servers{}
 	listener, err := net.Listen("tcp", c.Addr)
@@ -71,7 +72,7 @@ func start(c *settings.Config, log *slog.Logger) (*serving.Servers, error) {
 	}
 	if c.Embedded {
 		p, err := devprovider.Start(devprovider.App{
-			OIDC: &c.OIDC, Scopes: c.Scopes(), API: c.API.String(), Static: reply.Static(assets, http.NotFoundHandler()),
+			OIDC: &c.OIDC, Scopes: c.Scopes(), API: c.API.String(), Static: reply.Static(assets, http.NotFound),
 			PostLogoutURI: c.BaseURL.JoinPath("/auth/signed-out").String(),
 		}, log)
 		if err != nil {
@@ -86,26 +87,9 @@ func start(c *settings.Config, log *slog.Logger) (*serving.Servers, error) {
 		s.Close()
 		return nil, err
 	}
-	s.Add(listener, serving.NewServer(a.handler(), c.OIDC.Timeout), a.settle)
+	s.Add(listener, serving.NewServer(a.handler(), c.OIDC.Timeout), a.providers.Shutdown)
 	s.Last = a.close
 	return s, nil
-}
-
-// newApp joins configuration and library. It does no I/O: a provider or a Redis that is down heals later.
-func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
-	store, closeStore := openStore(c, log)
-	a := &app{config: c, log: log, close: closeStore, errors: gallery.New(c.Base())}
-	s := c.Session
-	s.Store, s.Logger = store, log
-	var err error
-	if a.sessions, err = session.New(s); err == nil {
-		err = a.addProviders(a.sessions)
-	}
-	if err != nil {
-		closeStore()
-		return nil, fmt.Errorf("configuration:\n%w", err)
-	}
-	return a, nil
 }
 
 // banner says where to click.

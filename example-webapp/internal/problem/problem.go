@@ -1,7 +1,7 @@
 // Package problem is what the app has to say about what goes wrong outside of the library's routes.
 //
 // It promises constant texts: nothing that a request, an API or a provider says gets into one, and
-// an outage is never called a sign-out. It writes no answer and no log. Start at Of.
+// an outage is never called a sign-out. It logs nothing. Start at Of.
 package problem
 
 import (

@@ -11,13 +11,13 @@ import (
 // Static serves the files of the folder static: the same for everybody, so that caches may keep
 // them for a while. Only names that were there when the program was built are looked up, so that no
 // path leads elsewhere; notFound answers the others.
-func Static(files fs.FS, notFound http.Handler) http.Handler {
+func Static(files fs.FS, notFound http.HandlerFunc) http.Handler {
 	known := readStatic(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.URL.Path, "/static/")
 		data, ok := known[name]
 		if !ok {
-			notFound.ServeHTTP(w, r)
+			notFound(w, r)
 			return
 		}
 		w.Header().Set("Cache-Control", "public, max-age=300")

@@ -290,6 +290,15 @@ func (c *Config) checkDevelopmentOnly(e *env) {
 	}
 }
 
+// PostedPaths are those that providers and other sites post to: they carry proofs of their own
+// (state, a signed logout token) or change nothing.
+func (c *Config) PostedPaths() []string {
+	return []string{
+		c.CallbackPath, OwnPrefix + "login", OwnPrefix + "backchannel-logout",
+		SecondPrefix + "callback", SecondPrefix + "login", SecondPrefix + "backchannel-logout",
+	}
+}
+
 // APIIsOurs reports whether the API behind /api/call is this app's own demo API.
 func (c *Config) APIIsOurs() bool {
 	return c.API.String() == c.BaseURL.JoinPath("/demo/api").String()

@@ -1,0 +1,48 @@
+// Package store is where revocations, locks and, in server-side mode, sessions are kept: in this
+// process's memory, or in Redis.
+//
+// It promises that a call of Redis is bounded by REDIS_TIMEOUT, and that a Redis which is down is
+// never replaced by memory, which other processes would not see. It does no I/O. Start at Open.
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signet-go/signet/example-webapp/internal/settings"
+	"github.com/signet-go/signet/session"
+	"github.com/signet-go/signet/session/redisstore"
+)
+
+// Open returns the store of marks, locks and, where SESSION_STORE says so, sessions, and what
+// closes it. It does no I/O: a Redis that is down makes requests fail with 503 until it is back;
+// there is no falling back to memory, which other processes would not see.
+func Open(c *settings.Config, log *slog.Logger) (store session.Store, closeStore func()) {
+	if c.Redis == nil {
+		return session.NewMemoryStore(), func() {}
+	}
+	// The bounds are the configuration's, for each part of a call: a Redis that hangs costs a
+	// request REDIS_TIMEOUT, not go- redis's own defaults with three retries.
+	options := *c.Redis
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = c.Session.StoreTimeout, c.Session.StoreTimeout, c.Session.StoreTimeout
+	options.ContextTimeoutEnabled = true // so that calls end when their contexts do, as redisstore asks for
+	// No silent second tries: a repeated "set if absent" would take its own first try for somebody
+	// else's. redisstore repeats what may be repeated.
+	options.MaxRetries, options.DialerRetries = -1, 1
+	redis.SetLogger(redisLog{log})
+	client := redis.NewClient(&options)
+	return redisstore.New(client), func() { _ = client.Close() } // at the end of the process
+}
+
+// A redisLog is where go-redis writes about its connections: to our log, in place of standard
+// error.
+type redisLog struct{ log *slog.Logger }
+
+// Printf implements go-redis's logger. Debug, since what matters comes back as an error of the call
+// and is logged there.
+func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
+	l.log.DebugContext(ctx, "redis client", "text", fmt.Sprintf(format, args...))
+}
