@@ -32,10 +32,10 @@ func (s *Session) Created() time.Time {
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() != nil {
+	if s.loadLocked() != nil {
 		return time.Time{}
 	}
-	deadline := s.deadline()
+	deadline := s.deadlineLocked()
 	if s.idle != 0 && s.idle < deadline {
 		deadline = s.idle
 	}
@@ -47,15 +47,15 @@ func (s *Session) Expires() time.Time {
 func (s *Session) Deadline() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() != nil {
+	if s.loadLocked() != nil {
 		return time.Time{}
 	}
-	return time.UnixMilli(s.deadline())
+	return time.UnixMilli(s.deadlineLocked())
 }
 
-// deadline is the absolute limit as it counts today: a Lifetime that was made
+// deadlineLocked is the absolute limit as it counts today: a Lifetime that was made
 // shorter, or a Limit not saved yet, applies at once.
-func (s *Session) deadline() int64 {
+func (s *Session) deadlineLocked() int64 {
 	deadline := min(s.base.Deadline, s.base.Created+s.m.config.Lifetime.Milliseconds())
 	if s.delta.Limit != 0 {
 		deadline = min(deadline, s.delta.Limit)
@@ -67,7 +67,7 @@ func (s *Session) deadline() int64 {
 func (s *Session) current() *packed.Generation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() != nil {
+	if s.loadLocked() != nil {
 		return nil
 	}
 	return s.base

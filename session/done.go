@@ -46,7 +46,7 @@ func Done(ctx context.Context) <-chan struct{} {
 func (s *Session) watchable() (version, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch err := s.load(); {
+	switch err := s.loadLocked(); {
 	case err == nil:
 		return version{g: s.base, idle: s.idle}, true
 	case errors.Is(err, ErrUnavailable) && s.seen != nil:
@@ -93,7 +93,7 @@ func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 		w.sessions[v.g.ID] = s
 		w.watching.Store(int64(len(w.sessions)))
 	}
-	s.saw(v.g, v.idle)
+	s.sawLocked(v.g, v.idle)
 	if _, known := s.streams[ctx.Done()]; !known {
 		s.streams[ctx.Done()] = struct{}{}
 		context.AfterFunc(ctx, func() { w.leave(ctx.Done(), s) })
@@ -111,13 +111,13 @@ func (w *watch) leave(stream <-chan struct{}, s *watched) {
 	defer w.mu.Unlock()
 	delete(s.streams, stream)
 	if len(s.streams) == 0 && w.sessions[s.v.g.ID] == s {
-		w.forget(s)
-		w.nudge()
+		w.forgetLocked(s)
+		w.nudgeLocked()
 	}
 }
 
-// forget needs w.mu.
-func (w *watch) forget(s *watched) {
+// forgetLocked watches a session no more.
+func (w *watch) forgetLocked(s *watched) {
 	delete(w.sessions, s.v.g.ID)
 	w.watching.Store(int64(len(w.sessions)))
 }
@@ -131,12 +131,12 @@ func (w *watch) touch(g *packed.Generation, idle int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s := w.sessions[g.ID]; s != nil {
-		s.saw(g, idle)
+		s.sawLocked(g, idle)
 	}
 }
 
-// saw keeps the newest of what is known.
-func (s *watched) saw(g *packed.Generation, idle int64) {
+// sawLocked keeps the newest of what is known.
+func (s *watched) sawLocked(g *packed.Generation, idle int64) {
 	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
 }
 
@@ -157,20 +157,20 @@ func (w *watch) end(id string) {
 	defer w.mu.Unlock()
 	if s := w.sessions[id]; s != nil {
 		close(s.done)
-		w.forget(s)
+		w.forgetLocked(s)
 	}
-	w.nudge()
+	w.nudgeLocked()
 }
 
 // wake makes the poller look now.
 func (w *watch) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.nudge()
+	w.nudgeLocked()
 }
 
-// nudge makes the poller look now. It ends when there is nothing left to watch.
-func (w *watch) nudge() {
+// nudgeLocked makes the poller look now. It ends when there is nothing left to watch.
+func (w *watch) nudgeLocked() {
 	select {
 	case w.rouse <- struct{}{}:
 	default: // none runs, or it is awake

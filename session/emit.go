@@ -27,9 +27,9 @@ const (
 	worthEnded                // this request has ended their session
 )
 
-// cookieStep is the one place that decides which cookie the response sets. s.due is what the
+// cookieStepLocked is the one place that decides which cookie the response sets. s.due is what the
 // session asks for; shared says that the handler lets shared caches keep the response.
-func (s *Session) cookieStep(shared bool) cookieStep {
+func (s *Session) cookieStepLocked(shared bool) cookieStep {
 	free := !shared && !s.peeked
 	switch {
 	case s.base == nil && s.jar.empty():
@@ -42,25 +42,25 @@ func (s *Session) cookieStep(shared bool) cookieStep {
 	return s.due
 }
 
-// commit saves what is pending and sets or expires cookies.
-func (s *Session) commit(h http.Header, shared bool) error {
-	saved := s.dirty()
+// commitLocked saves what is pending and sets or expires cookies.
+func (s *Session) commitLocked(h http.Header, shared bool) error {
+	saved := s.dirtyLocked()
 	if saved {
-		if err := s.save(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
+		if err := s.saveLocked(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
 		}
 	}
-	return s.emit(h, shared, saved)
+	return s.emitLocked(h, shared, saved)
 }
 
-// emit writes Set-Cookie lines into h, if there is anything to tell the browser.
-func (s *Session) emit(h http.Header, shared, saved bool) error {
-	step := s.cookieStep(shared)
+// emitLocked writes Set-Cookie lines into h, if there is anything to tell the browser.
+func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
+	step := s.cookieStepLocked(shared)
 	if step != cookieNone && step != cookieExpire {
-		switch err := s.refresh(h, saved); {
+		switch err := s.refreshLocked(h, saved); {
 		case errors.Is(err, ErrNoSession):
-			s.drop()
-			step = s.cookieStep(shared)
+			s.dropLocked()
+			step = s.cookieStepLocked(shared)
 		case err != nil && step == cookieRenew: // the old cookie still serves
 			s.m.log.Warn("session cookie not renewed", "error", err)
 		case err != nil:
@@ -76,10 +76,10 @@ func (s *Session) emit(h http.Header, shared, saved bool) error {
 	return nil
 }
 
-// refresh looks once more at marks and newer generations, since the handler may
+// refreshLocked looks once more at marks and newer generations, since the handler may
 // have taken its time (unless a change was saved just now), and then moves the idle
 // limit, in the row or in the cookie that it sets.
-func (s *Session) refresh(h http.Header, saved bool) error {
+func (s *Session) refreshLocked(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
 	v := version{g: s.base}
 	if !saved || s.due == cookieRenew {
@@ -92,7 +92,7 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 			return err
 		}
 	}
-	if s.stale(v) {
+	if s.staleLocked(v) {
 		return nil
 	}
 	idle := s.m.idleFrom(time.Now())
@@ -116,9 +116,9 @@ func (s *Session) refresh(h http.Header, saved bool) error {
 	return nil
 }
 
-// stale reports whether v may be older than what the browser has: nothing newer is
+// staleLocked reports whether v may be older than what the browser has: nothing newer is
 // remembered, but may have been, and was forgotten since the request looked. A cookie
 // that moves no more than the idle limit would then take the newer one's place.
-func (s *Session) stale(v version) bool {
+func (s *Session) staleLocked(v version) bool {
 	return !s.m.config.ServerSide && s.due == cookieRenew && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
 }

@@ -61,8 +61,8 @@ func (s *Session) useless(err error) bool {
 	return !ended.at.IsZero() && s.arrived.Sub(ended.at) > lateness
 }
 
-// retire notes the current session as one that has to end.
-func (s *Session) retire() {
+// retireLocked notes the current session as one that has to end.
+func (s *Session) retireLocked() {
 	if s.base != nil && s.base.Number > 0 {
 		s.ended = append(s.ended, s.m.endingOf(s.base))
 	}
@@ -78,29 +78,29 @@ func (s *Session) retire() {
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.load() // whatever there is to end
+	_ = s.loadLocked() // whatever there is to end
 	if s.place != nil {
-		s.giveUp()
+		s.giveUpLocked()
 		return nil
 	}
-	before, over := s.carried, s.isOver(ctx)
-	s.retire()
-	s.drop()
+	before, over := s.carried, s.isOverLocked(ctx)
+	s.retireLocked()
+	s.dropLocked()
 	s.idle, s.secret = 0, ""
-	s.changed()
-	err := s.endOld(ctx)
+	s.changedLocked()
+	err := s.endOldLocked(ctx)
 	if over {
 		s.carried = before
 	}
-	if s.begun && s.cookieStep(false) == cookieExpire {
-		s.warn("session ended after the response began: its cookie stays, and is dead")
+	if s.begun && s.cookieStepLocked(false) == cookieExpire {
+		s.warnLocked("session ended after the response began: its cookie stays, and is dead")
 	}
 	return err
 }
 
-// isOver reports whether the session has ended since the request looked. A mark says
+// isOverLocked reports whether the session has ended since the request looked. A mark says
 // so too, and makes no difference to keeper.end.
-func (s *Session) isOver(ctx context.Context) bool {
+func (s *Session) isOverLocked(ctx context.Context) bool {
 	if s.base == nil || s.base.Number == 0 {
 		return false
 	}
@@ -108,9 +108,9 @@ func (s *Session) isOver(ctx context.Context) bool {
 	return errors.Is(err, ErrNoSession)
 }
 
-// endOld ends the sessions that were replaced or destroyed. What could not be
+// endOldLocked ends the sessions that were replaced or destroyed. What could not be
 // ended stays on the list.
-func (s *Session) endOld(ctx context.Context) error {
+func (s *Session) endOldLocked(ctx context.Context) error {
 	for len(s.ended) > 0 {
 		first, err := s.m.end(context.WithoutCancel(ctx), s.ended[0])
 		if first || err != nil {
@@ -124,8 +124,8 @@ func (s *Session) endOld(ctx context.Context) error {
 	return nil
 }
 
-// drop signs out: the session has ended.
-func (s *Session) drop() {
+// dropLocked signs out: the session has ended.
+func (s *Session) dropLocked() {
 	s.base, s.err, s.delta = nil, ErrNoSession, packed.Delta{}
 	s.due = cookieNone
 }
@@ -138,12 +138,12 @@ func (s *Session) joinEnd(of *Session) {
 	of.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.load()
+	_ = s.loadLocked()
 	if !ended || seen == nil || s.seen == nil || s.seen.ID != seen.ID {
 		return
 	}
 	s.carried = worthEnded
 	if s.base != nil && s.base.ID == seen.ID { // and not one that s has begun since
-		s.drop()
+		s.dropLocked()
 	}
 }

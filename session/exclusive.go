@@ -69,7 +69,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 // stream's.
 func (s *Session) newestOf(ctx context.Context, g *packed.Generation) (version, error) {
 	s.mu.Lock()
-	g = s.underWay(g)
+	g = s.underWayLocked(g)
 	s.mu.Unlock()
 	return s.m.keeper.newest(ctx, g)
 }

@@ -32,7 +32,7 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 		return v, false
 	}
 	s.mu.Lock()
-	data, ok := s.get(fieldPrefix + string(f))
+	data, ok := s.getLocked(fieldPrefix + string(f))
 	s.mu.Unlock()
 	if !ok {
 		return v, false

@@ -51,7 +51,7 @@ func (s insideSession) Arrived() time.Time { return s.arrived }
 func (s insideSession) LoadWithin(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.loadWithin(ctx)
+	return s.loadWithinLocked(ctx)
 }
 
 // Looks implements inside.Session.
@@ -77,7 +77,7 @@ func (s insideSession) Kept(name string) any {
 // Memo implements inside.Session.
 func (s insideSession) Memo(build func(inside.View) any) any {
 	s.mu.Lock()
-	if s.load() != nil {
+	if s.loadLocked() != nil {
 		s.mu.Unlock()
 		return nil
 	}
@@ -111,7 +111,7 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 func (s insideSession) LeaveCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() == nil && s.due == cookieRenew {
+	if s.loadLocked() == nil && s.due == cookieRenew {
 		s.due = cookieNone
 	}
 }

@@ -13,14 +13,14 @@ import (
 func (s *Session) Load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.load()
+	return s.loadLocked()
 }
 
-// load needs s.mu, as every method below with a small letter.
-func (s *Session) load() error { return s.loadWithin(s.ctx) }
+// loadLocked is Load, which waits for the Store as long as the request lasts.
+func (s *Session) loadLocked() error { return s.loadWithinLocked(s.ctx) }
 
-// loadWithin is load, and waits for the Store as long as ctx allows.
-func (s *Session) loadWithin(ctx context.Context) error {
+// loadWithinLocked is Load, and waits for the Store as long as ctx allows.
+func (s *Session) loadWithinLocked(ctx context.Context) error {
 	if s.loaded {
 		return s.err
 	}
@@ -33,7 +33,7 @@ func (s *Session) loadWithin(ctx context.Context) error {
 	seen, err := s.m.keeper.see(&s.jar)
 	if err == nil {
 		s.secret, s.seen = seen.secret, seen.g
-		err = s.adopt(ctx, seen)
+		err = s.adoptLocked(ctx, seen)
 	}
 	switch {
 	case errors.Is(err, errLeaveAlone):
@@ -67,8 +67,8 @@ func (s *Session) logUnread(ctx context.Context, err error) {
 	}
 }
 
-// adopt takes over the newest generation of the session that was seen.
-func (s *Session) adopt(ctx context.Context, seen sighting) error {
+// adoptLocked takes over the newest generation of the session that was seen.
+func (s *Session) adoptLocked(ctx context.Context, seen sighting) error {
 	// What is remembered of the session makes no cookie live longer than it says
 	// itself.
 	if !s.m.config.ServerSide && !s.m.within(seen.g, time.Now()) {

@@ -7,6 +7,16 @@ import (
 
 // locks are locks by name, which exist while somebody holds or wants them, and
 // can be given up waiting for.
+//
+// Who holds several locks of this package has taken them in this order:
+//
+//  1. that of Exclusive, named by the session's id
+//  2. that of the request's session, then of the one to come: Session.mu
+//  3. that of a merge, named "merge " and the id
+//  4. that of one memory: recent, cache, watch, locks itself
+//
+// Under a memory's lock there is no call of a Store, no log line and no second lock. A method whose
+// name ends in Locked needs its receiver's lock held, that of a watched its watch's.
 type locks struct {
 	mu sync.Mutex
 	m  map[string]*lock

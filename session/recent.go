@@ -49,11 +49,11 @@ func (r *recent) newest(id string, now time.Time) (*packed.Generation, error) {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.look(id, now)
+	return r.lookLocked(id, now)
 }
 
-// look needs r.mu.
-func (r *recent) look(id string, now time.Time) (*packed.Generation, error) {
+// lookLocked is newest.
+func (r *recent) lookLocked(id string, now time.Time) (*packed.Generation, error) {
 	if at, ended := r.ended.Get(id, now); ended {
 		return nil, &endedError{at: at}
 	}
@@ -80,7 +80,7 @@ func (r *recent) put(prev, next *packed.Generation, life time.Duration) (ok bool
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g, err := r.look(next.ID, now)
+	g, err := r.lookLocked(next.ID, now)
 	if err != nil || g != nil && g.Number > prev.Number {
 		return false, 0
 	}

@@ -21,11 +21,11 @@ var errDetached = errors.New("session: Renew needs the session of a response")
 func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.renewable(); err != nil {
+	if err := s.renewableLocked(); err != nil {
 		return err
 	}
-	_ = s.load() // whatever there is to end
-	s.renew(nil)
+	_ = s.loadLocked() // whatever there is to end
+	s.renewLocked(nil)
 	return nil
 }
 
@@ -38,18 +38,18 @@ func (s *Session) Renew() error {
 func (s *Session) RenewKeepingFields() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.renewable(); err != nil {
+	if err := s.renewableLocked(); err != nil {
 		return err
 	}
-	fields, err := s.newestFields(s.ctx)
+	fields, err := s.newestFieldsLocked(s.ctx)
 	if err == nil {
-		s.renew(fields)
+		s.renewLocked(fields)
 	}
 	return err
 }
 
-// renewable reports why s can't be renewed.
-func (s *Session) renewable() error {
+// renewableLocked reports why s can't be renewed.
+func (s *Session) renewableLocked() error {
 	switch {
 	case s.returned:
 		return ErrReturned
@@ -59,19 +59,19 @@ func (s *Session) renewable() error {
 	return nil
 }
 
-// renew begins a session with fields in place of the current one.
-func (s *Session) renew(fields keptFields) {
-	s.retire()
-	s.begin()
+// renewLocked begins a session with fields in place of the current one.
+func (s *Session) renewLocked(fields keptFields) {
+	s.retireLocked()
+	s.beginLocked()
 	for name, data := range fields {
 		s.delta.SetValue(name, data)
 	}
 }
 
-// newestFields returns what the application keeps, as the newest generation has it, with
+// newestFieldsLocked returns what the application keeps, as the newest generation has it, with
 // this request's changes. A session that has ended keeps nothing for the next one.
-func (s *Session) newestFields(ctx context.Context) (keptFields, error) {
-	err := s.load()
+func (s *Session) newestFieldsLocked(ctx context.Context) (keptFields, error) {
+	err := s.loadLocked()
 	v := version{g: s.base}
 	if err == nil && v.g.Number > 0 {
 		v, err = s.m.keeper.newest(context.WithoutCancel(ctx), v.g)
@@ -106,35 +106,35 @@ func (s *Session) Save(ctx context.Context) error {
 	if s.place != nil {
 		return s.err
 	}
-	if !s.dirty() {
+	if !s.dirtyLocked() {
 		return nil
 	}
-	if err := s.save(ctx); err != nil {
+	if err := s.saveLocked(ctx); err != nil {
 		s.gaveUp = true
 		return err
 	}
 	if s.ctx != nil && s.begun && s.due >= cookieWrite {
-		s.warn("session saved after the response began: its cookie can't be set")
+		s.warnLocked("session saved after the response began: its cookie can't be set")
 		return ErrCommitted
 	}
 	return nil
 }
 
-// dirty reports whether there is something to save.
-func (s *Session) dirty() bool {
+// dirtyLocked reports whether there is something to save.
+func (s *Session) dirtyLocked() bool {
 	return s.loaded && s.base != nil && !s.gaveUp && (s.base.Number == 0 || !s.delta.Empty())
 }
 
-// save publishes delta. The sessions that this one replaces end first: there is
+// saveLocked publishes delta. The sessions that this one replaces end first: there is
 // never a moment with both.
-func (s *Session) save(ctx context.Context) error {
+func (s *Session) saveLocked(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
-	if err := s.endOld(ctx); err != nil {
+	if err := s.endOldLocked(ctx); err != nil {
 		return err
 	}
-	next, err := s.m.merge(ctx, s.underWay(s.base), &s.delta)
+	next, err := s.m.merge(ctx, s.underWayLocked(s.base), &s.delta)
 	if errors.Is(err, ErrNoSession) {
-		s.drop()
+		s.dropLocked()
 	}
 	if errors.Is(err, errOverLimit) {
 		s.carried = worthEnded
@@ -161,13 +161,13 @@ func (s *Session) finish(returned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.returned = returned
-	if !s.dirty() {
+	if !s.dirtyLocked() {
 		return
 	}
-	if err := s.save(s.ctx); err != nil {
+	if err := s.saveLocked(s.ctx); err != nil {
 		s.m.log.Error("session changed after the response began, and not saved", "error", err)
 	} else if s.due >= cookieWrite {
-		s.warn("session changed after the response began: its cookie can't be set")
+		s.warnLocked("session changed after the response began: its cookie can't be set")
 	}
 }
 
@@ -178,8 +178,8 @@ func (s *Session) over() {
 	s.returned = true
 }
 
-// warn logs once a request.
-func (s *Session) warn(message string) {
+// warnLocked logs once a request.
+func (s *Session) warnLocked(message string) {
 	if !s.warned {
 		s.warned = true
 		s.m.log.Warn(message, "session", idOf(s.base)) //nolint:sloglint // the callers pass constants
@@ -203,19 +203,19 @@ func idOf(g *packed.Generation) string {
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(); err != nil {
+	if err := s.loadLocked(); err != nil {
 		return err
 	}
-	g := s.underWay(s.base)
+	g := s.underWayLocked(s.base)
 	v, err := s.m.keeper.newest(ctx, g)
 	if errors.Is(err, ErrUnavailable) {
 		v, err = s.m.unsaved(g, err)
 	}
 	if errors.Is(err, ErrNoSession) {
-		s.drop()
+		s.dropLocked()
 	}
 	if v.g != nil {
-		s.advance(v)
+		s.advanceLocked(v)
 	}
 	if err == nil {
 		s.fresh = v.at
@@ -238,8 +238,8 @@ func (m *Manager) unsaved(g *packed.Generation, down error) (version, error) {
 	return v, down
 }
 
-// advance goes on with v, when it is newer than what s has.
-func (s *Session) advance(v version) {
+// advanceLocked goes on with v, when it is newer than what s has.
+func (s *Session) advanceLocked(v version) {
 	if v.g == s.base || v.g.Number == s.base.Number {
 		return
 	}
@@ -247,7 +247,7 @@ func (s *Session) advance(v version) {
 	if !s.m.config.ServerSide {
 		s.due = max(s.due, cookieRenew)
 		if s.begun {
-			s.warn("newer session found after the response began: its cookie can't be set")
+			s.warnLocked("newer session found after the response began: its cookie can't be set")
 		}
 	}
 }

@@ -32,7 +32,7 @@ type Session struct {
 
 	arrived time.Time // the request
 
-	mu     sync.Mutex
+	mu     sync.Mutex // see locks for the order
 	loaded bool
 	err    error // of loading
 	jar    jar   // our cookies in the request
@@ -98,16 +98,16 @@ func (s *Session) Outer() *Session {
 func (s *Session) Get(name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, ok := s.get(name)
+	data, ok := s.getLocked(name)
 	if !ok {
 		return nil, false
 	}
 	return clone(data), true
 }
 
-// get returns the value itself, which must not be changed.
-func (s *Session) get(name string) ([]byte, bool) {
-	if s.load() != nil {
+// getLocked returns the value itself, which must not be changed.
+func (s *Session) getLocked(name string) ([]byte, bool) {
+	if s.loadLocked() != nil {
 		return nil, false
 	}
 	if data, changed := s.delta.Values[name]; changed {
@@ -123,11 +123,11 @@ func (s *Session) get(name string) ([]byte, bool) {
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.start(); err != nil {
+	if err := s.startLocked(); err != nil {
 		return err
 	}
 	s.delta.SetValue(name, clone(value))
-	s.changed()
+	s.changedLocked()
 	return nil
 }
 
@@ -147,13 +147,13 @@ func (s *Session) change(note func()) error {
 	if s.returned {
 		return ErrReturned
 	}
-	err := s.load()
+	err := s.loadLocked()
 	if errors.Is(err, ErrNoSession) {
 		return nil
 	}
 	if err == nil {
 		note()
-		s.changed()
+		s.changedLocked()
 	}
 	return err
 }
@@ -164,7 +164,7 @@ func (s *Session) change(note func()) error {
 func (s *Session) Token(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.load() != nil {
+	if s.loadLocked() != nil {
 		return "", false
 	}
 	if text, changed := s.delta.Tokens[name]; changed {
@@ -180,11 +180,11 @@ func (s *Session) Token(name string) (string, bool) {
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.start(); err != nil {
+	if err := s.startLocked(); err != nil {
 		return err
 	}
 	s.delta.SetToken(name, token)
-	s.changed()
+	s.changedLocked()
 	return nil
 }
 
@@ -233,40 +233,40 @@ func (s *Session) tag(name string, stamp int64) error {
 func (s *Session) Limit(t time.Time) error {
 	return s.change(func() {
 		limit := max(t.UnixMilli(), 1)
-		if t.Year() <= 9999 && limit < s.deadline() {
+		if t.Year() <= 9999 && limit < s.deadlineLocked() {
 			s.delta.Limit = limit
 		}
 	})
 }
 
-// start begins a session if there is none.
-func (s *Session) start() error {
+// startLocked begins a session if there is none.
+func (s *Session) startLocked() error {
 	if s.returned {
 		return ErrReturned
 	}
-	err := s.load()
+	err := s.loadLocked()
 	if errors.Is(err, ErrNoSession) && s.place == nil {
-		s.begin()
+		s.beginLocked()
 		err = nil
 	}
 	return err
 }
 
-// begin replaces whatever there is by a session that has not been saved.
-func (s *Session) begin() {
+// beginLocked replaces whatever there is by a session that has not been saved.
+func (s *Session) beginLocked() {
 	s.base, s.secret = s.m.begin(time.Now())
 	s.idle, s.delta, s.err = s.base.Idle, packed.Delta{}, nil
 	s.due = cookieWrite
-	s.changed()
+	s.changedLocked()
 }
 
-// changed notes that delta has changed.
-func (s *Session) changed() { s.memo, s.gaveUp = nil, false }
+// changedLocked notes that delta has changed.
+func (s *Session) changedLocked() { s.memo, s.gaveUp = nil, false }
 
-// underWay is g for a response that has begun, as a stream's has: it goes on as long
+// underWayLocked is g for a response that has begun, as a stream's has: it goes on as long
 // as [Done] is open. In cookie mode the idle limit moves in cookies that the request
 // has not seen; and as no cookie can be set any more, nobody is let in again by it.
-func (s *Session) underWay(g *packed.Generation) *packed.Generation {
+func (s *Session) underWayLocked(g *packed.Generation) *packed.Generation {
 	switch {
 	case !s.begun, s.peeked, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:
 		return g

@@ -28,13 +28,13 @@ var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", E
 func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context, *Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.load() // whatever there is to take the place of
+	_ = s.loadLocked() // whatever there is to take the place of
 	next := &Session{m: s.m, ctx: ctx, loaded: true, place: s}
-	next.begin()
+	next.beginLocked()
 	if keepFields {
 		next.fields = keptFields{}
 	}
-	if err := next.catchUp(ctx, s); err != nil {
+	if err := next.catchUpLocked(ctx, s); err != nil {
 		return ctx, nil, err
 	}
 	return preparedContext{ctx, next}, next, nil
@@ -73,8 +73,8 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	if s.begun {
 		return ErrCommitted
 	}
-	_ = s.load() // whatever there is to end
-	if err := next.catchUp(ctx, s); err != nil {
+	_ = s.loadLocked() // whatever there is to end
+	if err := next.catchUpLocked(ctx, s); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
@@ -83,16 +83,16 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	if err != nil {
 		return err
 	}
-	if err := s.m.endAll(ctx, s.outgoing(also)); err != nil {
+	if err := s.m.endAll(ctx, s.outgoingLocked(also)); err != nil {
 		_, err2 := s.m.end(ctx, s.m.endingOf(g))
 		return errors.Join(err, err2)
 	}
 	s.base, s.secret, s.idle, s.ended = g, next.secret, g.Idle, nil
 	s.delta, s.err = packed.Delta{}, nil
 	s.due = cookieOwed
-	s.changed()
+	s.changedLocked()
 	s.m.watch.touch(g, g.Idle)
-	next.leave()
+	next.leaveLocked()
 	return nil
 }
 
@@ -100,13 +100,13 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 // them; nil for none.
 type keptFields map[string][]byte
 
-// catchUp makes the fields that next has from s what they are now, unless next itself
+// catchUpLocked makes the fields that next has from s what they are now, unless next itself
 // has changed them.
-func (next *Session) catchUp(ctx context.Context, s *Session) error {
+func (next *Session) catchUpLocked(ctx context.Context, s *Session) error {
 	if next.fields == nil {
 		return nil
 	}
-	now, err := s.newestFields(ctx)
+	now, err := s.newestFieldsLocked(ctx)
 	if err != nil {
 		return err
 	}
@@ -121,12 +121,12 @@ func (next *Session) catchUp(ctx context.Context, s *Session) error {
 		}
 	}
 	next.fields = now
-	next.changed()
+	next.changedLocked()
 	return nil
 }
 
-// outgoing lists the sessions that end when another takes the place of s's.
-func (s *Session) outgoing(also []string) (all []ending) {
+// outgoingLocked lists the sessions that end when another takes the place of s's.
+func (s *Session) outgoingLocked(also []string) (all []ending) {
 	add := func(e ending) {
 		// Each once: what has ended can't be brought back when the second try fails.
 		if e.id != "" && !slices.ContainsFunc(all, func(known ending) bool { return known.id == e.id }) {
@@ -145,18 +145,18 @@ func (s *Session) outgoing(also []string) (all []ending) {
 	return all
 }
 
-// giveUp ends a session to come before it has begun.
-func (s *Session) giveUp() {
+// giveUpLocked ends a session to come before it has begun.
+func (s *Session) giveUpLocked() {
 	if s.base != nil {
 		s.m.watch.end(s.base.ID)
 	}
-	s.leave()
+	s.leaveLocked()
 }
 
-// leave leaves nothing in the handle of a session to come.
-func (s *Session) leave() {
+// leaveLocked leaves nothing in the handle of a session to come.
+func (s *Session) leaveLocked() {
 	s.base, s.delta, s.err, s.returned = nil, packed.Delta{}, errOver, true
-	s.changed()
+	s.changedLocked()
 }
 
 // end ends a session: in this process first, which can not fail, then for all. It

@@ -97,7 +97,7 @@ func (x *exchange) commit(h http.Header) error {
 	if !s.loaded {                    // nothing depends on it
 		return nil
 	}
-	return s.commit(h, x.describe(h))
+	return s.commitLocked(h, x.describe(h))
 }
 
 // WriteHeader implements http.ResponseWriter. An informational response (RFC
