@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,31 +20,53 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// claimSources takes claims from the claims providers that the configuration names. With none it takes nothing, and asks
-// nobody. It is safe for concurrent use.
+// claimSources takes claims from the parties that the configuration trusts for them. With none it takes nothing, and asks nobody.
+// Fields are set before its first use; it is safe for concurrent use.
 type claimSources struct {
-	issuer    string // the OpenID provider's, for the log
-	providers []*claimsProvider
-	limit     time.Duration // for all sources of a login
-	log       *slog.Logger
+	// Trusted are those parties.
+	Trusted []*trustedSource
+
+	// Limit bounds what all sources of a login take together.
+	Limit time.Duration
+
+	// Refused hears of a source whose claims are left out; source is the document's name for it, "" for all.
+	Refused func(ctx context.Context, source string, err error)
+
+	// Log hears of panics.
+	Log *slog.Logger
 }
 
-func newClaimSources(c *Config) *claimSources {
-	s := &claimSources{issuer: c.Issuer, limit: c.Timeout, log: c.Logger}
-	for i := range c.Advanced.ClaimsProviders {
-		s.providers = append(s.providers, newClaimsProvider(c, &c.Advanced.ClaimsProviders[i]))
-	}
-	return s
+// A trustedSource is a party that may speak for some claims.
+type trustedSource struct {
+	// Issuer is the iss of its JWTs, and Claims are what it may speak for.
+	Issuer string
+	Claims []string
+
+	// Verifier has its keys and the rules for its JWTs.
+	Verifier *provider.Verifier
+
+	// SameSubject says that its sub is the OpenID provider's.
+	SameSubject bool
+
+	// At reports whether it may be asked at this URL, and Fetch asks there, with the access token if that is not "", and returns the
+	// JWT that is answered.
+	At    func(*url.URL) bool
+	Fetch func(ctx context.Context, target *url.URL, accessToken string) (string, error)
+}
+
+// speaksFor returns those of names that the party may speak for.
+func (p *trustedSource) speaksFor(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.Claims, name) })
 }
 
 // complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
 // can't be had or is not to be believed is left out, and logged.
 func (s *claimSources) complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
-	if len(s.providers) == 0 {
+	if len(s.Trusted) == 0 {
 		return known
 	}
 	// Neither a browser that leaves nor a source that hangs decides over the others.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Limit)
 	defer cancel()
 	sources := s.named(ctx, known, documents)
 	answers := make([]json.RawMessage, len(sources))
@@ -53,7 +74,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 	var under sync.WaitGroup
 	for i := range sources {
 		under.Go(func() {
-			defer pace.Recovered(ctx, s.log, &errs[i])
+			defer pace.Recovered(ctx, s.Log, &errs[i])
 			answers[i], errs[i] = s.ask(ctx, &sources[i], subject)
 		})
 	}
@@ -64,7 +85,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 			known, err = claims.MergeSourced(known, answers[i])
 		}
 		if err != nil {
-			s.refuse(ctx, sources[i].Name, err)
+			s.Refused(ctx, sources[i].Name, err)
 		}
 	}
 	return known
@@ -75,17 +96,17 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []provider.ClaimSource) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
-		s.refuse(ctx, "", err)
+		s.Refused(ctx, "", err)
 		return nil
 	}
 	named := map[string]bool{}
 	for _, document := range documents {
 		found, err := provider.ParseClaimSources(document, func(name string) bool {
-			spoken := slices.ContainsFunc(s.providers, func(p *claimsProvider) bool { return slices.Contains(p.claims, name) })
+			spoken := slices.ContainsFunc(s.Trusted, func(p *trustedSource) bool { return slices.Contains(p.Claims, name) })
 			return spoken && !known.Has(name) && !named[name]
 		})
 		if err != nil {
-			s.refuse(ctx, "", err)
+			s.Refused(ctx, "", err)
 			continue
 		}
 		for _, source := range found {
@@ -100,7 +121,7 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 
 // ask returns the claims of one source, verified, as a JSON object.
 func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, subject string) (json.RawMessage, error) {
-	trusted := slices.DeleteFunc(slices.Clone(s.providers), func(p *claimsProvider) bool { return len(p.speaksFor(source.Claims)) == 0 })
+	trusted := slices.DeleteFunc(slices.Clone(s.Trusted), func(p *trustedSource) bool { return len(p.speaksFor(source.Claims)) == 0 })
 	raw := source.JWT
 	if source.Endpoint != "" {
 		var err error
@@ -117,11 +138,11 @@ func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, su
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(trusted, func(p *claimsProvider) bool { return p.issuer == iss })
+	i := slices.IndexFunc(trusted, func(p *trustedSource) bool { return p.Issuer == iss })
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
-	if err := trusted[i].verifier.Sourced(ctx, jws, subject, trusted[i].sameSubject); err != nil {
+	if err := trusted[i].Verifier.Sourced(ctx, jws, subject, trusted[i].SameSubject); err != nil {
 		return nil, err
 	}
 	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.Claims))
@@ -129,29 +150,19 @@ func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, su
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
 // answer may be from.
-func fetchFrom(ctx context.Context, trusted []*claimsProvider, source *provider.ClaimSource) (string, []*claimsProvider, error) {
+func fetchFrom(ctx context.Context, trusted []*trustedSource, source *provider.ClaimSource) (string, []*trustedSource, error) {
 	target, err := url.Parse(source.Endpoint)
 	if err != nil {
 		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
 	}
-	trusted = slices.DeleteFunc(trusted, func(p *claimsProvider) bool { return p.origins.Check(target) != nil })
+	trusted = slices.DeleteFunc(trusted, func(p *trustedSource) bool { return !p.At(target) })
 	if len(trusted) == 0 {
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))
 	}
-	if err := outbound.CheckEndpoint(trusted[0].issuer, source.Endpoint); err != nil {
+	if err := outbound.CheckEndpoint(trusted[0].Issuer, source.Endpoint); err != nil {
 		return "", nil, fmt.Errorf("endpoint: %w", err)
 	}
-	raw, err := trusted[0].fetch(ctx, target, source.AccessToken)
+	raw, err := trusted[0].Fetch(ctx, target, source.AccessToken)
 	return raw, trusted, err
-}
-
-// refuse tells the log of a source whose claims are left out.
-func (s *claimSources) refuse(ctx context.Context, source string, err error) {
-	if level, ok := endedEarly(ctx, err); ok {
-		s.log.LogAttrs(ctx, level, "request ended early", slog.String("issuer", s.issuer), logtext.Reason(err))
-		return
-	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", s.issuer),
-		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
 }

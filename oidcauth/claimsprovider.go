@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
@@ -130,25 +132,16 @@ func (p *ClaimsProvider) checkURL(target string) error {
 	return outbound.ReachOf(p.Issuer).CheckHost(outbound.IssuerHost(target))
 }
 
-// A claimsProvider is a ClaimsProvider at work. It is safe for concurrent use.
-type claimsProvider struct {
-	issuer  string
-	claims  []string    // it may speak for
-	origins access.APIs // of its endpoints
-	client  *http.Client
-
-	// verifier has its keys and the rules for its JWTs.
-	verifier *provider.Verifier
-
-	// sameSubject says that its sub is the OpenID provider's.
-	sameSubject bool
-
-	// pauses leave an endpoint alone for a while that did not answer, so that an outage doesn't delay every login.
-	pauses pace.Pauses
+// newClaimSources makes c's claims providers ready for its client and OpenID provider.
+func newClaimSources(c *Config) *claimSources {
+	s := &claimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
+	for i := range c.Advanced.ClaimsProviders {
+		s.Trusted = append(s.Trusted, newTrustedSource(c, &c.Advanced.ClaimsProviders[i]))
+	}
+	return s
 }
 
-// newClaimsProvider makes p ready for the client and the OpenID provider that c describes.
-func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
+func newTrustedSource(c *Config, p *ClaimsProvider) *trustedSource {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
 	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
@@ -158,21 +151,38 @@ func newClaimsProvider(c *Config, p *ClaimsProvider) *claimsProvider {
 	if len(origins) == 0 {
 		origins = []string{p.Issuer}
 	}
-	return &claimsProvider{
-		issuer: p.Issuer, claims: slices.Clone(p.Claims), origins: access.NewAPIs("Advanced.ClaimsProviders", origins), client: client,
-		verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
-		sameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
+	at := access.NewAPIs("Advanced.ClaimsProviders", origins)
+	return &trustedSource{
+		Issuer: p.Issuer, Claims: slices.Clone(p.Claims),
+		Verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
+		SameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
+		At:          func(u *url.URL) bool { return at.Check(u) == nil },
+		Fetch:       (&claimsEndpoints{issuer: p.Issuer, client: client}).fetch,
 	}
 }
 
-// speaksFor returns those of names that the claims provider may speak for.
-func (p *claimsProvider) speaksFor(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.claims, name) })
+// logRefusedSource tells the log of a source whose claims are left out.
+func (c *Config) logRefusedSource(ctx context.Context, source string, err error) {
+	if level, ok := endedEarly(ctx, err); ok {
+		c.Logger.LogAttrs(ctx, level, "request ended early", slog.String("issuer", c.Issuer), logtext.Reason(err))
+		return
+	}
+	c.Logger.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", c.Issuer),
+		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
+}
+
+// claimsEndpoints are the endpoints of one claims provider. It is safe for concurrent use.
+type claimsEndpoints struct {
+	issuer string
+	client *http.Client
+
+	// pauses leave them alone for a while when one did not answer, so that an outage doesn't delay every login.
+	pauses pace.Pauses
 }
 
 // fetch asks an endpoint of the claims provider, which the caller has found among its origins, and returns the JWT that it
 // answers. The access token goes there and nowhere else (RFC 6750 §2.1).
-func (p *claimsProvider) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
+func (p *claimsEndpoints) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
 	if err := p.pauses.Check(p.issuer); err != nil {
 		return "", err
 	}

@@ -14,7 +14,7 @@ import (
 // A previous login is what a new one takes the place of, or a logout ends.
 type previous struct {
 	user    *User
-	same    bool           // it is of the same issuer and subject as the new one
+	same    bool  // it is of the same issuer and subject as the new one
 	owner   *core // the one that made it: its provider, log and hooks are those of the session
 	tokens  tokenSet
 	idToken string
