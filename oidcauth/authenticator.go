@@ -67,7 +67,7 @@ type returner struct {
 	// callbackPlaces are for the callbacks that wait for the provider.
 	callbackPlaces places
 
-	sources *claimSources
+	sources *provider.ClaimSources
 }
 
 // A signOut ends sessions, here and at the provider, at the wish of the person or of the provider.

@@ -133,15 +133,15 @@ func (p *ClaimsProvider) checkURL(target string) error {
 }
 
 // newClaimSources makes c's claims providers ready for its client and OpenID provider.
-func newClaimSources(c *Config) *claimSources {
-	s := &claimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
+func newClaimSources(c *Config) *provider.ClaimSources {
+	s := &provider.ClaimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
 	for i := range c.Advanced.ClaimsProviders {
 		s.Trusted = append(s.Trusted, newTrustedSource(c, &c.Advanced.ClaimsProviders[i]))
 	}
 	return s
 }
 
-func newTrustedSource(c *Config, p *ClaimsProvider) *trustedSource {
+func newTrustedSource(c *Config, p *ClaimsProvider) *provider.TrustedSource {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
 	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
@@ -152,7 +152,7 @@ func newTrustedSource(c *Config, p *ClaimsProvider) *trustedSource {
 		origins = []string{p.Issuer}
 	}
 	at := access.NewAPIs("Advanced.ClaimsProviders", origins)
-	return &trustedSource{
+	return &provider.TrustedSource{
 		Issuer: p.Issuer, Claims: slices.Clone(p.Claims),
 		Verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
 		SameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),

@@ -46,7 +46,7 @@ func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	claims = a.sources.complete(ctx, l.token.Subject, claims, l.token.Claims, info)
+	claims = a.sources.Complete(ctx, l.token.Subject, claims, l.token.Claims, info)
 	l.extra = beyond(claims, l.token.Claims)
 	return nil
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package provider
 
 import (
 	"context"
@@ -16,15 +16,14 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
-	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// claimSources takes claims from the parties that the configuration trusts for them. With none it takes nothing, and asks nobody.
+// ClaimSources takes claims from the parties that the configuration trusts for them. With none it takes nothing, and asks nobody.
 // Fields are set before its first use; it is safe for concurrent use.
-type claimSources struct {
+type ClaimSources struct {
 	// Trusted are those parties.
-	Trusted []*trustedSource
+	Trusted []*TrustedSource
 
 	// Limit bounds what all sources of a login take together.
 	Limit time.Duration
@@ -36,14 +35,14 @@ type claimSources struct {
 	Log *slog.Logger
 }
 
-// A trustedSource is a party that may speak for some claims.
-type trustedSource struct {
+// A TrustedSource is a party that may speak for some claims.
+type TrustedSource struct {
 	// Issuer is the iss of its JWTs, and Claims are what it may speak for.
 	Issuer string
 	Claims []string
 
 	// Verifier has its keys and the rules for its JWTs.
-	Verifier *provider.Verifier
+	Verifier *Verifier
 
 	// SameSubject says that its sub is the OpenID provider's.
 	SameSubject bool
@@ -55,13 +54,13 @@ type trustedSource struct {
 }
 
 // speaksFor returns those of names that the party may speak for.
-func (p *trustedSource) speaksFor(names []string) []string {
+func (p *TrustedSource) speaksFor(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.Claims, name) })
 }
 
-// complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
+// Complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
 // can't be had or is not to be believed is left out, and logged.
-func (s *claimSources) complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
+func (s *ClaimSources) Complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
 	if len(s.Trusted) == 0 {
 		return known
 	}
@@ -93,7 +92,7 @@ func (s *claimSources) complete(ctx context.Context, subject string, known json.
 
 // named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
 // name a source for the same claim, the first counts.
-func (s *claimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []provider.ClaimSource) {
+func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []ClaimSource) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
 		s.Refused(ctx, "", err)
@@ -101,8 +100,8 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 	}
 	named := map[string]bool{}
 	for _, document := range documents {
-		found, err := provider.ParseClaimSources(document, func(name string) bool {
-			spoken := slices.ContainsFunc(s.Trusted, func(p *trustedSource) bool { return slices.Contains(p.Claims, name) })
+		found, err := ParseClaimSources(document, func(name string) bool {
+			spoken := slices.ContainsFunc(s.Trusted, func(p *TrustedSource) bool { return slices.Contains(p.Claims, name) })
 			return spoken && !known.Has(name) && !named[name]
 		})
 		if err != nil {
@@ -120,8 +119,8 @@ func (s *claimSources) named(ctx context.Context, claims json.RawMessage, docume
 }
 
 // ask returns the claims of one source, verified, as a JSON object.
-func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, subject string) (json.RawMessage, error) {
-	trusted := slices.DeleteFunc(slices.Clone(s.Trusted), func(p *trustedSource) bool { return len(p.speaksFor(source.Claims)) == 0 })
+func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject string) (json.RawMessage, error) {
+	trusted := slices.DeleteFunc(slices.Clone(s.Trusted), func(p *TrustedSource) bool { return len(p.speaksFor(source.Claims)) == 0 })
 	raw := source.JWT
 	if source.Endpoint != "" {
 		var err error
@@ -138,7 +137,7 @@ func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, su
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(trusted, func(p *trustedSource) bool { return p.Issuer == iss })
+	i := slices.IndexFunc(trusted, func(p *TrustedSource) bool { return p.Issuer == iss })
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
@@ -150,12 +149,12 @@ func (s *claimSources) ask(ctx context.Context, source *provider.ClaimSource, su
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
 // answer may be from.
-func fetchFrom(ctx context.Context, trusted []*trustedSource, source *provider.ClaimSource) (string, []*trustedSource, error) {
+func fetchFrom(ctx context.Context, trusted []*TrustedSource, source *ClaimSource) (string, []*TrustedSource, error) {
 	target, err := url.Parse(source.Endpoint)
 	if err != nil {
 		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
 	}
-	trusted = slices.DeleteFunc(trusted, func(p *trustedSource) bool { return !p.At(target) })
+	trusted = slices.DeleteFunc(trusted, func(p *TrustedSource) bool { return !p.At(target) })
 	if len(trusted) == 0 {
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))
