@@ -62,13 +62,10 @@ func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
 	a.forward(w, r, a.machine.Client(r.Context()), a.config.API, a.fail)
 }
 
-// A failer answers a request that failed with an error: app.fail, or app.failForUser.
-type failer func(http.ResponseWriter, *http.Request, error)
-
 // forward answers with what the API says, whatever that is, or else leaves the answer to fail.
 //
 // An API's error is an answer too, and the caller's to understand: this app has no opinion on it.
-func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, api *url.URL, fail failer) {
+func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, api *url.URL, fail func(http.ResponseWriter, *http.Request, error)) {
 	status, body, err := downstream.Get(r.Context(), client, api, a.config.OIDC.Timeout)
 	if err != nil {
 		fail(w, r, err)

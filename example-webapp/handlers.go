@@ -20,11 +20,6 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// stepUpAge is how old a login may be at /stepup.
-//
-// Short enough to be seen at work in a demonstration; an application would take minutes.
-const stepUpAge = time.Minute
-
 // An app is the web application: its routes, and what they need.
 //
 // Everything in it is set before the first request and never changed, so that handlers share it
@@ -44,19 +39,12 @@ type app struct {
 	close     func() // when nothing is served any more
 }
 
-// handler returns all routes behind the checks that hold for each of them. Those are the app's own:
-// the library protects what is under /auth/ by itself.
+// handler is the table of routes; everything under /auth/ and /auth2/ is the library's.
+//
+// Methods and paths are exact: what is not in the table is 404 or 405, and there is no fallback that
+// a clever path could reach. What holds for each of them is the site's.
 func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
-	a.routes(mux)
-	return a.site.Handler(mux)
-}
-
-// routes is the table of routes; everything under /auth/ and /auth2/ is the library's.
-//
-// Methods and paths are exact: what is not in the table is 404 or 405, and there is no fallback
-// that a clever path could reach.
-func (a *app) routes(mux *http.ServeMux) {
 	login := a.providers.Require()
 	mux.Handle(settings.OwnPrefix, a.first.Auth)
 	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, settings.OwnPrefix) {
@@ -69,16 +57,17 @@ func (a *app) routes(mux *http.ServeMux) {
 		mux.Handle("GET "+choosePath, a.providers.Load(a.choose))
 	}
 
-	// Pages. load only tells who is there; the guards send browsers to the provider, and back here.
-	mux.Handle("GET /{$}", a.providers.Load(a.home))
+	// Pages. Load only tells who is there, and nobody when the store can't be asked; the guards send
+	// browsers to the provider, and back here.
+	mux.Handle("GET /{$}", a.providers.Load(a.pageHandler("home.html", "Home", a.config.Embedded)))
 	mux.Handle("GET /profile", login(a.profile))
 	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
 	mux.Handle("POST /profile/sign-out-everywhere", login(a.signOutEverywhere))
 	mux.Handle("POST /profile/sign-out-elsewhere", login(a.signOutElsewhere))
 	mux.Handle("GET /api-calls", login(a.apiCalls))
-	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration")))
-	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(stepUpAge))(a.pageHandler("stepup.html", "Step-up")))
-	mux.Handle("GET /errors", a.providers.Load(a.errorPages))
+	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
+	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
+	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
 	mux.Handle("GET /errors/{code}", a.providers.Load(a.errorPage))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
@@ -91,6 +80,7 @@ func (a *app) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", probes.Live)
 	mux.HandleFunc("GET /readyz", probes.Ready(a.log, a.sessions.Ready, a.providers.Ready))
 	mux.Handle("GET /static/", reply.Static(assets, func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, http.StatusNotFound) }))
+	return a.site.Handler(mux)
 }
 
 // choose is the page on which people choose their provider. With one there is nothing to choose,
@@ -102,18 +92,12 @@ func (a *app) choose(w http.ResponseWriter, r *http.Request) {
 	pages.Write(w, http.StatusOK, "choose.html", p)
 }
 
-// home is the public page. It must come out whatever is down: with a store that can't be asked it
-// shows nobody as signed in.
-func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	p := a.newPage(r, "Home")
-	p.Data = a.config.Embedded
-	pages.Write(w, http.StatusOK, "home.html", p)
-}
-
-// pageHandler shows a page that needs no data of its own.
-func (a *app) pageHandler(file, title string) http.HandlerFunc {
+// pageHandler shows a page whose data are the same for everybody.
+func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		pages.Write(w, http.StatusOK, file, a.newPage(r, title))
+		p := a.newPage(r, title)
+		p.Data = data
+		pages.Write(w, http.StatusOK, file, p)
 	}
 }
 
@@ -223,15 +207,7 @@ type apiResult struct {
 	Status        int
 }
 
-// errorPages lists the app's error answers and the library's. It is open to everybody, since
-// constant texts have nothing to hide.
-func (a *app) errorPages(w http.ResponseWriter, r *http.Request) {
-	p := a.newPage(r, "Error pages")
-	p.Data = a.errors.Exhibits()
-	pages.Write(w, http.StatusOK, "gallery.html", p)
-}
-
-// errorPage shows one of them as it looks.
+// errorPage shows one of the gallery's answers as it looks.
 //
 // The status is the real one, so that the page is what a monitor or a cache would see too; it has
 // no Retry-After, since there is nothing to wait for.
