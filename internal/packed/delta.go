@@ -1,0 +1,94 @@
+package packed
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+)
+
+// A Delta is what a request changes. It is applied to the newest generation when
+// it is saved, so that two requests that change different names both succeed.
+type Delta struct {
+	Values map[string][]byte // nil: delete
+	Tokens map[string]string // "": delete
+	Tags   []Tag
+	Fresh  map[string]int64 // by a tag's key: since when its user has authenticated, Unix milliseconds
+	Limit  int64            // 0: none
+	Still  bool             // saving it is no use of the session: the idle limit stays
+}
+
+// Empty reports whether nothing was changed.
+func (d *Delta) Empty() bool {
+	return len(d.Values) == 0 && len(d.Tokens) == 0 && len(d.Tags) == 0 && d.Limit == 0
+}
+
+// SetValue notes a value; nil deletes.
+func (d *Delta) SetValue(name string, data []byte) {
+	if d.Values == nil {
+		d.Values = map[string][]byte{}
+	}
+	d.Values[name] = data
+}
+
+// SetToken notes a token; "" deletes.
+func (d *Delta) SetToken(name, text string) {
+	if d.Tokens == nil {
+		d.Tokens = map[string]string{}
+	}
+	d.Tokens[name] = text
+}
+
+// Changes reports whether d would alter anything in g.
+func (d *Delta) Changes(g *Generation) bool {
+	if g.Number == 0 {
+		return true
+	}
+	next := g.Apply(d, nil)
+	return next.Deadline != g.Deadline || !slices.Equal(next.Tags, g.Tags) || !next.tokens.equal(&g.tokens) ||
+		!slices.EqualFunc(sorted(next.Values), sorted(g.Values), func(a, b Value) bool {
+			return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
+		})
+}
+
+// applyValues returns the values after changes. Names are sorted, so that what
+// is packed does not depend on the order of a map.
+func applyValues(old []Value, changes map[string][]byte) []Value {
+	kept := make([]Value, 0, len(old)+len(changes))
+	for _, v := range old {
+		if _, changed := changes[v.Name]; !changed {
+			kept = append(kept, v)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if data := changes[name]; data != nil {
+			kept = append(kept, Value{name, data})
+		}
+	}
+	return kept
+}
+
+// applyTags adds tags; one that is there keeps the older epoch and the older
+// stamp, so that tagging again revives nothing.
+func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
+	tags := slices.Clone(old)
+	for _, t := range added {
+		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == t.Key })
+		switch {
+		case i < 0:
+			t.Epoch = epochs[t.Key]
+			tags = append(tags, t)
+		case t.Foreign != NoStamp && tags[i].Foreign == NoStamp:
+			tags[i].Foreign = t.Foreign
+		case t.Foreign != NoStamp:
+			tags[i].Foreign = min(tags[i].Foreign, t.Foreign)
+		}
+	}
+	return tags
+}
+
+// sorted returns values by name: their order means nothing.
+func sorted(values []Value) []Value {
+	return slices.SortedFunc(slices.Values(values), func(a, b Value) int {
+		return bytes.Compare([]byte(a.Name), []byte(b.Name))
+	})
+}
