@@ -70,3 +70,39 @@ func ExampleManager_Peek() {
 	fmt.Println(get("/whoami"))
 	// Output: ada
 }
+
+// A login works on a session to come, so that one that is refused leaves the browser's session as it was.
+func ExampleSession_Prepare() {
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	const user session.Field[string] = "user"
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login/{name}", func(w http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		ctx, next, err := s.Prepare(r.Context(), false)
+		if err == nil {
+			err = user.Set(ctx, r.PathValue("name")) // in the session to come
+		}
+		if err == nil && r.PathValue("name") == "mallory" {
+			return // refused
+		}
+		if err == nil {
+			err = s.Replace(r.Context(), next)
+		}
+		if err != nil {
+			session.WriteUnavailable(w)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		name, _ := user.Get(r.Context())
+		fmt.Fprint(w, name)
+	})
+	get, stop := serve(manager, mux)
+	defer stop()
+	get("/login/ada")
+	get("/login/mallory")
+	fmt.Println(get("/"))
+	// Output: ada
+}

@@ -41,10 +41,14 @@ type RevokeOption func(*revocation)
 func DemandFreshLogin(r *revocation) { r.fresh = true }
 
 // Except leaves s alone: "sign out everywhere else". It needs [Session.Tag] to have
-// been saved; without a living session there is nothing to leave alone. A later
-// Revoke without it ends s, too.
+// been saved; without a living session, and with a nil s, there is nothing to leave
+// alone. A later Revoke without it ends s, too.
 func Except(s *Session) RevokeOption {
-	return func(r *revocation) { r.except = s.current() }
+	return func(r *revocation) {
+		if s != nil {
+			r.except = s.current()
+		}
+	}
 }
 
 // A revocation is one call of Revoke.

@@ -147,6 +147,16 @@ func TestSignOutEverywhereElseKeepsThisSession(t *testing.T) {
 	})
 }
 
+func TestExceptWithoutASessionKeepsNothing(t *testing.T) {
+	withMarks(t, func(t *testing.T, m, _ *session.Manager) {
+		b, err := begin(t, m, "t", time.Time{})
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		require.NoError(t, m.Revoke(t.Context(), "t", session.Except(session.From(t.Context()))))
+		require.ErrorIs(t, b.load(), session.ErrNoSession)
+	})
+}
+
 func TestNothingIsKeptThatAnotherRevocationHasEnded(t *testing.T) {
 	withMarks(t, func(t *testing.T, m, elsewhere *session.Manager) {
 		b, _ := begin(t, m, "t", time.Time{})

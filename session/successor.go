@@ -100,28 +100,28 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 // them; nil for none.
 type keptFields map[string][]byte
 
-// catchUpLocked makes the fields that next has from s what they are now, unless next itself
-// has changed them.
-func (next *Session) catchUpLocked(ctx context.Context, s *Session) error {
-	if next.fields == nil {
+// catchUpLocked makes the fields that s has from the session before what they are now, unless
+// s itself has changed them.
+func (s *Session) catchUpLocked(ctx context.Context, before *Session) error {
+	if s.fields == nil {
 		return nil
 	}
-	now, err := s.newestFieldsLocked(ctx)
+	now, err := before.newestFieldsLocked(ctx)
 	if err != nil {
 		return err
 	}
-	for name, data := range next.fields {
-		if _, still := now[name]; !still && bytes.Equal(next.delta.Values[name], data) {
-			delete(next.delta.Values, name)
+	for name, data := range s.fields {
+		if _, still := now[name]; !still && bytes.Equal(s.delta.Values[name], data) {
+			delete(s.delta.Values, name)
 		}
 	}
 	for name, data := range now {
-		if bytes.Equal(next.delta.Values[name], next.fields[name]) {
-			next.delta.SetValue(name, data)
+		if bytes.Equal(s.delta.Values[name], s.fields[name]) {
+			s.delta.SetValue(name, data)
 		}
 	}
-	next.fields = now
-	next.changedLocked()
+	s.fields = now
+	s.changedLocked()
 	return nil
 }
 

@@ -41,7 +41,7 @@ var (
 )
 
 func newPerson(seed uint64) *person {
-	p := &person{Rand: mathrand.New(mathrand.NewPCG(seed, 4))}
+	p := &person{Rand: mathrand.New(mathrand.NewPCG(seed, 4))} //nolint:gosec // a person who is the same in each run
 	p.given, p.family = givenNames[p.IntN(10)], familyNames[p.IntN(10)]
 	p.user = strings.ToLower(p.given + "." + p.family)
 	p.email = p.user + "@example.com"
