@@ -15,7 +15,8 @@ import (
 // poller asks the Store, with one read for each 200 sessions. The session is watched until
 // ctx or the session ends, also after the response began and after a handler
 // has returned. As long as Done is open, a response that has begun can change the
-// session; nothing that it does lets a browser in again whose own idle limit is over.
+// session, if it has done so or looked for newer content within the idle time; nothing
+// that it does lets a browser in again whose own idle limit is over.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
 	if s == nil {

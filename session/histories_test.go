@@ -47,9 +47,12 @@ func TestHistoriesThatWereGotWrong(t *testing.T) {
 		{"a login keeps the fields, and another tab has signed out since", history{
 			{open, 0, 0}, {set, 0, 0}, {save, 0, 0}, {open, 1, 1}, {logout, 1, 0}, {login, 0, 1}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},
 		}},
-		{"a stream refreshes, long after the idle limit that its cookie had", history{
-			{open, 0, 0}, {look, 0, 0}, {flush, 0, 0}, {wait, 0, 1900}, {open, 1, 1}, {look, 1, 0}, {arrive, 1, 0}, {wait, 0, 1900},
+		{"a stream refreshes now and then, long after the idle limit that its cookie had", history{
+			{open, 0, 0}, {look, 0, 0}, {flush, 0, 0}, {wait, 0, 1900}, {open, 1, 1}, {look, 1, 0}, {arrive, 1, 0}, {adopt, 0, 0}, {wait, 0, 1900},
 			{refresh, 0, 1}, {wait, 0, 20}, {adopt, 0, 0}, {open, 1, 1}, {look, 1, 0}, {refresh, 1, 0},
+		}},
+		{"a stream refreshes when what came after its own content is forgotten", history{
+			{open, 1, 0}, {refresh, 1, 1}, {flush, 1, 0}, {wait, 0, 3700}, {refresh, 1, 0},
 		}},
 		{"the session is ended from elsewhere, while a request is under way", history{
 			{open, 0, 0}, {look, 0, 0}, {kill, 0, 0}, {adopt, 0, 0}, {arrive, 0, 0}, {open, 0, 0}, {look, 0, 0},

@@ -59,6 +59,7 @@ type call struct {
 	arrived time.Time
 
 	looked    time.Time // zero: not yet
+	current   time.Time // its content was the newest
 	of        *modeled  // the session that it works on; nil: none
 	fresh     *modeled  // that it has begun, and not saved
 	changed   map[int]int
@@ -166,7 +167,7 @@ func (m *model) look(c *call, s *session.Session) bool {
 	}
 	m.expect(err == nil, "the session lives, and Load says %v", err)
 	c.of = c.held.of
-	c.of.used = c.looked
+	c.of.used, c.current = c.looked, c.looked
 	m.expect(s.ID() == c.of.id, "it is another session")
 	m.holds(s, c.of)
 	return m.err == nil
@@ -203,7 +204,10 @@ func (m *model) basis(c *call) cookie {
 			b.sealed = c.of.created
 		}
 	}
-	b.stream = c.begun && m.mode.store && !m.mode.serverSide
+	if c.of != nil && c.begun && m.mode.store && !m.mode.serverSide {
+		remembered := min(m.mode.idle, time.Until(c.of.created.Add(lifetime))) + time.Minute
+		b.stream = time.Since(c.current) < remembered
+	}
 	return b
 }
 
@@ -217,12 +221,13 @@ func (m *model) saved(c *call) {
 		c.destroyed = c.destroyed || c.of != nil
 		m.over(c.of)
 		m.sessions = append(m.sessions, f)
-		c.of, c.fresh = f, nil
+		c.of, c.fresh, c.current = f, nil, time.Now()
 		m.publish(f)
 	} else if len(c.changed) > 0 && c.of != nil && m.goesOn(c) {
 		for i, v := range c.changed {
 			c.of.fields[i] = v
 		}
+		c.current = time.Now()
 		m.publish(c.of)
 	}
 	c.changed = nil

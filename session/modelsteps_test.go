@@ -107,6 +107,7 @@ func (m *model) adopt(c *call, s *session.Session) {
 		return
 	}
 	m.expect(err == nil, "Sync: %v", err)
+	c.current = time.Now()
 }
 
 // refresh spends the newest refresh token for a newer one. A request waits for a provider that is fast, and takes over

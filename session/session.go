@@ -266,12 +266,15 @@ func (s *Session) changedLocked() { s.memo, s.gaveUp = nil, false }
 // underWayLocked is g for a response that has begun, as a stream's has: it goes on as long
 // as [Done] is open. In cookie mode the idle limit moves in cookies that the request
 // has not seen; and as no cookie can be set any more, nobody is let in again by it.
+// What came after g must be known, though: its refresh token would be spent.
 func (s *Session) underWayLocked(g *packed.Generation) *packed.Generation {
 	switch {
 	case !s.begun, s.peeked, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:
 		return g
-	case s.m.vault != nil:
+	case s.m.vault == nil: // every request of the session has told watch
+		return s.m.watch.known(g)
+	case time.Since(s.fresh) < s.m.memoryOf(g):
 		return s.m.inUse(g)
 	}
-	return g.IdleAt(max(g.Idle, s.m.watch.idle(g.ID)))
+	return g
 }

@@ -90,15 +90,17 @@ func (s *watched) sawLocked(g *packed.Generation, idle int64) {
 	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
 }
 
-// idle is the latest idle limit that was seen for a session with open streams, 0 for
-// any other.
-func (w *watch) idle(id string) int64 {
+// known is what this process has seen of g's session, while it has open streams, else
+// g.
+func (w *watch) known(g *packed.Generation) *packed.Generation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.sessions[id]; s != nil {
-		return s.v.idle
+	s := w.sessions[g.ID]
+	if s == nil {
+		return g
 	}
-	return 0
+	g = newer(g, s.v.g)
+	return g.IdleAt(max(g.Idle, s.v.idle))
 }
 
 // end closes the streams of a session.
