@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
@@ -52,7 +53,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 		err = a.beginSession(r, t, login)
 	}
 	if err != nil {
-		a.dropLogin(r, t, login, err)
+		a.dropLogin(r, login, err)
 		a.refuseLogin(w, r, t, cb, err)
 		return
 	}
@@ -139,6 +140,11 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb cal
 	logouts, err := a.logouts.current(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if a.config.ResponseMode.isPost() {
+		if err := inside.OfSession(a.sessions.From(ctx)).Recall(ctx, t.Session); err != nil {
+			return nil, err
+		}
 	}
 	// A place first: a login that finds none has spent nothing, and can be tried again.
 	release, err := a.callbackPlaces.take(ctx, callbackPatience)

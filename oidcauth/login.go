@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -199,6 +200,11 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 	s := a.sessions.From(ctx)
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
+	}
+	if a.config.ResponseMode.isPost() { // which comes back without the session's Lax cookie
+		if err := inside.OfSession(s).Deposit(ctx); err != nil {
+			return "", err
+		}
 	}
 	meta, err := a.provider.Metadata(ctx)
 	if err != nil {

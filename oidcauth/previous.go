@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -72,24 +71,21 @@ func keepsFields(s *session.Session, p *previous) bool {
 // dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have them; l is nil where there are none.
 // They are left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the
 // session's too.
-func (a *core) dropLogin(r *http.Request, t *browser.Transaction, l *login, err error) {
-	if l == nil || a.goesOn(r, t, l, err) {
+func (a *core) dropLogin(r *http.Request, l *login, err error) {
+	if l == nil || a.goesOn(r, l, err) {
 		return
 	}
 	a.revokeTokens(r.Context(), l.tokens())
 }
 
-// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it. A cross-site form_post comes
-// without its cookie, and only the transaction tells whose it was when the login began.
-func (a *core) goesOn(r *http.Request, t *browser.Transaction, l *login, err error) bool {
+// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it.
+func (a *core) goesOn(r *http.Request, l *login, err error) bool {
 	_, stale := errors.AsType[*session.FreshLoginError](err)
 	if errors.Is(err, session.ErrNoSession) && !stale {
 		return false // a logout of the provider's was faster, and ended all
 	}
-	if p := a.previousLogin(a.sessions.From(r.Context()), l.user); p != nil {
-		return p.same
-	}
-	return a.config.ResponseMode.isPost() && !stale && t.Session != "" && l.user != nil && t.User == userMark(l.user)
+	p := a.previousLogin(a.sessions.From(r.Context()), l.user)
+	return p != nil && p.same
 }
 
 // endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.

@@ -54,6 +54,12 @@ func (s insideSession) LoadWithin(ctx context.Context) error {
 	return s.loadWithinLocked(ctx)
 }
 
+// Deposit implements inside.Session.
+func (s insideSession) Deposit(ctx context.Context) error { return s.deposit(ctx) }
+
+// Recall implements inside.Session.
+func (s insideSession) Recall(ctx context.Context, id string) error { return s.recall(ctx, id) }
+
 // Looks implements inside.Session.
 func (s insideSession) Looks() bool { return s.looks() }
 

@@ -37,6 +37,13 @@ type keeper interface {
 	// been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)
 
+	// deposit lets find find g's session, also where only its browser has had it.
+	deposit(ctx context.Context, g *packed.Generation) error
+
+	// find returns the newest generation of the session with this id; errors as of
+	// newest.
+	find(ctx context.Context, id string) (version, error)
+
 	// fits reports ErrTooLarge for a packed session that has no room.
 	fits(plain []byte) error
 

@@ -110,6 +110,18 @@ func (r *recent) saw(id string, number uint64, life time.Duration) {
 	}
 }
 
+// keep remembers g for so long, unless something of its session is known, if there is room.
+func (r *recent) keep(g *packed.Generation, life time.Duration) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, err := r.look(g.ID, now); err != nil || known != nil {
+		return
+	}
+	r.used.Store(true)
+	r.shown.Put(g.ID, g, sizeOf(g), now, life)
+}
+
 // forget drops a generation: the Store has it, or the session has ended.
 func (r *recent) forget(id string) {
 	if !r.used.Load() {
