@@ -17,7 +17,7 @@ import (
 func (s *Session) deposit(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(); err != nil || s.base.Number == 0 {
+	if err := s.loadLocked(); err != nil || s.base.Number == 0 {
 		return nil // whoever needs the session has been told
 	}
 	return s.m.keeper.deposit(ctx, s.base)
@@ -28,7 +28,7 @@ func (s *Session) deposit(ctx context.Context) error {
 func (s *Session) recall(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(); !errors.Is(err, ErrNoSession) || !s.jar.empty() || id == "" {
+	if err := s.loadLocked(); !errors.Is(err, ErrNoSession) || !s.jar.empty() || id == "" {
 		return nil
 	}
 	v, err := s.m.keeper.find(ctx, id)
@@ -39,7 +39,7 @@ func (s *Session) recall(ctx context.Context, id string) error {
 		return err
 	}
 	s.base, s.idle, s.fresh, s.err = v.g, v.idle, v.at, nil
-	s.changed()
+	s.changedLocked()
 	return nil
 }
 

@@ -115,7 +115,7 @@ func (r *recent) keep(g *packed.Generation, life time.Duration) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known, err := r.look(g.ID, now); err != nil || known != nil {
+	if known, err := r.lookLocked(g.ID, now); err != nil || known != nil {
 		return
 	}
 	r.used.Store(true)
