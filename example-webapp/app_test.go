@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	main "github.com/signet-go/signet/example-webapp"
+	"github.com/signet-go/signet/example-webapp/internal/devprovider"
 )
 
 // An environment is what os.Getenv would answer.
@@ -137,13 +138,22 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// devUsers are the names and passwords of the embedded provider.
+func devUsers() map[string]string {
+	users := make(map[string]string)
+	for _, u := range devprovider.Users {
+		users[u.Username] = u.Password
+	}
+	return users
+}
+
 // signedIn returns a browser with username's session.
 func (a *webapp) signedIn(username string) *browser {
 	a.t.Helper()
 	b := newBrowser(a.t)
 	b.open(a.base + "/profile")
 	require.Contains(a.t, b.page.body, `name="password"`)
-	p := b.signIn(username, main.DevUsers()[username])
+	p := b.signIn(username, devUsers()[username])
 	require.Equal(a.t, a.base+"/profile", p.url.String(), "%d\n%s\n%s", p.status, p.body, a.output)
 	return b
 }
@@ -586,7 +596,7 @@ func TestStartUpText(t *testing.T) {
 	text := a.waitFor("to sign in")
 	require.Contains(t, text, a.base+"/profile")
 	require.Contains(t, text, a.issuer())
-	for name, password := range main.DevUsers() {
+	for name, password := range devUsers() {
 		require.Contains(t, text, name)
 		require.Contains(t, text, password)
 	}

@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	main "github.com/signet-go/signet/example-webapp"
 )
 
 // A front is a proxy at an address of its own that serves an app below /shop, and strips that.
@@ -103,7 +101,7 @@ func TestAPrefixThatAProxyStrips(t *testing.T) {
 			// In, and back to the page with its query.
 			b.open(shop + `/profile?p=C:\Users\a&q=a%2Fb`)
 			require.Contains(t, b.page.body, `name="password"`, b.page.body)
-			p = b.signIn("bob", main.DevUsers()["bob"])
+			p = b.signIn("bob", devUsers()["bob"])
 			require.Equal(t, shop+`/profile?p=C:\Users\a&q=a%2Fb`, p.url.String(), p.body)
 			require.Equal(t, http.StatusOK, p.status)
 			require.Equal(t, http.StatusOK, b.fetch(http.MethodGet, shop+"/api/call").status, "its own API is below the prefix too")
@@ -151,7 +149,7 @@ func TestTheCallbackCanBeAnywhere(t *testing.T) {
 				a := startApp(t, "OIDC_CALLBACK_PATH", path, "OIDC_RESPONSE_MODE", mode)
 				b := newBrowser(t)
 				b.open(a.base + "/profile?x=1")
-				p := b.signIn("alice", main.DevUsers()["alice"])
+				p := b.signIn("alice", devUsers()["alice"])
 				if mode == "form_post" {
 					require.Contains(t, p.body, a.base+path, "the provider's page sends the form there")
 					fields := url.Values{}

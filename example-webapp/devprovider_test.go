@@ -7,7 +7,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,7 +20,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
-	main "github.com/signet-go/signet/example-webapp"
+	"github.com/signet-go/signet/example-webapp/internal/devprovider"
+	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -29,15 +32,32 @@ const nowhere = "http://localhost:1"
 // specifications and not against the library.
 type relyingParty struct {
 	t *testing.T
-	main.DevClient
+
+	Issuer, ClientID, ClientSecret, RedirectURI, PostLogoutURI string
+
 	verifier string
 }
 
+// startProvider serves the embedded provider alone; change is told of its client before.
 func startProvider(t *testing.T, change func(*oidcauth.Config)) *relyingParty {
-	client, stop, err := main.ServeDevProvider(nowhere, change)
+	o := &oidcauth.Config{RedirectURL: nowhere + "/auth/callback", SigningAlg: "RS256"}
+	o.ClientAuth.Method = oidcauth.ClientSecretBasic
+	if change != nil {
+		change(o)
+	}
+	app := devprovider.App{
+		OIDC: o, API: nowhere + "/demo/api", Static: http.NotFoundHandler(), PostLogoutURI: nowhere + "/auth/signed-out",
+		Scopes: []string{"openid", "profile", "email", "offline_access"},
+	}
+	p, err := devprovider.Start(app, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	t.Cleanup(stop)
-	return &relyingParty{t: t, DevClient: client, verifier: rand.Text() + rand.Text()}
+	server := &httptest.Server{Listener: p.Listener, Config: serving.NewServer(p.Handler, 0)}
+	server.Start()
+	t.Cleanup(server.Close)
+	return &relyingParty{
+		t: t, verifier: rand.Text() + rand.Text(), Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
+		RedirectURI: o.RedirectURL, PostLogoutURI: app.PostLogoutURI,
+	}
 }
 
 // authorizeURL is an authentication request; pairs in extra replace its parameters, an empty value drops one.
@@ -157,7 +177,7 @@ func (rp *relyingParty) login(b *browser) tokens {
 func TestDevProviderSignsIn(t *testing.T) {
 	rp, b := startProvider(t, nil), newBrowser(t)
 	require.Equal(t, http.StatusOK, b.open(rp.authorizeURL()).status)
-	for name, password := range main.DevUsers() {
+	for name, password := range devUsers() {
 		require.Contains(t, b.page.body, name, "the form shows who can sign in")
 		require.Contains(t, b.page.body, password, "and with which password")
 	}
