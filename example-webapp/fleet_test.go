@@ -88,12 +88,12 @@ type tokenCall struct {
 }
 
 // tokenCalls returns the requests with this grant that the provider has carried out since they were last forgotten.
-func (f *fleet) tokenCalls(grant string) []tokenCall {
-	f.t.Helper()
+func (p *npmProvider) tokenCalls(grant string) []tokenCall {
+	p.t.Helper()
 	var answer struct {
 		Requests []tokenCall `json:"requests"`
 	}
-	f.control(http.MethodGet, "requests", nil, &answer)
+	p.control(http.MethodGet, "requests", nil, &answer)
 	return slices.DeleteFunc(answer.Requests, func(c tokenCall) bool { return c.Route != "token" || c.Grant != grant })
 }
 
@@ -125,30 +125,30 @@ func (f *fleet) forget() {
 type fault map[string]any
 
 // bend replaces the faults of the provider's token endpoint; none heals it, and lets go what was held.
-func (f *fleet) bend(faults ...fault) {
-	f.t.Helper()
+func (p *npmProvider) bend(faults ...fault) {
+	p.t.Helper()
 	list := make([]fault, 0, len(faults))
 	for _, one := range faults {
 		one = maps.Clone(one)
 		one["path"] = "/token"
 		list = append(list, one)
 	}
-	f.control(http.MethodPut, "faults", list, nil)
+	p.control(http.MethodPut, "faults", list, nil)
 }
 
 // hits is how many requests have met the first fault.
-func (f *fleet) hits() int {
-	f.t.Helper()
+func (p *npmProvider) hits() int {
+	p.t.Helper()
 	var faults []struct {
 		Hits int `json:"hits"`
 	}
-	f.control(http.MethodGet, "faults", nil, &faults)
-	require.NotEmpty(f.t, faults)
+	p.control(http.MethodGet, "faults", nil, &faults)
+	require.NotEmpty(p.t, faults)
 	return faults[0].Hits
 }
 
 // awaitHit waits until a request has met the first fault.
-func (f *fleet) awaitHit() {
-	f.t.Helper()
-	require.Eventually(f.t, func() bool { return f.hits() > 0 }, 10*time.Second, 5*time.Millisecond, "nothing reached the provider")
+func (p *npmProvider) awaitHit() {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.hits() > 0 }, 10*time.Second, 5*time.Millisecond, "nothing reached the provider")
 }
