@@ -172,7 +172,8 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkRequest measures whole requests through a real server, with a client that costs next to nothing.
+// BenchmarkRequest measures whole requests through a real server, with a client that costs next to
+// nothing.
 func BenchmarkRequest(b *testing.B) {
 	set := setS(1)
 	page := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello\n") }
@@ -261,8 +262,8 @@ func benchmarkServer(b *testing.B, h http.Handler, cookie string) {
 	}
 }
 
-// BenchmarkManySessions tells what memory a process takes when very many sessions take turns, most of them not among the
-// decoded ones any more. Run it with -benchtime 1000000x.
+// BenchmarkManySessions tells what memory a process takes when very many sessions take turns, most
+// of them not among the decoded ones any more. Run it with -benchtime 1000000x.
 func BenchmarkManySessions(b *testing.B) {
 	const sessions = 100_000
 	for name, c := range map[string]session.Config{"cookie": {}, "cookie, marks in a MemoryStore": {Store: session.NewMemoryStore()}} {

@@ -6,15 +6,13 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// cache is the memory of decoded sessions. It holds only what was opened and
-// decoded, is bounded in bytes, and saves nothing but that work: limits, marks
-// and newer generations are looked at on every hit, and in server mode the
-// Store is read first.
+// cache is the memory of decoded sessions. It holds only what was opened and decoded, is bounded in
+// bytes, and saves nothing but that work: limits, marks and newer generations are looked at on
+// every hit, and in server mode the Store is read first.
 //
-// Entries are found by a few bytes that differ from entry to entry, and must
-// then equal every byte that they were decoded from. There are two maps: what
-// is used moves to the young one, and when that has half the bytes it becomes
-// the old one.
+// Entries are found by a few bytes that differ from entry to entry, and must then equal every byte
+// that they were decoded from. There are two maps: what is used moves to the young one, and when
+// that has half the bytes it becomes the old one.
 type cache struct {
 	mu         sync.RWMutex
 	max        int
@@ -32,8 +30,8 @@ type decoded struct {
 	sealed
 }
 
-// get returns the entry of key if it was decoded under the present keys from
-// bytes that are the same.
+// get returns the entry of key if it was decoded under the present keys from bytes that are the
+// same.
 func (c *cache) get(key string, ring uint64, same func(from string) bool) *decoded {
 	c.mu.RLock()
 	d, young := c.young[key]
@@ -50,14 +48,12 @@ func (c *cache) get(key string, ring uint64, same func(from string) bool) *decod
 	return d
 }
 
-// newDecoded notes what g was decoded from. Its key is kept beside the text, or
-// is a part of it.
+// newDecoded notes what g was decoded from. Its key is kept beside the text, or is a part of it.
 func newDecoded(g *packed.Generation, key, from string) *decoded {
 	return &decoded{g: g, key: key, from: from, size: entryOverhead + len(key) + len(from) + g.Size()}
 }
 
-// remembers reports whether there is any memory: without, nothing need be
-// copied for it.
+// remembers reports whether there is any memory: without, nothing need be copied for it.
 func (c *cache) remembers() bool { return c.max > 0 }
 
 // put remembers d. An entry that would take half the memory is not worth it.

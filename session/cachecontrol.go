@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// describe tells caches that the response depends on the cookie, and reports
-// whether the handler lets shared caches keep it.
+// describe tells caches that the response depends on the cookie, and reports whether the handler
+// lets shared caches keep it.
 func (x *exchange) describe(h http.Header) (shared bool) {
 	if vary := h["Vary"]; vary == nil {
 		x.vary[0] = "Cookie"
@@ -31,9 +31,9 @@ func (x *exchange) describe(h http.Header) (shared bool) {
 // privateResponse keeps a response out of every cache (RFC 9111 §5.2.2).
 const privateResponse = "private, no-store"
 
-// keepPrivate makes sure that no cache for many people keeps a response that sets
-// or expires a session's cookie, and hands it to somebody else (RFC 9111 §7.3). What
-// the handler says to its own user's cache stays.
+// keepPrivate makes sure that no cache for many people keeps a response that sets or expires a
+// session's cookie, and hands it to somebody else (RFC 9111 §7.3). What the handler says to its own
+// user's cache stays.
 func keepPrivate(h http.Header) {
 	dropTargeted(h)
 	if control := h["Cache-Control"]; private(control) {
@@ -43,13 +43,12 @@ func keepPrivate(h http.Header) {
 	}
 }
 
-// private reports whether a Cache-Control keeps shared caches off. A private that
-// names fields keeps them off these alone (RFC 9111 §5.2.2.7).
+// private reports whether a Cache-Control keeps shared caches off. A private that names fields
+// keeps them off these alone (RFC 9111 §5.2.2.7).
 func private(control []string) bool { return lists(control, "private") || lists(control, "no-store") }
 
-// targeted reports whether some caches heed the field in place of Cache-Control: the
-// targeted fields, whose names end in it by convention (RFC 9213 §2), and what there
-// was before them.
+// targeted reports whether some caches heed the field in place of Cache-Control: the targeted
+// fields, whose names end in it by convention (RFC 9213 §2), and what there was before them.
 func targeted(name string) bool {
 	switch name = http.CanonicalHeaderKey(name); name {
 	case "Surrogate-Control", "Edge-Control", "X-Accel-Expires":
@@ -67,8 +66,8 @@ func dropTargeted(h http.Header) {
 	}
 }
 
-// lists reports whether member, in any case, is an element of a comma-separated list
-// (RFC 9110 §5.6.1) that may take several lines.
+// lists reports whether member, in any case, is an element of a comma-separated list (RFC 9110
+// §5.6.1) that may take several lines.
 func lists(lines []string, member string) bool {
 	for _, line := range lines {
 		start, quoted := 0, false

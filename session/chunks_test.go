@@ -22,7 +22,8 @@ func widest(name string) session.Config {
 	return session.Config{CookieName: name, Lifetime: 400 * 24 * time.Hour, IdleTimeout: -1}
 }
 
-// TestChunksAreFilledToTheLastByte moves the end of the value over the end of the last chunk, byte by byte, with longer names.
+// TestChunksAreFilledToTheLastByte moves the end of the value over the end of the last chunk, byte
+// by byte, with longer names.
 func TestChunksAreFilledToTheLastByte(t *testing.T) {
 	const most = 4096
 	sizes := map[int][]int{1: {2_900, 2_836}, 2: {5_800, 5_736}, 3: {8_850, 8_786}, 4: {11_800, 11_736}}
@@ -96,7 +97,8 @@ func TestSessionGrowsAndShrinksBetweenAnyNumberOfChunks(t *testing.T) {
 	})
 }
 
-// spent is the least that fn allocates in a few runs: others allocate meanwhile, and pools are filled.
+// spent is the least that fn allocates in a few runs: others allocate meanwhile, and pools are
+// filled.
 func spent(fn func()) (mallocs, bytes int) {
 	mallocs, bytes = math.MaxInt, math.MaxInt
 	for range 5 {

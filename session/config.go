@@ -11,72 +11,67 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// Config says how sessions are kept. Zero values are safe and usual; only Keys
-// is required. [New] copies it.
+// Config says how sessions are kept. Zero values are safe and usual; only Keys is required. [New]
+// copies it.
 type Config struct {
-	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest
-	// first: the first seals, all open. Every replica needs the same list. To
-	// rotate, first append the new key everywhere, then move it to the front,
-	// and drop the old one when OnKeyUse names it no more. Required.
+	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest first: the first seals,
+	// all open. Every replica needs the same list. To rotate, first append the new key everywhere,
+	// then move it to the front, and drop the old one when OnKeyUse names it no more. Required.
 	Keys []string
 
-	// Store is where processes meet: it carries revocation marks, leases and
-	// recent generations, and with ServerSide the sessions. Zero means that there
-	// is one process: Revoke is refused, and an ended session's cookie, if
-	// somebody kept it, is dead only as long as this process remembers.
+	// Store is where processes meet: it carries revocation marks, leases and recent generations,
+	// and with ServerSide the sessions. Zero means that there is one process: Revoke is refused,
+	// and an ended session's cookie, if somebody kept it, is dead only as long as this process
+	// remembers.
 	Store Store
 
-	// ServerSide keeps sessions in Store; the cookie then holds a random id of
-	// 256 bits. Zero means that the sealed cookie is the session.
+	// ServerSide keeps sessions in Store; the cookie then holds a random id of 256 bits. Zero means
+	// that the sealed cookie is the session.
 	ServerSide bool
 
-	// Lifetime is the absolute limit of a session, counted from its beginning
-	// or last Renew, 1 s to 400 days. A shorter Lifetime applies to sessions that
-	// exist already. Zero means 12 hours.
+	// Lifetime is the absolute limit of a session, counted from its beginning or last Renew, 1 s to
+	// 400 days. A shorter Lifetime applies to sessions that exist already. Zero means 12 hours.
 	Lifetime time.Duration
 
-	// IdleTimeout ends a session that nobody used for so long, at least 1 s.
-	// Zero means 1 hour; negative means never.
+	// IdleTimeout ends a session that nobody used for so long, at least 1 s. Zero means 1 hour;
+	// negative means never.
 	IdleTimeout time.Duration
 
-	// CookieName is the cookie's name without prefix. "__Host-" is put in front,
-	// unless CookieDomain, CookiePath or InsecureCookie rule it out. Zero means
-	// "session".
+	// CookieName is the cookie's name without prefix. "__Host-" is put in front, unless
+	// CookieDomain, CookiePath or InsecureCookie rule it out. Zero means "session".
 	CookieName string
 
-	// CookieDomain sends the cookie to all hosts of a domain: every one of them
-	// can then set it. Gives up "__Host-". Zero means this host alone.
+	// CookieDomain sends the cookie to all hosts of a domain: every one of them can then set it.
+	// Gives up "__Host-". Zero means this host alone.
 	CookieDomain string
 
-	// CookiePath limits the cookie to a path. It is no security boundary. Another
-	// path than "/" gives up "__Host-". Zero means "/".
+	// CookiePath limits the cookie to a path. It is no security boundary. Another path than "/"
+	// gives up "__Host-". Zero means "/".
 	CookiePath string
 
-	// InsecureCookie drops Secure and "__Host-", so that the cookie also
-	// travels on plain http: only for development on loopback with a browser
-	// that refuses Secure cookies there. The caller checks that. Zero means
-	// Secure.
+	// InsecureCookie drops Secure and "__Host-", so that the cookie also travels on plain http:
+	// only for development on loopback with a browser that refuses Secure cookies there. The caller
+	// checks that. Zero means Secure.
 	InsecureCookie bool
 
-	// MaxChunks is how many cookies of at most 4,096 bytes a session may take,
-	// 1 to 9. Unused with ServerSide. Zero means 4.
+	// MaxChunks is how many cookies of at most 4,096 bytes a session may take, 1 to 9. Unused with
+	// ServerSide. Zero means 4.
 	MaxChunks int
 
-	// MemoryBytes bounds the memory of decoded sessions. Zero means 16 MiB;
-	// negative means that none are remembered.
+	// MemoryBytes bounds the memory of decoded sessions. Zero means 16 MiB; negative means that
+	// none are remembered.
 	MemoryBytes int
 
 	// StoreTimeout bounds each call of Store. Zero means 3 s.
 	StoreTimeout time.Duration
 
-	// Logger receives what an operator should see, never a secret, a cookie or a
-	// value: the package overview lists the lines. Zero means slog.Default().
+	// Logger receives what an operator should see, never a secret, a cookie or a value: the package
+	// overview lists the lines. Zero means slog.Default().
 	Logger *slog.Logger
 
-	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that
-	// sealed a session, each time one is loaded. It tells when an old key can
-	// go. It must be fast and safe for concurrent use. Zero means that nobody
-	// counts.
+	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that sealed a session, each
+	// time one is loaded. It tells when an old key can go. It must be fast and safe for concurrent
+	// use. Zero means that nobody counts.
 	OnKeyUse func(keyID string)
 }
 
@@ -156,15 +151,14 @@ func keysError(err error) error {
 	return errors.Join(errs...)
 }
 
-// cookieFits asks net/http, which would drop a bad attribute with no more than
-// a log line.
+// cookieFits asks net/http, which would drop a bad attribute with no more than a log line.
 func (c Config) cookieFits() bool {
 	cookie := &http.Cookie{Name: c.CookieName, Value: "x", Domain: c.CookieDomain, Path: c.CookiePath}
 	return cookie.Valid() == nil && strings.HasPrefix(c.CookiePath, "/") && len(cookie.String()) < 1024
 }
 
-// cookieName is the full name, with the prefix that makes browsers refuse the
-// cookie from other hosts and from plain http.
+// cookieName is the full name, with the prefix that makes browsers refuse the cookie from other
+// hosts and from plain http.
 func (c Config) cookieName() string {
 	if c.InsecureCookie || c.CookieDomain != "" || c.CookiePath != "/" {
 		return c.CookieName

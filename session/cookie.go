@@ -15,8 +15,8 @@ const (
 	countBase  = 'a' - 1 // letters, since a digit is the version of what follows: one never passes for the other
 )
 
-// jar is what a request carries of our cookies: the value without index, and
-// those with ".1" to ".9".
+// jar is what a request carries of our cookies: the value without index, and those with ".1" to
+// ".9".
 type jar struct {
 	chunks  [chunkLimit]string
 	present [chunkLimit]bool
@@ -66,9 +66,8 @@ func chunkIndex(suffix string) (i int, ours bool) {
 // empty reports whether the request carried none of our cookies.
 func (j *jar) empty() bool { return j.present == [chunkLimit]bool{} }
 
-// count reads the number of chunks from the first one. It is no more than a
-// letter here; that it is right shows when the value opens, because the count
-// is part of what the seal binds.
+// count reads the number of chunks from the first one. It is no more than a letter here; that it is
+// right shows when the value opens, because the count is part of what the seal binds.
 func (j *jar) count(most int) (n int, ok bool) {
 	if j.broken || len(j.chunks[0]) < 2 {
 		return 0, false
@@ -85,8 +84,7 @@ func (j *jar) count(most int) (n int, ok bool) {
 	return n, true
 }
 
-// text joins the n chunks. Chunks beyond n are a stale tail, which does not
-// matter.
+// text joins the n chunks. Chunks beyond n are a stale tail, which does not matter.
 func (j *jar) text(n int) string {
 	if n == 1 {
 		return j.chunks[0]
@@ -94,8 +92,7 @@ func (j *jar) text(n int) string {
 	return strings.Join(j.chunks[:n], "")
 }
 
-// format is how sessions stand in cookies: names, attributes and sizes.
-// Immutable.
+// format is how sessions stand in cookies: names, attributes and sizes. Immutable.
 type format struct {
 	name   string
 	cookie http.Cookie // every attribute but value and Max-Age
@@ -103,9 +100,8 @@ type format struct {
 	room   [chunkLimit]int // bytes of value in each chunk
 }
 
-// newFormat measures how much value fits beside the attributes, with the widest
-// Max-Age, so that the number of chunks depends on nothing but the length of
-// the text.
+// newFormat measures how much value fits beside the attributes, with the widest Max-Age, so that
+// the number of chunks depends on nothing but the length of the text.
 func newFormat(c Config) *format {
 	f := &format{name: c.cookieName(), chunks: c.MaxChunks}
 	f.cookie = http.Cookie{
@@ -134,8 +130,7 @@ func (f *format) chunk(i int, value string, life time.Duration) *http.Cookie {
 	return &cookie
 }
 
-// split cuts text into chunk values, the count in front of the first. There is
-// no empty last one.
+// split cuts text into chunk values, the count in front of the first. There is no empty last one.
 func (f *format) split(text string) ([]string, error) {
 	n := f.need(len(text))
 	if n > f.chunks {
@@ -151,8 +146,8 @@ func (f *format) split(text string) ([]string, error) {
 	return values, nil
 }
 
-// need is the number of chunks for a text of so many bytes; more than
-// chunkLimit when none is enough.
+// need is the number of chunks for a text of so many bytes; more than chunkLimit when none is
+// enough.
 func (f *format) need(size int) int {
 	size++ // the count
 	n := 0
@@ -166,9 +161,8 @@ func (f *format) need(size int) int {
 	return n
 }
 
-// write sets the chunks, and expires those that the request carried beyond
-// them. The range is fixed: nothing that a client says makes it longer. It
-// returns the bytes of all values.
+// write sets the chunks, and expires those that the request carried beyond them. The range is
+// fixed: nothing that a client says makes it longer. It returns the bytes of all values.
 func (f *format) write(h http.Header, carried *jar, values []string, life time.Duration) (size int) {
 	for i := range chunkLimit {
 		switch {

@@ -13,10 +13,9 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// cookieKeeper keeps a session in its cookie. What the cookie can't say, that
-// it is no longer the newest or that the session has ended, this process
-// remembers until the browser knows, and the Store, if there is one, for all
-// processes.
+// cookieKeeper keeps a session in its cookie. What the cookie can't say, that it is no longer the
+// newest or that the session has ended, this process remembers until the browser knows, and the
+// Store, if there is one, for all processes.
 type cookieKeeper struct {
 	*Manager
 	sealer   *seal.Sealer
@@ -32,8 +31,7 @@ func newCookieKeeper(m *Manager) *cookieKeeper {
 	return k
 }
 
-// see finds the session in its cookies: decoded already, or now. No Store is
-// asked.
+// see finds the session in its cookies: decoded already, or now. No Store is asked.
 func (k *cookieKeeper) see(j *jar) (sighting, error) {
 	n, ok := j.count(k.format.chunks)
 	if !ok {
@@ -52,14 +50,13 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 	return sighting{g: d.g, sealed: d.sealed}, nil
 }
 
-// cacheKey is the end of the last chunk: a part of the MAC, as good as random,
-// and faster to look up than the whole.
+// cacheKey is the end of the last chunk: a part of the MAC, as good as random, and faster to look
+// up than the whole.
 func cacheKey(chunk string) string { return chunk[max(0, len(chunk)-32):] }
 
-// joins compares piece by piece, so that chunks need not be joined for it.
-// Where they were cut does not matter: the seal knows only the whole, and its
-// count in front. Timing tells nothing: whoever asks sent one side, and the
-// other is what he would have to hold already.
+// joins compares piece by piece, so that chunks need not be joined for it. Where they were cut does
+// not matter: the seal knows only the whole, and its count in front. Timing tells nothing: whoever
+// asks sent one side, and the other is what he would have to hold already.
 func joins(whole string, chunks []string) bool {
 	for _, chunk := range chunks {
 		rest, ok := strings.CutPrefix(whole, chunk)
@@ -71,8 +68,8 @@ func joins(whole string, chunks []string) bool {
 	return whole == ""
 }
 
-// decode opens the chunks as one value. The MAC comes first: nothing is parsed
-// before it was verified.
+// decode opens the chunks as one value. The MAC comes first: nothing is parsed before it was
+// verified.
 func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	text := j.text(n)
 	plain, newest, err := k.sealer.Open(k.contexts[n], text[1:])
@@ -97,8 +94,8 @@ func (k *cookieKeeper) decode(j *jar, n int) (*decoded, error) {
 	return d, nil
 }
 
-// newest reads, with a Store, the mark of the session's id, its newest
-// generation and the marks of its tags in one round trip.
+// newest reads, with a Store, the mark of the session's id, its newest generation and the marks of
+// its tags in one round trip.
 func (k *cookieKeeper) newest(ctx context.Context, g *packed.Generation) (version, error) {
 	now := time.Now()
 	remembered, err := k.recent.newest(g.ID, now)
@@ -130,9 +127,9 @@ func versionOf(g, beside *packed.Generation) version {
 	return version{g: newer(g, beside), idle: g.Idle, known: beside != nil && beside.Number >= g.Number}
 }
 
-// endings asks for the marks of all sessions. What this process knows
-// by itself needs no asking: end has told watch. Where others know more, the idle
-// limit ends no stream: it moves in cookies that this process may never see.
+// endings asks for the marks of all sessions. What this process knows by itself needs no asking:
+// end has told watch. Where others know more, the idle limit ends no stream: it moves in cookies
+// that this process may never see.
 func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, error) {
 	ended := make([]bool, len(all))
 	for i, v := range all {
@@ -162,8 +159,8 @@ func newer(a, b *packed.Generation) *packed.Generation {
 	return a
 }
 
-// publish tells the Store first, since its compare-and-swap decides between
-// processes. The first generation needs no telling: there is none before it.
+// publish tells the Store first, since its compare-and-swap decides between processes. The first
+// generation needs no telling: there is none before it.
 func (k *cookieKeeper) publish(ctx context.Context, v version, next *packed.Generation) (bool, error) {
 	if v.g.Number == 0 {
 		return true, nil
@@ -185,8 +182,7 @@ func (k *cookieKeeper) publish(ctx context.Context, v version, next *packed.Gene
 // touch does nothing: the new limit goes into the cookie.
 func (k *cookieKeeper) touch(context.Context, version, int64) error { return nil }
 
-// end marks the session's id. The newest generation goes: nobody will be given it any
-// more.
+// end marks the session's id. The newest generation goes: nobody will be given it any more.
 func (k *cookieKeeper) end(ctx context.Context, e ending) (first bool, err error) {
 	if k.vault == nil {
 		return true, nil
@@ -206,8 +202,8 @@ func (k *cookieKeeper) fits(plain []byte) error {
 	return err
 }
 
-// cookie seals g for its cookies. The number of chunks, which the seal binds,
-// follows from the length alone and so is known before.
+// cookie seals g for its cookies. The number of chunks, which the seal binds, follows from the
+// length alone and so is known before.
 func (k *cookieKeeper) cookie(g *packed.Generation, _ string) ([]string, time.Duration, error) {
 	plain, err := g.Pack()
 	if err != nil {

@@ -10,11 +10,10 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// What the Store holds of a session in cookie mode: that it has ended, and its newest
-// generation.
+// What the Store holds of a session in cookie mode: that it has ended, and its newest generation.
 
-// endedIn looks for the end of g's session, of which newest is the newest generation,
-// in what was read.
+// endedIn looks for the end of g's session, of which newest is the newest generation, in what was
+// read.
 func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *packed.Generation, names []string, raws [][]byte) error {
 	err := k.endedByMarks(g, names[2:], raws[2:])
 	switch {
@@ -42,8 +41,8 @@ func endOf(row seal.Row) (at time.Time) {
 
 const endedSize = 8
 
-// handOver stores what this process alone knows, because the Store was down when it
-// was made, or has lost it since.
+// handOver stores what this process alone knows, because the Store was down when it was made, or
+// has lost it since.
 func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error) {
 	plain, err := v.g.Pack()
 	if err != nil {
@@ -60,8 +59,8 @@ func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error)
 	return k.newest(ctx, v.g)
 }
 
-// stored returns the generation in a row, nil if there is none that makes sense. It
-// is decoded once: the row is read by every request as long as it is there.
+// stored returns the generation in a row, nil if there is none that makes sense. It is decoded
+// once: the row is read by every request as long as it is there.
 func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Generation {
 	if raw == nil {
 		return nil
@@ -84,8 +83,7 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Genera
 	return g
 }
 
-// store replaces the row of the newest generation, if it is still the one that
-// v was read from.
+// store replaces the row of the newest generation, if it is still the one that v was read from.
 func (k *cookieKeeper) store(ctx context.Context, v version, next *packed.Generation, plain []byte) (bool, error) {
 	if v.raw == nil {
 		return k.vault.Add(ctx, generationRow(v.g.ID), plain, k.successorLife(next))

@@ -6,17 +6,15 @@ import (
 	"time"
 )
 
-// Done is closed when the session in ctx ends: for WebSockets, server-sent
-// events and other answers that outlive a look at the session. It is at once
-// for an end in this process, within 5 s for one elsewhere. A [Store] that fails
-// ends nothing: when it can't be asked now, Done waits for its answer. Without a
-// session it is closed already. Calling Done again with the same ctx, in a loop
-// around select, costs a look at a map. However many streams are open, one
-// poller asks the Store, with one read for each 200 sessions. The session is watched until
-// ctx or the session ends, also after the response began and after a handler
-// has returned. As long as Done is open, a response that has begun can change the
-// session, if it has done so or looked for newer content within the idle time; nothing
-// that it does lets a browser in again whose own idle limit is over.
+// Done is closed when the session in ctx ends: for WebSockets, server-sent events and other answers
+// that outlive a look at the session. It is at once for an end in this process, within 5 s for one
+// elsewhere. A [Store] that fails ends nothing: when it can't be asked now, Done waits for its
+// answer. Without a session it is closed already. Calling Done again with the same ctx, in a loop
+// around select, costs a look at a map. However many streams are open, one poller asks the Store,
+// with one read for each 200 sessions. The session is watched until ctx or the session ends, also
+// after the response began and after a handler has returned. As long as Done is open, a response
+// that has begun can change the session, if it has done so or looked for newer content within the
+// idle time; nothing that it does lets a browser in again whose own idle limit is over.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
 	if s == nil {
@@ -27,8 +25,7 @@ func Done(ctx context.Context) <-chan struct{} {
 		return closed
 	}
 	done := s.m.watch.add(ctx, v)
-	// end tells recent before watch, so an end that add came too late for shows
-	// here.
+	// end tells recent before watch, so an end that add came too late for shows here.
 	if _, err := s.m.recent.newest(v.g.ID, time.Now()); err != nil {
 		s.m.watch.end(v.g.ID)
 		return closed
@@ -36,8 +33,8 @@ func Done(ctx context.Context) <-chan struct{} {
 	return done
 }
 
-// watchable is what Done watches: the session, or what the cookie says of it
-// while the Store can't be asked. false: there is none.
+// watchable is what Done watches: the session, or what the cookie says of it while the Store can't
+// be asked. false: there is none.
 func (s *Session) watchable() (version, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

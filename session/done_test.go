@@ -136,8 +136,8 @@ func TestTagThatASessionGetsLaterEndsItsStreams(t *testing.T) {
 	})
 }
 
-// openStreams opens a stream for each of n sessions with three tags, and returns what Done says to each. The sessions are seen by
-// a manager that did not begin them.
+// openStreams opens a stream for each of n sessions with three tags, and returns what Done says to
+// each. The sessions are seen by a manager that did not begin them.
 func openStreams(t *testing.T, here, there *session.Manager, n int) (all []<-chan struct{}) {
 	for range n {
 		b := newBrowser(t, there)

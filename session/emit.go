@@ -76,9 +76,9 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 	return nil
 }
 
-// refreshLocked looks once more at marks and newer generations, since the handler may
-// have taken its time (unless a change was saved just now), and then moves the idle
-// limit, in the row or in the cookie that it sets.
+// refreshLocked looks once more at marks and newer generations, since the handler may have taken
+// its time (unless a change was saved just now), and then moves the idle limit, in the row or in
+// the cookie that it sets.
 func (s *Session) refreshLocked(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
 	v := version{g: s.base}
@@ -117,8 +117,8 @@ func (s *Session) refreshLocked(h http.Header, saved bool) error {
 }
 
 // staleLocked reports whether v may be older than what the browser has: nothing newer is
-// remembered, but may have been, and was forgotten since the request looked. A cookie
-// that moves no more than the idle limit would then take the newer one's place.
+// remembered, but may have been, and was forgotten since the request looked. A cookie that moves no
+// more than the idle limit would then take the newer one's place.
 func (s *Session) staleLocked(v version) bool {
 	return !s.m.config.ServerSide && s.due == cookieRenew && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// An endedError says that a session has ended before the limits that its cookie
-// knows of: by a logout, a login, a mark, or a limit that was set later.
+// An endedError says that a session has ended before the limits that its cookie knows of: by a
+// logout, a login, a mark, or a limit that was set later.
 type endedError struct {
 	at     time.Time // zero: nobody knows when
 	marked bool      // by a revocation
@@ -19,8 +19,8 @@ type endedError struct {
 func (e *endedError) Error() string { return ErrNoSession.Error() + ", it has ended" }
 func (e *endedError) Unwrap() error { return ErrNoSession }
 
-// errOverLimit means that a limit which was just saved had passed, so that saving
-// it has ended the session.
+// errOverLimit means that a limit which was just saved had passed, so that saving it has ended the
+// session.
 var errOverLimit = &endedError{}
 
 // wasMarked reports whether err says that a revocation has ended the session.
@@ -29,9 +29,9 @@ func wasMarked(err error) bool {
 	return errors.As(err, &ended) && ended.marked
 }
 
-// lateness is how long after the end of a session requests are expected that still
-// carry its cookie: they were sent before the browser had a newer one, and so their
-// responses may arrive after it.
+// lateness is how long after the end of a session requests are expected that still carry its
+// cookie: they were sent before the browser had a newer one, and so their responses may arrive
+// after it.
 const lateness = time.Minute
 
 // An ending is a session that has to end.
@@ -49,10 +49,10 @@ func (m *Manager) endingOf(g *packed.Generation) ending {
 	return ending{g.ID, max(time.Until(time.UnixMilli(g.Deadline)), 0) + markSlack}
 }
 
-// useless reports whether the cookie of a request that found no session, for the
-// reason err, is to be expired. A response must not delete the cookie of the next
-// login, which may have arrived in the meantime: so what was good once, and has
-// ended, is left alone as long as the browser may have sent it without knowing.
+// useless reports whether the cookie of a request that found no session, for the reason err, is to
+// be expired. A response must not delete the cookie of the next login, which may have arrived in
+// the meantime: so what was good once, and has ended, is left alone as long as the browser may have
+// sent it without knowing.
 func (s *Session) useless(err error) bool {
 	var ended *endedError
 	if !errors.As(err, &ended) {
@@ -69,11 +69,10 @@ func (s *Session) retireLocked() {
 	s.base = nil
 }
 
-// Destroy ends the session: the cookie is expired, a server-side row deleted,
-// and its id marked dead where a Store is set. A Store's failure is returned
-// ([ErrUnavailable]) after the local part is done: this process then honours the
-// session no more. Streams that wait for [Done] end. After the response began
-// the browser keeps its cookie, which is dead. A session that somebody else has
+// Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked
+// dead where a Store is set. A Store's failure is returned ([ErrUnavailable]) after the local part
+// is done: this process then honours the session no more. Streams that wait for [Done] end. After
+// the response began the browser keeps its cookie, which is dead. A session that somebody else has
 // ended before keeps its cookie too: by now the browser may have the next one's.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
@@ -98,8 +97,8 @@ func (s *Session) Destroy(ctx context.Context) error {
 	return err
 }
 
-// isOverLocked reports whether the session has ended since the request looked. A mark says
-// so too, and makes no difference to keeper.end.
+// isOverLocked reports whether the session has ended since the request looked. A mark says so too,
+// and makes no difference to keeper.end.
 func (s *Session) isOverLocked(ctx context.Context) bool {
 	if s.base == nil || s.base.Number == 0 {
 		return false
@@ -108,8 +107,8 @@ func (s *Session) isOverLocked(ctx context.Context) bool {
 	return errors.Is(err, ErrNoSession)
 }
 
-// endOldLocked ends the sessions that were replaced or destroyed. What could not be
-// ended stays on the list.
+// endOldLocked ends the sessions that were replaced or destroyed. What could not be ended stays on
+// the list.
 func (s *Session) endOldLocked(ctx context.Context) error {
 	for len(s.ended) > 0 {
 		first, err := s.m.end(context.WithoutCancel(ctx), s.ended[0])

@@ -16,20 +16,18 @@ const (
 	leaseWait  = 250 * time.Millisecond // longest pause between two tries
 )
 
-// Exclusive runs fn while nobody else runs Exclusive for the same session: in
-// this process by a lock, between processes by a lease in the Store that is
-// renewed while fn runs (fn's ctx ends if it is lost). latest is the newest
-// generation, read under the lock; what fn sets on it is published when fn
-// returns nil: to the Store, or without one to this process's memory of newer
-// generations, so that requests that still carry an older cookie get it, also when
-// the response of this request has begun or ctx's request is gone. ctx should
-// not be a request's. s itself is not changed: call [Session.Sync].
+// Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a
+// lock, between processes by a lease in the Store that is renewed while fn runs (fn's ctx ends if
+// it is lost). latest is the newest generation, read under the lock; what fn sets on it is
+// published when fn returns nil: to the Store, or without one to this process's memory of newer
+// generations, so that requests that still carry an older cookie get it, also when the response of
+// this request has begun or ctx's request is gone. ctx should not be a request's. s itself is not
+// changed: call [Session.Sync].
 //
-// Errors: fn's own; ctx's when it ends while waiting for the lock or the lease;
-// [ErrNoSession] when there is no saved session or it ended, before or while fn
-// ran: then nothing is published; [ErrTooLarge] when what fn set has no room;
-// [ErrUnavailable] when the Store fails, before fn runs or after: then this
-// process alone knows what fn set.
+// Errors: fn's own; ctx's when it ends while waiting for the lock or the lease; [ErrNoSession] when
+// there is no saved session or it ended, before or while fn ran: then nothing is published;
+// [ErrTooLarge] when what fn set has no room; [ErrUnavailable] when the Store fails, before fn runs
+// or after: then this process alone knows what fn set.
 func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
 	g := s.current()
 	if g == nil {
@@ -65,8 +63,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	return err
 }
 
-// newestOf is the newest generation of g's session, for a request that may be a
-// stream's.
+// newestOf is the newest generation of g's session, for a request that may be a stream's.
 func (s *Session) newestOf(ctx context.Context, g *packed.Generation) (version, error) {
 	s.mu.Lock()
 	g = s.underWayLocked(g)
@@ -74,9 +71,8 @@ func (s *Session) newestOf(ctx context.Context, g *packed.Generation) (version, 
 	return s.m.keeper.newest(ctx, g)
 }
 
-// publish saves what fn has set. When the Store fails, the process keeps it:
-// fn's effects elsewhere can't be taken back, and the session's own refresh
-// token may be spent.
+// publish saves what fn has set. When the Store fails, the process keeps it: fn's effects elsewhere
+// can't be taken back, and the session's own refresh token may be spent.
 func (s *Session) publish(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,10 +102,10 @@ const (
 	storeLaterPause = time.Second // longest pause between two tries
 )
 
-// storeLater stores what this process alone knows to come after g as soon as the Store
-// answers again: the next request may reach another process, whose refresh token is
-// spent. As no lease is had while the Store is down, there are no more of these than
-// there were calls under way when it failed.
+// storeLater stores what this process alone knows to come after g as soon as the Store answers
+// again: the next request may reach another process, whose refresh token is spent. As no lease is
+// had while the Store is down, there are no more of these than there were calls under way when it
+// failed.
 func (m *Manager) storeLater(g *packed.Generation) {
 	until := time.Now().Add(storeLaterFor)
 	for pause := storeLaterFirst; time.Now().Before(until); pause = min(2*pause, storeLaterPause) {
@@ -120,8 +116,8 @@ func (m *Manager) storeLater(g *packed.Generation) {
 	}
 }
 
-// lease waits for the session's lease in the Store and renews it until release.
-// Without a Store there is one process, and the lock is enough.
+// lease waits for the session's lease in the Store and renews it until release. Without a Store
+// there is one process, and the lock is enough.
 func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, release func(), err error) {
 	if m.vault == nil {
 		return ctx, func() {}, nil
@@ -151,8 +147,8 @@ func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, rele
 	return ctx, func() { cancel(); <-done; m.unlease(ctx, id, holder) }, nil
 }
 
-// renew keeps the lease until ctx ends; when it can't, it cancels ctx before
-// the lease's time is over.
+// renew keeps the lease until ctx ends; when it can't, it cancels ctx before the lease's time is
+// over.
 func (m *Manager) renew(ctx context.Context, cancel func(), id string, holder []byte) {
 	tick := time.NewTicker(leaseLife / 3)
 	defer tick.Stop()

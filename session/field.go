@@ -9,23 +9,21 @@ import (
 
 var errNoHandler = errors.New("session: no session in the context: wrap the handler in Manager.Handler")
 
-// A Field is a typed value that an application keeps in the session, as JSON.
-// Declare one constant per value:
+// A Field is a typed value that an application keeps in the session, as JSON. Declare one constant
+// per value:
 //
 //	const cart session.Field[Cart] = "cart"
 //
-// Everything of a session travels with every request unless Config.ServerSide
-// is set, so keep it small.
+// Everything of a session travels with every request unless Config.ServerSide is set, so keep it
+// small.
 type Field[T any] string
 
-// fieldPrefix keeps the names of fields apart from those that this module uses
-// itself.
+// fieldPrefix keeps the names of fields apart from those that this module uses itself.
 const fieldPrefix = "f."
 
-// Get returns the value, with this request's changes, and whether there is one:
-// false without a [Manager.Handler], without a session,
-// when nobody has set it, when the Store can't be asked, and when what was kept
-// does not fit T any more.
+// Get returns the value, with this request's changes, and whether there is one: false without a
+// [Manager.Handler], without a session, when nobody has set it, when the Store can't be asked, and
+// when what was kept does not fit T any more.
 func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	s := From(ctx)
 	if s == nil {
@@ -44,9 +42,9 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	return fresh, true
 }
 
-// Set keeps v, beginning a session when there is none. It is saved before the
-// first byte of the response; after it, as [Session] says. Errors: there is no
-// [Manager.Handler]; v is no JSON; [ErrUnavailable]; [ErrReturned].
+// Set keeps v, beginning a session when there is none. It is saved before the first byte of the
+// response; after it, as [Session] says. Errors: there is no [Manager.Handler]; v is no JSON;
+// [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Set(ctx context.Context, v T) error {
 	s := From(ctx)
 	if s == nil {
@@ -59,8 +57,8 @@ func (f Field[T]) Set(ctx context.Context, v T) error {
 	return s.Set(fieldPrefix+string(f), data)
 }
 
-// Delete forgets the value. Without a session it does nothing. Errors: there is
-// no [Manager.Handler]; [ErrUnavailable]; [ErrReturned].
+// Delete forgets the value. Without a session it does nothing. Errors: there is no
+// [Manager.Handler]; [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Delete(ctx context.Context) error {
 	s := From(ctx)
 	if s == nil {

@@ -46,7 +46,8 @@ func newBrowser(t testing.TB, m *session.Manager) *browser {
 	return &browser{t: t, m: m, cookies: map[string]string{}}
 }
 
-// clone is a second browser with the same cookies: what a thief has, or a request that was sent earlier.
+// clone is a second browser with the same cookies: what a thief has, or a request that was sent
+// earlier.
 func (b *browser) clone() *browser {
 	return &browser{t: b.t, m: b.m, cookies: maps.Clone(b.cookies)}
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Histories that were once got wrong, as they were found, or told in the order of a story. Slots 0 to 2 are tabs of one browser.
+// Histories that were once got wrong, as they were found, or told in the order of a story. Slots 0
+// to 2 are tabs of one browser.
 func TestHistoriesThatWereGotWrong(t *testing.T) {
 	rows := []struct {
 		name string

@@ -13,11 +13,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A history is what happens to the sessions of two browsers. Each step makes sense after any other, so that a long
-// one can be made shorter.
+// A history is what happens to the sessions of two browsers. Each step makes sense after any other,
+// so that a long one can be made shorter.
 type history []step
 
-// A step is an action on a slot. A slot has one request at a time; those before elsewhere are of the first browser.
+// A step is an action on a slot. A slot has one request at a time; those before elsewhere are of
+// the first browser.
 type step struct {
 	do  action
 	in  int

@@ -9,39 +9,35 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// A keeper is one of the two places where a session's content can be: its
-// cookie, or a row of the Store.
+// A keeper is one of the two places where a session's content can be: its cookie, or a row of the
+// Store.
 type keeper interface {
-	// see tells, from its cookies alone, which session a request is about.
-	// ErrNoSession: they can't be read. errLeaveAlone: another replica may know.
+	// see tells, from its cookies alone, which session a request is about. ErrNoSession: they can't
+	// be read. errLeaveAlone: another replica may know.
 	see(j *jar) (sighting, error)
 
-	// newest returns the newest generation of g's session: an endedError when it
-	// has ended, ErrUnavailable when nobody knows.
+	// newest returns the newest generation of g's session: an endedError when it has ended,
+	// ErrUnavailable when nobody knows.
 	newest(ctx context.Context, g *packed.Generation) (version, error)
 
-	// publish makes next the generation after v.g: false when somebody else was
-	// faster.
+	// publish makes next the generation after v.g: false when somebody else was faster.
 	publish(ctx context.Context, v version, next *packed.Generation) (bool, error)
 
 	// touch moves the idle limit of v.g.
 	touch(ctx context.Context, v version, idle int64) error
 
-	// end makes sure that no other process honours a generation of the session
-	// any more, and reports whether one was honoured until then. Manager.end tells
-	// this one.
+	// end makes sure that no other process honours a generation of the session any more, and
+	// reports whether one was honoured until then. Manager.end tells this one.
 	end(ctx context.Context, e ending) (first bool, err error)
 
-	// endings tells which of the sessions have ended, with a read of the Store
-	// for each few hundred. err: the Store has not answered, and the rest has
-	// been judged.
+	// endings tells which of the sessions have ended, with a read of the Store for each few
+	// hundred. err: the Store has not answered, and the rest has been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)
 
 	// deposit lets find find g's session, also where only its browser has had it.
 	deposit(ctx context.Context, g *packed.Generation) error
 
-	// find returns the newest generation of the session with this id; errors as of
-	// newest.
+	// find returns the newest generation of the session with this id; errors as of newest.
 	find(ctx context.Context, id string) (version, error)
 
 	// fits reports ErrTooLarge for a packed session that has no room.
@@ -74,16 +70,15 @@ type version struct {
 	sealed           // server mode: of the row
 }
 
-// errLeaveAlone is no session for this process, and a cookie that it must not
-// expire.
+// errLeaveAlone is no session for this process, and a cookie that it must not expire.
 var errLeaveAlone = errors.New("session: cookie of an unknown key or a newer format")
 
 // judge returns v if it is within its limits.
 func (m *Manager) judge(v version, now time.Time) (version, error) {
 	v.idle, v.at = max(v.idle, v.g.Idle), now
 	ms, created := now.UnixMilli(), v.g.Created
-	// A shorter Lifetime applies at once. A clock that was ahead when the session
-	// began may lengthen it by what it was ahead, never beyond maxLifetime.
+	// A shorter Lifetime applies at once. A clock that was ahead when the session began may
+	// lengthen it by what it was ahead, never beyond maxLifetime.
 	deadline := min(v.g.Deadline, created+m.config.Lifetime.Milliseconds())
 	end := deadline
 	if v.idle != 0 {
@@ -101,8 +96,8 @@ func (m *Manager) within(g *packed.Generation, now time.Time) bool {
 	return err == nil
 }
 
-// successorLife is how long a generation is kept for a browser that may not have
-// got it: until no cookie of the session is within its limits any more.
+// successorLife is how long a generation is kept for a browser that may not have got it: until no
+// cookie of the session is within its limits any more.
 func (m *Manager) successorLife(g *packed.Generation) time.Duration {
 	ends, now := g.Deadline, time.Now()
 	if g.Idle != 0 {
@@ -111,8 +106,8 @@ func (m *Manager) successorLife(g *packed.Generation) time.Duration {
 	return max(time.UnixMilli(ends).Sub(now), 0) + memoryOfGeneration
 }
 
-// memoryOf is how long it is certain that a newer generation than g would be
-// remembered, also when a browser has it.
+// memoryOf is how long it is certain that a newer generation than g would be remembered, also when
+// a browser has it.
 func (m *Manager) memoryOf(g *packed.Generation) time.Duration {
 	if m.vault != nil {
 		return m.successorLife(g)
@@ -120,8 +115,8 @@ func (m *Manager) memoryOf(g *packed.Generation) time.Duration {
 	return memoryOfGeneration
 }
 
-// touchDue reports whether a tenth of the idle time, at most a minute, has
-// passed since the limit was written.
+// touchDue reports whether a tenth of the idle time, at most a minute, has passed since the limit
+// was written.
 func (m *Manager) touchDue(idle int64, now time.Time) bool {
 	timeout := m.config.IdleTimeout
 	if timeout < 0 {
@@ -131,8 +126,8 @@ func (m *Manager) touchDue(idle int64, now time.Time) bool {
 	return idle == 0 || age >= min(timeout/10, time.Minute).Milliseconds()
 }
 
-// inUse is g with an idle limit as if it were used now. In server mode it is g: its
-// row alone tells.
+// inUse is g with an idle limit as if it were used now. In server mode it is g: its row alone
+// tells.
 func (m *Manager) inUse(g *packed.Generation) *packed.Generation {
 	if m.config.ServerSide || g.Idle == 0 || m.config.IdleTimeout < 0 {
 		return g
@@ -148,9 +143,8 @@ func (m *Manager) idleFrom(now time.Time) int64 {
 	return now.Add(m.config.IdleTimeout).UnixMilli()
 }
 
-// rowNames are the vault's names of the rows that decide about g: first, for
-// each of rows, one of its id, then its tags' marks. They are computed once
-// per generation.
+// rowNames are the vault's names of the rows that decide about g: first, for each of rows, one of
+// its id, then its tags' marks. They are computed once per generation.
 func (m *Manager) rowNames(g *packed.Generation, rows ...func(id string) string) []string {
 	return g.RowNames(func() (names []string) {
 		for _, row := range rows {
@@ -163,8 +157,7 @@ func (m *Manager) rowNames(g *packed.Generation, rows ...func(id string) string)
 	})
 }
 
-// endedByMarks looks at the raw marks of g's tags: an endedError when one has
-// ended it.
+// endedByMarks looks at the raw marks of g's tags: an endedError when one has ended it.
 func (m *Manager) endedByMarks(g *packed.Generation, names []string, raws [][]byte) error {
 	for i, t := range g.Tags {
 		if raws[i] == nil {
@@ -177,12 +170,12 @@ func (m *Manager) endedByMarks(g *packed.Generation, names []string, raws [][]by
 	return nil
 }
 
-// sessionsInRead is how many sessions are asked for at once, with a few rows
-// each: more would hold up a Store, and everybody who waits for it.
+// sessionsInRead is how many sessions are asked for at once, with a few rows each: more would hold
+// up a Store, and everybody who waits for it.
 const sessionsInRead = 200
 
-// rowsOf reads rows of all sessions, in pieces, and returns each one's names
-// and raw bytes; with an error those of the pieces that came before it.
+// rowsOf reads rows of all sessions, in pieces, and returns each one's names and raw bytes; with an
+// error those of the pieces that came before it.
 func (m *Manager) rowsOf(ctx context.Context, all []version, of func(g *packed.Generation) []string) (names [][]string, raws [][][]byte, err error) {
 	for piece := range slices.Chunk(all, sessionsInRead) {
 		var flat []string

@@ -14,7 +14,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// nextLogins are the ways in which the browser's session is followed by another one, whose value is "next".
+// nextLogins are the ways in which the browser's session is followed by another one, whose value is
+// "next".
 var nextLogins = map[string]func(t *testing.T, b *browser){
 	"a login": func(t *testing.T, b *browser) {
 		b.with(func(s *session.Session) {
@@ -296,7 +297,8 @@ func TestRequestsThatWaitedTogetherForAnEndAllTakeTheCookieAway(t *testing.T) {
 	})
 }
 
-// A request that looks only after the limit of its cookie does not know what the browser has by then.
+// A request that looks only after the limit of its cookie does not know what the browser has by
+// then.
 func TestRequestThatLooksTooLateLeavesTheMovedLimitAlone(t *testing.T) {
 	everywhere(t, func(t *testing.T, c session.Config) {
 		synctest.Test(t, func(t *testing.T) {

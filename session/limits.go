@@ -6,9 +6,9 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// ID is the session's identifier for logs, leases and hand-over: stable over
-// generations, new with every Renew, not the cookie's secret (in server mode a
-// hash of it). Empty when there is none, also while the Store can't be asked.
+// ID is the session's identifier for logs, leases and hand-over: stable over generations, new with
+// every Renew, not the cookie's secret (in server mode a hash of it). Empty when there is none,
+// also while the Store can't be asked.
 func (s *Session) ID() string {
 	g := s.current()
 	if g == nil {
@@ -26,9 +26,8 @@ func (s *Session) Created() time.Time {
 	return time.UnixMilli(g.Created)
 }
 
-// Expires is when the session ends if nobody uses it any more: the nearer of
-// absolute and idle limit. This request moves the idle limit on when its
-// response begins. Zero when there is none.
+// Expires is when the session ends if nobody uses it any more: the nearer of absolute and idle
+// limit. This request moves the idle limit on when its response begins. Zero when there is none.
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,8 +41,7 @@ func (s *Session) Expires() time.Time {
 	return time.UnixMilli(deadline)
 }
 
-// Deadline is the absolute limit, with a [Session.Limit] of this request. Zero
-// when there is none.
+// Deadline is the absolute limit, with a [Session.Limit] of this request. Zero when there is none.
 func (s *Session) Deadline() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,8 +51,8 @@ func (s *Session) Deadline() time.Time {
 	return time.UnixMilli(s.deadlineLocked())
 }
 
-// deadlineLocked is the absolute limit as it counts today: a Lifetime that was made
-// shorter, or a Limit not saved yet, applies at once.
+// deadlineLocked is the absolute limit as it counts today: a Lifetime that was made shorter, or a
+// Limit not saved yet, applies at once.
 func (s *Session) deadlineLocked() int64 {
 	deadline := min(s.base.Deadline, s.base.Created+s.m.config.Lifetime.Milliseconds())
 	if s.delta.Limit != 0 {

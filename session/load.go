@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// Load decodes the session now: nil when there is a living session,
-// [ErrNoSession], or [ErrUnavailable]. The work is done once a request, and every
-// other method does it first, so that the answer stays the same for the request
-// until one of its own methods changes it.
+// Load decodes the session now: nil when there is a living session, [ErrNoSession], or
+// [ErrUnavailable]. The work is done once a request, and every other method does it first, so that
+// the answer stays the same for the request until one of its own methods changes it.
 func (s *Session) Load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,11 +50,10 @@ func (s *Session) loadWithinLocked(ctx context.Context) error {
 	return s.err
 }
 
-// logUnread tells the log that the session could not be read. Nothing is wrong
-// with the Store when its request has ended meanwhile: strangers can send a cookie
-// and hang up as often as they like, and nobody should be called for it. A
-// request's own deadline that passed may be the Store's fault, or a slow
-// handler's.
+// logUnread tells the log that the session could not be read. Nothing is wrong with the Store when
+// its request has ended meanwhile: strangers can send a cookie and hang up as often as they like,
+// and nobody should be called for it. A request's own deadline that passed may be the Store's
+// fault, or a slow handler's.
 func (s *Session) logUnread(ctx context.Context, err error) {
 	switch ended := ctx.Err(); {
 	case errors.Is(ended, context.Canceled):
@@ -69,8 +67,7 @@ func (s *Session) logUnread(ctx context.Context, err error) {
 
 // adoptLocked takes over the newest generation of the session that was seen.
 func (s *Session) adoptLocked(ctx context.Context, seen sighting) error {
-	// What is remembered of the session makes no cookie live longer than it says
-	// itself.
+	// What is remembered of the session makes no cookie live longer than it says itself.
 	if !s.m.config.ServerSide && !s.m.within(seen.g, time.Now()) {
 		if s.m.within(seen.g, s.arrived) {
 			return &endedError{} // the browser may have moved its limit since

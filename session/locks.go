@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// locks are locks by name, which exist while somebody holds or wants them, and
-// can be given up waiting for.
+// locks are locks by name, which exist while somebody holds or wants them, and can be given up
+// waiting for.
 //
 // Who holds several locks of this package has taken them in this order:
 //

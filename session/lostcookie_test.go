@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rotate is a refresh: the token in s becomes the next one, as a provider with reuse detection makes it.
+// rotate is a refresh: the token in s becomes the next one, as a provider with reuse detection
+// makes it.
 func rotate(t testing.TB, s *session.Session, next string) {
 	t.Helper()
 	require.NoError(t, s.Exclusive(context.Background(), func(_ context.Context, latest *session.Session) error {
@@ -98,8 +99,8 @@ var lost = map[string]func(t *testing.T, b *browser){
 	},
 }
 
-// losing runs a test for each session mode and each way to lose a cookie, with a browser whose token is "1" and a
-// process that need not be the one that the browser comes back to.
+// losing runs a test for each session mode and each way to lose a cookie, with a browser whose
+// token is "1" and a process that need not be the one that the browser comes back to.
 func losing(t *testing.T, test func(t *testing.T, b *browser, c session.Config, lose func(t *testing.T, b *browser))) {
 	everywhere(t, func(t *testing.T, c session.Config) {
 		for name, lose := range lost {

@@ -14,34 +14,33 @@ import (
 )
 
 var (
-	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the
-	// session lives. Answer 503 with Retry-After ([WriteUnavailable] does); never
-	// treat it as signed out, never clear the cookie.
+	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the session
+	// lives. Answer 503 with Retry-After ([WriteUnavailable] does); never treat it as signed out,
+	// never clear the cookie.
 	ErrUnavailable = errors.New("session: store unavailable")
 
-	// ErrNoSession means that there is no session: it never began, has ended, has expired
-	// or was revoked.
+	// ErrNoSession means that there is no session: it never began, has ended, has expired or was
+	// revoked.
 	ErrNoSession = errors.New("session: no session")
 
-	// ErrTooLarge means that the session does not fit the permitted cookies (the text
-	// names Config.ServerSide as the way out), or has more than 256 names.
+	// ErrTooLarge means that the session does not fit the permitted cookies (the text names
+	// Config.ServerSide as the way out), or has more than 256 names.
 	ErrTooLarge = errors.New("session: too large")
 
-	// ErrCommitted means that the response has begun, and what was changed can't reach
-	// the browser's cookie any more.
+	// ErrCommitted means that the response has begun, and what was changed can't reach the
+	// browser's cookie any more.
 	ErrCommitted = errors.New("session: response already begun")
 
-	// ErrReturned means that the handler has returned, and nobody would save what is
-	// changed. In the background, change the session in [Session.Exclusive].
+	// ErrReturned means that the handler has returned, and nobody would save what is changed. In
+	// the background, change the session in [Session.Exclusive].
 	ErrReturned = errors.New("session: the handler has returned: change the session before, or in Session.Exclusive")
 
-	// ErrNoStore is what [Manager.Revoke] and [Manager.RevokeAt] say without
-	// Config.Store.
+	// ErrNoStore is what [Manager.Revoke] and [Manager.RevokeAt] say without Config.Store.
 	ErrNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
 )
 
-// A Manager keeps the sessions of one cookie. Make it with [New]. It is
-// immutable but for [Manager.SetKeys], and safe for concurrent use.
+// A Manager keeps the sessions of one cookie. Make it with [New]. It is immutable but for
+// [Manager.SetKeys], and safe for concurrent use.
 type Manager struct {
 	config Config
 	log    *slog.Logger
@@ -61,8 +60,8 @@ type Manager struct {
 	}
 }
 
-// New returns a [Manager] for c. It does no I/O, so a Store may be down. All
-// mistakes in c are reported in one error.
+// New returns a [Manager] for c. It does no I/O, so a Store may be down. All mistakes in c are
+// reported in one error.
 func New(c Config) (*Manager, error) {
 	ring, err := seal.NewKeyring(c.Keys)
 	c = c.filled()
@@ -86,10 +85,9 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// SetKeys rotates keys while serving: the first seals, all open. It is for this
-// process: every other replica needs the same call, and [Config].Keys says in
-// which order. Error: every mistake in keys, as [New] reports them; the old keys
-// stay then.
+// SetKeys rotates keys while serving: the first seals, all open. It is for this process: every
+// other replica needs the same call, and [Config].Keys says in which order. Error: every mistake in
+// keys, as [New] reports them; the old keys stay then.
 func (m *Manager) SetKeys(keys []string) error {
 	if err := m.ring.Set(keys); err != nil {
 		return keysError(err)
@@ -98,12 +96,10 @@ func (m *Manager) SetKeys(keys []string) error {
 	return nil
 }
 
-// KeyIDs returns the ids of the present keys, newest first, as [Config].OnKeyUse
-// reports them.
+// KeyIDs returns the ids of the present keys, newest first, as [Config].OnKeyUse reports them.
 func (m *Manager) KeyIDs() []string { return m.ring.IDs() }
 
-// Ready reports whether the Store answers. Without a Store it always does.
-// Error: [ErrUnavailable].
+// Ready reports whether the Store answers. Without a Store it always does. Error: [ErrUnavailable].
 func (m *Manager) Ready(ctx context.Context) error {
 	if m.vault == nil {
 		return nil
@@ -115,8 +111,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 // Config returns the effective configuration, defaults filled in, without Keys.
 func (m *Manager) Config() Config { return m.config }
 
-// CookieName is the session cookie's full name, with the prefix that its
-// attributes allow.
+// CookieName is the session cookie's full name, with the prefix that its attributes allow.
 func (m *Manager) CookieName() string { return m.config.cookieName() }
 
 // rows are the rows of one purpose in the Store; nil without one.
@@ -127,10 +122,9 @@ func (m *Manager) rows(purpose string) *seal.Vault {
 	return m.ring.Vault(m.store, purpose)
 }
 
-// DestroyID ends the session with this [Session.ID], wherever its cookie is: for
-// the one that was current when a login began, say. An empty id is none, and an
-// unknown one no error. Error: [ErrUnavailable]; this process then honours the
-// session no more, others may.
+// DestroyID ends the session with this [Session.ID], wherever its cookie is: for the one that was
+// current when a login began, say. An empty id is none, and an unknown one no error. Error:
+// [ErrUnavailable]; this process then honours the session no more, others may.
 func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil
@@ -139,8 +133,7 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	return err
 }
 
-// begin makes a session that nobody knows yet, and the secret of its cookie in
-// server mode.
+// begin makes a session that nobody knows yet, and the secret of its cookie in server mode.
 func (m *Manager) begin(now time.Time) (g *packed.Generation, secret string) {
 	g = &packed.Generation{Created: now.UnixMilli(), Idle: m.idleFrom(now)}
 	g.Deadline = g.Created + m.config.Lifetime.Milliseconds()

@@ -12,14 +12,13 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// A mark is the Store's row about a tag. It never moves backwards, and outlives
-// every session that it can end.
+// A mark is the Store's row about a tag. It never moves backwards, and outlives every session that
+// it can end.
 //
-// No two clocks are compared. Revoke raises the epoch; a session remembers the
-// epoch that it found when it was tagged, so a later one ends it, whatever the
-// clocks of the processes say. (An epoch is a time only so that it still rises
-// after the row's time was over.) RevokeAt raises foreign, which is compared
-// with the stamp of TagAt: both come from the same foreign clock.
+// No two clocks are compared. Revoke raises the epoch; a session remembers the epoch that it found
+// when it was tagged, so a later one ends it, whatever the clocks of the processes say. (An epoch
+// is a time only so that it still rises after the row's time was over.) RevokeAt raises foreign,
+// which is compared with the stamp of TagAt: both come from the same foreign clock.
 type mark struct {
 	epoch, foreign int64  // Unix milliseconds
 	fresh          int64  // the epoch of the latest Revoke with DemandFreshLogin; 0: none
@@ -29,8 +28,7 @@ type mark struct {
 
 const markSize = 32 // without kept
 
-// foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock
-// may say anything.
+// foreignStamp is t in milliseconds, kept within 1970 to 9999: a foreign clock may say anything.
 func foreignStamp(t time.Time) int64 {
 	switch {
 	case t.Year() < 1970:
@@ -48,8 +46,8 @@ func generationRow(id string) string { return "generation " + id }
 func sessionRow(id string) string    { return "session " + id }
 func leaseRow(id string) string      { return "lease " + id }
 
-// tagKey is what a session keeps of a tag: enough to find its mark, and less
-// than an issuer and a subject take.
+// tagKey is what a session keeps of a tag: enough to find its mark, and less than an issuer and a
+// subject take.
 func tagKey(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return string(sum[:packed.TagSize])
@@ -98,8 +96,8 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 	return fmt.Errorf("%w: mark kept changing", ErrUnavailable)
 }
 
-// writeMark replaces the mark that was read as raw, or adds one where there was
-// none; false when somebody else was faster.
+// writeMark replaces the mark that was read as raw, or adds one where there was none; false when
+// somebody else was faster.
 func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next mark) (bool, error) {
 	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
@@ -115,9 +113,8 @@ func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next ma
 // markLife is longer than any session lives that began before the mark.
 func (m *Manager) markLife() time.Duration { return m.config.Lifetime + markSlack }
 
-// readMark returns the mark in a row. One that can't be read, since its key was
-// retired or somebody wrote to the Store, counts as a revocation of everything
-// until now: it may have been one.
+// readMark returns the mark in a row. One that can't be read, since its key was retired or somebody
+// wrote to the Store, counts as a revocation of everything until now: it may have been one.
 func readMark(row seal.Row) (m mark, unreadable bool) {
 	switch {
 	case len(row.Value) >= markSize:
@@ -134,8 +131,8 @@ func readMark(row seal.Row) (m mark, unreadable bool) {
 	return mark{foreign: packed.NoStamp}, false
 }
 
-// endedByMark reports whether the mark in row ends the session with tag t and this id,
-// and since when by our clock: an epoch is a time, a foreign stamp is none.
+// endedByMark reports whether the mark in row ends the session with tag t and this id, and since
+// when by our clock: an epoch is a time, a foreign stamp is none.
 func endedByMark(row seal.Row, t packed.Tag, id string) (at time.Time, ended bool) {
 	m, unreadable := readMark(row)
 	switch {
@@ -147,10 +144,9 @@ func endedByMark(row seal.Row, t packed.Tag, id string) (at time.Time, ended boo
 	return time.Time{}, t.Foreign != packed.NoStamp && m.foreign >= t.Foreign
 }
 
-// epochs reads the marks of the tags that d is about to add to g: the epoch that
-// each has to remember. A foreign mark at or after the stamp means that the session
-// has ended before it began, and a demand for a fresh login that it may not begin:
-// ErrNoSession.
+// epochs reads the marks of the tags that d is about to add to g: the epoch that each has to
+// remember. A foreign mark at or after the stamp means that the session has ended before it began,
+// and a demand for a fresh login that it may not begin: ErrNoSession.
 func (m *Manager) epochs(ctx context.Context, g *packed.Generation, d *packed.Delta) (map[string]int64, error) {
 	if m.vault == nil || len(d.Tags) == 0 {
 		return nil, nil
@@ -179,14 +175,14 @@ func (m *Manager) epochs(ctx context.Context, g *packed.Generation, d *packed.De
 	return epochs, nil
 }
 
-// demands reports whether mark demands a fresh login. That is for as long as what
-// it ended could have lived, while the mark itself stays for a clock that is set back.
+// demands reports whether mark demands a fresh login. That is for as long as what it ended could
+// have lived, while the mark itself stays for a clock that is set back.
 func (m *Manager) demands(now mark) bool {
 	return now.fresh != 0 && time.Since(time.UnixMilli(now.fresh)) < m.config.Lifetime+time.Minute
 }
 
-// markOf returns the mark of t in row. One that can't be read is written anew: it
-// has ended every session so far, and must not lock out those to come.
+// markOf returns the mark of t in row. One that can't be read is written anew: it has ended every
+// session so far, and must not lock out those to come.
 func (m *Manager) markOf(ctx context.Context, t packed.Tag, row seal.Row) (mark, error) {
 	now, unreadable := readMark(row)
 	if unreadable {

@@ -11,16 +11,14 @@ import (
 	"github.com/signet-go/signet/internal/expiring"
 )
 
-// A MemoryStore is a [Store] for exactly one process: right for one instance and
-// for tests, wrong behind a load balancer, and empty after a restart. It drops
-// rows when their time is over, and never before: when MaxBytes are in use, it
-// refuses new ones with an error, which the browser sees as 503; rows that are
-// there can still be replaced, by such as take no more room. The zero value is
-// ready to use. Safe for concurrent use.
+// A MemoryStore is a [Store] for exactly one process: right for one instance and for tests, wrong
+// behind a load balancer, and empty after a restart. It drops rows when their time is over, and
+// never before: when MaxBytes are in use, it refuses new ones with an error, which the browser sees
+// as 503; rows that are there can still be replaced, by such as take no more room. The zero value
+// is ready to use. Safe for concurrent use.
 type MemoryStore struct {
-	// MaxBytes bounds the memory of all rows: with the default, about a million
-	// revocation marks. Set it before first use. Zero means 256 MiB; a negative
-	// one refuses every row.
+	// MaxBytes bounds the memory of all rows: with the default, about a million revocation marks.
+	// Set it before first use. Zero means 256 MiB; a negative one refuses every row.
 	MaxBytes int
 
 	mu   sync.Mutex
@@ -104,6 +102,6 @@ func (m *MemoryStore) write(ctx context.Context, key string, value []byte, ttl t
 	return true, nil
 }
 
-// clone copies b; unlike bytes.Clone it makes an empty slice of nil, because a
-// stored row is never nil.
+// clone copies b; unlike bytes.Clone it makes an empty slice of nil, because a stored row is never
+// nil.
 func clone(b []byte) []byte { return append([]byte{}, b...) }

@@ -105,7 +105,8 @@ func TestAMemoryStoreThatWasLargeIsAsQuickAsANewOne(t *testing.T) {
 	require.Less(t, is, 20*was, "a write takes %s after 300,000 rows have gone, %s in a new store", is, was)
 }
 
-// BenchmarkMemoryStore compares a write in a fresh store with one after 1,000,000 rows have come and gone.
+// BenchmarkMemoryStore compares a write in a fresh store with one after 1,000,000 rows have come
+// and gone.
 func BenchmarkMemoryStore(b *testing.B) {
 	for name, past := range map[string]int{"fresh": 0, "after a million": 1_000_000} {
 		b.Run(name, func(b *testing.B) {

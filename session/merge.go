@@ -11,12 +11,11 @@ import (
 
 const maxTries = 32 // of a compare-and-swap that other processes keep winning
 
-// merge publishes d on top of the newest generation of g's session, and returns
-// the one that is then the newest. Requests that change different names at once
-// all succeed; of two that change the same name, the later one wins.
+// merge publishes d on top of the newest generation of g's session, and returns the one that is
+// then the newest. Requests that change different names at once all succeed; of two that change the
+// same name, the later one wins.
 func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Delta) (*packed.Generation, error) {
-	// Within the process they queue, so that only other processes are raced
-	// with.
+	// Within the process they queue, so that only other processes are raced with.
 	unlock, err := m.locks.lock(ctx, "merge "+g.ID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -43,8 +42,8 @@ func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Del
 	return nil, fmt.Errorf("%w: session kept changing", ErrUnavailable)
 }
 
-// next is the generation after v with d's changes, as it will be read back:
-// packed and unpacked again.
+// next is the generation after v with d's changes, as it will be read back: packed and unpacked
+// again.
 func (m *Manager) next(ctx context.Context, v version, d *packed.Delta) (*packed.Generation, error) {
 	epochs, err := m.epochs(ctx, v.g, d)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// The model: what a person may rely on. Who signed out stays signed out, who is signed in stays signed in, and
-// nothing that was ever saved is replaced by something older. It is about as much as can be said without knowing how
-// sessions are kept, and says nothing (beyond) where nothing is promised.
+// The model: what a person may rely on. Who signed out stays signed out, who is signed in stays
+// signed in, and nothing that was ever saved is replaced by something older. It is about as much as
+// can be said without knowing how sessions are kept, and says nothing (beyond) where nothing is
+// promised.
 type model struct {
 	mode     mode
 	sessions []*modeled
@@ -194,8 +195,8 @@ func (m *model) next() int {
 	return m.serial
 }
 
-// basis is c's session as c has seen it. Where cookies that it does not know may have moved the idle limit, a stream
-// goes on.
+// basis is c's session as c has seen it. Where cookies that it does not know may have moved the
+// idle limit, a stream goes on.
 func (m *model) basis(c *call) cookie {
 	b := c.held
 	if b.of != c.of {

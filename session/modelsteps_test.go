@@ -35,8 +35,8 @@ func (m *model) handle(c *call, s *session.Session, do step) {
 	}
 }
 
-// due reports whether c's response has to move the idle limit in the cookie. One that comes late must not: there may be a newer
-// cookie.
+// due reports whether c's response has to move the idle limit in the cookie. One that comes late
+// must not: there may be a newer cookie.
 func (m *model) due(c *call) bool {
 	used := c.of != nil && c.of == c.held.of && m.fate(c.held) == lives && time.Since(c.looked) < grace
 	return used && !m.mode.serverSide && m.mode.idle > 0 && c.looked.Sub(c.held.sealed) >= time.Minute
@@ -74,8 +74,8 @@ func (m *model) login(c *call, s *session.Session, user int, keep bool) {
 	c.fresh, c.changed = f, nil
 }
 
-// kept are the fields that go over to the session that a login begins in c: the newest there are, and none of a session
-// that has ended.
+// kept are the fields that go over to the session that a login begins in c: the newest there are,
+// and none of a session that has ended.
 func (m *model) kept(c *call) (fields [2]int) {
 	switch {
 	case c.fresh != nil:
@@ -110,8 +110,8 @@ func (m *model) adopt(c *call, s *session.Session) {
 	c.current = time.Now()
 }
 
-// refresh spends the newest refresh token for a newer one. A request waits for a provider that is fast, and takes over
-// what came of it.
+// refresh spends the newest refresh token for a newer one. A request waits for a provider that is
+// fast, and takes over what came of it.
 func (m *model) refresh(c *call, s *session.Session, slowly bool) {
 	if c.of == nil || c.fresh != nil {
 		return

@@ -8,12 +8,12 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// Some requests come without the cookie of a session that their browser has: a cross-site POST does.
-// Who knows the session's id may recall it, from the Store or else from this process's memory. In
-// cookie mode it has to be deposited there before, since nobody else has it.
+// Some requests come without the cookie of a session that their browser has: a cross-site POST
+// does. Who knows the session's id may recall it, from the Store or else from this process's
+// memory. In cookie mode it has to be deposited there before, since nobody else has it.
 
-// deposit lets other requests recall the session, as it was last saved. A visitor without one, and one
-// that has not been saved yet, have nothing to deposit. Error: ErrUnavailable.
+// deposit lets other requests recall the session, as it was last saved. A visitor without one, and
+// one that has not been saved yet, have nothing to deposit. Error: ErrUnavailable.
 func (s *Session) deposit(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -23,8 +23,8 @@ func (s *Session) deposit(ctx context.Context) error {
 	return s.m.keeper.deposit(ctx, s.base)
 }
 
-// recall has s go on with the session of this id, if the request came without any and that one lives. No
-// cookie of it is written for that. Error: ErrUnavailable.
+// recall has s go on with the session of this id, if the request came without any and that one
+// lives. No cookie of it is written for that. Error: ErrUnavailable.
 func (s *Session) recall(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,8 +51,8 @@ func (k *serverKeeper) find(ctx context.Context, id string) (version, error) {
 	return k.newest(ctx, &packed.Generation{ID: id})
 }
 
-// deposit adds the row of the newest generation, as a change would have. One that is there already is no
-// older.
+// deposit adds the row of the newest generation, as a change would have. One that is there already
+// is no older.
 func (k *cookieKeeper) deposit(ctx context.Context, g *packed.Generation) error {
 	if k.vault == nil {
 		k.recent.keep(g, k.successorLife(g))

@@ -10,14 +10,12 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// recent is this process's memory of what it changed: newer generations, for
-// requests that still carry an older cookie, and ended sessions. A late response
-// can thus neither roll a session back nor revive it, and what a lost response
-// should have told the browser is not lost.
+// recent is this process's memory of what it changed: newer generations, for requests that still
+// carry an older cookie, and ended sessions. A late response can thus neither roll a session back
+// nor revive it, and what a lost response should have told the browser is not lost.
 //
-// A generation is awaited until a browser has shown that it has it. From then on
-// only requests that were under way can need it, and it never takes the room of
-// one that is awaited.
+// A generation is awaited until a browser has shown that it has it. From then on only requests that
+// were under way can need it, and it never takes the room of one that is awaited.
 type recent struct {
 	used           atomic.Bool // something was put: until then requests pass by without the lock
 	mu             sync.RWMutex
@@ -41,8 +39,7 @@ func newRecent(log *slog.Logger) *recent {
 	return r
 }
 
-// newest returns what is remembered of the session, if anything: an endedError
-// when it has ended.
+// newest returns what is remembered of the session, if anything: an endedError when it has ended.
 func (r *recent) newest(id string, now time.Time) (*packed.Generation, error) {
 	if !r.used.Load() {
 		return nil, nil
@@ -64,8 +61,8 @@ func (r *recent) lookLocked(id string, now time.Time) (*packed.Generation, error
 	return g, nil
 }
 
-// swap remembers next for so long, unless something newer than prev is known: the
-// compare-and-swap of a process without a Store.
+// swap remembers next for so long, unless something newer than prev is known: the compare-and-swap
+// of a process without a Store.
 func (r *recent) swap(prev, next *packed.Generation, life time.Duration) bool {
 	ok, shed := r.put(prev, next, life)
 	if shed > 0 && r.full.CompareAndSwap(false, true) {
@@ -74,8 +71,8 @@ func (r *recent) swap(prev, next *packed.Generation, life time.Duration) bool {
 	return ok
 }
 
-// put is swap without its log line, which is not written under the lock: a
-// handler may be slow, or call us.
+// put is swap without its log line, which is not written under the lock: a handler may be slow, or
+// call us.
 func (r *recent) put(prev, next *packed.Generation, life time.Duration) (ok bool, shed int) {
 	now := time.Now()
 	r.mu.Lock()
@@ -92,8 +89,8 @@ func (r *recent) put(prev, next *packed.Generation, life time.Duration) (ok bool
 // sizeOf is what a remembered generation takes.
 func sizeOf(g *packed.Generation) int { return g.Size() + len(g.ID) + entryOverhead }
 
-// saw notes that a browser has presented a generation of the session. What was
-// awaited until then is remembered for so long, if there is room.
+// saw notes that a browser has presented a generation of the session. What was awaited until then
+// is remembered for so long, if there is room.
 func (r *recent) saw(id string, number uint64, life time.Duration) {
 	now := time.Now()
 	r.mu.RLock()
@@ -133,9 +130,8 @@ func (r *recent) forget(id string) {
 	r.shown.Delete(id)
 }
 
-// end remembers that a session has ended, for as long as a cookie of it could
-// live, and reports whether that is news. Where a Store is set, what is forgotten
-// here is still in it.
+// end remembers that a session has ended, for as long as a cookie of it could live, and reports
+// whether that is news. Where a Store is set, what is forgotten here is still in it.
 func (r *recent) end(id string, life time.Duration) (first bool) {
 	first, shed := r.putEnd(id, life)
 	if shed > 0 && r.lost.CompareAndSwap(false, true) {

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// callback is a slog.Handler that looks at the Manager whose line it is given, as one that sends lines through an application may.
+// callback is a slog.Handler that looks at the Manager whose line it is given, as one that sends
+// lines through an application may.
 type callback struct {
 	slog.Handler
 	on func()

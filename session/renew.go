@@ -9,11 +9,10 @@ import (
 
 var errDetached = errors.New("session: Renew needs the session of a response")
 
-// Renew ends the current session, if any, and begins an empty one under a new
-// id, as every login must (OWASP session fixation). The old session ends when
-// the new one is saved; if that fails, [Session.Save] says so and the new one is
-// not handed out. It succeeds while the Store is down. Errors: s is not a
-// response's, but one that [Session.Exclusive] or [Session.Prepare] hands out;
+// Renew ends the current session, if any, and begins an empty one under a new id, as every login
+// must (OWASP session fixation). The old session ends when the new one is saved; if that fails,
+// [Session.Save] says so and the new one is not handed out. It succeeds while the Store is down.
+// Errors: s is not a response's, but one that [Session.Exclusive] or [Session.Prepare] hands out;
 // [ErrReturned].
 func (s *Session) Renew() error {
 	s.mu.Lock()
@@ -26,12 +25,11 @@ func (s *Session) Renew() error {
 	return nil
 }
 
-// RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps
-// over, nothing else: a visitor's cart, say, when he signs in. That is what the
-// newest generation keeps, also where another request has saved it meanwhile, with
-// this request's changes; nothing when the session has ended meanwhile. Errors:
-// those of Renew; [ErrUnavailable] when there may be something to keep and the
-// Store can't be asked. Then nothing was renewed.
+// RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps over, nothing else: a
+// visitor's cart, say, when he signs in. That is what the newest generation keeps, also where
+// another request has saved it meanwhile, with this request's changes; nothing when the session has
+// ended meanwhile. Errors: those of Renew; [ErrUnavailable] when there may be something to keep and
+// the Store can't be asked. Then nothing was renewed.
 func (s *Session) RenewKeepingFields() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,8 +63,8 @@ func (s *Session) renewLocked(fields keptFields) {
 	}
 }
 
-// newestFieldsLocked returns what the application keeps, as the newest generation has it, with
-// this request's changes. A session that has ended keeps nothing for the next one.
+// newestFieldsLocked returns what the application keeps, as the newest generation has it, with this
+// request's changes. A session that has ended keeps nothing for the next one.
 func (s *Session) newestFieldsLocked(ctx context.Context) (keptFields, error) {
 	err := s.loadLocked()
 	v := version{g: s.base}

@@ -11,13 +11,12 @@ import (
 // errNoTag is for whoever asks nobody for his tag.
 var errNoTag = errors.New("session: Revoke needs a tag: an empty one is that of nobody who is signed in")
 
-// Revoke ends all sessions with this [Session.Tag] that began before now, in
-// O(1). It needs a Store. Sessions that begin later are not affected, also those
-// that begin in the same millisecond, unless an option says so. Requests that have
-// looked at their session go on with it, but their responses carry no cookie of it;
-// streams that wait for [Done] end. Errors: tag is empty, as that of nobody;
-// [ErrNoStore]; [ErrUnavailable], when
-// nobody knows whether it was done: then call again.
+// Revoke ends all sessions with this [Session.Tag] that began before now, in O(1). It needs a
+// Store. Sessions that begin later are not affected, also those that begin in the same millisecond,
+// unless an option says so. Requests that have looked at their session go on with it, but their
+// responses carry no cookie of it; streams that wait for [Done] end. Errors: tag is empty, as that
+// of nobody; [ErrNoStore]; [ErrUnavailable], when nobody knows whether it was done: then call
+// again.
 func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOption) error {
 	if tag == "" {
 		return errNoTag
@@ -34,15 +33,15 @@ func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOptio
 // A RevokeOption says more of what [Manager.Revoke] does: [DemandFreshLogin] or [Except].
 type RevokeOption func(*revocation)
 
-// DemandFreshLogin lets no session with the tag begin after the revocation either,
-// unless [Session.TagFresh] says that its user has authenticated since: else single
-// sign-on would bring the others back without a question. The demand ends when the
-// revocation is forgotten, which is after the last session that it ended would have.
+// DemandFreshLogin lets no session with the tag begin after the revocation either, unless
+// [Session.TagFresh] says that its user has authenticated since: else single sign-on would bring
+// the others back without a question. The demand ends when the revocation is forgotten, which is
+// after the last session that it ended would have.
 func DemandFreshLogin(r *revocation) { r.fresh = true }
 
-// Except leaves s alone: "sign out everywhere else". It needs [Session.Tag] to have
-// been saved; without a living session, and with a nil s, there is nothing to leave
-// alone. A later Revoke without it ends s, too.
+// Except leaves s alone: "sign out everywhere else". It needs [Session.Tag] to have been saved;
+// without a living session, and with a nil s, there is nothing to leave alone. A later Revoke
+// without it ends s, too.
 func Except(s *Session) RevokeOption {
 	return func(r *revocation) {
 		if s != nil {
@@ -58,8 +57,8 @@ type revocation struct {
 	except *packed.Generation // of the session that it leaves alone; nil: none
 }
 
-// mark is what the revocation makes of old. A session that old has ended is not left
-// alone, since the two may have come at the same time.
+// mark is what the revocation makes of old. A session that old has ended is not left alone, since
+// the two may have come at the same time.
 func (r *revocation) mark(old mark) mark {
 	next := old
 	next.epoch, next.kept = max(time.Now().UnixMilli(), old.epoch+1), ""
@@ -74,11 +73,11 @@ func (r *revocation) mark(old mark) mark {
 	return next
 }
 
-// A FreshLoginError is what saving a session says when [Manager.Revoke] with
-// [DemandFreshLogin] does not let it begin. It wraps [ErrNoSession].
+// A FreshLoginError is what saving a session says when [Manager.Revoke] with [DemandFreshLogin]
+// does not let it begin. It wraps [ErrNoSession].
 type FreshLoginError struct {
-	// Since is when the revocation was made. A login that is begun for its sake
-	// tells [Session.TagFresh] a later time.
+	// Since is when the revocation was made. A login that is begun for its sake tells
+	// [Session.TagFresh] a later time.
 	Since time.Time
 }
 
@@ -90,10 +89,9 @@ func (e *FreshLoginError) Error() string {
 // Unwrap returns ErrNoSession: none has begun.
 func (e *FreshLoginError) Unwrap() error { return ErrNoSession }
 
-// RevokeAt is [Manager.Revoke] for tags stamped by a foreign clock with
-// [Session.TagAt]: it ends
-// sessions whose stamp is at or before at (a tie ends), also such as are saved
-// later. A mark never moves backwards. Errors: as of Revoke.
+// RevokeAt is [Manager.Revoke] for tags stamped by a foreign clock with [Session.TagAt]: it ends
+// sessions whose stamp is at or before at (a tie ends), also such as are saved later. A mark never
+// moves backwards. Errors: as of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.revokeAt(ctx, tag, at, 0)
 }

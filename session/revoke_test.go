@@ -10,7 +10,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// withMarks runs f in each mode that has a Store, and where revocations of another process have to be seen.
+// withMarks runs f in each mode that has a Store, and where revocations of another process have to
+// be seen.
 func withMarks(t *testing.T, f func(t *testing.T, m, elsewhere *session.Manager)) {
 	for name, serverSide := range map[string]bool{"cookie with a Store": false, "server-side": true} {
 		t.Run(name, func(t *testing.T) {
@@ -22,7 +23,8 @@ func withMarks(t *testing.T, f func(t *testing.T, m, elsewhere *session.Manager)
 	}
 }
 
-// begin signs a new browser in with the tag; fresh is since when its user has authenticated, zero for no word of that.
+// begin signs a new browser in with the tag; fresh is since when its user has authenticated, zero
+// for no word of that.
 func begin(t *testing.T, m *session.Manager, tag string, fresh time.Time) (b *browser, err error) {
 	b = newBrowser(t, m)
 	b.with(func(s *session.Session) {

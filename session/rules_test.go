@@ -163,7 +163,8 @@ func made(t *testing.T, ahead time.Duration, c session.Config) (cookies map[stri
 	return cookies
 }
 
-// A clock that jumps back shows as a session from the future: synctest's bubbles all begin in the year 2000.
+// A clock that jumps back shows as a session from the future: synctest's bubbles all begin in the
+// year 2000.
 func TestClockThatJumpsBackEndsNothingEarlyAndExtendsNothing(t *testing.T) {
 	rows := []struct {
 		name  string

@@ -8,15 +8,13 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// Save publishes pending changes now, as [Manager.Handler] does before the first
-// byte; the cookie still leaves with the first byte. Call it where a failure has
-// to become another answer. ctx gives values, not an end: a browser that goes
-// away loses no change. Errors: [ErrTooLarge]; [ErrUnavailable]; [ErrNoSession]
-// when the session has ended meanwhile, so that nothing was saved;
-// [ErrCommitted] when the response has begun: the changes are published but the
-// browser can't learn of them in this response. After any other error than
-// ErrCommitted the changes are not tried again unless you call Save again, or
-// change more.
+// Save publishes pending changes now, as [Manager.Handler] does before the first byte; the cookie
+// still leaves with the first byte. Call it where a failure has to become another answer. ctx gives
+// values, not an end: a browser that goes away loses no change. Errors: [ErrTooLarge];
+// [ErrUnavailable]; [ErrNoSession] when the session has ended meanwhile, so that nothing was saved;
+// [ErrCommitted] when the response has begun: the changes are published but the browser can't learn
+// of them in this response. After any other error than ErrCommitted the changes are not tried again
+// unless you call Save again, or change more.
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,8 +40,8 @@ func (s *Session) dirtyLocked() bool {
 	return s.loaded && s.base != nil && !s.gaveUp && (s.base.Number == 0 || !s.delta.Empty())
 }
 
-// saveLocked publishes delta. The sessions that this one replaces end first: there is
-// never a moment with both.
+// saveLocked publishes delta. The sessions that this one replaces end first: there is never a
+// moment with both.
 func (s *Session) saveLocked(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx) // a browser that goes away must not lose a change
 	if err := s.endOldLocked(ctx); err != nil {
@@ -72,8 +70,8 @@ func (s *Session) saveLocked(ctx context.Context) error {
 	return nil
 }
 
-// finish deals with what was changed after the response began: it can still be
-// published, for requests to come. After the handler returned it is the last time.
+// finish deals with what was changed after the response began: it can still be published, for
+// requests to come. After the handler returned it is the last time.
 func (s *Session) finish(returned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

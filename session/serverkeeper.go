@@ -13,9 +13,8 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// serverKeeper keeps a session in a row of the Store, named by a hash of the
-// 256 random bits in the cookie. The row is created once and from then on only
-// updated, so what is gone stays gone.
+// serverKeeper keeps a session in a row of the Store, named by a hash of the 256 random bits in the
+// cookie. The row is created once and from then on only updated, so what is gone stays gone.
 type serverKeeper struct{ *Manager }
 
 const secretSize = 32
@@ -27,8 +26,7 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// secretID is the session's ID: it names the row and may be logged, and leads
-// to no cookie.
+// secretID is the session's ID: it names the row and may be logged, and leads to no cookie.
 func secretID(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -44,9 +42,8 @@ func (k *serverKeeper) see(j *jar) (sighting, error) {
 	return sighting{g: &packed.Generation{ID: secretID(secret)}, secret: secret}, nil
 }
 
-// newest reads the row and, in the same round trip, the marks of the tags that
-// this process remembers of it. What it remembers saves unsealing a row that
-// has not changed.
+// newest reads the row and, in the same round trip, the marks of the tags that this process
+// remembers of it. What it remembers saves unsealing a row that has not changed.
 func (k *serverKeeper) newest(ctx context.Context, g *packed.Generation) (version, error) {
 	if g.Number == 0 && g.Created != 0 { // begun in this request
 		return k.judge(version{g: g}, time.Now())
@@ -81,8 +78,8 @@ func (k *serverKeeper) newest(ctx context.Context, g *packed.Generation) (versio
 	return k.handOver(ctx, v)
 }
 
-// missing is what there is to say of a session without a row: when it has ended, if
-// it was in this process.
+// missing is what there is to say of a session without a row: when it has ended, if it was in this
+// process.
 func (k *serverKeeper) missing(id string) error {
 	if _, err := k.recent.newest(id, time.Now()); err != nil {
 		return err
@@ -90,8 +87,8 @@ func (k *serverKeeper) missing(id string) error {
 	return &endedError{}
 }
 
-// decode opens a row. One that can't be read is deleted, since nobody will ever
-// read it, but for one that a key of another replica may open.
+// decode opens a row. One that can't be read is deleted, since nobody will ever read it, but for
+// one that a key of another replica may open.
 func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
 	d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) })
 	if d != nil {
@@ -116,8 +113,8 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 	return d, nil
 }
 
-// handOver prefers a generation that this process could not store when it was
-// made, because the Store was down, and stores it now.
+// handOver prefers a generation that this process could not store when it was made, because the
+// Store was down, and stores it now.
 func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error) {
 	now := time.Now()
 	remembered, err := k.recent.newest(v.g.ID, now)
@@ -134,8 +131,8 @@ func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error)
 	return k.newest(ctx, &packed.Generation{ID: v.g.ID})
 }
 
-// publish writes the row: adds it for a session that has just begun, else
-// replaces it while it is the one that v was read from.
+// publish writes the row: adds it for a session that has just begun, else replaces it while it is
+// the one that v was read from.
 func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Generation) (bool, error) {
 	plain, err := next.Pack()
 	if err != nil {
@@ -155,8 +152,7 @@ func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Gene
 	return ok, err
 }
 
-// touch leaves a row alone that somebody else has just changed: that moved the
-// limit too.
+// touch leaves a row alone that somebody else has just changed: that moved the limit too.
 func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
 	_, err := k.publish(ctx, v, v.g.IdleAt(idle))
 	return err
@@ -187,8 +183,7 @@ func (k *serverKeeper) fits(plain []byte) error {
 	return nil
 }
 
-// cookie holds the secret until the absolute limit: the idle limit moves in the
-// Store.
+// cookie holds the secret until the absolute limit: the idle limit moves in the Store.
 func (k *serverKeeper) cookie(g *packed.Generation, secret string) ([]string, time.Duration, error) {
 	return []string{secret}, time.Until(time.UnixMilli(g.Deadline)), nil
 }

@@ -10,21 +10,19 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// A Session is a request's view of its browser's session. What it changes is
-// its own until it is saved: by [Manager.Handler] before the first byte of the
-// response, or by [Session.Save]. It is safe for concurrent use by the
-// goroutines of one request.
+// A Session is a request's view of its browser's session. What it changes is its own until it is
+// saved: by [Manager.Handler] before the first byte of the response, or by [Session.Save]. It is
+// safe for concurrent use by the goroutines of one request.
 //
-// After the response began no cookie can be set any more, which is logged once.
-// What Set, SetToken, Delete, Tag, TagAt and Limit change then is published when
-// the handler returns, or by Save, which says ErrCommitted; requests to come get
-// it as long as it is remembered (see Generations). Renew and Destroy end the old
-// session all the same, and the browser keeps a cookie that is dead. With
+// After the response began no cookie can be set any more, which is logged once. What Set, SetToken,
+// Delete, Tag, TagAt and Limit change then is published when the handler returns, or by Save, which
+// says ErrCommitted; requests to come get it as long as it is remembered (see Generations). Renew
+// and Destroy end the old session all the same, and the browser keeps a cookie that is dead. With
 // Config.ServerSide only a session that is begun then is lost to the browser.
 //
-// After the handler returned, each of these methods but Destroy is refused with
-// [ErrReturned], since nobody would save what it changes. What goes on in the
-// background changes the session in [Session.Exclusive].
+// After the handler returned, each of these methods but Destroy is refused with [ErrReturned],
+// since nobody would save what it changes. What goes on in the background changes the session in
+// [Session.Exclusive].
 type Session struct {
 	m      *Manager
 	ctx    context.Context // of the request; nil for the one that Exclusive hands out
@@ -63,9 +61,9 @@ type Session struct {
 // contextKey is private, so that nobody else can put a session into a context.
 type contextKey struct{}
 
-// From returns the session handle that [Manager.Handler] put into ctx, nil
-// without one. The handle exists for signed-out browsers too. With several
-// Managers it is the innermost one's; [Manager.From] asks for one's own.
+// From returns the session handle that [Manager.Handler] put into ctx, nil without one. The handle
+// exists for signed-out browsers too. With several Managers it is the innermost one's;
+// [Manager.From] asks for one's own.
 func From(ctx context.Context) *Session {
 	s, _ := ctx.Value(contextKey{}).(*Session)
 	return s
@@ -80,8 +78,8 @@ func (m *Manager) From(ctx context.Context) *Session {
 // Manager returns the [Manager] that made s.
 func (s *Session) Manager() *Manager { return s.m }
 
-// Outer returns the handle of the next Manager whose Handler stands around that
-// of s's, nil when there is none.
+// Outer returns the handle of the next Manager whose Handler stands around that of s's, nil when
+// there is none.
 func (s *Session) Outer() *Session {
 	if s.place != nil {
 		return s.place.Outer()
@@ -92,9 +90,9 @@ func (s *Session) Outer() *Session {
 	return From(s.ctx)
 }
 
-// Get returns a copy of the value kept under name, with this request's changes,
-// and whether there is one: false too while the Store can't be asked. Names that
-// begin with "f." are those of a [Field], and "oidc." is package oidcauth's.
+// Get returns a copy of the value kept under name, with this request's changes, and whether there
+// is one: false too while the Store can't be asked. Names that begin with "f." are those of a
+// [Field], and "oidc." is package oidcauth's.
 func (s *Session) Get(name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,10 +114,9 @@ func (s *Session) getLocked(name string) ([]byte, bool) {
 	return s.base.Value(name)
 }
 
-// Set keeps a copy of value under name. It is never compressed, so that its
-// length tells nothing of its content. It begins a session when there is none.
-// Errors: [ErrUnavailable], since nobody knows whether there is one;
-// [ErrReturned].
+// Set keeps a copy of value under name. It is never compressed, so that its length tells nothing of
+// its content. It begins a session when there is none. Errors: [ErrUnavailable], since nobody knows
+// whether there is one; [ErrReturned].
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +128,8 @@ func (s *Session) Set(name string, value []byte) error {
 	return nil
 }
 
-// Delete forgets the value or token kept under name. Without a session it does
-// nothing. Errors: [ErrUnavailable]; [ErrReturned].
+// Delete forgets the value or token kept under name. Without a session it does nothing. Errors:
+// [ErrUnavailable]; [ErrReturned].
 func (s *Session) Delete(name string) error {
 	return s.change(func() {
 		s.delta.SetValue(name, nil)
@@ -158,9 +155,8 @@ func (s *Session) change(note func()) error {
 	return err
 }
 
-// Token returns the token kept under name, with this request's changes, and
-// whether there is one: false too while the Store can't be asked. The first call
-// unpacks the session's tokens.
+// Token returns the token kept under name, with this request's changes, and whether there is one:
+// false too while the Store can't be asked. The first call unpacks the session's tokens.
 func (s *Session) Token(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,10 +169,9 @@ func (s *Session) Token(name string) (string, bool) {
 	return s.base.Token(name)
 }
 
-// SetToken keeps a token under name in little room: the claims of a JWT are
-// packed beside those of the session's other tokens, and its text comes back
-// byte for byte. An empty token is none. It begins a session when there is
-// none. Errors: [ErrUnavailable]; [ErrReturned].
+// SetToken keeps a token under name in little room: the claims of a JWT are packed beside those of
+// the session's other tokens, and its text comes back byte for byte. An empty token is none. It
+// begins a session when there is none. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,18 +183,16 @@ func (s *Session) SetToken(name, token string) error {
 	return nil
 }
 
-// Tag lets [Manager.Revoke] of tag end this session. It takes effect when the
-// session is saved, above any revocation of that tag until then. Tagging twice
-// changes nothing. Without a session it does nothing. Errors: [ErrUnavailable];
-// [ErrReturned].
+// Tag lets [Manager.Revoke] of tag end this session. It takes effect when the session is saved,
+// above any revocation of that tag until then. Tagging twice changes nothing. Without a session it
+// does nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) Tag(tag string) error { return s.tag(tag, packed.NoStamp) }
 
-// TagFresh is [Session.Tag] for a login whose user is known to have authenticated
-// after since, by our clock: what [DemandFreshLogin] asks for. Saving returns a
-// [*FreshLoginError] when such a revocation was made at since or later, as it does
-// after Tag for any. A session that has the tag already is asked for nothing. Of two
-// times for one tag the later counts. Without a session it does nothing. Errors:
-// [ErrUnavailable]; [ErrReturned].
+// TagFresh is [Session.Tag] for a login whose user is known to have authenticated after since, by
+// our clock: what [DemandFreshLogin] asks for. Saving returns a [*FreshLoginError] when such a
+// revocation was made at since or later, as it does after Tag for any. A session that has the tag
+// already is asked for nothing. Of two times for one tag the later counts. Without a session it
+// does nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) TagFresh(tag string, since time.Time) error {
 	return s.tagFresh(tag, since.UnixMilli())
 }
@@ -215,11 +208,10 @@ func (s *Session) tagFresh(name string, since int64) error {
 	})
 }
 
-// TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this
-// session unless t is before at, a time by a foreign clock (an ID token's iat,
-// say). Of two stamps for one tag the older counts. Saving returns
-// [ErrNoSession] when that has happened already. Errors: [ErrUnavailable];
-// [ErrReturned].
+// TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this session unless t is
+// before at, a time by a foreign clock (an ID token's iat, say). Of two stamps for one tag the
+// older counts. Saving returns [ErrNoSession] when that has happened already. Errors:
+// [ErrUnavailable]; [ErrReturned].
 func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, foreignStamp(at)) }
 
 // tag notes a tag for the next save.
@@ -227,9 +219,9 @@ func (s *Session) tag(name string, stamp int64) error {
 	return s.change(func() { s.delta.Tags = append(s.delta.Tags, packed.Tag{Key: tagKey(name), Foreign: stamp}) })
 }
 
-// Limit caps the absolute deadline (a provider's session_expiry); it never
-// extends it. A time in the past ends the session when it is saved. Without a
-// session it does nothing. Errors: [ErrUnavailable]; [ErrReturned].
+// Limit caps the absolute deadline (a provider's session_expiry); it never extends it. A time in
+// the past ends the session when it is saved. Without a session it does nothing. Errors:
+// [ErrUnavailable]; [ErrReturned].
 func (s *Session) Limit(t time.Time) error {
 	return s.change(func() {
 		limit := max(t.UnixMilli(), 1)
@@ -263,10 +255,10 @@ func (s *Session) beginLocked() {
 // changedLocked notes that delta has changed.
 func (s *Session) changedLocked() { s.memo, s.gaveUp = nil, false }
 
-// underWayLocked is g for a response that has begun, as a stream's has: it goes on as long
-// as [Done] is open. In cookie mode the idle limit moves in cookies that the request
-// has not seen; and as no cookie can be set any more, nobody is let in again by it.
-// What came after g must be known, though: its refresh token would be spent.
+// underWayLocked is g for a response that has begun, as a stream's has: it goes on as long as
+// [Done] is open. In cookie mode the idle limit moves in cookies that the request has not seen; and
+// as no cookie can be set any more, nobody is let in again by it. What came after g must be known,
+// though: its refresh token would be spent.
 func (s *Session) underWayLocked(g *packed.Generation) *packed.Generation {
 	switch {
 	case !s.begun, s.peeked, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:

@@ -44,8 +44,8 @@ func TestOAuth2ProxyEstimateAgreesWithWhatWasMeasured(t *testing.T) {
 	require.InEpsilon(t, 6958, oauth2ProxyBytes(setL(1)), 0.07)
 }
 
-// oauth2ProxyBytes is what the same tokens take in oauth2-proxy's cookie: MessagePack, LZ4, AES with an IV of 16 bytes, base64,
-// then a time and a signature.
+// oauth2ProxyBytes is what the same tokens take in oauth2-proxy's cookie: MessagePack, LZ4, AES
+// with an IV of 16 bytes, base64, then a time and a signature.
 func oauth2ProxyBytes(set tokenSet) int {
 	const mapHead, perToken, times, user, lz4Frame = 1, 3 + 3, 2 * 13, 36 + 26 + 14 + 4*4, 19
 	packed := make([]byte, mapHead+times+user) // counted as if they did not compress
@@ -58,8 +58,8 @@ func oauth2ProxyBytes(set tokenSet) int {
 	return len("_oauth2_proxy=") + base64.URLEncoding.EncodedLen(sealed) + len("|1767280200|") + 44
 }
 
-// lz4Size is the size of an LZ4 block as github.com/pierrec/lz4, which oauth2-proxy uses, makes it: greedy matches, found by a
-// hash of six bytes, with strides that grow where nothing is found.
+// lz4Size is the size of an LZ4 block as github.com/pierrec/lz4, which oauth2-proxy uses, makes it:
+// greedy matches, found by a hash of six bytes, with strides that grow where nothing is found.
 func lz4Size(src []byte) (size int) {
 	const hashed, tail = 6, 12
 	length := func(n int) int { // bytes beyond the nibble in the token

@@ -12,7 +12,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// What a stream may do is what Done says: where that is open, tokens can be refreshed and content saved.
+// What a stream may do is what Done says: where that is open, tokens can be refreshed and content
+// saved.
 func TestAStreamGoesOnAsLongAsDoneIsOpen(t *testing.T) {
 	rows := []struct {
 		name   string

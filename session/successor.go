@@ -12,19 +12,17 @@ import (
 
 var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", ErrNoSession)
 
-// Prepare returns a session to come, which is to take the place of s's, and a
-// context in which [From] and [Manager.From] find it: for a login that may still
-// be refused. Nothing of it is known to browser, Store or other requests until
-// [Session.Replace], and nothing that is done to it touches s's session. With
-// keepFields it begins with what each [Field] of s keeps, as
-// [Session.RenewKeepingFields] does; what another request has saved until Replace
-// goes over too, but for what next itself has changed by then.
+// Prepare returns a session to come, which is to take the place of s's, and a context in which
+// [From] and [Manager.From] find it: for a login that may still be refused. Nothing of it is known
+// to browser, Store or other requests until [Session.Replace], and nothing that is done to it
+// touches s's session. With keepFields it begins with what each [Field] of s keeps, as
+// [Session.RenewKeepingFields] does; what another request has saved until Replace goes over too,
+// but for what next itself has changed by then.
 //
-// Of a session to come, Save does nothing, Renew is refused, Exclusive says
-// [ErrNoSession], and Destroy gives it up. Once it is given up or has begun,
-// nothing can be read from it any more, and changes are refused with
-// [ErrReturned]. Error: [ErrUnavailable] with keepFields, when there may be
-// something to keep and the Store can't be asked.
+// Of a session to come, Save does nothing, Renew is refused, Exclusive says [ErrNoSession], and
+// Destroy gives it up. Once it is given up or has begun, nothing can be read from it any more, and
+// changes are refused with [ErrReturned]. Error: [ErrUnavailable] with keepFields, when there may
+// be something to keep and the Store can't be asked.
 func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context, *Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,11 +55,11 @@ func (c preparedContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Replace makes next, which [Session.Prepare] of s returned, the session of s's
-// browser, and ends the one that s had and those with the IDs in also ("" is
-// none). With an error everything is as it was: next is not handed out, and the
-// others live on. Errors: as of [Session.Save]; [ErrUnavailable] when the Store
-// could not be told of an end, which it then may have learned all the same.
+// Replace makes next, which [Session.Prepare] of s returned, the session of s's browser, and ends
+// the one that s had and those with the IDs in also ("" is none). With an error everything is as it
+// was: next is not handed out, and the others live on. Errors: as of [Session.Save];
+// [ErrUnavailable] when the Store could not be told of an end, which it then may have learned all
+// the same.
 func (s *Session) Replace(ctx context.Context, next *Session, also ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,12 +94,12 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	return nil
 }
 
-// keptFields are the fields that a session to come has from the one before, as it got
-// them; nil for none.
+// keptFields are the fields that a session to come has from the one before, as it got them; nil for
+// none.
 type keptFields map[string][]byte
 
-// catchUpLocked makes the fields that s has from the session before what they are now, unless
-// s itself has changed them.
+// catchUpLocked makes the fields that s has from the session before what they are now, unless s
+// itself has changed them.
 func (s *Session) catchUpLocked(ctx context.Context, before *Session) error {
 	if s.fields == nil {
 		return nil
@@ -159,8 +157,8 @@ func (s *Session) leaveLocked() {
 	s.changedLocked()
 }
 
-// end ends a session: in this process first, which can not fail, then for all. It
-// reports whether it was honoured until then.
+// end ends a session: in this process first, which can not fail, then for all. It reports whether
+// it was honoured until then.
 func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
 	first = m.endHere(e)
 	if m.vault == nil {
@@ -176,8 +174,7 @@ func (m *Manager) endHere(e ending) (first bool) {
 	return first
 }
 
-// endAll ends sessions for all processes first: with an error this one still
-// honours all of them.
+// endAll ends sessions for all processes first: with an error this one still honours all of them.
 func (m *Manager) endAll(ctx context.Context, all []ending) error {
 	for _, e := range all {
 		if _, err := m.keeper.end(ctx, e); err != nil {

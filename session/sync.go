@@ -8,12 +8,10 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// Sync adopts the newest published generation, on top of which this request's
-// own changes stay; the response then carries its cookie. After it began, the
-// session is adopted and no cookie set, which is logged. Errors:
-// [ErrNoSession]; [ErrUnavailable] when the Store can't be asked: s is then the
-// newest generation that this process knows, which a failed write may have kept
-// from the Store.
+// Sync adopts the newest published generation, on top of which this request's own changes stay; the
+// response then carries its cookie. After it began, the session is adopted and no cookie set, which
+// is logged. Errors: [ErrNoSession]; [ErrUnavailable] when the Store can't be asked: s is then the
+// newest generation that this process knows, which a failed write may have kept from the Store.
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,8 +35,8 @@ func (s *Session) Sync(ctx context.Context) error {
 	return err
 }
 
-// unsaved returns what this process alone knows of g's session, and down, why the
-// Store can't be asked: ErrNoSession when the session has ended here.
+// unsaved returns what this process alone knows of g's session, and down, why the Store can't be
+// asked: ErrNoSession when the session has ended here.
 func (m *Manager) unsaved(g *packed.Generation, down error) (version, error) {
 	now := time.Now()
 	remembered, err := m.recent.newest(g.ID, now)

@@ -5,16 +5,15 @@ import (
 	"net/http"
 )
 
-// WriteUnavailable answers 503 with Retry-After, the answer to [ErrUnavailable]:
-// the cookie stays, and the browser may try again. After the response began it
-// can only add its text to the body.
+// WriteUnavailable answers 503 with Retry-After, the answer to [ErrUnavailable]: the cookie stays,
+// and the browser may try again. After the response began it can only add its text to the body.
 func WriteUnavailable(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "5")
 	writeFailure(w, http.StatusServiceUnavailable)
 }
 
-// writeFailure answers with a fixed text, and takes back what a handler said of
-// a body that is not sent.
+// writeFailure answers with a fixed text, and takes back what a handler said of a body that is not
+// sent.
 func writeFailure(w http.ResponseWriter, status int) {
 	h := w.Header()
 	for _, name := range []string{"Content-Encoding", "Content-Length", "Etag", "Last-Modified", "Location"} {

@@ -29,8 +29,8 @@ type watched struct {
 	streams map[<-chan struct{}]struct{} // their contexts, by Done
 }
 
-// add watches a session until ctx ends, and starts the poller if none runs. A
-// ctx that is known already adds nothing.
+// add watches a session until ctx ends, and starts the poller if none runs. A ctx that is known
+// already adds nothing.
 func (w *watch) add(ctx context.Context, v version) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,8 +72,8 @@ func (w *watch) forgetLocked(s *watched) {
 	w.watching.Store(int64(len(w.sessions)))
 }
 
-// touch notes that a session was used, so that its stream does not end for
-// idleness, and what it is by now: it may have another tag.
+// touch notes that a session was used, so that its stream does not end for idleness, and what it is
+// by now: it may have another tag.
 func (w *watch) touch(g *packed.Generation, idle int64) {
 	if w.watching.Load() == 0 {
 		return
@@ -90,8 +90,7 @@ func (s *watched) sawLocked(g *packed.Generation, idle int64) {
 	s.v.g, s.v.idle = newer(s.v.g, g), max(s.v.idle, idle)
 }
 
-// known is what this process has seen of g's session, while it has open streams, else
-// g.
+// known is what this process has seen of g's session, while it has open streams, else g.
 func (w *watch) known(g *packed.Generation) *packed.Generation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,8 +147,7 @@ func (w *watch) poll(rouse chan struct{}) {
 	}
 }
 
-// snapshot lists the watched sessions; when there are none it retires the
-// poller.
+// snapshot lists the watched sessions; when there are none it retires the poller.
 func (w *watch) snapshot() []version {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,9 +177,8 @@ func (m *Manager) endedNow(ctx context.Context, all []version) (ids []string) {
 	return ids
 }
 
-// resolve returns those of all of which more is known than an id. The others
-// were opened while the Store was out of reach: it is asked for each, until the
-// first time that it does not answer.
+// resolve returns those of all of which more is known than an id. The others were opened while the
+// Store was out of reach: it is asked for each, until the first time that it does not answer.
 func (m *Manager) resolve(ctx context.Context, all []version) (known []version, ended []string, err error) {
 	for _, v := range all {
 		switch {

@@ -12,7 +12,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A world is the managers and browsers that a history happens to, beside the model of what has to come of it.
+// A world is the managers and browsers that a history happens to, beside the model of what has to
+// come of it.
 type world struct {
 	model
 	t        *testing.T
@@ -99,7 +100,8 @@ func (w *world) step(s step) {
 	}
 }
 
-// pass lets time pass. It shows the flights that are asleep what was noted meanwhile: the time that wakes them does not.
+// pass lets time pass. It shows the flights that are asleep what was noted meanwhile: the time that
+// wakes them does not.
 func (w *world) pass(d time.Duration) {
 	w.locked(func() {})
 	time.Sleep(d)

@@ -10,18 +10,16 @@ import (
 	"time"
 )
 
-// Handler loads the session of each request (lazily: nothing is decoded or read
-// from the Store before somebody asks) and saves changes before the first byte
-// of the response. When they can't be saved, the handler's response is
-// replaced: by 503 with Retry-After when the Store is unavailable, else by 500.
-// After the first byte they can only be logged. Nesting is harmless: an inner
-// Handler of the same Manager passes through.
+// Handler loads the session of each request (lazily: nothing is decoded or read from the Store
+// before somebody asks) and saves changes before the first byte of the response. When they can't be
+// saved, the handler's response is replaced: by 503 with Retry-After when the Store is unavailable,
+// else by 500. After the first byte they can only be logged. Nesting is harmless: an inner Handler
+// of the same Manager passes through.
 //
-// A response that set or depends on the session carries "Vary: Cookie" and,
-// unless the handler says otherwise, "Cache-Control: private, no-store". A
-// handler that lets shared caches keep the response is believed only while no
-// cookie has to be set: the idle limit then waits for another response, and a
-// session that is new or has changed overrides it.
+// A response that set or depends on the session carries "Vary: Cookie" and, unless the handler says
+// otherwise, "Cache-Control: private, no-store". A handler that lets shared caches keep the
+// response is believed only while no cookie has to be set: the idle limit then waits for another
+// response, and a session that is new or has changed overrides it.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.From(r.Context()) != nil {
@@ -38,8 +36,8 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// exchange is all that Handler adds to a request, in one piece: the context
-// that leads to the session, and the writer.
+// exchange is all that Handler adds to a request, in one piece: the context that leads to the
+// session, and the writer.
 type exchange struct {
 	context.Context
 	session Session
@@ -56,9 +54,8 @@ func (x *exchange) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// writer saves the session before the first byte. It implements what
-// http.ResponseController and io.Copy look for itself, because they would
-// otherwise find it behind Unwrap, past the saving.
+// writer saves the session before the first byte. It implements what http.ResponseController and
+// io.Copy look for itself, because they would otherwise find it behind Unwrap, past the saving.
 type writer struct {
 	http.ResponseWriter
 	exchange *exchange
@@ -100,8 +97,8 @@ func (x *exchange) commit(h http.Header) error {
 	return s.commitLocked(h, x.describe(h))
 }
 
-// WriteHeader implements http.ResponseWriter. An informational response (RFC
-// 9110 §15.2) is not the first byte.
+// WriteHeader implements http.ResponseWriter. An informational response (RFC 9110 §15.2) is not the
+// first byte.
 func (w *writer) WriteHeader(status int) {
 	if status < 100 || status >= 200 || status == http.StatusSwitchingProtocols {
 		w.begin()
@@ -150,8 +147,8 @@ func (w *writer) FlushError() error {
 // Flush implements http.Flusher.
 func (w *writer) Flush() { _ = w.FlushError() }
 
-// Hijack implements http.Hijacker. Whoever takes the connection over writes its
-// own header, so that no cookie can be set any more: call Session.Save before.
+// Hijack implements http.Hijacker. Whoever takes the connection over writes its own header, so that
+// no cookie can be set any more: call Session.Save before.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
@@ -161,12 +158,10 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// Unwrap is for http.ResponseController: deadlines and full duplex need nothing
-// of us.
+// Unwrap is for http.ResponseController: deadlines and full duplex need nothing of us.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// hijacked notes that no header of ours will be sent, and publishes what was
-// changed until now.
+// hijacked notes that no header of ours will be sent, and publishes what was changed until now.
 func (s *Session) hijacked() {
 	s.mu.Lock()
 	s.begun = true

@@ -320,7 +320,8 @@ func TestAResponseThatSetsASessionIsNeverKeptByASharedCache(t *testing.T) {
 	}
 }
 
-// targetedFields are heeded by some caches in place of Cache-Control (RFC 9213), or were before there were such.
+// targetedFields are heeded by some caches in place of Cache-Control (RFC 9213), or were before
+// there were such.
 var targetedFields = []string{
 	"CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Vercel-CDN-Cache-Control", "Netlify-CDN-Cache-Control",
 	"Akamai-Cache-Control", "Example-Cache-Control", "cdn-cache-control", "Surrogate-Control", "Edge-Control", "X-Accel-Expires",

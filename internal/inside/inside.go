@@ -1,7 +1,7 @@
 // Package inside is the door between package session and the other packages of this module. What
-// they need of sessions, and no application does, stands here as interfaces; session implements them
-// by unexported types and opens the door as it is initialised. So they are in nobody's API, and
-// nobody outside of this module can reach them.
+// they need of sessions, and no application does, stands here as interfaces; session implements
+// them by unexported types and opens the door as it is initialised. So they are in nobody's API,
+// and nobody outside of this module can reach them.
 //
 // Start reading at [OfManager] and [OfSession]. Neither allocates.
 package inside
@@ -25,8 +25,8 @@ type Manager interface {
 	// bounded by Config.StoreTimeout and fail with session.ErrUnavailable.
 	Vault(purpose string) *seal.Vault
 
-	// RevokeNumbered is Manager.RevokeAt, and has the mark remember number, if that is greater
-	// than what it has.
+	// RevokeNumbered is Manager.RevokeAt, and has the mark remember number, if that is greater than
+	// what it has.
 	RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error
 
 	// Numbered returns the greatest number that the marks of tags remember, 0 when they remember
@@ -65,15 +65,15 @@ type Session interface {
 	Kept(name string) any
 
 	// Memo returns what build makes of the session, once per generation, for all requests that
-	// carry it: so the result must depend on nothing but the session, and must not be changed.
-	// What this request has changed and not saved makes a result of its own. There is one result
-	// per Manager: Memo is for the package that owns the session's content. It is nil without a
+	// carry it: so the result must depend on nothing but the session, and must not be changed. What
+	// this request has changed and not saved makes a result of its own. There is one result per
+	// Manager: Memo is for the package that owns the session's content. It is nil without a
 	// session.
 	Memo(build func(View) any) any
 
-	// LeaveCookie lets this response go out without a cookie that only moves the idle limit: for
-	// a session that another process may have changed, without this one knowing, an older cookie
-	// must not take the place of a newer one. After the response began it does nothing.
+	// LeaveCookie lets this response go out without a cookie that only moves the idle limit: for a
+	// session that another process may have changed, without this one knowing, an older cookie must
+	// not take the place of a newer one. After the response began it does nothing.
 	LeaveCookie()
 
 	// JoinEnd is for the end of a session on behalf of several requests, as by a refresh that they

@@ -10,8 +10,7 @@ import (
 
 var errStream = errors.New("packed: claims are not what their lengths say")
 
-// deflaters are reused: a new one takes more than a megabyte and hashes the
-// dictionary again.
+// deflaters are reused: a new one takes more than a megabyte and hashes the dictionary again.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriterDict(io.Discard, flate.BestCompression, dictionary)
 	if err != nil { // only for a level that does not exist
@@ -39,8 +38,8 @@ func deflate(claims []byte) ([]byte, error) {
 // inflaters are reused for their windows.
 var inflaters = sync.Pool{New: func() any { return flate.NewReaderDict(bytes.NewReader(nil), dictionary) }}
 
-// inflate reads exactly size bytes; a stream that holds more or less is an
-// error, found without reading on.
+// inflate reads exactly size bytes; a stream that holds more or less is an error, found without
+// reading on.
 func inflate(stream []byte, size int) ([]byte, error) {
 	if size == 0 && len(stream) == 0 {
 		return nil, nil

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// A Delta is what a request changes. It is applied to the newest generation when
-// it is saved, so that two requests that change different names both succeed.
+// A Delta is what a request changes. It is applied to the newest generation when it is saved, so
+// that two requests that change different names both succeed.
 type Delta struct {
 	Values map[string][]byte // nil: delete
 	Tokens map[string]string // "": delete
@@ -50,8 +50,8 @@ func (d *Delta) Changes(g *Generation) bool {
 		})
 }
 
-// applyValues returns the values after changes. Names are sorted, so that what
-// is packed does not depend on the order of a map.
+// applyValues returns the values after changes. Names are sorted, so that what is packed does not
+// depend on the order of a map.
 func applyValues(old []Value, changes map[string][]byte) []Value {
 	kept := make([]Value, 0, len(old)+len(changes))
 	for _, v := range old {
@@ -67,8 +67,8 @@ func applyValues(old []Value, changes map[string][]byte) []Value {
 	return kept
 }
 
-// applyTags adds tags; one that is there keeps the older epoch and the older
-// stamp, so that tagging again revives nothing.
+// applyTags adds tags; one that is there keeps the older epoch and the older stamp, so that tagging
+// again revives nothing.
 func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
 	tags := slices.Clone(old)
 	for _, t := range added {

@@ -1,9 +1,10 @@
 package packed
 
-// dictionary is what the deflated claims of a token may refer to before they have said anything: the claims of OpenID Connect
-// Core §2 and §5.1, of RFC 9068 and of common providers, in the orders in which they are written, with nothing where a user's
-// or a client's own value goes. What is likeliest stands last: it is nearest, and nearer is shorter. It is part of format
-// version 1 and never changes; another dictionary is another version.
+// dictionary is what the deflated claims of a token may refer to before they have said anything:
+// the claims of OpenID Connect Core §2 and §5.1, of RFC 9068 and of common providers, in the orders
+// in which they are written, with nothing where a user's or a client's own value goes. What is
+// likeliest stands last: it is nearest, and nearer is shorter. It is part of format version 1 and
+// never changes; another dictionary is another version.
 var dictionary = []byte(
 	// Rare claims.
 	`,"website":"https://","zoneinfo":"Europe/","birthdate":"","gender":"","address":{"formatted":"","street_address":"","locality":"` +

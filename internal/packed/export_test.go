@@ -2,7 +2,8 @@ package packed
 
 import "bytes"
 
-// What the tests of the packed form need: a form is hostile only to who reads it, and no public door makes one.
+// What the tests of the packed form need: a form is hostile only to who reads it, and no public
+// door makes one.
 
 // Texts returns every token of g.
 func Texts(g *Generation) map[string]string {
@@ -13,7 +14,8 @@ func Texts(g *Generation) map[string]string {
 	return texts
 }
 
-// PackStream packs a token whose claims are size bytes by its own account, with the stream and UUIDs given.
+// PackStream packs a token whose claims are size bytes by its own account, with the stream and
+// UUIDs given.
 func PackStream(size int, claims []byte, uuids int) []byte {
 	stream, err := deflate(claims)
 	if err != nil {

@@ -13,14 +13,13 @@ import (
 	"time"
 )
 
-// A Generation is one version of a session. Every change makes the next one; none
-// is ever altered, so requests share it.
+// A Generation is one version of a session. Every change makes the next one; none is ever altered,
+// so requests share it.
 type Generation struct {
 	ID     string
 	Number uint64 // 0: not published yet
 
-	// Times are in Unix milliseconds. Idle is when the session ends if nobody
-	// uses it; 0: never.
+	// Times are in Unix milliseconds. Idle is when the session ends if nobody uses it; 0: never.
 	Created, Deadline, Idle int64
 
 	Tags   []Tag
@@ -64,8 +63,7 @@ func (g *Generation) Ends() int64 {
 // Expired reports whether a limit has passed; the moment of the limit has.
 func (g *Generation) Expired(now time.Time) bool { return now.UnixMilli() >= g.Ends() }
 
-// Value returns what is kept under name. Sessions hold a few names, and a loop
-// beats a map.
+// Value returns what is kept under name. Sessions hold a few names, and a loop beats a map.
 func (g *Generation) Value(name string) ([]byte, bool) {
 	for i := range g.Values {
 		if g.Values[i].Name == name {
@@ -78,8 +76,8 @@ func (g *Generation) Value(name string) ([]byte, bool) {
 // Token returns the text of a token. The first call unpacks all of them.
 func (g *Generation) Token(name string) (string, bool) { return g.tokens.get(name) }
 
-// RowNames returns what compute made of g at the first call: the names of the rows that decide about
-// it, which every request needs.
+// RowNames returns what compute made of g at the first call: the names of the rows that decide
+// about it, which every request needs.
 func (g *Generation) RowNames(compute func() []string) []string {
 	g.names.once.Do(func() { g.names.list = compute() })
 	return g.names.list
@@ -95,8 +93,7 @@ func (g *Generation) Tag(key string) *Tag {
 	return nil
 }
 
-// Size is roughly the memory that g takes once its tokens are unpacked and a
-// Memo is made of it.
+// Size is roughly the memory that g takes once its tokens are unpacked and a Memo is made of it.
 func (g *Generation) Size() int {
 	size := 512
 	for _, t := range g.Tags {
@@ -126,8 +123,8 @@ func (g *Generation) IdleAt(idle int64) *Generation {
 	return next
 }
 
-// Apply returns the generation after g: d's changes on top of what g holds.
-// epochs are those of d's tags.
+// Apply returns the generation after g: d's changes on top of what g holds. epochs are those of d's
+// tags.
 func (g *Generation) Apply(d *Delta, epochs map[string]int64) *Generation {
 	next := g.copy()
 	next.Number++

@@ -7,10 +7,10 @@ import (
 	"encoding/hex"
 )
 
-// Ids, hashes and nonces don't deflate, and their letters make the code of all
-// other text longer. The outline of claims is the text with every such value
-// replaced by one control character, which JSON can't hold otherwise (RFC 8259
-// §7); the values themselves stand in a table outside the stream, as bytes:
+// Ids, hashes and nonces don't deflate, and their letters make the code of all other text longer.
+// The outline of claims is the text with every such value replaced by one control character, which
+// JSON can't hold otherwise (RFC 8259 §7); the values themselves stand in a table outside the
+// stream, as bytes:
 //
 //	number of UUIDs, 16 bytes each
 //	number of others, each: length<<1 | form, bytes
@@ -40,8 +40,8 @@ const (
 	minRandom = 20 // characters below which a random value stays in the text
 )
 
-// symbols are the control characters that stand for values: all but those that
-// JSON allows between its tokens.
+// symbols are the control characters that stand for values: all but those that JSON allows between
+// its tokens.
 var symbols = []byte{
 	1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
 }
@@ -54,8 +54,7 @@ var symbolIndex = func() (index [' ']int) {
 	return index
 }()
 
-// outline replaces values in text; nil when text holds control characters
-// already.
+// outline replaces values in text; nil when text holds control characters already.
 func (o *outlined) outline(text []byte) []byte {
 	if bytes.ContainsAny(text, string(symbols)) {
 		return nil
@@ -78,8 +77,7 @@ func (o *outlined) outline(text []byte) []byte {
 	return out
 }
 
-// symbol returns the symbol of a value, the same for the same value; false when
-// there are no more.
+// symbol returns the symbol of a value, the same for the same value; false when there are no more.
 func (o *outlined) symbol(v outlinedValue) (symbol byte, ok bool) {
 	key := string(append([]byte{byte(v.form)}, v.raw...))
 	if symbol, known := o.index[key]; known {
@@ -114,8 +112,7 @@ func (o *outlined) value(i int) (v outlinedValue, ok bool) {
 	return v, false
 }
 
-// randomAt recognises a value that begins at text[i], and the characters that
-// it takes.
+// randomAt recognises a value that begins at text[i], and the characters that it takes.
 func randomAt(text []byte, i int) (v outlinedValue, chars int) {
 	if raw := uuidAt(text[i:]); raw != nil {
 		return outlinedValue{formUUID, raw}, uuidChars
@@ -147,8 +144,8 @@ func randomAt(text []byte, i int) (v outlinedValue, chars int) {
 	return outlinedValue{formBase64, raw}, len(run)
 }
 
-// uuidAt returns the bytes of a UUID that text begins with (RFC 9562 §4, lower
-// case), nil if there is none.
+// uuidAt returns the bytes of a UUID that text begins with (RFC 9562 §4, lower case), nil if there
+// is none.
 func uuidAt(text []byte) []byte {
 	if len(text) < uuidChars || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return nil
@@ -182,8 +179,7 @@ func urlAlphabet(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// mixed tells random characters from words: a fifth each of upper and lower
-// case, and a digit.
+// mixed tells random characters from words: a fifth each of upper and lower case, and a digit.
 func mixed(run []byte) bool {
 	var upper, lower, digit int
 	for _, c := range run {
@@ -240,8 +236,8 @@ func (r *reader) symbols(others int) int {
 	return n
 }
 
-// fill appends to b the text that has this outline; nil when it would be longer
-// than most, or names a value that is not there.
+// fill appends to b the text that has this outline; nil when it would be longer than most, or names
+// a value that is not there.
 func (o *outlined) fill(b, outline []byte, most int) []byte {
 	for _, c := range outline {
 		if c >= ' ' || symbolIndex[c] < 0 {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// The packed form of a generation, before it is sealed. All numbers are
-// varints, times are milliseconds.
+// The packed form of a generation, before it is sealed. All numbers are varints, times are
+// milliseconds.
 //
 //	version      1 byte
 //	id           length, bytes
@@ -19,8 +19,8 @@ import (
 //	tokens       see tokens.go
 //	padding      zeros up to a multiple of 64 bytes, so that the length says little of the content
 //
-// Releases read the versions that they know. A value of a later version is no
-// session and is left alone.
+// Releases read the versions that they know. A value of a later version is no session and is left
+// alone.
 const version = 1
 
 const (
@@ -76,8 +76,7 @@ func (g *Generation) Pack() ([]byte, error) {
 	return append(b, make([]byte, -len(b)&(padTo-1))...), nil
 }
 
-// append writes a tag. The foreign stamp is near created as a rule, and then
-// takes few bytes.
+// append writes a tag. The foreign stamp is near created as a rule, and then takes few bytes.
 func (t Tag) append(b []byte, created int64) []byte {
 	b = binary.AppendVarint(append(b, t.Key...), t.Epoch)
 	if t.Foreign == NoStamp {
@@ -94,8 +93,7 @@ func appendBytes(b, data []byte) []byte {
 // wellKnown names take one byte. The list is part of the format: append only.
 var wellKnown = [...]string{"id", "access", "refresh", "oidc", "oidc.info", "id_token", "access_token", "refresh_token"}
 
-// appendName writes a number below len(wellKnown), or len(wellKnown) plus the
-// length, and the name.
+// appendName writes a number below len(wellKnown), or len(wellKnown) plus the length, and the name.
 func appendName(b []byte, name string) []byte {
 	for i, known := range wellKnown {
 		if name == known {
@@ -107,9 +105,9 @@ func appendName(b []byte, name string) []byte {
 
 const nameBase = 16 // room for more well-known names
 
-// Unpack reads what Pack wrote. What it returns refers to plain, which must not
-// change. Everything is bounded by plain's length before memory is taken;
-// tokens are not inflated. Error: ErrNewer; any other for what is no session.
+// Unpack reads what Pack wrote. What it returns refers to plain, which must not change. Everything
+// is bounded by plain's length before memory is taken; tokens are not inflated. Error: ErrNewer;
+// any other for what is no session.
 func Unpack(plain []byte) (*Generation, error) {
 	if len(plain) == 0 || len(plain) > MaxSize {
 		return nil, errMalformed

@@ -103,7 +103,8 @@ func TestLengthIsPadded(t *testing.T) {
 	require.LessOrEqual(t, len(lengths), 200/packed.PadTo+2)
 }
 
-// A value's content must not show in the length of the cookie, whatever it has in common with the tokens beside it.
+// A value's content must not show in the length of the cookie, whatever it has in common with the
+// tokens beside it.
 func TestLengthDoesNotDependOnWhatAValueHasInCommonWithTheTokens(t *testing.T) {
 	set := reference.S(1)
 	tokens := map[string]string{"id": set.ID, "refresh": "a-secret-refresh-token-0123456789"}

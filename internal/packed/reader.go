@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// reader takes a packed form apart. After the first mistake, bad stays set and
-// everything read is zero.
+// reader takes a packed form apart. After the first mistake, bad stays set and everything read is
+// zero.
 type reader struct {
 	b   []byte
 	bad bool
@@ -24,8 +24,7 @@ func (r *reader) varint() int64 {
 	return v * int64(r.skip(n))
 }
 
-// skip moves past n bytes that a number took; n <= 0 is binary's way to say
-// that there is none.
+// skip moves past n bytes that a number took; n <= 0 is binary's way to say that there is none.
 func (r *reader) skip(n int) uint64 {
 	if r.bad || n <= 0 {
 		r.bad = true

@@ -10,19 +10,17 @@ import (
 	"sync"
 )
 
-// Tokens are packed by their shape. A token is cut at its dots, and each part
-// is kept in the smallest form from which its text comes back character by
-// character, which is tried when it is packed; a part that fails is kept as
-// text:
+// Tokens are packed by their shape. A token is cut at its dots, and each part is kept in the
+// smallest form from which its text comes back character by character, which is tried when it is
+// packed; a part that fails is kept as text:
 //
 //	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), in one stream that all
 //	         tokens of the session share, deflated with a preset dictionary
 //	raw      the bytes behind any other base64 part: signatures, opaque tokens, encrypted tokens
 //	text     anything else
 //
-// Nothing else goes into the stream: no secret, and nothing that an application
-// or a visitor chooses, so that the length of what is sealed does not tell one
-// from the other. The form:
+// Nothing else goes into the stream: no secret, and nothing that an application or a visitor
+// chooses, so that the length of what is sealed does not tell one from the other. The form:
 //
 //	length of the rest
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
@@ -40,8 +38,7 @@ const (
 	maxClaims = 64 << 10 // of all tokens of a session, inflated and filled in
 )
 
-// tokens are the tokens of a generation: packed, and unpacked when somebody
-// asks.
+// tokens are the tokens of a generation: packed, and unpacked when somebody asks.
 type tokens struct {
 	packed *packedTokens
 	texts  []tokenText // when they were just set, and not packed yet
@@ -50,8 +47,7 @@ type tokens struct {
 // tokenText is a token as an application knows it.
 type tokenText struct{ name, text string }
 
-// packedTokens is the form as it was read, which is written again as it is
-// while no token changes.
+// packedTokens is the form as it was read, which is written again as it is while no token changes.
 type packedTokens struct {
 	form  []byte
 	once  sync.Once
@@ -102,8 +98,7 @@ func (t *tokens) equal(other *tokens) bool {
 	return t.packed != nil && t.packed == other.packed || slices.Equal(t.all(), other.all())
 }
 
-// with returns the tokens after changes ("" deletes); without any, the packed
-// form stays.
+// with returns the tokens after changes ("" deletes); without any, the packed form stays.
 func (t *tokens) with(changes map[string]string) tokens {
 	if len(changes) == 0 {
 		return *t
@@ -167,8 +162,7 @@ func (w *tokenWriter) token(text string) {
 	}
 }
 
-// object writes raw as claims, if it looks like a JSON object and there is
-// room.
+// object writes raw as claims, if it looks like a JSON object and there is room.
 func (w *tokenWriter) object(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
 		return false
@@ -183,8 +177,7 @@ func (w *tokenWriter) object(raw []byte) bool {
 	return true
 }
 
-// rawOf returns the bytes behind base64 text, nil unless they give back the
-// same text.
+// rawOf returns the bytes behind base64 text, nil unless they give back the same text.
 func rawOf(text string) []byte {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != text {
@@ -230,9 +223,8 @@ func (r *reader) part(f *form) part {
 	return t
 }
 
-// unpackTokens rebuilds the texts. A form that contradicts itself, or grows
-// beyond what was ever packed, which only a holder of the keys can make, yields
-// no tokens.
+// unpackTokens rebuilds the texts. A form that contradicts itself, or grows beyond what was ever
+// packed, which only a holder of the keys can make, yields no tokens.
 func unpackTokens(packed []byte) []tokenText {
 	r := &reader{b: packed}
 	f, ok := r.form()

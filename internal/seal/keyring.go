@@ -18,15 +18,14 @@ const (
 	idSize  = 6 // characters of a key id on the wire
 )
 
-// A Keyring is a list of 32-byte keys: the first seals, all open. Set replaces
-// the list while serving. The zero value holds no key; make one with
-// NewKeyring. Safe for concurrent use.
+// A Keyring is a list of 32-byte keys: the first seals, all open. Set replaces the list while
+// serving. The zero value holds no key; make one with NewKeyring. Safe for concurrent use.
 type Keyring struct {
 	keys atomic.Pointer[keyset]
 }
 
-// keyset is one immutable list of keys. Its address tells a Sealer whether the
-// sub-keys that it holds are still current.
+// keyset is one immutable list of keys. Its address tells a Sealer whether the sub-keys that it
+// holds are still current.
 type keyset struct {
 	generation uint64
 	keys       []key
@@ -38,10 +37,9 @@ type key struct {
 	secret []byte
 }
 
-// NewKeyring parses base64 keys (standard or URL alphabet, padded or not),
-// newest first. It refuses an empty list, keys that are not 32 bytes, repeated
-// keys and keys of one repeated byte, and reports every mistake at once, in
-// words that follow the name of the setting.
+// NewKeyring parses base64 keys (standard or URL alphabet, padded or not), newest first. It refuses
+// an empty list, keys that are not 32 bytes, repeated keys and keys of one repeated byte, and
+// reports every mistake at once, in words that follow the name of the setting.
 func NewKeyring(keys []string) (*Keyring, error) {
 	k := new(Keyring)
 	if err := k.Set(keys); err != nil {
@@ -57,8 +55,8 @@ func NewKey() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// Set replaces the keys; sealers and vaults made before use the new ones at
-// once. On error nothing changes.
+// Set replaces the keys; sealers and vaults made before use the new ones at once. On error nothing
+// changes.
 func (k *Keyring) Set(keys []string) error {
 	parsed, err := parseKeys(keys)
 	if err != nil {
@@ -76,12 +74,11 @@ func (k *Keyring) Set(keys []string) error {
 	}
 }
 
-// Generation changes with every Set, so that a memory of opened values can be
-// dropped.
+// Generation changes with every Set, so that a memory of opened values can be dropped.
 func (k *Keyring) Generation() uint64 { return k.keys.Load().generation }
 
-// IDs returns the ids of the keys, newest first, as they stand in front of what
-// the keys seal. An id says nothing of its key.
+// IDs returns the ids of the keys, newest first, as they stand in front of what the keys seal. An
+// id says nothing of its key.
 func (k *Keyring) IDs() []string {
 	set := k.keys.Load()
 	ids := make([]string, len(set.keys))
@@ -91,9 +88,8 @@ func (k *Keyring) IDs() []string {
 	return ids
 }
 
-// parseKeys reads a list of keys. Two keys with one id would make Open try the
-// wrong one, so they are refused as repeated; for keys that differ, the chance
-// is one in 2^36.
+// parseKeys reads a list of keys. Two keys with one id would make Open try the wrong one, so they
+// are refused as repeated; for keys that differ, the chance is one in 2^36.
 func parseKeys(texts []string) ([]key, error) {
 	if len(texts) == 0 {
 		none := errors.New("no keys: at least one base64 key of 32 bytes is needed (session.NewKey makes one)")
@@ -137,23 +133,22 @@ func parseKey(text string) ([]byte, error) {
 	return b, nil
 }
 
-// keyID derives the id that a sealed value carries. It is a hint that saves
-// trying every key; the MAC decides.
+// keyID derives the id that a sealed value carries. It is a hint that saves trying every key; the
+// MAC decides.
 func keyID(secret []byte) string {
 	return base64.RawURLEncoding.EncodeToString(subkey(secret, "key id", idSize))[:idSize]
 }
 
-// codec returns securecookie for one key and purpose. Values are bytes already
-// and carry their own times, so the serializer is none and securecookie's age
-// and length limits are off (what is read is bounded before it gets here).
+// codec returns securecookie for one key and purpose. Values are bytes already and carry their own
+// times, so the serializer is none and securecookie's age and length limits are off (what is read
+// is bounded before it gets here).
 func (k key) codec(purpose string) *securecookie.SecureCookie {
 	b := subkey(k.secret, "seal 1 "+purpose, 2*keySize)
 	return securecookie.New(b[:keySize], b[keySize:]).
 		SetSerializer(securecookie.NopEncoder{}).MaxAge(0).MaxLength(0)
 }
 
-// subkey is HKDF-SHA256 (RFC 5869) with the use as info, so that no two
-// purposes share a key.
+// subkey is HKDF-SHA256 (RFC 5869) with the use as info, so that no two purposes share a key.
 func subkey(secret []byte, info string, size int) []byte {
 	b, err := hkdf.Key(sha256.New, secret, nil, "signet "+info, size)
 	if err != nil { // only for sizes beyond 255 hashes

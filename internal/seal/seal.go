@@ -1,12 +1,10 @@
-// Package seal holds the keys and is the only place that knows how values are
-// encrypted.
+// Package seal holds the keys and is the only place that knows how values are encrypted.
 //
-// A value is sealed by gorilla/securecookie (AES-256 in counter mode, then
-// HMAC-SHA-256 over name, date and ciphertext) under a sub-key of its purpose.
-// securecookie wraps its ciphertext in base64 and then wraps the whole,
-// "date|ciphertext|mac", in base64 again. The second layer adds a third and
-// says nothing, so it is taken off on the way out and put back, byte for byte,
-// on the way in. In front stand the format's version and the id of the key:
+// A value is sealed by gorilla/securecookie (AES-256 in counter mode, then HMAC-SHA-256 over name,
+// date and ciphertext) under a sub-key of its purpose. securecookie wraps its ciphertext in base64
+// and then wraps the whole, "date|ciphertext|mac", in base64 again. The second layer adds a third
+// and says nothing, so it is taken off on the way out and put back, byte for byte, on the way in.
+// In front stand the format's version and the id of the key:
 //
 //	1 kkkkkk date|base64(iv, ciphertext)|base64(mac)
 package seal
@@ -22,17 +20,15 @@ import (
 	"github.com/gorilla/securecookie"
 )
 
-// ErrOpen is returned for a value that no current key opens: altered, made for
-// another purpose, or sealed by a retired key.
+// ErrOpen is returned for a value that no current key opens: altered, made for another purpose, or
+// sealed by a retired key.
 var ErrOpen = errors.New("seal: value can't be opened")
 
-// ErrUnknownKey is returned for a well-formed value that names a key id which
-// is not in the ring (another replica may know it) or a newer format. It wraps
-// ErrOpen.
+// ErrUnknownKey is returned for a well-formed value that names a key id which is not in the ring
+// (another replica may know it) or a newer format. It wraps ErrOpen.
 var ErrUnknownKey error = fmt.Errorf("%w: unknown key or newer format", ErrOpen)
 
-// ErrNewerFormat is returned for a value in a format of a later release. It
-// wraps ErrUnknownKey.
+// ErrNewerFormat is returned for a value in a format of a later release. It wraps ErrUnknownKey.
 var ErrNewerFormat error = fmt.Errorf("%w (newer format)", ErrUnknownKey)
 
 const (
@@ -56,15 +52,14 @@ type codecs struct {
 	list []*securecookie.SecureCookie
 }
 
-// Sealer returns the sealer of one purpose ("session __Host-session",
-// "transaction", …): a sub-key by HKDF.
+// Sealer returns the sealer of one purpose ("session __Host-session", "transaction", …): a sub-key
+// by HKDF.
 func (k *Keyring) Sealer(purpose string) *Sealer { return &Sealer{ring: k, purpose: purpose} }
 
-// Seal encrypts and authenticates plain, bound to the purpose and to context (a
-// cookie name, a row key; may be empty). The result is cookie-safe text (RFC
-// 6265 §4.1.1) of SealedLen(len(plain)) bytes: one layer of base64, with a key
-// id. It fails only for an empty plain, which securecookie would not open, and
-// when the system has no randomness.
+// Seal encrypts and authenticates plain, bound to the purpose and to context (a cookie name, a row
+// key; may be empty). The result is cookie-safe text (RFC 6265 §4.1.1) of SealedLen(len(plain))
+// bytes: one layer of base64, with a key id. It fails only for an empty plain, which securecookie
+// would not open, and when the system has no randomness.
 func (s *Sealer) Seal(context string, plain []byte) (string, error) {
 	if len(plain) == 0 {
 		return "", errors.New("seal: nothing to seal, want at least one byte")
@@ -82,8 +77,7 @@ func (s *Sealer) Seal(context string, plain []byte) (string, error) {
 	if err != nil || n < macSize {
 		return "", errors.New("seal: securecookie's format has changed")
 	}
-	// The MAC is the last 32 bytes, as they are; everything before is text
-	// already.
+	// The MAC is the last 32 bytes, as they are; everything before is text already.
 	end := prefixSize + n - macSize
 	mac := [macSize]byte(buf[end:])
 	base64.RawURLEncoding.Encode(buf[end:end+macText], mac[:])
@@ -95,8 +89,8 @@ func SealedLen(n int) int {
 	return prefixSize + dateText + 1 + base64.URLEncoding.EncodedLen(ivSize+n) + 1 + macText
 }
 
-// Open returns what Seal was given, and whether the newest key sealed it (if
-// not: seal again). Errors: ErrOpen, ErrUnknownKey.
+// Open returns what Seal was given, and whether the newest key sealed it (if not: seal again).
+// Errors: ErrOpen, ErrUnknownKey.
 func (s *Sealer) Open(context, sealed string) (plain []byte, newest bool, err error) {
 	if err := wellFormed(sealed); err != nil {
 		return nil, false, err
@@ -112,8 +106,8 @@ func (s *Sealer) Open(context, sealed string) (plain []byte, newest bool, err er
 	return nil, false, ErrUnknownKey
 }
 
-// KeyID is the id that sealed names as its key's: a hint that only Open makes
-// certain. Empty when sealed is too short.
+// KeyID is the id that sealed names as its key's: a hint that only Open makes certain. Empty when
+// sealed is too short.
 func KeyID(sealed string) string {
 	if len(sealed) < prefixSize {
 		return ""
@@ -164,8 +158,7 @@ func open(codec *securecookie.SecureCookie, context, text string) ([]byte, error
 	return plain, nil
 }
 
-// current returns the sub-keys for the ring's present keys, deriving them once
-// per Keyring.Set.
+// current returns the sub-keys for the ring's present keys, deriving them once per Keyring.Set.
 func (s *Sealer) current() *codecs {
 	set := s.ring.keys.Load()
 	if c := s.codecs.Load(); c != nil && c.of == set {

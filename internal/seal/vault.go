@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Store has the methods of session.Store, which says what they promise;
-// repeated here so that seal imports nothing of ours.
+// A Store has the methods of session.Store, which says what they promise; repeated here so that
+// seal imports nothing of ours.
 type Store interface {
 	Get(ctx context.Context, keys ...string) ([][]byte, error)
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
@@ -17,10 +17,10 @@ type Store interface {
 	Delete(ctx context.Context, key string, old []byte) (bool, error)
 }
 
-// A Vault is a Store's rows of one purpose: keys hashed (SHA-256 over purpose
-// and key, so that they do not change when keys rotate), values sealed and
-// bound to purpose and row key. Old values given to Swap and Delete are the raw
-// bytes that Get returned beside the opened ones. Safe for concurrent use.
+// A Vault is a Store's rows of one purpose: keys hashed (SHA-256 over purpose and key, so that they
+// do not change when keys rotate), values sealed and bound to purpose and row key. Old values given
+// to Swap and Delete are the raw bytes that Get returned beside the opened ones. Safe for
+// concurrent use.
 type Vault struct {
 	store   Store
 	sealer  *Sealer
@@ -43,9 +43,9 @@ func (k *Keyring) Vault(store Store, purpose string) *Vault {
 	return &Vault{store: store, sealer: k.Sealer("row " + purpose), purpose: purpose}
 }
 
-// Name is the key under which the store holds the row key: unguessable without
-// key, and without characters that a store could take for anything else. A
-// caller that reads the same rows often keeps the names for Fetch.
+// Name is the key under which the store holds the row key: unguessable without key, and without
+// characters that a store could take for anything else. A caller that reads the same rows often
+// keeps the names for Fetch.
 func (v *Vault) Name(key string) string {
 	h := sha256.New()
 	h.Write([]byte(v.purpose))
@@ -55,8 +55,8 @@ func (v *Vault) Name(key string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0]))
 }
 
-// Get reads rows in one round trip. A row that can't be opened has a nil Value,
-// its Raw bytes and an Err.
+// Get reads rows in one round trip. A row that can't be opened has a nil Value, its Raw bytes and
+// an Err.
 func (v *Vault) Get(ctx context.Context, keys ...string) ([]Row, error) {
 	names := make([]string, len(keys))
 	for i, key := range keys {
@@ -73,9 +73,8 @@ func (v *Vault) Get(ctx context.Context, keys ...string) ([]Row, error) {
 	return rows, nil
 }
 
-// Fetch returns the raw bytes of rows by their names, in one round trip; a
-// caller that has seen the same bytes before need not Open them again. nil:
-// absent.
+// Fetch returns the raw bytes of rows by their names, in one round trip; a caller that has seen the
+// same bytes before need not Open them again. nil: absent.
 func (v *Vault) Fetch(ctx context.Context, names ...string) ([][]byte, error) {
 	return v.store.Get(ctx, names...)
 }
@@ -110,8 +109,8 @@ func (v *Vault) Add(ctx context.Context, key string, value []byte, ttl time.Dura
 	return v.store.Add(ctx, name, sealed, ttl)
 }
 
-// Swap replaces a row that still holds oldRaw, and reports whether it did:
-// false too when the row is gone.
+// Swap replaces a row that still holds oldRaw, and reports whether it did: false too when the row
+// is gone.
 func (v *Vault) Swap(ctx context.Context, key string, oldRaw, value []byte, ttl time.Duration) (bool, error) {
 	name, sealed, err := v.seal(key, value)
 	if err != nil {
@@ -120,8 +119,8 @@ func (v *Vault) Swap(ctx context.Context, key string, oldRaw, value []byte, ttl 
 	return v.store.Swap(ctx, name, oldRaw, sealed, ttl)
 }
 
-// Delete removes a row that still holds oldRaw (nil: whatever it holds), and
-// reports whether it did.
+// Delete removes a row that still holds oldRaw (nil: whatever it holds), and reports whether it
+// did.
 func (v *Vault) Delete(ctx context.Context, key string, oldRaw []byte) (bool, error) {
 	return v.store.Delete(ctx, v.Name(key), oldRaw)
 }
