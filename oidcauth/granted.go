@@ -12,12 +12,12 @@ import (
 
 // granted is the i-th grant of rec. The login's own has the scope that was asked for where the provider said nothing else (RFC 6749
 // §5.1).
-func (a *core) granted(rec *record, i int) *grant {
+func (a *core) granted(rec *record, i int) grant {
 	g := rec.Access[i]
 	if g.Scope == "" && g.Name == "" {
 		g.Scope = strings.Join(a.asked(rec.Scopes), " ")
 	}
-	return &g
+	return g
 }
 
 // inherit fills in what the answer to a refresh left out: the scopes that were asked for, else all that was granted before (RFC 6749

@@ -135,7 +135,8 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 	if err != nil {
 		return nil, nil, err
 	}
-	token, err := t.auth.granted(rec, i).issued(value).Bound(key)
+	g := t.auth.granted(rec, i)
+	token, err := g.issued(value).Bound(key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
 	}

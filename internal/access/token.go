@@ -93,12 +93,15 @@ func (t *Token) Or(q *Request, err error) (*Token, error) {
 // OAuth2 is t as it leaves the package.
 func (t *Token) OAuth2() *oauth2.Token {
 	token := &oauth2.Token{AccessToken: t.Value, TokenType: t.Kind, Expiry: t.Expiry}
+	if t.Scope == "" && len(t.Details) == 0 {
+		return token
+	}
 	extra := map[string]any{}
 	if t.Scope != "" {
 		extra["scope"] = t.Scope
 	}
 	var details []any
-	if json.Unmarshal(t.Details, &details) == nil {
+	if len(t.Details) > 0 && json.Unmarshal(t.Details, &details) == nil {
 		extra["authorization_details"] = details
 	}
 	return token.WithExtra(extra)
