@@ -42,11 +42,12 @@ func ExampleExcept() {
 	laptop("/elsewhere")
 	fmt.Println("laptop:", laptop("/"))
 	fmt.Println("phone:", phone("/"))
-	// Output: laptop: true phone: false
+	// Output:
+	// laptop: true
+	// phone: false
 }
 
-// A page that asks each second whether somebody is signed in does not keep the session alive by
-// asking.
+// A page that asks each second whether somebody is signed in does not keep the session alive by asking.
 func ExampleManager_Peek() {
 	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
 	if err != nil {
@@ -70,8 +71,7 @@ func ExampleManager_Peek() {
 	// Output: ada
 }
 
-// A login works on a session to come, so that one that is refused leaves the browser's session as
-// it was.
+// A login works on a session to come, so that one that is refused leaves the browser's session as it was.
 func ExampleSession_Prepare() {
 	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}})
 	if err != nil {
