@@ -236,6 +236,8 @@ func TestARequestWhoseRefreshCannotBeSavedGoesOnWithTheNewToken(t *testing.T) {
 				w.provider.BendTokens(func(*oidcauthtest.TokenAnswer) { store.fail(true) })
 				require.Equal(t, http.StatusOK, w.send(w.cookies(), "/twice").Code)
 				require.Equal(t, 1, w.refreshes())
+				store.fail(false)
+				time.Sleep(3 * time.Second) // for it to be stored
 			})
 		})
 	}
