@@ -76,7 +76,7 @@ http {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond, "nginx did not start:\n%s", said)
+	}, patience, 10*time.Millisecond, "nginx did not start:\n%s", said)
 }
 
 // foreign finds links of a page that lead out of /shop.

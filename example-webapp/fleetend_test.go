@@ -14,7 +14,7 @@ func TestAProcessThatDiesInARefreshStopsNobodyForLong(t *testing.T) {
 	t.Parallel()
 	server := newRedis(t)
 	server.start()
-	f := startFleet(t, 2, time.Minute, "REDIS_URL", server.url())
+	f := startFleet(t, 2, time.Hour, "REDIS_URL", server.url())
 	v := f.signedIn(t, 1)[0]
 	old := v.cookie()
 	f.forget()
@@ -47,7 +47,7 @@ func TestARefreshInFlightSurvivesTheEndOfItsProcess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newRedis(t)
 			server.start()
-			f := startFleet(t, 2, time.Minute, "REDIS_URL", server.url())
+			f := startFleet(t, 2, time.Hour, "REDIS_URL", server.url())
 			v := f.signedIn(t, 1)[0]
 			old := v.cookie()
 			f.forget()
@@ -72,7 +72,7 @@ func TestARefreshInFlightSurvivesTheEndOfItsProcess(t *testing.T) {
 			require.Eventually(t, func() bool {
 				_, err := http.Get(f.base(0) + "/healthz")
 				return err != nil
-			}, 10*time.Second, 5*time.Millisecond, "it takes no new requests")
+			}, patience, 5*time.Millisecond, "it takes no new requests")
 			f.bend()
 
 			require.Zero(t, f.processes[0].end(t), "it ends by itself")

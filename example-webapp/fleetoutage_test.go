@@ -9,6 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// mostTries is how many requests may have failed since began: the pause between two is three quarters of a second at least.
+func mostTries(began time.Time) int { return 1 + int(time.Since(began)/(750*time.Millisecond)) }
+
 func TestAnOutageOfTheProviderUsesUpTheTokenAndKeepsTheSession(t *testing.T) {
 	for name, outage := range map[string]fault{
 		"it is down":     {"drop": "before"},
@@ -18,7 +21,7 @@ func TestAnOutageOfTheProviderUsesUpTheTokenAndKeepsTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := startFleet(t, 1, shortLife, "OIDC_TIMEOUT", "2s")
+			f := startFleet(t, 1, shortLife, "OIDC_TIMEOUT", "5s")
 			v := f.signedIn(t, 1)[0]
 
 			fresh, err := v.ask(t.Context(), f.base(0)+"/api/refresh", v.cookie())
@@ -28,9 +31,12 @@ func TestAnOutageOfTheProviderUsesUpTheTokenAndKeepsTheSession(t *testing.T) {
 
 			// In the last fifth of its life a token is renewed, with a jitter of a tenth of that.
 			<-time.After(time.Until(fresh.Expires.Add(-shortLife * 17 / 100)))
+			began := time.Now()
 			r, err := v.ask(t.Context(), f.base(0)+"/api/call", v.cookie())
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, r.status, "the token at hand serves: %s", r.text)
+			if time.Now().Before(fresh.Expires) { // else the machine was too busy to tell
+				require.Equal(t, http.StatusOK, r.status, "the token at hand serves: %s", r.text)
+			}
 			f.awaitHit()
 
 			<-time.After(time.Until(fresh.Expires))
@@ -42,12 +48,12 @@ func TestAnOutageOfTheProviderUsesUpTheTokenAndKeepsTheSession(t *testing.T) {
 				require.NoError(t, err)
 				require.Positive(t, seconds)
 			}
-			require.Less(t, f.hits(), 5, "tries are spaced out")
+			require.LessOrEqual(t, f.hits(), mostTries(began), "tries are spaced out")
 			_, err = v.me(t.Context(), 0, v.cookie())
 			require.NoError(t, err, "the session is kept")
 
 			f.bend()
-			require.Eventually(t, func() bool { return v.call(t.Context(), 0, v.cookie()) == nil }, healing, 50*time.Millisecond, "it heals")
+			require.Eventually(t, func() bool { return v.call(t.Context(), 0, v.cookie()) == nil }, patience, 50*time.Millisecond, "it heals")
 			f.refreshes()
 		})
 	}
@@ -60,13 +66,11 @@ func TestARefreshTokenThatIsNoMoreUseNeedsOneLoginAndNoLoop(t *testing.T) {
 	}{
 		"its successor was lost on the way": {fault{"drop": "after", "times": 1}, 3},
 		"invalid_request":                   {fault{"status": 400, "body": `{"error":"invalid_request"}`}, 2},
-		"401 and a code of the provider's own": {
-			fault{"status": 401, "body": `{"error":"token_expired"}`}, 2,
-		},
+		"a code of the provider's own":      {fault{"status": 400, "body": `{"error":"token_expired"}`}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := startFleet(t, 1, time.Minute)
+			f := startFleet(t, 1, time.Hour)
 			v := f.signedIn(t, 1)[0]
 			f.bend(tt.fault)
 			f.forget()
@@ -74,7 +78,7 @@ func TestARefreshTokenThatIsNoMoreUseNeedsOneLoginAndNoLoop(t *testing.T) {
 			require.Eventually(t, func() bool {
 				r, err := v.ask(t.Context(), f.base(0)+"/api/refresh", v.cookie())
 				return err == nil && r.status == http.StatusUnauthorized
-			}, healing, 50*time.Millisecond)
+			}, patience, 50*time.Millisecond)
 			for range 20 {
 				for _, path := range []string{"/api/refresh", "/api/call", "/api/me"} {
 					r, err := v.ask(t.Context(), f.base(0)+path, v.cookie())
@@ -95,12 +99,22 @@ func TestARefreshTokenThatIsNoMoreUseNeedsOneLoginAndNoLoop(t *testing.T) {
 
 func TestAProviderThatRefusesTheClientItselfIsAskedNowAndThen(t *testing.T) {
 	t.Parallel()
+	for _, code := range []string{"invalid_client", "token_expired"} { // 401 is about the client, whatever the code
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			refuseClient(t, code)
+		})
+	}
+}
+
+func refuseClient(t *testing.T, code string) {
 	f := startFleet(t, 1, shortLife)
 	v := f.signedIn(t, 1)[0]
 	outlast(t, v)
-	f.bend(fault{"status": 401, "body": `{"error":"invalid_client"}`})
+	f.bend(fault{"status": 401, "body": `{"error":"` + code + `"}`})
 
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+	began := time.Now()
+	for time.Since(began) < time.Second {
 		r, err := v.ask(t.Context(), f.base(0)+"/api/call", v.cookie())
 		require.NoError(t, err)
 		require.Equal(t, http.StatusBadGateway, r.status, r.text)
@@ -108,7 +122,7 @@ func TestAProviderThatRefusesTheClientItselfIsAskedNowAndThen(t *testing.T) {
 		require.NoError(t, err, "that says nothing about the user")
 		<-time.After(20 * time.Millisecond)
 	}
-	require.Less(t, f.hits(), 4)
+	require.LessOrEqual(t, f.hits(), mostTries(began))
 	f.bend()
-	require.Eventually(t, func() bool { return v.call(t.Context(), 0, v.cookie()) == nil }, healing, 50*time.Millisecond, "it heals")
+	require.Eventually(t, func() bool { return v.call(t.Context(), 0, v.cookie()) == nil }, patience, 50*time.Millisecond, "it heals")
 }

@@ -119,7 +119,7 @@ func (c *cluster) startReplica(env environment) string {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 20*time.Second, 10*time.Millisecond, "the app is not ready")
+	}, patience, 10*time.Millisecond, "the app is not ready")
 	return address
 }
 
@@ -196,7 +196,7 @@ func (h *hammer) strike(replica int, cookies []*http.Cookie) {
 // finish waits for some refusals and ends the hammer.
 func (h *hammer) finish(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return h.refused.Load() > 50 }, 10*time.Second, time.Millisecond, "the session lives on")
+	require.Eventually(t, func() bool { return h.refused.Load() > 50 }, patience, time.Millisecond, "the session lives on")
 	close(h.stop)
 	h.all.Wait()
 	require.Zero(t, h.other.Load(), "answers that are neither 200 nor 401")
@@ -247,7 +247,7 @@ func TestBackChannelLogoutOfAUserReachesEverySession(t *testing.T) {
 		c.requireEverywhere(http.StatusUnauthorized, second.cookies(c.url))
 		c.requireEverywhere(http.StatusOK, ada.cookies(c.url))
 		// Single sign-on brings the user back, but not in the second of the logout, whose logins count as ended.
-		require.Eventually(t, func() bool { return first.open(c.url+"/profile").status == http.StatusOK }, 5*time.Second, 100*time.Millisecond)
+		require.Eventually(t, func() bool { return first.open(c.url+"/profile").status == http.StatusOK }, patience, 100*time.Millisecond)
 		c.requireEverywhere(http.StatusOK, first.cookies(c.url))
 		c.requireEverywhere(http.StatusUnauthorized, second.cookies(c.url))
 	})

@@ -71,7 +71,7 @@ func runNPMProvider(t *testing.T, node, config string) []byte {
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
-	impatience := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
+	impatience := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
 	if !impatience.Stop() || err != nil {
 		_ = command.Process.Kill()
@@ -190,7 +190,7 @@ func (c *npmClient) serve(env map[string]string) {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 10*time.Second, 10*time.Millisecond, "the app does not listen")
+	}, patience, 10*time.Millisecond, "the app does not listen")
 }
 
 // signIn opens a page, fills in the provider's form and allows what it asks for; it returns where that ends.

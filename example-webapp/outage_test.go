@@ -75,14 +75,11 @@ func TestAnOutageIsNoLogout(t *testing.T) {
 			p.BendTokens(nil)
 			require.Eventually(t, func() bool {
 				return b.Fetch(a.base+"/api/refresh", post).Status == http.StatusOK
-			}, healing, 50*time.Millisecond, "it heals by itself")
+			}, patience, 50*time.Millisecond, "it heals by itself")
 			require.Contains(t, b.Fetch(a.base+"/api/call", oidcauthtest.FetchOptions{}).Body, `"status":200`)
 		})
 	}
 }
-
-// healing is more than the pause that the library makes after a failure.
-const healing = 10 * time.Second
 
 func TestADeadRefreshTokenNeedsANewLogin(t *testing.T) {
 	a, p := startAt(t)
@@ -135,7 +132,7 @@ func TestTheMachineWithoutItsProvider(t *testing.T) {
 			p.Intercept(oidcauthtest.TokenEndpoint)
 			require.Eventually(t, func() bool {
 				return newBrowser(t).fetch(http.MethodGet, a.base+"/api/machine").status == http.StatusOK
-			}, healing, 50*time.Millisecond, "it heals by itself")
+			}, patience, 50*time.Millisecond, "it heals by itself")
 			require.Equal(t, "reports", p.Last(oidcauthtest.TokenEndpoint).Form.Get("scope"))
 		})
 	}
@@ -190,7 +187,7 @@ func TestTheEndWaitsForARefreshThatNobodyWaitsFor(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	require.Eventually(t, func() bool { return p.Count(oidcauthtest.TokenEndpoint) == 1 }, healing, time.Millisecond)
+	require.Eventually(t, func() bool { return p.Count(oidcauthtest.TokenEndpoint) == 1 }, patience, time.Millisecond)
 	leave()
 	<-gone
 	a.stop()

@@ -85,7 +85,7 @@ func (p *process) awaitLife(t *testing.T) {
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	}, 20*time.Second, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 }
 
 // complain logs the first warnings of a process that has ended, if the test failed.

@@ -44,7 +44,7 @@ func (s *redisServer) start() {
 			conn.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 }
 
 func (s *redisServer) stop() {
@@ -56,13 +56,13 @@ func TestRedisDownAndUp(t *testing.T) {
 	for _, store := range []string{"redis", "cookie"} {
 		t.Run("SESSION_STORE="+store, func(t *testing.T) {
 			server := newRedis(t)
-			a := startApp(t, "SESSION_STORE", store, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "1s")
+			a := startApp(t, "SESSION_STORE", store, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "5s")
 			b := newBrowser(t)
 			require.Equal(t, http.StatusServiceUnavailable, b.open(a.base+"/readyz").status, "not ready, but up")
 			require.Equal(t, http.StatusOK, b.open(a.base+"/").status)
 
 			server.start()
-			require.Eventually(t, func() bool { return b.open(a.base+"/readyz").status == http.StatusOK }, 10*time.Second, 50*time.Millisecond)
+			require.Eventually(t, func() bool { return b.open(a.base+"/readyz").status == http.StatusOK }, patience, 50*time.Millisecond)
 			b = a.signedIn("alice")
 			require.Equal(t, http.StatusOK, b.fetch(http.MethodGet, a.base+"/api/me").status)
 
@@ -84,7 +84,7 @@ func TestRedisDownAndUp(t *testing.T) {
 			require.Eventually(t, func() bool {
 				status := b.fetch(http.MethodGet, a.base+"/api/me").status
 				return status == want
-			}, 10*time.Second, 50*time.Millisecond)
+			}, patience, 50*time.Millisecond)
 		})
 	}
 }
@@ -107,7 +107,7 @@ func TestSessionsInRedis(t *testing.T) {
 func TestAStoreThatIsDownIsNoReasonToChooseAProvider(t *testing.T) {
 	server := newRedis(t)
 	server.start()
-	a := startWithTwoProviders(t, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "1s")
+	a := startWithTwoProviders(t, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "5s")
 	b := a.at("/auth2")
 	server.stop()
 	page := b.Get(a.base + "/profile")

@@ -35,7 +35,7 @@ type load struct {
 func startLoad(t *testing.T, base string, b *browser) *load {
 	l := &load{t: t, base: base, seen: map[int]int{}}
 	l.http = &http.Client{
-		Timeout:       10 * time.Second,
+		Timeout:       patience,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: clients},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -138,7 +138,7 @@ func (l *load) settles(status, ready int) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.status == status && l.streak >= 4*clients
-	}, 10*time.Second, 5*time.Millisecond, "not all answers become %d", status)
+	}, patience, 5*time.Millisecond, "not all answers become %d", status)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	require.Empty(l.t, l.wrong)
@@ -178,7 +178,7 @@ func TestRedisStallsStopsAndForgetsUnderLoad(t *testing.T) {
 		t.Run("SESSION_STORE="+store, func(t *testing.T) {
 			server := newRedis(t)
 			server.start()
-			a := startApp(t, "SESSION_STORE", store, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "500ms")
+			a := startApp(t, "SESSION_STORE", store, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "2s")
 			l := startLoad(t, a.base, a.signedIn("alice"))
 			l.settles(http.StatusOK, http.StatusOK)
 

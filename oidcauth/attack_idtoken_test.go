@@ -264,7 +264,7 @@ func requireQuietLog(t *testing.T, w *world) {
 	for line := range strings.Lines(strings.TrimSpace(w.log.String())) {
 		require.True(t, strings.HasPrefix(line, "time="), "a log line was forged: %.200q", line)
 		require.Less(t, len(line), 2<<10, "a log line is too long: %.200q", line)
-		require.NotContains(t, line, "eyJ", "a token in the log: %.300q", line)
+		require.NotRegexp(t, `eyJ[\w-]{9}`, line, "a token in the log") // a fingerprint has eight characters
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 )
 
+// cheap is more than anything takes that does not take minutes, on a machine that has other things to do.
+const cheap = 20 * time.Second
+
 // measured runs f and returns how much memory was taken at most meanwhile, above what was in use before, how much was allocated
 // in all, and how long it took.
 func measured(f func()) (peak, total uint64, took time.Duration) {
@@ -185,7 +188,7 @@ func TestTheWorstRequestsAreCheap(t *testing.T) {
 			peak, total, took := measured(func() { answer = request(w) })
 			t.Logf("%d: at most %d KiB more in use, %d KiB allocated, %v", answer.StatusCode, peak>>10, total>>10, took)
 			require.Less(t, answer.StatusCode, 500)
-			require.Less(t, took, 2*time.Second)
+			require.Less(t, took, cheap)
 			require.Less(t, total, uint64(64<<20))
 			require.Zero(t, w.provider.Count(oidcauthtest.TokenEndpoint, oidcauthtest.JWKS))
 			requireQuietLog(t, w)

@@ -299,7 +299,7 @@ func TestMonsterTokensCostNothing(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			requireTokenError(t, err)
 			require.Zero(t, op.hits("/jwks"), "refused before a key is fetched")
-			require.Less(t, took, time.Second)
+			require.Less(t, took, cheap)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 		})
 	}

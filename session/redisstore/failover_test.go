@@ -70,7 +70,7 @@ func newPair(t *testing.T) *pair {
 	require.NoError(t, p.new.ReplicaOf(t.Context(), host, port).Err())
 	require.Eventually(t, func() bool {
 		return strings.Contains(p.new.Info(t.Context(), "replication").Val(), "master_link_status:up")
-	}, 10*time.Second, 10*time.Millisecond, "the replica does not follow")
+	}, patience, 10*time.Millisecond, "the replica does not follow")
 	t.Cleanup(func() { p.new.ReplicaOf(context.Background(), "no", "one") })
 	return p
 }
@@ -123,7 +123,7 @@ func TestAServerThatBecomesAReplicaFailsNoWrite(t *testing.T) {
 			require.NoError(t, store.Set(t.Context(), "k", []byte("old"), time.Minute))
 			_, err := store.Get(t.Context(), "k") // whatever connections reads have exist
 			require.NoError(t, err)
-			require.EqualValues(t, 1, p.old.Wait(t.Context(), 1, 5*time.Second).Val())
+			require.EqualValues(t, 1, p.old.Wait(t.Context(), 1, patience).Val())
 			p.failOver()
 			done, err := write(t.Context(), store)
 			require.NoError(t, err)
@@ -153,10 +153,10 @@ func TestAFailoverUnderLoadFailsNoWrite(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return written.Load() > 100 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return written.Load() > 100 }, patience, time.Millisecond)
 	p.failOver()
 	before := written.Load()
-	require.Eventually(t, func() bool { return written.Load() > before+100 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return written.Load() > before+100 }, patience, time.Millisecond)
 	stop()
 	all.Wait()
 	require.Zero(t, failed.Load(), "of %d", written.Load())
@@ -165,11 +165,11 @@ func TestAFailoverUnderLoadFailsNoWrite(t *testing.T) {
 func TestAReplicaRefusesAndSaysWhatToLookAt(t *testing.T) {
 	p := newPair(t)
 	store := redisstore.New(p.new)
-	began := time.Now()
-	_, err := store.Add(t.Context(), "k", []byte("1"), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := store.Add(ctx, "k", []byte("1"), time.Minute)
 	require.ErrorContains(t, err, "READONLY")
 	require.ErrorContains(t, err, "ReplicaOnly")
-	require.Less(t, time.Since(began), 3*time.Second)
 }
 
 func TestAClientThatReadsFromReplicasIsRefused(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *server) start() {
 			conn.Close()
 		}
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond, "redis-server does not answer")
+	}, patience, 10*time.Millisecond, "redis-server does not answer")
 }
 
 func (s *server) stop() {
@@ -63,8 +63,12 @@ func (s *server) stop() {
 	s.cmd.Wait()
 }
 
+// patience is how long a test waits for what is sure to come, on a machine that has other things to do.
+const patience = time.Minute
+
+// client returns a client that never gives up by itself.
 func (s *server) client(obeysContext bool) *redis.Client {
-	client := redis.NewClient(&redis.Options{Addr: s.addr, ContextTimeoutEnabled: obeysContext})
+	client := redis.NewClient(&redis.Options{Addr: s.addr, ContextTimeoutEnabled: obeysContext, ReadTimeout: time.Hour})
 	s.t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -86,7 +90,7 @@ func TestStoreKeepsTheRulesInCluster(t *testing.T) {
 	t.Cleanup(func() { client.Close() })
 	require.Eventually(t, func() bool {
 		return client.Set(t.Context(), "ready", "1", time.Second).Err() == nil
-	}, 10*time.Second, 20*time.Millisecond, "the cluster has no slots")
+	}, patience, 20*time.Millisecond, "the cluster has no slots")
 	sessiontest.Run(t, func(*testing.T) session.Store { return redisstore.New(client) })
 }
 
@@ -113,7 +117,7 @@ func TestStalledServerIsGivenUpInTime(t *testing.T) {
 			start := time.Now()
 			_, err := store.Get(ctx, "k")
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Less(t, time.Since(start), 3*time.Second, "go-redis by itself would take longer")
+			require.Less(t, time.Since(start), patience, "go-redis by itself would take an hour")
 			require.NoError(t, s.cmd.Process.Signal(syscall.SIGCONT))
 			_, err = store.Get(t.Context(), "k")
 			require.NoError(t, err, "and is used again once it goes on")
