@@ -49,10 +49,7 @@ func (k *cookieKeeper) handOver(ctx context.Context, v version) (version, error)
 		return version{}, err
 	}
 	ok, err := k.store(ctx, v, v.g, plain)
-	if err != nil {
-		return version{}, err
-	}
-	if !ok { // somebody else was faster, which the next one will see
+	if err != nil || !ok { // a Store that is read, and not written now; or somebody was faster, which the next one will see
 		return k.judge(v, time.Now())
 	}
 	k.recent.forget(v.g.ID)

@@ -110,7 +110,9 @@ func (m *Manager) storeLater(g *packed.Generation) {
 	until := time.Now().Add(storeLaterFor)
 	for pause := storeLaterFirst; time.Now().Before(until); pause = min(2*pause, storeLaterPause) {
 		time.Sleep(pause)
-		if _, err := m.keeper.newest(context.Background(), m.inUse(g)); !errors.Is(err, ErrUnavailable) {
+		mine, _ := m.recent.newest(g.ID, time.Now())
+		v, err := m.keeper.newest(context.Background(), m.inUse(g))
+		if err == nil && v.g != mine || errors.Is(err, ErrNoSession) {
 			return // it is stored, or the session has ended
 		}
 	}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -228,6 +229,62 @@ func TestWhatCouldNotBeStoredIsStoredWhenTheStoreIsBack(t *testing.T) {
 					token, _ := s.Token("refresh")
 					require.Equal(t, "2", token)
 				})
+			})
+		})
+	}
+}
+
+// A readOnlyStore can be read all the time, and written until readOnly, as a Redis that became a replica.
+type readOnlyStore struct {
+	session.Store
+	readOnly bool
+}
+
+var errReadOnly = errors.New("READONLY You can't write against a read only replica")
+
+func (s *readOnlyStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
+	if s.readOnly {
+		return false, errReadOnly
+	}
+	return s.Store.Add(ctx, key, value, ttl)
+}
+
+func (s *readOnlyStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
+	if s.readOnly {
+		return false, errReadOnly
+	}
+	return s.Store.Swap(ctx, key, old, value, ttl)
+}
+
+func TestWhatCouldNotBeStoredIsServedWhileTheStoreIsReadOnly(t *testing.T) {
+	for name, c := range map[string]session.Config{"cookie and store": {}, "server side": {ServerSide: true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &readOnlyStore{Store: session.NewMemoryStore()}
+				c.Store, c.Keys = store, []string{session.NewKey()}
+				b := newBrowser(t, newManager(t, c))
+				b.with(func(s *session.Session) { require.NoError(t, s.SetToken("refresh", "1")) })
+				old := b.clone()
+				old.with(func(s *session.Session) {
+					_ = s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
+						store.readOnly = true
+						return latest.SetToken("refresh", "2")
+					})
+				})
+				refresh := func(b *browser) (token string) {
+					b.with(func(s *session.Session) {
+						require.NoError(t, s.Load())
+						token, _ = s.Token("refresh")
+					})
+					return token
+				}
+				require.Equal(t, "2", refresh(b.clone()))
+				time.Sleep(time.Minute)
+				require.Equal(t, "2", refresh(b.clone()))
+				store.readOnly = false
+				time.Sleep(5 * time.Second)
+				b.m = newManager(t, c) // another process
+				require.Equal(t, "2", refresh(b))
 			})
 		})
 	}

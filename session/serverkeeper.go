@@ -124,8 +124,11 @@ func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error)
 	if remembered == nil || remembered.Number <= v.g.Number {
 		return k.judge(v, now)
 	}
-	if ok, err := k.publish(ctx, v, remembered); err != nil || !ok {
-		return version{}, errors.Join(ErrUnavailable, err)
+	switch ok, err := k.publish(ctx, v, remembered); {
+	case err != nil: // a Store that is read, and not written now
+		return k.judge(version{g: remembered, raw: v.raw, sealed: v.sealed}, now)
+	case !ok:
+		return version{}, ErrUnavailable
 	}
 	k.recent.forget(v.g.ID)
 	return k.newest(ctx, &packed.Generation{ID: v.g.ID})
