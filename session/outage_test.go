@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,20 +238,20 @@ func TestWhatCouldNotBeStoredIsStoredWhenTheStoreIsBack(t *testing.T) {
 // A readOnlyStore can be read all the time, and written until readOnly, as a Redis that became a replica.
 type readOnlyStore struct {
 	session.Store
-	readOnly bool
+	readOnly atomic.Bool
 }
 
 var errReadOnly = errors.New("READONLY You can't write against a read only replica")
 
 func (s *readOnlyStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	if s.readOnly {
+	if s.readOnly.Load() {
 		return false, errReadOnly
 	}
 	return s.Store.Add(ctx, key, value, ttl)
 }
 
 func (s *readOnlyStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error) {
-	if s.readOnly {
+	if s.readOnly.Load() {
 		return false, errReadOnly
 	}
 	return s.Store.Swap(ctx, key, old, value, ttl)
@@ -267,7 +268,7 @@ func TestWhatCouldNotBeStoredIsServedWhileTheStoreIsReadOnly(t *testing.T) {
 				old := b.clone()
 				old.with(func(s *session.Session) {
 					_ = s.Exclusive(t.Context(), func(_ context.Context, latest *session.Session) error {
-						store.readOnly = true
+						store.readOnly.Store(true)
 						return latest.SetToken("refresh", "2")
 					})
 				})
@@ -281,7 +282,7 @@ func TestWhatCouldNotBeStoredIsServedWhileTheStoreIsReadOnly(t *testing.T) {
 				require.Equal(t, "2", refresh(b.clone()))
 				time.Sleep(time.Minute)
 				require.Equal(t, "2", refresh(b.clone()))
-				store.readOnly = false
+				store.readOnly.Store(false)
 				time.Sleep(5 * time.Second)
 				b.m = newManager(t, c) // another process
 				require.Equal(t, "2", refresh(b))
