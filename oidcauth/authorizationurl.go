@@ -7,8 +7,13 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 )
@@ -102,4 +107,39 @@ func pushFailed(err error) error {
 		return &LoginError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
 	}
 	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (is RedirectURL registered at the provider, byte for byte? To go without pushed requests, set Config.PAR to PAROff)", err)}
+}
+
+// authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
+func (a *starter) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
+	p := url.Values{}
+	for name, values := range o.Extra {
+		p[name] = values
+	}
+	p.Set("client_id", a.config.ClientID)
+	p.Set("response_type", "code")
+	p.Set("redirect_uri", a.config.RedirectURL)
+	p.Set("scope", strings.Join(a.asked(t.Scopes), " "))
+	p.Set("state", t.State)
+	p.Set("nonce", t.Nonce)
+	p.Set("code_challenge", oauth2.S256ChallengeFromVerifier(t.Verifier))
+	p.Set("code_challenge_method", "S256")
+	acr := o.ACRValues
+	if len(o.essentialACR) > 0 {
+		acr = o.essentialACR
+	}
+	for name, value := range map[string]string{
+		"response_mode": string(a.config.ResponseMode), "prompt": o.Prompt, "login_hint": o.LoginHint,
+		"ui_locales": strings.Join(o.UILocales, " "), "acr_values": strings.Join(acr, " "),
+	} {
+		if value != "" {
+			p.Set(name, value)
+		}
+	}
+	if t.MaxAge != nil {
+		p.Set("max_age", strconv.FormatInt(*t.MaxAge, 10))
+	}
+	if len(o.Resource) > 0 {
+		p["resource"] = o.Resource
+	}
+	return p
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +17,7 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
-	"github.com/signet-go/signet/session"
 )
 
 // serveCallback completes a login. The steps stand in one place, in the order in which they must happen: nothing is believed
@@ -250,22 +247,6 @@ func (a *returner) checkIss(meta *provider.Metadata, cb callback) error {
 	return nil
 }
 
-// responseProblem tells a forged response JWT from keys that can't be had.
-func responseProblem(err error) error {
-	if _, down := errors.AsType[*pace.Outage](err); down {
-		return err
-	}
-	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
-}
-
-// unavailableStore marks an error of a Store as what it is, unless it says so itself.
-func unavailableStore(err error) error {
-	if errors.Is(err, browser.ErrConsumedFull) || errors.Is(err, session.ErrUnavailable) {
-		return err
-	}
-	return errors.Join(session.ErrUnavailable, err)
-}
-
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
 func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Transaction, code string) (*oauth.TokenAnswer, error) {
 	form := url.Values{
@@ -280,15 +261,6 @@ func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Tra
 	return e.Token(ctx, form)
 }
 
-// afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
-// which 503 would invite to, leads nowhere.
-func afterCode(err error) error {
-	if _, down := errors.AsType[*pace.Outage](err); down {
-		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
-	}
-	return err
-}
-
 // expectationOf is what the ID token must match.
 func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
 	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
@@ -297,51 +269,4 @@ func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.L
 		want.MaxAge = &age
 	}
 	return want
-}
-
-// refuseLogin answers a login that failed after its transaction was found.
-func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
-	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
-		a.demandFreshLogin(w, r, t, stale)
-		return
-	}
-	var refused *LoginError
-	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
-		a.logins.Expire(w, t.State)
-		a.logins.Count(w, t)
-		a.redirectBack(w, t)
-		return
-	}
-	p := callbackProblem(err, cb)
-	if t.Spent { // else the response was not this login's, or may be sent again
-		a.logins.Expire(w, t.State)
-	}
-	switch back := a.site.backFrom(t); {
-	case p.Status == http.StatusForbidden:
-		p.SwitchURL = a.switchURL(back)
-	case p.Link == "" && t.ReturnTo != "":
-		p.Link, p.LinkText = a.site.loginURL(back), linkLogin
-	}
-	a.fail(w, r, p)
-}
-
-// silentRefusals are how a provider says that a login with prompt=none needs the user (Core §3.1.2.6).
-var silentRefusals = []string{"login_required", "interaction_required", "consent_required", "account_selection_required"}
-
-// callbackProblem maps what failed a login to an answer.
-func callbackProblem(err error, cb callback) *Problem {
-	var refused *LoginError
-	if cb.errorCode == "" || !errors.As(err, &refused) {
-		return loginProblem(err)
-	}
-	p := &Problem{Status: http.StatusBadRequest, Code: "login_failed", Err: err}
-	switch refused.Code {
-	case "access_denied":
-		p.Status, p.Code = http.StatusForbidden, "access_denied"
-	case "server_error":
-		p.Status, p.Code = http.StatusBadGateway, "provider_error"
-	case "temporarily_unavailable":
-		p.Status, p.Code = http.StatusServiceUnavailable, "provider_error"
-	}
-	return p
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -250,62 +249,6 @@ func randomText() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
-func (a *starter) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
-	p := url.Values{}
-	for name, values := range o.Extra {
-		p[name] = values
-	}
-	p.Set("client_id", a.config.ClientID)
-	p.Set("response_type", "code")
-	p.Set("redirect_uri", a.config.RedirectURL)
-	p.Set("scope", strings.Join(a.asked(t.Scopes), " "))
-	p.Set("state", t.State)
-	p.Set("nonce", t.Nonce)
-	p.Set("code_challenge", oauth2.S256ChallengeFromVerifier(t.Verifier))
-	p.Set("code_challenge_method", "S256")
-	acr := o.ACRValues
-	if len(o.essentialACR) > 0 {
-		acr = o.essentialACR
-	}
-	for name, value := range map[string]string{
-		"response_mode": string(a.config.ResponseMode), "prompt": o.Prompt, "login_hint": o.LoginHint,
-		"ui_locales": strings.Join(o.UILocales, " "), "acr_values": strings.Join(acr, " "),
-	} {
-		if value != "" {
-			p.Set(name, value)
-		}
-	}
-	if t.MaxAge != nil {
-		p.Set("max_age", strconv.FormatInt(*t.MaxAge, 10))
-	}
-	if len(o.Resource) > 0 {
-		p["resource"] = o.Resource
-	}
-	return p
-}
-
-// loginProblem maps what can go wrong while a login starts or returns to an answer.
-func loginProblem(err error) *Problem {
-	var problem *Problem
-	var denied *DeniedError
-	switch {
-	case errors.As(err, &problem):
-		return problem
-	case errors.Is(err, session.ErrUnavailable):
-		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
-	case errors.Is(err, session.ErrNoSession): // a logout of the provider's was faster
-		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
-	case errors.Is(err, session.ErrTooLarge):
-		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
-	case errors.Is(err, errBusy), errors.Is(err, browser.ErrConsumedFull):
-		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Err: err}
-	case errors.As(err, &denied):
-		return &Problem{Status: http.StatusForbidden, Code: "access_denied", Err: err}
-	}
-	return providerProblem(err)
 }
 
 // formOf reads the parameters of a GET's query or a POST's urlencoded body, bounded.

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/session"
 )
 
 // asLoginError makes a *LoginError of what a provider answered to a login and what is no good: its own error code where it gave
@@ -26,4 +30,97 @@ func asLoginError(code string, err error) error {
 		code = cmp.Or(failed.ErrorCode(), code)
 	}
 	return &LoginError{Code: code, Description: failed.Description, Err: err}
+}
+
+// refuseLogin answers a login that failed after its transaction was found.
+func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
+	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
+		a.demandFreshLogin(w, r, t, stale)
+		return
+	}
+	var refused *LoginError
+	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
+		a.logins.Expire(w, t.State)
+		a.logins.Count(w, t)
+		a.redirectBack(w, t)
+		return
+	}
+	p := callbackProblem(err, cb)
+	if t.Spent { // else the response was not this login's, or may be sent again
+		a.logins.Expire(w, t.State)
+	}
+	switch back := a.site.backFrom(t); {
+	case p.Status == http.StatusForbidden:
+		p.SwitchURL = a.switchURL(back)
+	case p.Link == "" && t.ReturnTo != "":
+		p.Link, p.LinkText = a.site.loginURL(back), linkLogin
+	}
+	a.fail(w, r, p)
+}
+
+// silentRefusals are how a provider says that a login with prompt=none needs the user (Core §3.1.2.6).
+var silentRefusals = []string{"login_required", "interaction_required", "consent_required", "account_selection_required"}
+
+// callbackProblem maps what failed a login to an answer.
+func callbackProblem(err error, cb callback) *Problem {
+	var refused *LoginError
+	if cb.errorCode == "" || !errors.As(err, &refused) {
+		return loginProblem(err)
+	}
+	p := &Problem{Status: http.StatusBadRequest, Code: "login_failed", Err: err}
+	switch refused.Code {
+	case "access_denied":
+		p.Status, p.Code = http.StatusForbidden, "access_denied"
+	case "server_error":
+		p.Status, p.Code = http.StatusBadGateway, "provider_error"
+	case "temporarily_unavailable":
+		p.Status, p.Code = http.StatusServiceUnavailable, "provider_error"
+	}
+	return p
+}
+
+// loginProblem maps what can go wrong while a login starts or returns to an answer.
+func loginProblem(err error) *Problem {
+	var problem *Problem
+	var denied *DeniedError
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.Is(err, session.ErrUnavailable):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err}
+	case errors.Is(err, session.ErrNoSession): // a logout of the provider's was faster
+		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
+	case errors.Is(err, session.ErrTooLarge):
+		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
+	case errors.Is(err, errBusy), errors.Is(err, browser.ErrConsumedFull):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Err: err}
+	case errors.As(err, &denied):
+		return &Problem{Status: http.StatusForbidden, Code: "access_denied", Err: err}
+	}
+	return providerProblem(err)
+}
+
+// responseProblem tells a forged response JWT from keys that can't be had.
+func responseProblem(err error) error {
+	if _, down := errors.AsType[*pace.Outage](err); down {
+		return err
+	}
+	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
+}
+
+// unavailableStore marks an error of a Store as what it is, unless it says so itself.
+func unavailableStore(err error) error {
+	if errors.Is(err, browser.ErrConsumedFull) || errors.Is(err, session.ErrUnavailable) {
+		return err
+	}
+	return errors.Join(session.ErrUnavailable, err)
+}
+
+// afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
+// which 503 would invite to, leads nowhere.
+func afterCode(err error) error {
+	if _, down := errors.AsType[*pace.Outage](err); down {
+		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
+	}
+	return err
 }
