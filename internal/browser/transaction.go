@@ -5,7 +5,6 @@ package browser
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -13,11 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/signet-go/signet/internal/seal"
 )
 
 const (
@@ -57,42 +53,6 @@ type Transaction struct {
 	Resource []string `json:"h,omitempty"`
 
 	Spent bool // its callback was accepted: no other will be
-}
-
-// Logins are the logins that are under way in browsers: each is sealed into a cookie of its browser, and nothing of it is kept here
-// but that its callback came. It is safe for concurrent use.
-type Logins struct {
-	Settings
-
-	// consumed are the logins whose callback came.
-	consumed *consumed
-}
-
-// Settings say how logins are kept in browsers.
-type Settings struct {
-	// Cookie is the session cookie's name, which the names of all cookies here begin with; Path is where they are sent.
-	Cookie, Path string
-
-	// Sealer seals transactions. Provider names issuer and client, so that nothing of another provider's is taken for ours.
-	Sealer   *seal.Sealer
-	Provider string
-
-	// Vault remembers in the Store, where there is one, which callbacks came; else it is nil.
-	Vault *seal.Vault
-
-	// Origin is where callbacks come to, for messages.
-	Origin string
-
-	// Life is how long a login may take, Skew by how much the clocks of our processes may differ.
-	Life, Skew time.Duration
-
-	// Insecure cookies go over plain http. Posted says that callbacks are cross-site POSTs.
-	Insecure, Posted bool
-}
-
-// New returns where logins under way are kept.
-func New(s Settings) *Logins {
-	return &Logins{Settings: s, consumed: newConsumed(s.Life, s.Vault)}
 }
 
 // Secrets are what must not come back in a message.
@@ -251,55 +211,6 @@ func (l *Logins) decode(name, sealed string) (*Transaction, error) {
 func (l *Logins) Expired(t *Transaction) bool {
 	age := time.Since(t.BeganAt())
 	return age > l.Life || age < -l.Skew
-}
-
-// A pending cookie is a transaction of this browser, as the request brought it.
-type pending struct {
-	name  string
-	size  int
-	began int64 // 0 when it can't be read any more
-}
-
-// pending lists the request's transaction cookies, newest first.
-func (l *Logins) pending(r *http.Request) []pending {
-	var list []pending
-	for _, c := range r.Cookies() {
-		if !strings.HasPrefix(c.Name, l.prefix()) {
-			continue
-		}
-		p := pending{name: c.Name, size: len(c.Name) + len(c.Value)}
-		if len(list) < maxTransactionScan {
-			if t, err := l.decode(c.Name, c.Value); err == nil && !l.Expired(t) {
-				p.began = t.Began
-			}
-		}
-		list = append(list, p)
-	}
-	slices.SortStableFunc(list, func(x, y pending) int { return cmp.Compare(y.began, x.began) })
-	return list
-}
-
-// room returns how many bytes the request's living transactions leave.
-func (l *Logins) room(r *http.Request) int {
-	room := maxTransactionBytes
-	for i, p := range l.pending(r) {
-		if p.began > 0 && i < maxTransactions-1 {
-			room -= p.size
-		}
-	}
-	return room
-}
-
-// trim expires the request's transactions that are dead, or too many beside a new one of size bytes.
-func (l *Logins) trim(w http.ResponseWriter, r *http.Request, size int) {
-	room, expired := maxTransactionBytes-size, 0
-	for i, p := range l.pending(r) {
-		room -= p.size
-		if (p.began == 0 || i >= maxTransactions-1 || room < 0) && expired < maxTransactionScan {
-			l.drop(w, p.name)
-			expired++
-		}
-	}
 }
 
 // Again reports whether t has a user authenticate who is signed in: a step-up, or prompt=none.
