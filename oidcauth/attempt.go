@@ -21,8 +21,8 @@ import (
 type attempt struct {
 	*tokens
 
-	// session is that of the request which began the flight. It is asked to lock
-	// and to end, and never written to: its request may be over.
+	// session is that of the request which began the flight. It is asked to lock and to end, and
+	// never written to: its request may be over.
 	session *session.Session
 
 	// name and query say which token is wanted, began since when.
@@ -30,30 +30,30 @@ type attempt struct {
 	query access.Request
 	began time.Time
 
-	// record, raw and extra are what the newest generation of the session holds:
-	// the login's record, the ID token and the claims beyond it.
+	// record, raw and extra are what the newest generation of the session holds: the login's
+	// record, the ID token and the claims beyond it.
 	record record
 	raw    string
 	extra  []byte
 
-	// login is the user as raw says, nonce that of the login: what a refreshed ID
-	// token is compared with.
+	// login is the user as raw says, nonce that of the login: what a refreshed ID token is compared
+	// with.
 	login *User
 	nonce string
 
 	// spent is the refresh token that was sent.
 	spent string
 
-	// refused is why the provider won't take spent any more; dead says that spent
-	// is also the newest one.
+	// refused is why the provider won't take spent any more; dead says that spent is also the
+	// newest one.
 	refused error
 	dead    bool
 
 	// key is what the session's tokens are bound to, nil for Bearer tokens.
 	key *jwt.ProofKey
 
-	// answer holds the new tokens, idToken the verified one among them: nil where
-	// none came, or where its keys can't be had.
+	// answer holds the new tokens, idToken the verified one among them: nil where none came, or
+	// where its keys can't be had.
 	answer  *oauth.TokenAnswer
 	idToken *provider.IDToken
 
@@ -70,8 +70,8 @@ type attempt struct {
 	slim int
 }
 
-// attempt returns one that has not begun. It knows whose tokens they are, also when
-// it ends before it gets the session's lock.
+// attempt returns one that has not begun. It knows whose tokens they are, also when it ends before
+// it gets the session's lock.
 func (t *tokens) attempt(s *session.Session, name string, q access.Request) (*attempt, error) {
 	id, err := identityOf(s)
 	if err != nil {
@@ -82,8 +82,7 @@ func (t *tokens) attempt(s *session.Session, name string, q access.Request) (*at
 	return r, nil
 }
 
-// run takes the steps of a refresh on the newest generation of the session, under
-// its lock.
+// run takes the steps of a refresh on the newest generation of the session, under its lock.
 func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	// 1. What somebody else has got meanwhile.
 	have, rec, err := r.look(latest, r.name)
@@ -99,8 +98,7 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}
-	// 3. One request.
-	// The key is the session's, and stays the same: the refresh token is bound to
+	// 3. One request. The key is the session's, and stays the same: the refresh token is bound to
 	// it too (RFC 9449 §5).
 	key, err := r.proofKey(latest)
 	if err != nil {
@@ -166,8 +164,8 @@ func nonceOf(idToken string) string {
 	return claims.Nonce
 }
 
-// takeRefreshToken finds the refresh token to send. One that the provider refused
-// before is not sent again.
+// takeRefreshToken finds the refresh token to send. One that the provider refused before is not
+// sent again.
 func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session) error {
 	token, _ := latest.Token(refreshTokenName)
 	switch {
@@ -199,15 +197,13 @@ func (r *attempt) form() url.Values {
 	return form
 }
 
-// errOtherUser means that a refresh brought an ID token with which the session
-// can't go on.
+// errOtherUser means that a refresh brought an ID token with which the session can't go on.
 var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this login")
 
-// verify holds Core §12.2 for the ID token of a refresh, if there is one. One that
-// is of another login ends the session, and so does one that the provider can't
-// have signed. Without keys to verify it, or with any other flaw, the new tokens
-// are good all the same, and the claims stay what they were: §12.2 asks no more,
-// but the FAPI profiles do.
+// verify holds Core §12.2 for the ID token of a refresh, if there is one. One that is of another
+// login ends the session, and so does one that the provider can't have signed. Without keys to
+// verify it, or with any other flaw, the new tokens are good all the same, and the claims stay what
+// they were: §12.2 asks no more, but the FAPI profiles do.
 func (r *attempt) verify(ctx context.Context, answer *oauth.TokenAnswer) error {
 	if answer.IDToken == "" {
 		return nil
@@ -234,8 +230,8 @@ func (r *attempt) verify(ctx context.Context, answer *oauth.TokenAnswer) error {
 // maxSIDs bounds the sids that one session is known by.
 const maxSIDs = 8
 
-// takeSID prepares for logouts by the sid that the provider has changed to. Where
-// that fails the claims stay what they were, as without keys.
+// takeSID prepares for logouts by the sid that the provider has changed to. Where that fails the
+// claims stay what they were, as without keys.
 func (r *attempt) takeSID(ctx context.Context) {
 	err := errManySIDs
 	if r.record.SIDs < maxSIDs {

@@ -20,8 +20,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// An Authenticator signs users in at one provider as one client. Make it with New. It is immutable, and safe for concurrent
-// use.
+// An Authenticator signs users in at one provider as one client. Make it with New. It is immutable,
+// and safe for concurrent use.
 type Authenticator struct {
 	*returner
 	*signOut
@@ -41,7 +41,8 @@ type core struct {
 	endpoint *oauth.Endpoint
 	verifier *provider.Verifier
 
-	// key names issuer and client in what is sealed, so that nothing of another provider's is taken for ours.
+	// key names issuer and client in what is sealed, so that nothing of another provider's is taken
+	// for ours.
 	key string
 
 	csrf    *http.CrossOriginProtection
@@ -53,8 +54,8 @@ type core struct {
 type starter struct {
 	*core
 
-	// pushPlaces are for the pushes that wait for the provider. Callbacks have places of their own: a push needs no credentials, so
-	// that strangers can take all of these.
+	// pushPlaces are for the pushes that wait for the provider. Callbacks have places of their own:
+	// a push needs no credentials, so that strangers can take all of these.
 	pushPlaces places
 
 	shortLife sync.Once // that pushed requests end early is said once
@@ -77,8 +78,8 @@ type signOut struct {
 	nothing sharedBrake // of the lines about front-channel requests without effect
 }
 
-// New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched when the first login needs
-// it, or by Discover. The error joins every mistake in c.
+// New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched
+// when the first login needs it, or by Discover. The error joins every mistake in c.
 func New(c Config) (*Authenticator, error) {
 	c = c.clone().withDefaults()
 	sessions, err := c.manager()
@@ -151,18 +152,19 @@ func providerKey(issuer, clientID string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// Discover fetches the provider's metadata now, unless it is known, for readiness checks. It returns an *UnavailableError when
-// the provider can't be used.
+// Discover fetches the provider's metadata now, unless it is known, for readiness checks. It
+// returns an *UnavailableError when the provider can't be used.
 func (a *Authenticator) Discover(ctx context.Context) error {
 	_, err := a.provider.Metadata(ctx)
 	return exported(err)
 }
 
-// Sessions returns the session manager, to revoke sessions and to share it with other Authenticators.
+// Sessions returns the session manager, to revoke sessions and to share it with other
+// Authenticators.
 func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 
-// LoginURL returns the path, with query, that starts a login and comes back to returnTo, which follows the rules of
-// LoginOptions.ReturnTo. Both are as the browser sees them.
+// LoginURL returns the path, with query, that starts a login and comes back to returnTo, which
+// follows the rules of LoginOptions.ReturnTo. Both are as the browser sees them.
 func (a *Authenticator) LoginURL(returnTo string) string {
 	return a.site.loginURL(a.site.returnTo(context.Background(), returnTo))
 }
@@ -170,7 +172,8 @@ func (a *Authenticator) LoginURL(returnTo string) string {
 // LogoutURL returns the path of the logout route: POST ends the session, GET asks first.
 func (a *Authenticator) LogoutURL() string { return a.site.at("logout") }
 
-// routeNames are the routes below the prefix, whether they are served or not: no callback may take the place of one.
+// routeNames are the routes below the prefix, whether they are served or not: no callback may take
+// the place of one.
 var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session"}
 
 // ownRoutes lists the routes that ServeHTTP serves, by path.
@@ -195,9 +198,9 @@ func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	return routes
 }
 
-// ServeHTTP serves the Authenticator's own routes: the callback at the path of RedirectURL and, below Config.RoutePrefix, login,
-// logout, signed-out, jwks.json, style.css and, where configured, backchannel-logout, frontchannel-logout and session. Any other path
-// is 404.
+// ServeHTTP serves the Authenticator's own routes: the callback at the path of RedirectURL and,
+// below Config.RoutePrefix, login, logout, signed-out, jwks.json, style.css and, where configured,
+// backchannel-logout, frontchannel-logout and session. Any other path is 404.
 func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]

@@ -18,7 +18,8 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// authorizationURL is where the browser goes: with all parameters, or with a reference to those that were pushed (RFC 9126 §4).
+// authorizationURL is where the browser goes: with all parameters, or with a reference to those
+// that were pushed (RFC 9126 §4).
 func (a *starter) authorizationURL(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	target, err := url.Parse(meta.AuthorizationEndpoint)
 	if err != nil {
@@ -64,11 +65,12 @@ func (a *starter) pushes(meta *provider.Metadata, params url.Values) bool {
 	}
 }
 
-// confidentialParameters are kept out of URLs, and so out of browser histories and the logs of proxies, where that is possible:
-// they say what somebody is about to do, or who they are.
+// confidentialParameters are kept out of URLs, and so out of browser histories and the logs of
+// proxies, where that is possible: they say what somebody is about to do, or who they are.
 var confidentialParameters = []string{"authorization_details", "claims", "id_token_hint"}
 
-// push pushes the request. A failure fails the login: falling back would let whoever disturbs the push read the request.
+// push pushes the request. A failure fails the login: falling back would let whoever disturbs the
+// push read the request.
 func (a *starter) push(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
@@ -86,8 +88,8 @@ func (a *starter) push(ctx context.Context, meta *provider.Metadata, params url.
 	return pushed.URI, nil
 }
 
-// warnOfShortLife tells the operator once that people who take their time at the provider may be refused there. Nothing else
-// depends on how long a pushed request lives.
+// warnOfShortLife tells the operator once that people who take their time at the provider may be
+// refused there. Nothing else depends on how long a pushed request lives.
 func (a *starter) warnOfShortLife(ctx context.Context, life time.Duration) {
 	if life == 0 || life >= a.config.LoginTimeout {
 		return
@@ -99,8 +101,8 @@ func (a *starter) warnOfShortLife(ctx context.Context, life time.Duration) {
 	})
 }
 
-// pushFailed adds what to try, unless the provider said what is wrong with the request or the client: that would be wrong without
-// the push too.
+// pushFailed adds what to try, unless the provider said what is wrong with the request or the
+// client: that would be wrong without the push too.
 func pushFailed(err error) error {
 	what, refused, ok := oauth.FailureOf(err)
 	if ok && (what == oauth.ClientRefused || slices.Contains([]string{"unauthorized_client", "invalid_redirect_uri", "invalid_scope"}, refused.Code)) {
@@ -109,7 +111,8 @@ func pushFailed(err error) error {
 	return &LoginError{Code: "par_failed", Err: fmt.Errorf("%w (is RedirectURL registered at the provider, byte for byte? To go without pushed requests, set Config.PAR to PAROff)", err)}
 }
 
-// authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636 §4.3, RFC 8707 §2.1).
+// authorizationParameters are the parameters of the authentication request (Core §3.1.2.1, RFC 7636
+// §4.3, RFC 8707 §2.1).
 func (a *starter) authorizationParameters(t *browser.Transaction, o LoginOptions) url.Values {
 	p := url.Values{}
 	for name, values := range o.Extra {

@@ -13,8 +13,9 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for every good token, whether or not
-// anybody was signed in; 400 for every bad one; 503 when the store can't take the logout, so that the provider tries again.
+// serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for
+// every good token, whether or not anybody was signed in; 400 for every bad one; 503 when the store
+// can't take the logout, so that the provider tries again.
 func (a *signOut) serveBackChannelLogout(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodPost) {
 		return
@@ -51,7 +52,8 @@ func logoutProblem(err error) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 }
 
-// endByToken ends the sessions that token names, unless it did so before: a replayed token must not end a newer session.
+// endByToken ends the sessions that token names, unless it did so before: a replayed token must not
+// end a newer session.
 func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) error {
 	seen := inside.OfManager(a.sessions).Vault("logout token")
 	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
@@ -76,12 +78,13 @@ func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) e
 	return nil
 }
 
-// nodeDrift is by how much the clocks of one provider's nodes may differ: the one that made the ID token and the one that made the
-// logout token need not be the same.
+// nodeDrift is by how much the clocks of one provider's nodes may differ: the one that made the ID
+// token and the one that made the logout token need not be the same.
 const nodeDrift = 5 * time.Second
 
-// markEnded marks the sessions that token names as ended by the logout with this number. A sid ends with its session, so that one which was signed in by a node whose
-// clock is ahead is meant too; of a user there may be a newer login, which is not.
+// markEnded marks the sessions that token names as ended by the logout with this number. A sid ends
+// with its session, so that one which was signed in by a node whose clock is ahead is meant too; of
+// a user there may be a newer login, which is not.
 func (a *signOut) markEnded(ctx context.Context, token *provider.LogoutToken, number int64) error {
 	for _, tag := range tagsOf(token) {
 		at := token.IssuedAt
@@ -95,8 +98,9 @@ func (a *signOut) markEnded(ctx context.Context, token *provider.LogoutToken, nu
 	return nil
 }
 
-// tagsOf names the sessions that token ends: the one with its sid and, of the same user, those whose ID token had none; or all of
-// the user where the token has no sid (Back-Channel Logout §2.7).
+// tagsOf names the sessions that token ends: the one with its sid and, of the same user, those
+// whose ID token had none; or all of the user where the token has no sid (Back-Channel Logout
+// §2.7).
 func tagsOf(token *provider.LogoutToken) []string {
 	if token.SID == "" {
 		return []string{subjectTag(token.Issuer, token.Subject)}

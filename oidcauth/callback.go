@@ -20,8 +20,9 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// serveCallback completes a login. The steps stand in one place, in the order in which they must happen: nothing is believed
-// before its check, and nothing is sent to the provider before the response is known to be this browser's.
+// serveCallback completes a login. The steps stand in one place, in the order in which they must
+// happen: nothing is believed before its check, and nothing is sent to the provider before the
+// response is known to be this browser's.
 func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	// 1. One method, by response mode; nothing that was fetched ahead.
@@ -61,8 +62,9 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	a.redirectBack(w, t)
 }
 
-// otherMode answers a response that comes in another mode than the configured one, and reports whether r is one: some providers
-// take no notice of form_post. To everybody else it is a method that is not allowed; the operator is told which field to look at.
+// otherMode answers a response that comes in another mode than the configured one, and reports
+// whether r is one: some providers take no notice of form_post. To everybody else it is a method
+// that is not allowed; the operator is told which field to look at.
 func (a *returner) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method || browser.IsPrefetch(r) {
 		return false
@@ -91,16 +93,17 @@ func (a *returner) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// redirectBack leaves the callback's URL, with its code, for where the login was started. The header is set as it stands:
-// http.Redirect would clean the path, and decode what is data in it.
+// redirectBack leaves the callback's URL, with its code, for where the login was started. The
+// header is set as it stands: http.Redirect would clean the path, and decode what is data in it.
 func (a *returner) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 	clearAhead(w)
 	w.Header().Set("Location", a.site.backFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing else happens: a login that
-// someone else began (login CSRF) must not change who is signed in here, nor abort a login of this browser's.
+// matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing
+// else happens: a login that someone else began (login CSRF) must not change who is signed in here,
+// nor abort a login of this browser's.
 func (a *returner) matchTransaction(r *http.Request, cb callback) (*browser.Transaction, *Problem) {
 	t, err := a.logins.Open(r, cb.state)
 	if err != nil {
@@ -115,7 +118,8 @@ func (a *returner) matchTransaction(r *http.Request, cb callback) (*browser.Tran
 	return t, nil
 }
 
-// noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed in need not sign in again.
+// noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed
+// in need not sign in again.
 func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
 	switch {
@@ -130,10 +134,12 @@ func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its tokens are good all the same.
+// completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its
+// tokens are good all the same.
 func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
 	ctx := r.Context()
-	// Before anything that takes time: logouts of the provider's that come from here on end this login.
+	// Before anything that takes time: logouts of the provider's that come from here on end this
+	// login.
 	logouts, err := a.logouts.current(ctx)
 	if err != nil {
 		return nil, err
@@ -178,8 +184,8 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb cal
 	return l, a.identify(t, l)
 }
 
-// misfit returns what is left of a login whose ID token was refused with err: with a token, it is good, and only the authentication is
-// not what was asked for.
+// misfit returns what is left of a login whose ID token was refused with err: with a token, it is
+// good, and only the authentication is not what was asked for.
 func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
 	if l.token == nil {
 		return nil, afterCode(err)
@@ -188,8 +194,9 @@ func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
 	return l, unmet(t, err)
 }
 
-// acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to this login, and a code. It returns
-// the key that the tokens are to be bound to, nil for Bearer tokens.
+// acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to
+// this login, and a code. It returns the key that the tokens are to be bound to, nil for Bearer
+// tokens.
 func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb callback) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
 	if cb.jwt != "" {
@@ -209,12 +216,14 @@ func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, c
 	if err != nil {
 		return nil, err
 	}
-	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to remember.
+	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to
+	// remember.
 	if cb.errorCode != "" {
 		t.Spent = true
 		return nil, a.responseError(meta, t, cb)
 	}
-	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no code.
+	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no
+	// code.
 	if first, err := a.logins.Take(ctx, t.State); err != nil {
 		return nil, unavailableStore(err)
 	} else if !first {
@@ -247,7 +256,8 @@ func (a *returner) checkIss(meta *provider.Metadata, cb callback) error {
 	return nil
 }
 
-// redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when the answer is lost.
+// redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when
+// the answer is lost.
 func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Transaction, code string) (*oauth.TokenAnswer, error) {
 	form := url.Values{
 		"grant_type":    {"authorization_code"},

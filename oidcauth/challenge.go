@@ -16,8 +16,8 @@ const (
 	maxStepUpAge = 365 * 24 * time.Hour
 )
 
-// stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil
-// when it asks nothing.
+// stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil when it asks
+// nothing.
 func stepUpOf(h http.Header) *StepUpError {
 	c := oauth.TokenChallenge(h)
 	if c.Params["error"] != "insufficient_user_authentication" {
@@ -35,8 +35,8 @@ func stepUpOf(h http.Header) *StepUpError {
 	return e
 }
 
-// bounded returns the first of an API's acr_values: the login that they lead to
-// keeps them in a cookie.
+// bounded returns the first of an API's acr_values: the login that they lead to keeps them in a
+// cookie.
 func bounded(acr []string) []string {
 	size := 0
 	for i, value := range acr {

@@ -21,42 +21,49 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names it as their source in an ID
-// token or in userinfo: aggregated claims come along as a JWT, distributed ones are fetched (Core §5.6.2).
+// A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names
+// it as their source in an ID token or in userinfo: aggregated claims come along as a JWT,
+// distributed ones are fetched (Core §5.6.2).
 //
-// What it says is believed in a JWT only that it has signed: iss is Issuer, alg is SigningAlg, aud, when there, has the client's
-// ID, exp, nbf and iat, when there, hold, and it is no other kind of token and not encrypted. sub, when there, names the user at
-// the claims provider; it is compared only where that is the OpenID provider itself. Of the claims in it those are taken that
-// Claims and the OpenID provider both name for it. They stand beside what ID token and userinfo say and never replace it; one
-// half of email and email_verified, or of phone_number and phone_number_verified, is not taken when the other half is somebody
-// else's.
+// What it says is believed in a JWT only that it has signed: iss is Issuer, alg is SigningAlg, aud,
+// when there, has the client's ID, exp, nbf and iat, when there, hold, and it is no other kind of
+// token and not encrypted. sub, when there, names the user at the claims provider; it is compared
+// only where that is the OpenID provider itself. Of the claims in it those are taken that Claims
+// and the OpenID provider both name for it. They stand beside what ID token and userinfo say and
+// never replace it; one half of email and email_verified, or of phone_number and
+// phone_number_verified, is not taken when the other half is somebody else's.
 //
-// Sources are asked once, at the login, together within Config.Timeout and at most eight for each document that names them.
-// Calls are over https, follow no redirect, and go to no private address: not to this machine, its network, or what else is not
-// public. They are dialled without a proxy, whose choice of an address nobody here could check. Plain http and loopback are for
-// an Issuer on loopback, in development. A Config.HTTPClient whose Transport is no *http.Transport dials by itself, and has to
-// keep to that by itself; where it tells of its connections (net/http/httptrace), those to private addresses are closed unused.
+// Sources are asked once, at the login, together within Config.Timeout and at most eight for each
+// document that names them. Calls are over https, follow no redirect, and go to no private address:
+// not to this machine, its network, or what else is not public. They are dialled without a proxy,
+// whose choice of an address nobody here could check. Plain http and loopback are for an Issuer on
+// loopback, in development. A Config.HTTPClient whose Transport is no *http.Transport dials by
+// itself, and has to keep to that by itself; where it tells of its connections
+// (net/http/httptrace), those to private addresses are closed unused.
 //
-// A source that fails leaves its claims out, with the log event "claim source refused", and the login goes on: a guard that
-// needs such a claim then refuses. So guard by claims that permit something, never by the absence of one that forbids it, and
-// let Hooks.Login refuse where a login without the claim is none.
+// A source that fails leaves its claims out, with the log event "claim source refused", and the
+// login goes on: a guard that needs such a claim then refuses. So guard by claims that permit
+// something, never by the absence of one that forbids it, and let Hooks.Login refuse where a login
+// without the claim is none.
 type ClaimsProvider struct {
 	// Issuer is the iss of its JWTs, exactly.
 	Issuer string
 
-	// Claims are the names of the claims that it may speak for; there must be one. Claims of the protocol, such as sub and
-	// acr, can't be among them. The claim that has the roles (Config.RolesClaim) is like any other: name it only if this
-	// claims provider may hand out roles.
+	// Claims are the names of the claims that it may speak for; there must be one. Claims of the
+	// protocol, such as sub and acr, can't be among them. The claim that has the roles
+	// (Config.RolesClaim) is like any other: name it only if this claims provider may hand out
+	// roles.
 	Claims []string
 
 	// SigningAlg is the one accepted algorithm of its JWTs. Empty means RS256.
 	SigningAlg string
 
-	// JWKSURL has its keys. Empty means the jwks_uri in the metadata of Issuer, if it is an OpenID provider (Discovery §4).
+	// JWKSURL has its keys. Empty means the jwks_uri in the metadata of Issuer, if it is an OpenID
+	// provider (Discovery §4).
 	JWKSURL string
 
-	// Origins lists where its claims endpoints are ("https://claims.example.com"); a source anywhere else is not asked.
-	// Empty means the origin of Issuer.
+	// Origins lists where its claims endpoints are ("https://claims.example.com"); a source
+	// anywhere else is not asked. Empty means the origin of Issuer.
 	Origins []string
 }
 
@@ -176,12 +183,13 @@ type claimsEndpoints struct {
 	issuer string
 	client *http.Client
 
-	// pauses leave them alone for a while when one did not answer, so that an outage doesn't delay every login.
+	// pauses leave them alone for a while when one did not answer, so that an outage doesn't delay
+	// every login.
 	pauses pace.Pauses
 }
 
-// fetch asks an endpoint of the claims provider, which the caller has found among its origins, and returns the JWT that it
-// answers. The access token goes there and nowhere else (RFC 6750 §2.1).
+// fetch asks an endpoint of the claims provider, which the caller has found among its origins, and
+// returns the JWT that it answers. The access token goes there and nowhere else (RFC 6750 §2.1).
 func (p *claimsEndpoints) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
 	if err := p.pauses.Check(p.issuer); err != nil {
 		return "", err

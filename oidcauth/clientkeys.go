@@ -19,9 +19,9 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 )
 
-// serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a provider fetches them
-// rather than being told of each rotation: of assertions and request objects, of mutual TLS, and those to encrypt tokens with. A
-// client without keys has no such route.
+// serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a
+// provider fetches them rather than being told of each rotation: of assertions and request objects,
+// of mutual TLS, and those to encrypt tokens with. A client without keys has no such route.
 func (a *Authenticator) serveKeys(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -53,7 +53,8 @@ func (a *Authenticator) publicKeys() jose.JSONWebKeySet {
 	return set
 }
 
-// certificateKeys is the client's certificate as a key with x5c, by which a provider knows a self-signed one (RFC 8705 §2.2.2).
+// certificateKeys is the client's certificate as a key with x5c, by which a provider knows a
+// self-signed one (RFC 8705 §2.2.2).
 func certificateKeys(certificate *tls.Certificate) []jose.JSONWebKey {
 	var chain []*x509.Certificate
 	for _, der := range certificate.Certificate {
@@ -85,7 +86,8 @@ func (a *ClientAuth) validateKeys(field string, wrong func(field, format string,
 	}
 }
 
-// checkPublicKey accepts the public half of a key that client assertions can be made with, and nothing private.
+// checkPublicKey accepts the public half of a key that client assertions can be made with, and
+// nothing private.
 func checkPublicKey(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:

@@ -16,25 +16,25 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// maxDeadGrants bounds the memory. Forgetting one early costs a request to the
-// provider, which refuses it again.
+// maxDeadGrants bounds the memory. Forgetting one early costs a request to the provider, which
+// refuses it again.
 const maxDeadGrants = 50_000
 
-// deadGrants remembers refresh tokens that the provider refused for good, so that
-// each is sent once, and their sessions count as signed out.
+// deadGrants remembers refresh tokens that the provider refused for good, so that each is sent
+// once, and their sessions count as signed out.
 //
-// The mark is not put into the session: two processes without a common Store can't
-// keep from refreshing at the same time, and the one that lost would overwrite the
-// cookie with which the other one's session lives on. Here the mark is bound to the
-// refused token, so that a newer one in the same session is not hit.
+// The mark is not put into the session: two processes without a common Store can't keep from
+// refreshing at the same time, and the one that lost would overwrite the cookie with which the
+// other one's session lives on. Here the mark is bound to the refused token, so that a newer one in
+// the same session is not hit.
 type deadGrants struct {
 	// vault tells other processes; nil without a Store.
 	vault *seal.Vault
 
 	mu sync.RWMutex
 
-	// bySession holds the hash of the refused token of each session ID, until the
-	// session's end, after which nobody asks.
+	// bySession holds the hash of the refused token of each session ID, until the session's end,
+	// after which nobody asks.
 	bySession expiring.Map[string, [sha256.Size]byte]
 }
 
@@ -45,9 +45,8 @@ func newDeadGrants(vault *seal.Vault) *deadGrants {
 	return d
 }
 
-// stops reports whether s holds a refresh token that was refused, and then keeps
-// the response from moving the idle limit of its cookie, over which another process
-// may have set a newer one.
+// stops reports whether s holds a refresh token that was refused, and then keeps the response from
+// moving the idle limit of its cookie, over which another process may have set a newer one.
 func (d *deadGrants) stops(s *session.Session) bool {
 	dead := d.known(s)
 	if dead {
@@ -56,8 +55,8 @@ func (d *deadGrants) stops(s *session.Session) bool {
 	return dead
 }
 
-// known reports whether s holds a refresh token that was refused, as far as this
-// process knows. It does no I/O, for guards ask it for every request.
+// known reports whether s holds a refresh token that was refused, as far as this process knows. It
+// does no I/O, for guards ask it for every request.
 func (d *deadGrants) known(s *session.Session) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -92,8 +91,8 @@ func (d *deadGrants) addLocal(s *session.Session, token string) {
 	d.bySession.Put(s.ID(), sha256.Sum256([]byte(token)), 1, time.Now(), time.Until(s.Deadline()))
 }
 
-// elsewhere reports whether another process found token refused. The Store's
-// failure is no answer: the provider will give one.
+// elsewhere reports whether another process found token refused. The Store's failure is no answer:
+// the provider will give one.
 func (d *deadGrants) elsewhere(ctx context.Context, s *session.Session, token string) bool {
 	if d.vault == nil {
 		return false

@@ -10,16 +10,14 @@ import (
 )
 
 const (
-	// maxDoubts bounds the memory. Forgetting one early costs a request to the
-	// provider.
+	// maxDoubts bounds the memory. Forgetting one early costs a request to the provider.
 	maxDoubts = 50_000
 )
 
-// doubts remembers refresh tokens of which the provider's answer does not tell
-// whether they are still good: a refusal without a word, as some providers give for
-// every dead token, and others while they are out of order; and tokens that were
-// issued in an answer which can't be used, which with rotation leaves nothing. The
-// second such answer decides. It is safe for concurrent use.
+// doubts remembers refresh tokens of which the provider's answer does not tell whether they are
+// still good: a refusal without a word, as some providers give for every dead token, and others
+// while they are out of order; and tokens that were issued in an answer which can't be used, which
+// with rotation leaves nothing. The second such answer decides. It is safe for concurrent use.
 type doubts struct {
 	mu sync.Mutex
 
@@ -57,17 +55,17 @@ func (d *doubts) drop(row string) {
 	d.byToken.Delete(row)
 }
 
-// inquire makes sure, before a token is sent again that was refused without a word,
-// that somebody knows whether the provider works otherwise.
+// inquire makes sure, before a token is sent again that was refused without a word, that somebody
+// knows whether the provider works otherwise.
 func (r *attempt) inquire(ctx context.Context) {
 	if d, ok := r.doubts.of(deadRow(r.session, r.spent)); ok && d.what == oauth.Silent {
 		r.auth.provider.Inquire(ctx, d.since)
 	}
 }
 
-// isDoubted reports whether err is the second answer that leaves the refresh token in
-// doubt, and so the last that it is sent for. The first is noted. Answers about an
-// extra, a resource or scope, may be meant for that.
+// isDoubted reports whether err is the second answer that leaves the refresh token in doubt, and so
+// the last that it is sent for. The first is noted. Answers about an extra, a resource or scope,
+// may be meant for that.
 func (r *attempt) isDoubted(err error) bool {
 	what, _, ok := oauth.FailureOf(err)
 	if !ok || r.name != "" {

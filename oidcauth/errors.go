@@ -15,23 +15,28 @@ import (
 
 // Sentinels that callers compare with errors.Is.
 var (
-	// ErrLoginRequired means that nobody is signed in, or that only a new login brings a usable token.
+	// ErrLoginRequired means that nobody is signed in, or that only a new login brings a usable
+	// token.
 	ErrLoginRequired = errors.New("oidcauth: login required")
 
-	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
+	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or
+	// used before.
 	ErrState = browser.ErrState
 
-	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the Config or MachineConfig do not name.
+	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the
+	// Config or MachineConfig do not name.
 	ErrOrigin = access.ErrOrigin
 
-	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another session in its context than
-	// the client's.
+	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another
+	// session in its context than the client's.
 	ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
 )
 
-// A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is for logs, not for pages.
+// A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is
+// for logs, not for pages.
 type LoginError struct {
-	// Code is the provider's error code (RFC 6749 §4.1.2.1 and §5.2, RFC 9126 §2.3, Core §3.1.2.6), or one of ours:
+	// Code is the provider's error code (RFC 6749 §4.1.2.1 and §5.2, RFC 9126 §2.3, Core §3.1.2.6),
+	// or one of ours:
 	//
 	//   - "invalid_id_token": the ID token failed a check, also that of an auth_time or acr that was asked for;
 	//   - "invalid_token_answer": the token endpoint answered the code with neither tokens nor an error code;
@@ -64,7 +69,8 @@ func (e *LoginError) Error() string {
 	return text
 }
 
-// codeHints say what to look at when a provider answers with an error code whose usual cause is the configuration.
+// codeHints say what to look at when a provider answers with an error code whose usual cause is the
+// configuration.
 var codeHints = map[string]string{
 	"invalid_scope":             "compare Config.Scopes with what the provider lets this client ask for",
 	"invalid_target":            "compare Login.Resource with the resources that the provider lets this client ask for",
@@ -95,17 +101,18 @@ func (e *DeniedError) Error() string {
 // Unwrap returns the cause.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// A StepUpError is a request that needs a fresher or stronger login (RFC 9470): from one of our guards, or from an API that the
-// user's token was sent to.
+// A StepUpError is a request that needs a fresher or stronger login (RFC 9470): from one of our
+// guards, or from an API that the user's token was sent to.
 type StepUpError struct {
-	// ACRValues are the acceptable authentication context class references, best first; nil means any.
+	// ACRValues are the acceptable authentication context class references, best first; nil means
+	// any.
 	ACRValues []string
 
 	// AMR are authentication methods that must all have been used; nil means any.
 	AMR []string
 
-	// MaxAge is the greatest age of the login, encoded as that of [LoginOptions]: zero means that none was named, and a
-	// negative value that a login now is asked for.
+	// MaxAge is the greatest age of the login, encoded as that of [LoginOptions]: zero means that
+	// none was named, and a negative value that a login now is asked for.
 	MaxAge time.Duration
 
 	// Scope is the scope that the API asked for, if any.
@@ -130,7 +137,8 @@ func (e *StepUpError) Error() string {
 	return "oidcauth: step-up authentication required: " + strings.Join(needs, ", ")
 }
 
-// An UnavailableError is a provider that can't be used just now. It says nothing about the user: sessions stay.
+// An UnavailableError is a provider that can't be used just now. It says nothing about the user:
+// sessions stay.
 type UnavailableError struct {
 	// RetryAfter is how long to wait before trying again makes sense, at least one second.
 	RetryAfter time.Duration
@@ -147,8 +155,8 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// exported is err as the application sees it, where it leaves the package: an outage of the packages below is an
-// *UnavailableError, whatever it is wrapped in.
+// exported is err as the application sees it, where it leaves the package: an outage of the
+// packages below is an *UnavailableError, whatever it is wrapped in.
 func exported(err error) error {
 	outage, down := errors.AsType[*pace.Outage](err)
 	if !down {
@@ -170,8 +178,8 @@ type wrappedOutage struct {
 // Unwrap returns both.
 func (e *wrappedOutage) Unwrap() []error { return []error{e.unavailable, e.error} }
 
-// A Problem is an error as the browser or the API client is told it. Title and Advice are constant texts; nothing in them comes
-// from a request or a provider.
+// A Problem is an error as the browser or the API client is told it. Title and Advice are constant
+// texts; nothing in them comes from a request or a provider.
 type Problem struct {
 	// Status is the HTTP status code of the answer.
 	Status int
@@ -182,18 +190,20 @@ type Problem struct {
 	// Title and Advice say what happened and what to do next.
 	Title, Advice string
 
-	// Link and LinkText lead on: to a new login, to another try, or home. Link is a path of this site; empty means no link.
+	// Link and LinkText lead on: to a new login, to another try, or home. Link is a path of this
+	// site; empty means no link.
 	Link, LinkText string
 
-	// Frame says that the answer is shown in a frame of a page: its links have to open in the whole tab (target "_top").
+	// Frame says that the answer is shown in a frame of a page: its links have to open in the whole
+	// tab (target "_top").
 	Frame bool
 
-	// User is who is signed in, where a refusal may be meant for this account alone. Nil where nobody is, and for all
-	// other problems.
+	// User is who is signed in, where a refusal may be meant for this account alone. Nil where
+	// nobody is, and for all other problems.
 	User *User
 
-	// SwitchURL is a path that starts a login in which the person can choose another account (prompt=select_account).
-	// Empty means that this would not help.
+	// SwitchURL is a path that starts a login in which the person can choose another account
+	// (prompt=select_account). Empty means that this would not help.
 	SwitchURL string
 
 	// SignOutURL is a path that signs User out, by a POST without fields. Empty without a User.
@@ -269,7 +279,8 @@ var problemVariants = map[string]problemText{
 	"silent_loop": {"Signing in does not come to an end", "This site asked the sign-in service again and again who you are. Tell its operator.", linkLogin, ""},
 }
 
-// providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503 for none, 504 for a late one.
+// providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503
+// for none, 504 for a late one.
 func providerProblem(err error) *Problem {
 	outage, down := errors.AsType[*pace.Outage](err)
 	var timeout interface{ Timeout() bool }

@@ -33,8 +33,8 @@ type login struct {
 // tokens are what the provider has to be told of when nobody will have them.
 func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
 
-// addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and keeps what the ID token does not
-// say.
+// addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and
+// keeps what the ID token does not say.
 func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (err error) {
 	var info json.RawMessage
 	if a.config.UserInfo != UserInfoOff {
@@ -68,8 +68,8 @@ func (a *returner) identify(t *browser.Transaction, l *login) error {
 	return nil
 }
 
-// admit asks Hooks.Login (step 9). ctx carries the session to come, so that whatever the hook reaches from it is of the person who
-// signs in.
+// admit asks Hooks.Login (step 9). ctx carries the session to come, so that whatever the hook
+// reaches from it is of the person who signs in.
 func (a *returner) admit(ctx context.Context, l *login) error {
 	if a.config.Hooks.Login == nil {
 		return nil
@@ -86,7 +86,8 @@ func (a *returner) admit(ctx context.Context, l *login) error {
 	return nil
 }
 
-// keepChanges records what Hooks.Login changed beside the claims. What it changed only there is read from there.
+// keepChanges records what Hooks.Login changed beside the claims. What it changed only there is
+// read from there.
 func (l *login) keepChanges(changed *User, rolesClaim string) {
 	if changed.Name != l.user.Name {
 		l.record.Name = &changed.Name
@@ -105,8 +106,9 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 	l.user = userOf(&l.record, l.token.Raw, l.extra)
 }
 
-// beginSession takes steps 9 and 10: the login's session is made beside the browser's, the application is asked about it, and only
-// then it takes the other's place. With an error nothing has changed.
+// beginSession takes steps 9 and 10: the login's session is made beside the browser's, the
+// application is asked about it, and only then it takes the other's place. With an error nothing
+// has changed.
 func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *login) error {
 	s := a.sessions.From(r.Context())
 	previous := a.previousLogin(s, l.user)
@@ -124,13 +126,14 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	if err := l.keepClaimsIn(next); err != nil {
 		return err
 	}
-	// Before the session begins, so that a front-channel logout that finds the sid leaves a mark that is seen then.
+	// Before the session begins, so that a front-channel logout that finds the sid leaves a mark
+	// that is seen then.
 	if err := a.recordSID(r.Context(), l.user, l.token.IssuedAt); err != nil {
 		return err
 	}
 	previous = a.newestPrevious(r.Context(), s, l.user, previous)
-	// The session that was current when the login began may be another than the request's, or absent from it: a cross-site
-	// form_post comes without Lax cookies.
+	// The session that was current when the login began may be another than the request's, or
+	// absent from it: a cross-site form_post comes without Lax cookies.
 	if err := s.Replace(r.Context(), next, t.Session); err != nil {
 		return err
 	}

@@ -9,11 +9,13 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 )
 
-// fapiAlgs are the signature algorithms of the FAPI 2.0 Security Profile (§5.4.1): no PKCS #1 v1.5 padding.
+// fapiAlgs are the signature algorithms of the FAPI 2.0 Security Profile (§5.4.1): no PKCS #1 v1.5
+// padding.
 var fapiAlgs = []string{"PS256", "ES256", "EdDSA"}
 
-// withFAPI returns c with what the FAPI 2.0 Security Profile demands turned on where c leaves it open: pushed requests (§5.3.3.2),
-// and tokens that are bound to a key unless they are bound to the client's certificate (§5.3.2.1).
+// withFAPI returns c with what the FAPI 2.0 Security Profile demands turned on where c leaves it
+// open: pushed requests (§5.3.3.2), and tokens that are bound to a key unless they are bound to the
+// client's certificate (§5.3.2.1).
 func (c Config) withFAPI() Config {
 	if !c.Advanced.FAPI {
 		return c
@@ -27,7 +29,8 @@ func (c Config) withFAPI() Config {
 	return c
 }
 
-// validateFAPI refuses what the profile forbids. What it demands of every client, such as PKCE with S256, never is otherwise.
+// validateFAPI refuses what the profile forbids. What it demands of every client, such as PKCE with
+// S256, never is otherwise.
 func (c *Config) validateFAPI(wrong func(field, format string, args ...any)) {
 	if !c.Advanced.FAPI {
 		return
@@ -57,7 +60,8 @@ func (c *Config) validateFAPI(wrong func(field, format string, args ...any)) {
 	}
 }
 
-// validateFAPI holds §5.3.3.1: a confidential client with private_key_jwt or mutual TLS, and assertions for the issuer alone.
+// validateFAPI holds §5.3.3.1: a confidential client with private_key_jwt or mutual TLS, and
+// assertions for the issuer alone.
 func (a *ClientAuth) validateFAPI(field, issuer string, wrong func(field, format string, args ...any)) {
 	switch a.Method {
 	case PrivateKeyJWT:

@@ -10,9 +10,10 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// freshSince is since when the user of a login is known to have authenticated, by our clock: since it began, where max_age=0 was
-// asked for and verified, and since auth_time, as far as the provider's clock may be ahead. A login that was begun for the sake of a
-// revocation came after it, whatever the clocks of two processes say.
+// freshSince is since when the user of a login is known to have authenticated, by our clock: since
+// it began, where max_age=0 was asked for and verified, and since auth_time, as far as the
+// provider's clock may be ahead. A login that was begun for the sake of a revocation came after it,
+// whatever the clocks of two processes say.
 func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
 	since := authTime.Add(-a.config.Skew)
 	if authTime.IsZero() {
@@ -29,8 +30,9 @@ func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.T
 	return since
 }
 
-// demandFreshLogin answers a login that may not begin a session since the user's were revoked (session.DemandFreshLogin): the browser
-// is sent to the provider once more, with max_age=0. A login that must not ask the user comes back signed out.
+// demandFreshLogin answers a login that may not begin a session since the user's were revoked
+// (session.DemandFreshLogin): the browser is sent to the provider once more, with max_age=0. A
+// login that must not ask the user comes back signed out.
 func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
 	a.logins.Expire(w, t.State)
 	now := &StepUpError{MaxAge: -1}
@@ -44,7 +46,8 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-	// Whose place it takes is known from the first try: a cross-site form_post has no session cookie that would tell.
+	// Whose place it takes is known from the first try: a cross-site form_post has no session
+	// cookie that would tell.
 	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
 	o := now.loginOptions()
 	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes

@@ -18,8 +18,9 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// serveFrontChannelLogout is loaded by the provider's page in a frame (Front-Channel Logout §2). It needs iss and sid, and works
-// without cookies, which browsers keep from such frames: the sid, which only the provider and its clients know, is the authority.
+// serveFrontChannelLogout is loaded by the provider's page in a frame (Front-Channel Logout §2). It
+// needs iss and sid, and works without cookies, which browsers keep from such frames: the sid,
+// which only the provider and its clients know, is the authority.
 func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request) {
 	a.allowFraming(w)
 	if a.methodNotAllowed(w, r, http.MethodGet) {
@@ -41,7 +42,8 @@ func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request
 	a.writePage(w, http.StatusOK, "signedout.html", page{})
 }
 
-// endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since anybody can send them.
+// endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since
+// anybody can send them.
 func (a *signOut) endedNothing(ctx context.Context, why string) {
 	if a.nothing.allow() {
 		a.log.LogAttrs(ctx, slog.LevelInfo, "front-channel logout ended nothing", slog.String("issuer", a.config.Issuer), slog.String("reason", why))
@@ -81,9 +83,9 @@ func originOf(raw string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// recordSID notes that a login has this sid and when its ID token was issued, so that front-channel logout knows a real sid
-// from a made-up one, and marks it by the provider's clock. Of several logins with one sid, as with single sign-on, the
-// latest counts, in whatever order they arrive.
+// recordSID notes that a login has this sid and when its ID token was issued, so that front-channel
+// logout knows a real sid from a made-up one, and marks it by the provider's clock. Of several
+// logins with one sid, as with single sign-on, the latest counts, in whatever order they arrive.
 func (a *core) recordSID(ctx context.Context, u *User, issued time.Time) error {
 	if !a.config.FrontChannelLogout || u.SessionID == "" {
 		return nil
@@ -125,7 +127,8 @@ func issuedIn(row seal.Row) int64 {
 	return issued
 }
 
-// endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes nothing.
+// endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes
+// nothing.
 func (a *signOut) endBySID(ctx context.Context, issuer, sid string) error {
 	tag := sidTag(issuer, sid)
 	rows, err := inside.OfManager(a.sessions).Vault("known sid").Get(ctx, tag)

@@ -10,8 +10,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// granted is the i-th grant of rec. The login's own has the scope that was asked for where the provider said nothing else (RFC 6749
-// §5.1).
+// granted is the i-th grant of rec. The login's own has the scope that was asked for where the
+// provider said nothing else (RFC 6749 §5.1).
 func (a *core) granted(rec *record, i int) grant {
 	g := rec.Access[i]
 	if g.Scope == "" && g.Name == "" {
@@ -20,8 +20,8 @@ func (a *core) granted(rec *record, i int) grant {
 	return g
 }
 
-// inherit fills in what the answer to a refresh left out: the scopes that were asked for, else all that was granted before (RFC 6749
-// §6).
+// inherit fills in what the answer to a refresh left out: the scopes that were asked for, else all
+// that was granted before (RFC 6749 §6).
 func (g *grant) inherit(before *grant, scopes []string) {
 	if g.Scope == "" && len(scopes) > 0 {
 		g.Scope = strings.Join(scopes, " ")
@@ -46,10 +46,11 @@ func (r *attempt) before() *grant {
 	return &r.record.Access[i]
 }
 
-// IDToken returns the ID token of the user who is signed in in ctx, as the provider signed it, decrypted if it was encrypted: for
-// APIs that take it as an assertion, say. It was verified when it came, may have expired since, and holds personal data; nothing but
-// this session's user may be concluded from it. Errors: ErrLoginRequired when nobody is signed in by this Authenticator, or WithUser
-// brought the user; session.ErrUnavailable.
+// IDToken returns the ID token of the user who is signed in in ctx, as the provider signed it,
+// decrypted if it was encrypted: for APIs that take it as an assertion, say. It was verified when
+// it came, may have expired since, and holds personal data; nothing but this session's user may be
+// concluded from it. Errors: ErrLoginRequired when nobody is signed in by this Authenticator, or
+// WithUser brought the user; session.ErrUnavailable.
 func (a *Authenticator) IDToken(ctx context.Context) (string, error) {
 	s := a.sessions.From(ctx)
 	id, err := identityOf(s)

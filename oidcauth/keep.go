@@ -18,8 +18,7 @@ func (r *attempt) keep(s *session.Session) error {
 			return err
 		}
 	}
-	// An answer without a refresh token means that the old one stays good (RFC 6749
-	// §6).
+	// An answer without a refresh token means that the old one stays good (RFC 6749 §6).
 	if r.answer.RefreshToken != "" {
 		if err := s.SetToken(refreshTokenName, r.answer.RefreshToken); err != nil {
 			return err
@@ -31,8 +30,8 @@ func (r *attempt) keep(s *session.Session) error {
 	return saveRecord(s, &rec)
 }
 
-// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time,
-// acr, amr and iat stay the login's: a refresh freshens nothing, and raises nothing.
+// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time, acr, amr and
+// iat stay the login's: a refresh freshens nothing, and raises nothing.
 func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	// The nonce is in the ID token, or else has to be remembered for the next one.
 	if rec.Nonce = ""; r.idToken.Nonce == "" {
@@ -58,8 +57,8 @@ func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
 	return s.SetToken(idTokenName, r.idToken.Raw)
 }
 
-// keepContext keeps how the user was authenticated at the login, and ties the
-// session to the sid that it has from now on.
+// keepContext keeps how the user was authenticated at the login, and ties the session to the sid
+// that it has from now on.
 func (r *attempt) keepContext(s *session.Session, rec *record) error {
 	now := userFromClaims(r.idToken.Claims)
 	if rec.Context == nil && (now.ACR != r.login.ACR || !slices.Equal(now.AMR, r.login.AMR)) {
@@ -73,14 +72,13 @@ func (r *attempt) keepContext(s *session.Session, rec *record) error {
 	return s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
 }
 
-// otherSID reports whether the refreshed ID token has another sid than the one
-// before.
+// otherSID reports whether the refreshed ID token has another sid than the one before.
 func (r *attempt) otherSID() bool {
 	return r.idToken.SID != "" && r.idToken.SID != r.login.SessionID
 }
 
-// rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it has not let pass: it may keep
-// a role from everybody, and found none to take away at the login.
+// rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it
+// has not let pass: it may keep a role from everybody, and found none to take away at the login.
 func (r *attempt) rolesNow(refreshed json.RawMessage) []string {
 	roles := claims.Roles(refreshed, r.auth.config.RolesClaim)
 	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
@@ -109,9 +107,9 @@ func (r *attempt) extraNow() json.RawMessage {
 	return claims.WithoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
 }
 
-// keepAccessToken puts the new access token in its place, and drops those that are
-// over. A session that is too large for its cookie keeps fewer of them: they can be
-// had again, while the refresh token can't.
+// keepAccessToken puts the new access token in its place, and drops those that are over. A session
+// that is too large for its cookie keeps fewer of them: they can be had again, while the refresh
+// token can't.
 func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 	now := time.Now().UnixMilli()
 	kept := slices.DeleteFunc(slices.Clone(rec.Access), func(g grant) bool {
@@ -141,7 +139,8 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 
 // How much a session keeps that is too large otherwise.
 const (
-	// keepNewest is, of the access tokens, only the one that was just got. Below it is all that has not expired.
+	// keepNewest is, of the access tokens, only the one that was just got. Below it is all that has
+	// not expired.
 	keepNewest = iota + 1
 
 	// keepNone is no access token: each request that wants one refreshes.

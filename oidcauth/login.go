@@ -21,8 +21,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with an error page. Use it
-// for a sign-in with options of its own; a link to LoginURL does for the rest.
+// Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with
+// an error page. Use it for a sign-in with options of its own; a link to LoginURL does for the
+// rest.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	t := &browser.Transaction{Silent: o.Prompt == "none"}
 	if t.Silent {
@@ -42,8 +43,8 @@ func (a *starter) withSession(w http.ResponseWriter, r *http.Request, h http.Han
 	a.sessions.Handler(h).ServeHTTP(w, r)
 }
 
-// serveLogin is the login route: a link of the application's, or a login that a third party initiates (Core §4), of which
-// only iss, login_hint and target_link_uri are read.
+// serveLogin is the login route: a link of the application's, or a login that a third party
+// initiates (Core §4), of which only iss, login_hint and target_link_uri are read.
 func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodPost) {
 		return
@@ -83,8 +84,8 @@ func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 // loginParameters are the parameters of the login route: the application's, and those of Core §4.
 var loginParameters = []string{"return_to", "iss", "login_hint", "target_link_uri", stepUpParameter}
 
-// checkPostedLogin accepts a POST that is a login of a third party's, which has an iss (Core §4), all of it in the form. Any other
-// cross-site POST has no business here.
+// checkPostedLogin accepts a POST that is a login of a third party's, which has an iss (Core §4),
+// all of it in the form. Any other cross-site POST has no business here.
 func checkPostedLogin(r *http.Request, form url.Values) error {
 	switch {
 	case hasAny(r.URL.Query(), loginParameters):
@@ -116,8 +117,8 @@ func (a *starter) requestedLogin(params url.Values) (LoginOptions, error) {
 	return LoginOptions{ReturnTo: target, LoginHint: hint}, nil
 }
 
-// requestedPrompt returns the one prompt that a link may ask for: the choice of another account, which harms nobody. Consent that
-// the configuration asks for is still asked for.
+// requestedPrompt returns the one prompt that a link may ask for: the choice of another account,
+// which harms nobody. Consent that the configuration asks for is still asked for.
 func (a *starter) requestedPrompt(params url.Values) string {
 	if params.Get("prompt") != promptSelect {
 		return ""

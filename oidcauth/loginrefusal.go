@@ -13,8 +13,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// asLoginError makes a *LoginError of what a provider answered to a login and what is no good: its own error code where it gave
-// one for the code, else code. Failures that are no answer, and those of a server that is broken, stay what they are.
+// asLoginError makes a *LoginError of what a provider answered to a login and what is no good: its
+// own error code where it gave one for the code, else code. Failures that are no answer, and those
+// of a server that is broken, stay what they are.
 func asLoginError(code string, err error) error {
 	if _, known := errors.AsType[*LoginError](err); known {
 		return err
@@ -58,7 +59,8 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 	a.fail(w, r, p)
 }
 
-// silentRefusals are how a provider says that a login with prompt=none needs the user (Core §3.1.2.6).
+// silentRefusals are how a provider says that a login with prompt=none needs the user (Core
+// §3.1.2.6).
 var silentRefusals = []string{"login_required", "interaction_required", "consent_required", "account_selection_required"}
 
 // callbackProblem maps what failed a login to an answer.
@@ -116,8 +118,8 @@ func unavailableStore(err error) error {
 	return errors.Join(session.ErrUnavailable, err)
 }
 
-// afterCode marks a provider that fails between the steps of one login: the code is spent, so that repeating this request,
-// which 503 would invite to, leads nowhere.
+// afterCode marks a provider that fails between the steps of one login: the code is spent, so that
+// repeating this request, which 503 would invite to, leads nowhere.
 func afterCode(err error) error {
 	if _, down := errors.AsType[*pace.Outage](err); down {
 		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}

@@ -21,10 +21,12 @@ const (
 	logoutReturns   = 5 * time.Minute // how long a return path waits for the provider
 )
 
-// Logout ends the browser's session here, revokes its tokens, and sends the browser to the provider's end_session_endpoint, if
-// there is one (RP-Initiated Logout §2); it comes back to the signed-out page. Each step may fail without stopping the next. With
-// several Authenticators on one session.Manager, provider, log and hook are those of the one that made the session.
-// The caller has checked that the user wants it: protect the route with http.CrossOriginProtection, as the logout route is.
+// Logout ends the browser's session here, revokes its tokens, and sends the browser to the
+// provider's end_session_endpoint, if there is one (RP-Initiated Logout §2); it comes back to the
+// signed-out page. Each step may fail without stopping the next. With several Authenticators on one
+// session.Manager, provider, log and hook are those of the one that made the session. The caller
+// has checked that the user wants it: protect the route with http.CrossOriginProtection, as the
+// logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.site.home()) })
 }
@@ -45,8 +47,9 @@ func (a *signOut) serveLogout(w http.ResponseWriter, r *http.Request) {
 	a.logout(w, r, a.site.returnTo(r.Context(), postedReturn(w, r)))
 }
 
-// postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body holds none that can be read, or
-// several. Nothing in a body is a reason not to sign out (RP-Initiated Logout §2), so that errors are no matter.
+// postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body
+// holds none that can be read, or several. Nothing in a body is a reason not to sign out
+// (RP-Initiated Logout §2), so that errors are no matter.
 func postedReturn(w http.ResponseWriter, r *http.Request) string {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	_ = r.ParseMultipartForm(maxForm) //nolint:gosec // bounded above; also urlencoded, and in memory, since no more is read than fits there
@@ -56,7 +59,8 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 	return ""
 }
 
-// askLogout shows the confirmation page. Its form needs an Origin header, which browsers send as null under no-referrer.
+// askLogout shows the confirmation page. Its form needs an Origin header, which browsers send as
+// null under no-referrer.
 func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 	allowForm(w)
 	p := page{Action: a.site.at("logout")}
@@ -66,7 +70,8 @@ func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 	a.writePage(w, http.StatusOK, "logout.html", p)
 }
 
-// logout takes the steps of Logout: for the provider that made the session, whichever route was used.
+// logout takes the steps of Logout: for the provider that made the session, whichever route was
+// used.
 func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
 	r, cancel := toItsEnd(r)
 	defer cancel()
@@ -74,8 +79,9 @@ func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string
 	s := a.sessions.From(ctx)
 	nobody := errors.Is(inside.OfSession(s).LoadWithin(ctx), session.ErrNoSession)
 	p := a.newestPrevious(ctx, s, nil, a.previousLogin(s, nil))
-	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request without a session may be another
-	// site's, which Lax cookies don't come with, and leaves logins under way alone.
+	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request
+	// without a session may be another site's, which Lax cookies don't come with, and leaves logins
+	// under way alone.
 	a.destroy(ctx, s)
 	a.logins.ForgetLoops(w, r)
 	if !nobody {
@@ -96,14 +102,16 @@ func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string
 // logoutTime bounds a logout whose sender does not wait for it.
 const logoutTime = 30 * time.Second
 
-// toItsEnd returns r with a context that does not end with its sender: whoever signs out may close the tab at once, providers wait
-// for a few seconds only, and frames go with their pages. A logout that was asked for is to come about.
+// toItsEnd returns r with a context that does not end with its sender: whoever signs out may close
+// the tab at once, providers wait for a few seconds only, and frames go with their pages. A logout
+// that was asked for is to come about.
 func toItsEnd(r *http.Request) (*http.Request, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), logoutTime)
 	return r.WithContext(ctx), cancel
 }
 
-// leave sends the browser on to sign out at the provider, where that has an endpoint for it, and to returnTo in the end.
+// leave sends the browser on to sign out at the provider, where that has an endpoint for it, and to
+// returnTo in the end.
 func (a *signOut) leave(w http.ResponseWriter, r *http.Request, idToken, returnTo string) {
 	clearAhead(w)
 	target, params := a.endSession(r.Context(), idToken)
@@ -115,8 +123,9 @@ func (a *signOut) leave(w http.ResponseWriter, r *http.Request, idToken, returnT
 	a.sendToProvider(w, r, target, params)
 }
 
-// clearAhead has the browser forget the pages that it fetched or rendered ahead for who was signed in before: neither no-store nor
-// a changed cookie keeps it from showing them. Cookies are not cleared: browsers would clear those of the whole site.
+// clearAhead has the browser forget the pages that it fetched or rendered ahead for who was signed
+// in before: neither no-store nor a changed cookie keeps it from showing them. Cookies are not
+// cleared: browsers would clear those of the whole site.
 func clearAhead(w http.ResponseWriter) {
 	w.Header().Add("Clear-Site-Data", `"prefetchCache", "prerenderCache"`)
 }
@@ -129,7 +138,8 @@ func (a *signOut) localTarget(returnTo string) string {
 	return returnTo
 }
 
-// endSession returns the provider's logout endpoint and the parameters for it, or nil when it has none or can't be reached.
+// endSession returns the provider's logout endpoint and the parameters for it, or nil when it has
+// none or can't be reached.
 func (a *signOut) endSession(ctx context.Context, idToken string) (*url.URL, url.Values) {
 	meta, err := a.provider.Metadata(ctx)
 	if err != nil || meta.EndSessionEndpoint == "" {
@@ -149,9 +159,10 @@ func (a *signOut) endSession(ctx context.Context, idToken string) (*url.URL, url
 	return target, params
 }
 
-// sendToProvider sends the browser on: by redirect, or by a form with a button where the redirect would be too long for some
-// server on the way. The endpoint may have a query of its own, which stays in its URL. A script gets the address in the body, as long
-// as it may be; htmx gets it in the header and can't use the form, so that it goes without the hint.
+// sendToProvider sends the browser on: by redirect, or by a form with a button where the redirect
+// would be too long for some server on the way. The endpoint may have a query of its own, which
+// stays in its URL. A script gets the address in the body, as long as it may be; htmx gets it in
+// the header and can't use the form, so that it goes without the hint.
 func (a *signOut) sendToProvider(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
 	get, query := *target, target.Query()
 	maps.Copy(query, params)
@@ -179,11 +190,13 @@ func (a *signOut) leaveByForm(w http.ResponseWriter, target *url.URL, params url
 	a.writePage(w, http.StatusOK, "leave.html", page{Action: target.String(), Fields: fields})
 }
 
-// serverLines are what net/http adds to the header of a redirect: status line, Date, Content-Length, Connection, the last line end.
+// serverLines are what net/http adds to the header of a redirect: status line, Date,
+// Content-Length, Connection, the last line end.
 const serverLines = "HTTP/1.1 303 See Other\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n"
 
-// redirectSize is the size of the whole header of a redirect to target: proxies have one buffer for all of it, often of a memory
-// page. The session's own cookies, which leave with the first byte, are counted by what the request brought.
+// redirectSize is the size of the whole header of a redirect to target: proxies have one buffer for
+// all of it, often of a memory page. The session's own cookies, which leave with the first byte,
+// are counted by what the request brought.
 func (a *signOut) redirectSize(w http.ResponseWriter, r *http.Request, target string) int {
 	size := len(serverLines) + len("Location: \r\n") + len(target) + len("Vary: Cookie\r\n")
 	for name, values := range w.Header() {
@@ -201,8 +214,8 @@ func (a *signOut) redirectSize(w http.ResponseWriter, r *http.Request, target st
 	return size
 }
 
-// answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another site. htmx, which would put
-// what it is told into the page, goes by itself.
+// answerLogout redirects a browser, and tells a script where to go: fetch can't follow to another
+// site. htmx, which would put what it is told into the page, goes by itself.
 func (a *signOut) answerLogout(w http.ResponseWriter, r *http.Request, target string) {
 	if browser.KindOf(r) == browser.HTMX {
 		tellHTMX(w, r, target)
@@ -243,8 +256,8 @@ func (a *signOut) rememberReturn(w http.ResponseWriter, state, returnTo string) 
 	http.SetCookie(w, a.returnCookieOf(sealed, int(logoutReturns/time.Second)))
 }
 
-// serveSignedOut is the post-logout redirect URI (RP-Initiated Logout §3): it goes on to the return path that waits under the
-// state, else it shows a fixed page. It never ends or begins anything.
+// serveSignedOut is the post-logout redirect URI (RP-Initiated Logout §3): it goes on to the return
+// path that waits under the state, else it shows a fixed page. It never ends or begins anything.
 func (a *signOut) serveSignedOut(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return

@@ -11,12 +11,14 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// logoutNumbers count an issuer's back-channel logouts in the Store, so that a callback finds out about one that came while its code
-// was on the way: the ID token that the code then brings is younger than the logout token, and times tell nothing.
+// logoutNumbers count an issuer's back-channel logouts in the Store, so that a callback finds out
+// about one that came while its code was on the way: the ID token that the code then brings is
+// younger than the logout token, and times tell nothing.
 //
-// A logout reads the number, and leaves one more in the mark of each tag that it ends; then it raises the number itself, by
-// compare-and-swap, and begins anew if somebody else has. A callback reads the number before it sends the code, and asks the marks
-// of its tags after: one that is higher came in between. It is higher, too, when the logout was not finished yet as the callback
+// A logout reads the number, and leaves one more in the mark of each tag that it ends; then it
+// raises the number itself, by compare-and-swap, and begins anew if somebody else has. A callback
+// reads the number before it sends the code, and asks the marks of its tags after: one that is
+// higher came in between. It is higher, too, when the logout was not finished yet as the callback
 // read: its marks came before.
 type logoutNumbers struct {
 	sessions *session.Manager
@@ -58,8 +60,9 @@ func numberIn(row seal.Row) int64 {
 	return number
 }
 
-// take gives a logout its number, with which it calls mark to mark the sessions that end: again where somebody else took the number
-// first. Errors: mark's; session.ErrUnavailable, also when others keep being faster.
+// take gives a logout its number, with which it calls mark to mark the sessions that end: again
+// where somebody else took the number first. Errors: mark's; session.ErrUnavailable, also when
+// others keep being faster.
 func (n *logoutNumbers) take(ctx context.Context, mark func(number int64) error) error {
 	select {
 	case n.busy <- struct{}{}:
@@ -103,8 +106,8 @@ func (n *logoutNumbers) replace(ctx context.Context, row seal.Row, number int64)
 // errLogoutCame means that the provider signed the user out while the code was on its way.
 var errLogoutCame = errors.New("oidcauth: a back-channel logout came before the code was redeemed")
 
-// since returns an error where a logout of one of tags has come since current returned number: it wraps session.ErrNoSession, or
-// session.ErrUnavailable where nobody knows.
+// since returns an error where a logout of one of tags has come since current returned number: it
+// wraps session.ErrNoSession, or session.ErrUnavailable where nobody knows.
 func (n *logoutNumbers) since(ctx context.Context, number int64, tags ...string) error {
 	latest, err := inside.OfManager(n.sessions).Numbered(ctx, tags...)
 	switch {

@@ -20,10 +20,10 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// A Machine gets access tokens for the application itself (client credentials, RFC
-// 6749 §4.4). It keeps each until shortly before its end, renews it in the
-// background, and asks once however many callers want it. Make it with NewMachine,
-// or name it in Config.Machines. It is safe for concurrent use.
+// A Machine gets access tokens for the application itself (client credentials, RFC 6749 §4.4). It
+// keeps each until shortly before its end, renews it in the background, and asks once however many
+// callers want it. Make it with NewMachine, or name it in Config.Machines. It is safe for
+// concurrent use.
 type Machine struct {
 	// err is what every call returns, of a Machine that could not be made.
 	err error
@@ -36,8 +36,8 @@ type Machine struct {
 	base http.RoundTripper
 }
 
-// NewMachine makes a Machine for programs in which nobody signs in. It does no I/O.
-// The error joins every mistake in c.
+// NewMachine makes a Machine for programs in which nobody signs in. It does no I/O. The error joins
+// every mistake in c.
 func NewMachine(c MachineConfig) (*Machine, error) {
 	var mistakes []error
 	c = c.clone()
@@ -105,8 +105,8 @@ func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField st
 	}
 }
 
-// Machine returns the machine that Config.Machines calls name. For a name that is
-// not there, every call of the Machine fails with an error that says so.
+// Machine returns the machine that Config.Machines calls name. For a name that is not there, every
+// call of the Machine fails with an error that says so.
 func (a *Authenticator) Machine(name string) *Machine {
 	if m := a.machines[name]; m != nil {
 		return m
@@ -126,28 +126,26 @@ func quotedNames(machines map[string]*Machine) string {
 	return strings.Join(names, ", ")
 }
 
-// TokenSource returns a source of the machine's access tokens; ctx bounds how long
-// its calls wait. Resource and Scopes replace those of the configuration. Errors
-// are a *GrantError when the endpoint refuses, and an *UnavailableError when it
-// can't be used and there is no valid token. Failures are not cached, and not
-// repeated at once: they are spaced out, as the endpoint's Retry-After says or by a
-// back-off. It is safe for concurrent use.
+// TokenSource returns a source of the machine's access tokens; ctx bounds how long its calls wait.
+// Resource and Scopes replace those of the configuration. Errors are a *GrantError when the
+// endpoint refuses, and an *UnavailableError when it can't be used and there is no valid token.
+// Failures are not cached, and not repeated at once: they are spaced out, as the endpoint's
+// Retry-After says or by a back-off. It is safe for concurrent use.
 func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
 	return &tokenSource{ctx: ctx, keeper: m.tokens, query: q, err: errors.Join(m.err, err)}
 }
 
-// Client returns an HTTP client that sends requests with the machine's access
-// token, to the origins in its APIs only, as Authenticator.Client does with a
-// user's. Requests that have no deadline or cancellation of their own end when ctx
-// does.
+// Client returns an HTTP client that sends requests with the machine's access token, to the origins
+// in its APIs only, as Authenticator.Client does with a user's. Requests that have no deadline or
+// cancellation of their own end when ctx does.
 func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Client {
 	q, err := newTokenRequest(options)
 	return &http.Client{Transport: &access.Transport{Keeper: m.tokens, APIs: m.apis, Nonces: m.nonces, Base: m.base, Bound: ctx, Query: q, Err: errors.Join(m.err, err), Rules: clientRules}}
 }
 
-// Transport returns a RoundTripper that does what Client does on top of base; nil
-// means http.DefaultTransport.
+// Transport returns a RoundTripper that does what Client does on top of base; nil means
+// http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
 	return &access.Transport{Keeper: m.tokens, APIs: m.apis, Nonces: m.nonces, Base: base, Err: m.err, Rules: clientRules}
 }

@@ -14,43 +14,43 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// MachineConfig is one of the application's own clients (client credentials, RFC
-// 6749 §4.4). In Config.Machines a zero field means Config's, unless it says
-// something else; for NewMachine it means the default that Config documents. New and
-// NewMachine copy it, with its lists and maps: later changes have no effect.
+// MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). In
+// Config.Machines a zero field means Config's, unless it says something else; for NewMachine it
+// means the default that Config documents. New and NewMachine copy it, with its lists and maps:
+// later changes have no effect.
 type MachineConfig struct {
-	// Issuer is the provider whose metadata name the token endpoint; they need no more
-	// than that. They are looked for as those of an OpenID provider, and then as those of
-	// an authorization server (RFC 8414). NewMachine needs Issuer, or TokenURL.
+	// Issuer is the provider whose metadata name the token endpoint; they need no more than that.
+	// They are looked for as those of an OpenID provider, and then as those of an authorization
+	// server (RFC 8414). NewMachine needs Issuer, or TokenURL.
 	Issuer string
 
 	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.
 	TokenURL string
 
-	// ClientID is the client's identifier. In Config.Machines empty means
-	// Config.ClientID together with its authentication; it is required there for
-	// another Issuer than Config's and for a TokenURL of another origin than that
-	// issuer, which must not see Config's credentials. NewMachine needs it.
+	// ClientID is the client's identifier. In Config.Machines empty means Config.ClientID together
+	// with its authentication; it is required there for another Issuer than Config's and for a
+	// TokenURL of another origin than that issuer, which must not see Config's credentials.
+	// NewMachine needs it.
 	ClientID string
 
-	// ClientSecret and ClientAuth say how this ClientID authenticates, as in
-	// Config. Without a ClientID they are a mistake.
+	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config. Without a
+	// ClientID they are a mistake.
 	ClientSecret string
 	ClientAuth   ClientAuth
 
-	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused. Processes that share
-	// tokens share the key of each, sealed with it. In Config.Machines it is on, too, where Config.Advanced.DPoP is.
+	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused.
+	// Processes that share tokens share the key of each, sealed with it. In Config.Machines it is
+	// on, too, where Config.Advanced.DPoP is.
 	DPoP bool
 
 	// Scopes are asked for. Nil means that no scope parameter is sent.
 	Scopes []string
 
-	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means
-	// none.
+	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means none.
 	Resource []string
 
-	// Extra are further parameters, such as audience. Those that the package sets
-	// itself are refused.
+	// Extra are further parameters, such as audience. Those that the package sets itself are
+	// refused.
 	Extra url.Values
 
 	// APIs lists the origins that tokens may be sent to, as Config.APIs.
@@ -62,15 +62,15 @@ type MachineConfig struct {
 	HTTPClient    *http.Client
 	Logger        *slog.Logger
 
-	// Store shares tokens between processes, sealed with Keys (see session.NewKey),
-	// so that many replicas make one request. In Config.Machines both come from the
-	// sessions, and setting them is a mistake. A nil Store shares nothing.
+	// Store shares tokens between processes, sealed with Keys (see session.NewKey), so that many
+	// replicas make one request. In Config.Machines both come from the sessions, and setting them
+	// is a mistake. A nil Store shares nothing.
 	Store session.Store
 	Keys  []string
 }
 
-// machineParameters are set by the package in requests for machine tokens; Extra
-// may not touch them.
+// machineParameters are set by the package in requests for machine tokens; Extra may not touch
+// them.
 var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
 
 // clone returns a copy of m that shares no list or map with it.
@@ -83,8 +83,7 @@ func (m MachineConfig) clone() MachineConfig {
 // within returns m with zero fields taken from c.
 func (m MachineConfig) within(c *Config) MachineConfig {
 	m.Issuer = cmp.Or(m.Issuer, c.Issuer)
-	// A client and its credentials go together: never one client's secret with
-	// another's name.
+	// A client and its credentials go together: never one client's secret with another's name.
 	if m.ClientID == "" && m.ClientSecret == "" {
 		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
 	}
@@ -99,7 +98,8 @@ func (m MachineConfig) within(c *Config) MachineConfig {
 	return m
 }
 
-// validateWithin reports what m may not say as one of c's Machines. It is called before m takes anything from c.
+// validateWithin reports what m may not say as one of c's Machines. It is called before m takes
+// anything from c.
 func (m *MachineConfig) validateWithin(c *Config, where string, wrong func(field, format string, args ...any)) {
 	if m.Store != nil || m.Keys != nil {
 		wrong(where+"Store, Keys", "are for NewMachine: Machines share tokens through the sessions' Store")
@@ -115,7 +115,8 @@ func (m *MachineConfig) validateWithin(c *Config, where string, wrong func(field
 	}
 }
 
-// leaves reports whether m asks for tokens elsewhere than at issuer, whose client's credentials must not go there.
+// leaves reports whether m asks for tokens elsewhere than at issuer, whose client's credentials
+// must not go there.
 func (m *MachineConfig) leaves(issuer string) bool {
 	if m.Issuer != "" && m.Issuer != issuer {
 		return true
@@ -134,8 +135,8 @@ func (m *MachineConfig) client() *Config {
 		Issuer: m.Issuer, ClientID: m.ClientID, ClientSecret: m.ClientSecret, ClientAuth: m.ClientAuth,
 		Timeout: m.Timeout, TokenLifetime: m.TokenLifetime, HTTPClient: m.HTTPClient, Logger: m.Logger,
 	}
-	// Without an issuer the one name that a client assertion can be made out to is
-	// the endpoint that the configuration names.
+	// Without an issuer the one name that a client assertion can be made out to is the endpoint
+	// that the configuration names.
 	if m.Issuer == "" {
 		c.ClientAuth.Audience = cmp.Or(c.ClientAuth.Audience, m.TokenURL)
 	}

@@ -26,9 +26,10 @@ type PARMode string
 
 // Modes of pushed authorization requests. In each of them a push that fails fails the login.
 const (
-	// PARAuto pushes where the provider's metadata require it, under Advanced.FAPI, and requests with authorization_details,
-	// claims or id_token_hint, which don't belong into a URL, where the endpoint is published. Everything else is sent plain: a
-	// pushed request lives for a minute at many providers, and some check it again after the password.
+	// PARAuto pushes where the provider's metadata require it, under Advanced.FAPI, and requests
+	// with authorization_details, claims or id_token_hint, which don't belong into a URL, where the
+	// endpoint is published. Everything else is sent plain: a pushed request lives for a minute at
+	// many providers, and some check it again after the password.
 	PARAuto    PARMode = ""
 	PAROn      PARMode = "on"      // pushed wherever the metadata publish the endpoint
 	PAROff     PARMode = "off"     // never pushed
@@ -56,38 +57,42 @@ const (
 	TLSClientAuth     AuthMethod = "tls_client_auth"     // also for self-signed certificates, which differ at the provider only
 )
 
-// ClientAuth says how the client authenticates at every endpoint of the provider. One method is used, and no other is
-// tried when it fails, since a second try would send a code twice.
+// ClientAuth says how the client authenticates at every endpoint of the provider. One method is
+// used, and no other is tried when it fails, since a second try would send a code twice.
 type ClientAuth struct {
-	// Method is the method. Empty means private_key_jwt with a Key, client_secret_basic with a secret, tls_client_auth
-	// with a Certificate alone, and none otherwise.
+	// Method is the method. Empty means private_key_jwt with a Key, client_secret_basic with a
+	// secret, tls_client_auth with a Certificate alone, and none otherwise.
 	Method AuthMethod
 
-	// SecretFunc returns the secret in place of Config.ClientSecret, for secrets that expire. It is called for each
-	// request, also concurrently. An error or an empty secret fails that request, and nothing is sent. Nil means
-	// Config.ClientSecret.
+	// SecretFunc returns the secret in place of Config.ClientSecret, for secrets that expire. It is
+	// called for each request, also concurrently. An error or an empty secret fails that request,
+	// and nothing is sent. Nil means Config.ClientSecret.
 	SecretFunc func(context.Context) (string, error)
 
-	// Key signs client assertions (RFC 7523 §2.2). A KMS or HSM key works: only its Sign method is used.
+	// Key signs client assertions (RFC 7523 §2.2). A KMS or HSM key works: only its Sign method is
+	// used.
 	Key crypto.Signer
 
-	// Alg is the assertion's algorithm: RS256, PS256, ES256 or EdDSA. Empty means PS256, ES256 or EdDSA by the key's type.
+	// Alg is the assertion's algorithm: RS256, PS256, ES256 or EdDSA. Empty means PS256, ES256 or
+	// EdDSA by the key's type.
 	Alg string
 
 	// KeyID is the assertion's kid. Empty means none.
 	KeyID string
 
-	// PublishKeys are public keys, by their kid, that jwks.json has beside that of Key. During a rotation these are the next key,
-	// before any process signs with it, and the last one, while some process still does. Nil means none.
+	// PublishKeys are public keys, by their kid, that jwks.json has beside that of Key. During a
+	// rotation these are the next key, before any process signs with it, and the last one, while
+	// some process still does. Nil means none.
 	PublishKeys map[string]crypto.PublicKey
 
-	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers want their token URL.
+	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers
+	// want their token URL.
 	Audience string
 
-	// Certificate is the client's certificate for mutual TLS (RFC 8705), presented to the provider, at the
-	// mtls_endpoint_aliases where it has any, and to APIs. With another Method than tls_client_auth it does not
-	// authenticate the client, but tokens may be bound to it. A Config.HTTPClient whose Transport is no *http.Transport has
-	// to present it by itself.
+	// Certificate is the client's certificate for mutual TLS (RFC 8705), presented to the provider,
+	// at the mtls_endpoint_aliases where it has any, and to APIs. With another Method than
+	// tls_client_auth it does not authenticate the client, but tokens may be bound to it. A
+	// Config.HTTPClient whose Transport is no *http.Transport has to present it by itself.
 	Certificate *tls.Certificate
 }
 
@@ -110,72 +115,82 @@ func (a ClientAuth) withDefaults(secret string) ClientAuth {
 
 // Advanced holds what high-security deployments demand.
 type Advanced struct {
-	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every authorization response, and
-	// DPoP unless ClientAuth has a Certificate, to which the provider then binds the tokens as it was told at the client's
-	// registration. New refuses what the profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that
-	// authenticate otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for another
-	// audience than the issuer. It holds for Machines, too.
+	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every
+	// authorization response, and DPoP unless ClientAuth has a Certificate, to which the provider
+	// then binds the tokens as it was told at the client's registration. New refuses what the
+	// profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that authenticate
+	// otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for
+	// another audience than the issuer. It holds for Machines, too.
 	FAPI bool
 
-	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC 9101). Responses are signed
-	// where ResponseMode is QueryJWT or FormPostJWT.
+	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC
+	// 9101). Responses are signed where ResponseMode is QueryJWT or FormPostJWT.
 	SignedRequests bool
 
-	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login begins and kept in the
-	// session, sealed. Bearer answers are then refused, and sessions without a key, from before DPoP was turned on,
-	// need a new login. It holds for Machines, too, each with a key of its own.
+	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login
+	// begins and kept in the session, sealed. Bearer answers are then refused, and sessions without
+	// a key, from before DPoP was turned on, need a new login. It holds for Machines, too, each
+	// with a key of its own.
 	DPoP bool
 
-	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys of at least 2,048 bits
-	// (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a rotation there are several; jwks.json
-	// publishes the public half of each. Nil refuses encrypted tokens.
+	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys
+	// of at least 2,048 bits (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a
+	// rotation there are several; jwks.json publishes the public half of each. Nil refuses
+	// encrypted tokens.
 	DecryptionKeys []crypto.PrivateKey
 
-	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source (aggregated and distributed
-	// claims, Core §5.6.2). Nil trusts none: no source is asked, and none is believed.
+	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source
+	// (aggregated and distributed claims, Core §5.6.2). Nil trusts none: no source is asked, and
+	// none is believed.
 	ClaimsProviders []ClaimsProvider
 }
 
-// LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back to Config.Login.
+// LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back
+// to Config.Login.
 type LoginOptions struct {
-	// ReturnTo is the local path, with its query, that the browser comes back to, as the browser sees it: below
-	// [Config].StrippedPrefix, where there is one. Anything that could leave the site, or that leads to one of the
-	// Authenticator's own routes, becomes the start page. Empty means the start page: StrippedPrefix and "/".
+	// ReturnTo is the local path, with its query, that the browser comes back to, as the browser
+	// sees it: below [Config].StrippedPrefix, where there is one. Anything that could leave the
+	// site, or that leads to one of the Authenticator's own routes, becomes the start page. Empty
+	// means the start page: StrippedPrefix and "/".
 	ReturnTo string
 
-	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want "consent" before they
-	// give offline_access. With "none" the browser comes back to ReturnTo signed out when the provider needs the user
-	// (Core §3.1.2.6): remember that you have asked.
+	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want
+	// "consent" before they give offline_access. With "none" the browser comes back to ReturnTo
+	// signed out when the provider needs the user (Core §3.1.2.6): remember that you have asked.
 	Prompt string
 
 	// LoginHint is sent as login_hint.
 	LoginHint string
 
-	// UILocales are sent as ui_locales: language tags, best first. Nil means Config.Login's, an empty list none.
+	// UILocales are sent as ui_locales: language tags, best first. Nil means Config.Login's, an
+	// empty list none.
 	UILocales []string
 
-	// ACRValues are sent as acr_values, best first, and are a wish: the answer's acr is not checked. See [ACR]. Nil means
-	// Config.Login's, an empty list none.
+	// ACRValues are sent as acr_values, best first, and are a wish: the answer's acr is not
+	// checked. See [ACR]. Nil means Config.Login's, an empty list none.
 	ACRValues []string
 
-	// MaxAge asks for an authentication not older than this (max_age, whole seconds), and the ID token's auth_time is
-	// checked. Zero does not ask; a negative value asks for an authentication now (max_age=0).
+	// MaxAge asks for an authentication not older than this (max_age, whole seconds), and the ID
+	// token's auth_time is checked. Zero does not ask; a negative value asks for an authentication
+	// now (max_age=0).
 	MaxAge time.Duration
 
-	// Resource are the resource indicators of the login's own access token (RFC 8707 §2.1), absolute URIs without fragment: they are
-	// sent with the request, with its code and with each refresh of that token. Nil means Config.Login's, an empty list none.
+	// Resource are the resource indicators of the login's own access token (RFC 8707 §2.1),
+	// absolute URIs without fragment: they are sent with the request, with its code and with each
+	// refresh of that token. Nil means Config.Login's, an empty list none.
 	Resource []string
 
-	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the scopes' claims.
+	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the
+	// scopes' claims.
 	Claims json.RawMessage
 
-	// Scopes are asked for in place of Config.Scopes; openid is always among them. What the provider grants is what the session's
-	// tokens have, and a later step-up asks for the same. Nil means Config.Scopes, an empty list openid alone. New refuses it in
-	// Config.Login.
+	// Scopes are asked for in place of Config.Scopes; openid is always among them. What the
+	// provider grants is what the session's tokens have, and a later step-up asks for the same. Nil
+	// means Config.Scopes, an empty list openid alone. New refuses it in Config.Login.
 	Scopes []string
 
-	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the package sets itself are refused: in
-	// Config.Login by New, elsewhere with 500.
+	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the
+	// package sets itself are refused: in Config.Login by New, elsewhere with 500.
 	Extra url.Values
 
 	// What a guard demands, verified when the login returns.
@@ -196,22 +211,24 @@ const (
 	LogoutByProvider LogoutReason = "provider" // the provider signed its user out (Back- or Front-Channel Logout)
 )
 
-// Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are called in the request's
-// goroutine, Refresh in one of its own, whose context no request cancels: a panic there is logged and becomes an error. All may
-// be called concurrently, and must not keep what they are given.
+// Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are
+// called in the request's goroutine, Refresh in one of its own, whose context no request cancels: a
+// panic there is logged and becomes an error. All may be called concurrently, and must not keep
+// what they are given.
 //
-// Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each accepts the sessions of the other:
-// they are the same login to them. Where Login of one lets in fewer than that of the other, give each a Manager of its own, or
-// its own client.
+// Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each
+// accepts the sessions of the other: they are the same login to them. Where Login of one lets in
+// fewer than that of the other, give each a Manager of its own, or its own client.
 type Hooks struct {
-	// Login is called before a session begins, and an error refuses the login with 403. ctx carries the session to come, and nothing
-	// of the one that the browser may have: UserFrom, TokenSource and Client are those of the person who signs in, and a
-	// session.Field, Limit or Tag takes effect when the login does. Where it does not, for a later step may fail as well, the
-	// browser's session is as it was before. Nothing is refreshed in the hook: a token that has expired, or one of another resource
-	// or of other scopes than the login's, is ErrLoginRequired.
+	// Login is called before a session begins, and an error refuses the login with 403. ctx carries
+	// the session to come, and nothing of the one that the browser may have: UserFrom, TokenSource
+	// and Client are those of the person who signs in, and a session.Field, Limit or Tag takes
+	// effect when the login does. Where it does not, for a later step may fail as well, the
+	// browser's session is as it was before. Nothing is refreshed in the hook: a token that has
+	// expired, or one of another resource or of other scopes than the login's, is ErrLoginRequired.
 	//
-	// Login may change u's Name, Email, EmailVerified, Roles and Claims; changes of other fields have no effect. Refreshes do not
-	// call it again:
+	// Login may change u's Name, Email, EmailVerified, Roles and Claims; changes of other fields
+	// have no effect. Refreshes do not call it again:
 	//
 	//   - Claims that it added, changed or removed stay as it left them, until the next login, also where a refresh brings them
 	//     otherwise. Name, Email, EmailVerified and Roles follow changed Claims where the fields themselves were left alone. Claims
@@ -229,8 +246,8 @@ type Hooks struct {
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
 	Refresh func(ctx context.Context, u *User, err error)
 
-	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a *[StepUpError], or is what the
-	// [Requirement] returned.
+	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a
+	// *[StepUpError], or is what the [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
 }
 

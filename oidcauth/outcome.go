@@ -11,16 +11,15 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// settle draws the consequences of the attempt, which ended with err, and returns
-// what callers are told.
+// settle draws the consequences of the attempt, which ended with err, and returns what callers are
+// told.
 func (r *attempt) settle(ctx context.Context, err error) error {
 	switch {
 	case r.dead:
 		r.tokens.dead.add(ctx, r.auth.log, r.session, r.spent)
 		return r.failed(ctx, fmt.Errorf("%w: %w", errDeadGrant, asRefusal(err)))
 	case errors.Is(err, errOtherUser):
-		// The new tokens are dropped, and nobody goes on as somebody else
-		// (Core §12.2).
+		// The new tokens are dropped, and nobody goes on as somebody else (Core §12.2).
 		r.auth.destroy(ctx, r.session)
 		r.auth.revokeTokens(ctx, tokensOf(r.dropped, r.key))
 		return r.failed(ctx, fmt.Errorf("%w: %w", ErrLoginRequired, err))
@@ -36,9 +35,8 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	return r.failed(ctx, r.pauses.Failed(r.session.ID()+r.name, r.login.Subject, err))
 }
 
-// settleNew settles an attempt that brought new tokens. Those are served even when
-// they can't be kept, unless the session has ended meanwhile: then they end with
-// it.
+// settleNew settles an attempt that brought new tokens. Those are served even when they can't be
+// kept, unless the session has ended meanwhile: then they end with it.
 func (r *attempt) settleNew(ctx context.Context, err error) error {
 	for errors.Is(err, session.ErrTooLarge) && r.slim < keepNone {
 		r.slim++
@@ -46,15 +44,15 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		err = r.session.Exclusive(ctx, func(_ context.Context, latest *session.Session) error { return r.keep(latest) })
 	}
 	if errors.Is(err, session.ErrNoSession) || errors.Is(err, ErrLoginRequired) {
-		// A logout came first and has revoked the old tokens; these it can't know,
-		// nor, if it was by the new sid, that it meant this session.
+		// A logout came first and has revoked the old tokens; these it can't know, nor, if it was
+		// by the new sid, that it meant this session.
 		r.auth.destroy(ctx, r.session)
 		r.auth.revokeTokens(ctx, tokensOf(r.answer, r.key))
 		return loginRequired(err)
 	}
 	if err != nil {
-		// The Store is down. The session package remembers the change and stores it
-		// later; if this process ends before that, the refresh token is lost.
+		// The Store is down. The session package remembers the change and stores it later; if this
+		// process ends before that, the refresh token is lost.
 		r.auth.log.LogAttrs(ctx, slog.LevelError, "refreshed tokens not saved", r.attributes(err)...)
 	}
 	r.pauses.Succeeded(r.session.ID() + r.name)
@@ -77,8 +75,7 @@ func (r *attempt) tell(ctx context.Context, err error) {
 	}
 }
 
-// user is whose tokens they are, with the claims of the new ID token where there is
-// one.
+// user is whose tokens they are, with the claims of the new ID token where there is one.
 func (r *attempt) user() *User {
 	raw := r.raw
 	if r.idToken != nil {
@@ -87,8 +84,7 @@ func (r *attempt) user() *User {
 	return userOf(&r.record, raw, r.extraNow())
 }
 
-// attributes are what both log lines say: who, without telling it, and how long it
-// took.
+// attributes are what both log lines say: who, without telling it, and how long it took.
 func (r *attempt) attributes(err error) []slog.Attr {
 	attrs := []slog.Attr{
 		slog.String("issuer", r.auth.config.Issuer), logtext.Fingerprint("sub", r.login.Subject), logtext.Fingerprint("sid", r.login.SessionID),

@@ -30,7 +30,8 @@ var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 // pagePolicy lets the built-in pages load their style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// answers are the pages and the JSON that the package answers with. They know the application's site, not who is signed in how.
+// answers are the pages and the JSON that the package answers with. They know the application's
+// site, not who is signed in how.
 type answers struct {
 	site *site
 
@@ -48,8 +49,8 @@ func newAnswers(c *Config, site *site) *answers {
 	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler}
 }
 
-// protectAnswer sets the headers that every answer of the own routes carries. The referrer policy keeps codes and states
-// out of other sites' logs.
+// protectAnswer sets the headers that every answer of the own routes carries. The referrer policy
+// keeps codes and states out of other sites' logs.
 func protectAnswer(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -91,8 +92,8 @@ func (a *answers) serveStyle(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, pageFiles, path.Join("pages", "style.css"))
 }
 
-// fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the one way in which the
-// package reports failures.
+// fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the
+// one way in which the package reports failures.
 func (a *answers) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.Err = exported(p.Err)
 	a.complete(r, p)
@@ -121,7 +122,8 @@ func (a *answers) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 	writeProblemJSON(w, p)
 }
 
-// allowForm lets the page have a form to our own routes: under no-referrer browsers send its Origin as null.
+// allowForm lets the page have a form to our own routes: under no-referrer browsers send its Origin
+// as null.
 func allowForm(w http.ResponseWriter) { w.Header().Set("Referrer-Policy", "same-origin") }
 
 // complete fills in what p's code implies.
@@ -170,8 +172,9 @@ func (a *answers) completeLink(r *http.Request, p *Problem, link string) {
 	}
 }
 
-// retryURL is where the person tries again what r could not do: the login, or the page. A callback is not to be repeated, since its
-// code may be spent; and "" is for what people don't ask for themselves.
+// retryURL is where the person tries again what r could not do: the login, or the page. A callback
+// is not to be repeated, since its code may be spent; and "" is for what people don't ask for
+// themselves.
 func (a *answers) retryURL(r *http.Request) string {
 	switch {
 	case !a.site.isRoute(r.URL.Path):
@@ -187,7 +190,8 @@ func (a *answers) retryURL(r *http.Request) string {
 // accountProblems are the codes of refusals that another account might not meet.
 var accountProblems = []string{"forbidden", "access_denied", "step_up_failed"}
 
-// offerOtherAccount has p show who is signed in and, since single sign-on would bring the same account again, how another can be.
+// offerOtherAccount has p show who is signed in and, since single sign-on would bring the same
+// account again, how another can be.
 func (a *answers) offerOtherAccount(r *http.Request, p *Problem) {
 	if p.User == nil {
 		p.User = UserFrom(r.Context())
@@ -209,7 +213,8 @@ func (a *answers) switchURL(returnTo string) string {
 	return target + "?prompt=" + promptSelect
 }
 
-// logProblem writes the cause to the log: an error when it is ours or the provider's, a warning when it is the request's.
+// logProblem writes the cause to the log: an error when it is ours or the provider's, a warning
+// when it is the request's.
 func (a *answers) logProblem(r *http.Request, p *Problem) {
 	level := slog.LevelWarn
 	switch {
@@ -230,9 +235,10 @@ func (a *answers) logProblem(r *http.Request, p *Problem) {
 		slog.String("issuer", a.issuer), slog.String("client_id", a.clientID), slog.String("path", logtext.Clip(r.URL.Path, 200)), logtext.Reason(p.Err))
 }
 
-// endedEarly reports whether err only means that the request with ctx has ended before the Store or the provider had answered:
-// then nothing is wrong with them, and nobody should be called for it. A sender who hangs up is no news; a request's own deadline
-// may have been too short, or the answer too late.
+// endedEarly reports whether err only means that the request with ctx has ended before the Store or
+// the provider had answered: then nothing is wrong with them, and nobody should be called for it. A
+// sender who hangs up is no news; a request's own deadline may have been too short, or the answer
+// too late.
 func endedEarly(ctx context.Context, err error) (level slog.Level, ended bool) {
 	unanswered := errors.Is(err, session.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch why := ctx.Err(); {

@@ -31,8 +31,9 @@ func (a *core) previousLogin(s *session.Session, next *User) *previous {
 	return p
 }
 
-// newestPrevious is previousLogin of what s holds by now: a refresh may have ended since the request looked, and the newest tokens
-// are those to revoke. Of a session that has ended meanwhile, as by "sign me out everywhere", p is the latest that is known.
+// newestPrevious is previousLogin of what s holds by now: a refresh may have ended since the
+// request looked, and the newest tokens are those to revoke. Of a session that has ended meanwhile,
+// as by "sign me out everywhere", p is the latest that is known.
 func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *User, p *previous) *previous {
 	if s.Sync(context.WithoutCancel(ctx)) != nil {
 		return p
@@ -40,7 +41,8 @@ func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *Use
 	return a.previousLogin(s, next)
 }
 
-// ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its sessions.
+// ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its
+// sessions.
 func (a *core) ownerOf(id *identity) *core {
 	if id.record.Provider == a.key {
 		return a
@@ -61,16 +63,16 @@ func tokensIn(s *session.Session, id *identity) tokenSet {
 	return t
 }
 
-// keepsFields reports whether what the application keeps in s goes over to the next login: when s was nobody's or the same user's,
-// such as the cart of a visitor who signs in.
+// keepsFields reports whether what the application keeps in s goes over to the next login: when s
+// was nobody's or the same user's, such as the cart of a visitor who signs in.
 func keepsFields(s *session.Session, p *previous) bool {
 	_, somebodys := s.Get(recordName)
 	return !somebodys || p != nil && p.same
 }
 
-// dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have them; l is nil where there are none.
-// They are left alone while the same user's session goes on: at many providers one revocation ends all tokens of the user's, the
-// session's too.
+// dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have
+// them; l is nil where there are none. They are left alone while the same user's session goes on:
+// at many providers one revocation ends all tokens of the user's, the session's too.
 func (a *core) dropLogin(r *http.Request, l *login, err error) {
 	if l == nil || a.goesOn(r, l, err) {
 		return
@@ -78,7 +80,8 @@ func (a *core) dropLogin(r *http.Request, l *login, err error) {
 	a.revokeTokens(r.Context(), l.tokens())
 }
 
-// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to it.
+// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to
+// it.
 func (a *core) goesOn(r *http.Request, l *login, err error) bool {
 	_, stale := errors.AsType[*session.FreshLoginError](err)
 	if errors.Is(err, session.ErrNoSession) && !stale {
@@ -88,7 +91,8 @@ func (a *core) goesOn(r *http.Request, l *login, err error) bool {
 	return p != nil && p.same
 }
 
-// endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when they are somebody else's.
+// endPrevious tells hook and log of the session that a login replaced, and revokes its tokens when
+// they are somebody else's.
 func (a *core) endPrevious(ctx context.Context, p *previous) {
 	if p == nil || p.same {
 		return

@@ -46,12 +46,13 @@ func userMark(u *User) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// isOther reports whether somebody else has come back from t than the user who was to authenticate once more.
+// isOther reports whether somebody else has come back from t than the user who was to authenticate
+// once more.
 func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User != userMark(u) }
 
-// addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token, where the request is pushed, since
-// its claims belong neither into URLs nor logs, and else by the claim that the application names. A hint that is there already is the
-// application's word.
+// addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token,
+// where the request is pushed, since its claims belong neither into URLs nor logs, and else by the
+// claim that the application names. A hint that is there already is the application's word.
 func (a *starter) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
 	if !t.Again() || here == nil || !here.mine || params.Has("login_hint") {
 		return
@@ -69,8 +70,8 @@ func (a *starter) addHint(meta *provider.Metadata, t *browser.Transaction, here 
 	}
 }
 
-// loginScopes returns the scopes that a login asks for, nil for those of the configuration. A step-up asks for what the session's
-// login had asked for, lest it lose what the user has granted.
+// loginScopes returns the scopes that a login asks for, nil for those of the configuration. A
+// step-up asks for what the session's login had asked for, lest it lose what the user has granted.
 func (a *starter) loginScopes(t *browser.Transaction, o LoginOptions, here *signedIn) []string {
 	scopes := a.config.Scopes
 	switch {

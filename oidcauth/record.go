@@ -23,8 +23,8 @@ const (
 	accessTokenName  = "access" // followed by the grant's name for tokens of a resource or scope
 )
 
-// A record is what a login leaves in the session beside its tokens: what a guard needs without unpacking them, and what is not
-// in them.
+// A record is what a login leaves in the session beside its tokens: what a guard needs without
+// unpacking them, and what is not in them.
 type record struct {
 	Provider string          `json:"p"`           // providerKey of the Authenticator that made the login
 	Roles    []string        `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
@@ -45,7 +45,8 @@ type record struct {
 	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   []grant         `json:"a,omitempty"` // one for each access token
 
-	// Confirmed is when the latest refresh succeeded, Unix milliseconds, where none of Access tells.
+	// Confirmed is when the latest refresh succeeded, Unix milliseconds, where none of Access
+	// tells.
 	Confirmed int64 `json:"f,omitempty"`
 }
 
@@ -81,11 +82,13 @@ type grant struct {
 	Created int64  `json:"c"`           // Unix milliseconds
 	Scope   string `json:"s,omitempty"` // as granted, where the provider said so
 
-	// Details are the authorization_details as granted (RFC 9396 §7), nil where the provider did not say.
+	// Details are the authorization_details as granted (RFC 9396 §7), nil where the provider did
+	// not say.
 	Details json.RawMessage `json:"d,omitempty"`
 }
 
-// An identity is a session's record and user, decoded once for all requests that carry the same session. It is immutable.
+// An identity is a session's record and user, decoded once for all requests that carry the same
+// session. It is immutable.
 type identity struct {
 	record record
 	user   func() *User
@@ -164,7 +167,8 @@ func fromSeconds(s int64) time.Time {
 	return time.Unix(s, 0)
 }
 
-// beyond returns the members of claims that base does not have, or has otherwise, as a JSON object; nil when there are none.
+// beyond returns the members of claims that base does not have, or has otherwise, as a JSON object;
+// nil when there are none.
 func beyond(claims, base json.RawMessage) json.RawMessage {
 	var all, known map[string]json.RawMessage
 	if json.Unmarshal(claims, &all) != nil {

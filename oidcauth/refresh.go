@@ -14,39 +14,36 @@ import (
 )
 
 const (
-	// leaseWait is how long a refresh may wait, beside its own call, for one of
-	// another process to end. The lease of a process that died is over before, after
-	// 15 s.
+	// leaseWait is how long a refresh may wait, beside its own call, for one of another process to
+	// end. The lease of a process that died is over before, after 15 s.
 	leaseWait = 16 * time.Second
 
-	// validPatience is how long a request waits for a refresh while the token at
-	// hand is still good.
+	// validPatience is how long a request waits for a refresh while the token at hand is still
+	// good.
 	validPatience = 2 * time.Second
 
-	// maxGrants bounds the access tokens that a session holds beside the login's
-	// own.
+	// maxGrants bounds the access tokens that a session holds beside the login's own.
 	maxGrants = 8
 )
 
 // errLook means that a token would have to be refreshed where nothing may be.
 var errLook = errors.New("oidcauth: the access token is used up, and Peek refreshes nothing")
 
-// manyUsers is how many users have to be told that there are too many requests, before it counts for all: a provider may count by
-// user, and one who asks too often must not keep the others from their tokens.
+// manyUsers is how many users have to be told that there are too many requests, before it counts
+// for all: a provider may count by user, and one who asks too often must not keep the others from
+// their tokens.
 const manyUsers = 3
 
-// errDeadGrant means that the provider refused the session's refresh token for
-// good.
+// errDeadGrant means that the provider refused the session's refresh token for good.
 var errDeadGrant = fmt.Errorf("%w: the provider no longer accepts the refresh token", ErrLoginRequired)
 
 // tokens refreshes the tokens of users.
 //
-// A rotating refresh token is good for one use; a second one makes the provider
-// suspect a thief and revoke all that came from the login (RFC 9700 §4.14.2). So
-// requests of one session that want the same token share one flight in this
-// process; flights of one session follow each other under the session's lock, which
-// reaches other processes through the Store; and each looks again, under the lock,
-// for a token that somebody else has got meanwhile.
+// A rotating refresh token is good for one use; a second one makes the provider suspect a thief and
+// revoke all that came from the login (RFC 9700 §4.14.2). So requests of one session that want the
+// same token share one flight in this process; flights of one session follow each other under the
+// session's lock, which reaches other processes through the Store; and each looks again, under the
+// lock, for a token that somebody else has got meanwhile.
 type tokens struct {
 	// auth is the Authenticator whose users' tokens they are.
 	auth *Authenticator
@@ -113,11 +110,11 @@ func loginRequired(err error) error {
 	return err
 }
 
-// awaited waits for the flight that gets the token, with or behind others. A caller
-// that goes away leaves it running.
+// awaited waits for the flight that gets the token, with or behind others. A caller that goes away
+// leaves it running.
 func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) (*access.Token, error) {
-	// Who holds a token that is still good does not wait for a slow provider: the
-	// flight goes on, and the next request gets what it brings.
+	// Who holds a token that is still good does not wait for a slow provider: the flight goes on,
+	// and the next request gets what it brings.
 	var patience <-chan time.Time
 	if now := time.Now(); have.Bridges(&q, now) {
 		patience = time.After(min(validPatience, have.Expiry.Sub(now)/2))
@@ -137,8 +134,8 @@ func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q
 	return token, err
 }
 
-// landed waits for the flight, as long as ctx and patience last: errSlow means that
-// patience is over. The response of s then carries what the flight has published.
+// landed waits for the flight, as long as ctx and patience last: errSlow means that patience is
+// over. The response of s then carries what the flight has published.
 func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q access.Request, patience <-chan time.Time) (*access.Token, error) {
 	done := t.board(ctx, s, name, q)
 	select {
@@ -159,9 +156,8 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	}
 }
 
-// taken is what a request gets that waited for a flight: its token, which then serves
-// the whole request. One that the flight has only found may have come for an earlier
-// request, and be over.
+// taken is what a request gets that waited for a flight: its token, which then serves the whole
+// request. One that the flight has only found may have come for an earlier request, and be over.
 func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *access.Request, l landing) (*access.Token, error) {
 	if err := t.adopt(ctx, s); err != nil {
 		return l.token, err
@@ -183,8 +179,8 @@ type landing struct {
 	// refreshed says that the flight has got the token, and not found it.
 	refreshed bool
 
-	// session is that of the request which began the flight: it knows whether the
-	// flight has ended it.
+	// session is that of the request which began the flight: it knows whether the flight has ended
+	// it.
 	session *session.Session
 }
 
@@ -204,8 +200,8 @@ func (t *tokens) board(ctx context.Context, s *session.Session, name string, q a
 	})
 }
 
-// adopt makes s what the refresh has published, so that the response carries the
-// new cookie. A response that has begun can't; the next one will.
+// adopt makes s what the refresh has published, so that the response carries the new cookie. A
+// response that has begun can't; the next one will.
 func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 	if err := s.Sync(ctx); errors.Is(err, session.ErrNoSession) {
 		return loginRequired(err)
@@ -213,8 +209,8 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 	return nil
 }
 
-// refresh gets the token called name, and publishes what it gets to all requests of
-// the session. It runs apart from every request.
+// refresh gets the token called name, and publishes what it gets to all requests of the session. It
+// runs apart from every request.
 func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q access.Request) (_ *attempt, err error) {
 	defer pace.Recovered(ctx, t.auth.log, &err) // so that a landing knows its session all the same
 	if err := t.pauses.Check(s.ID() + name); err != nil {
@@ -226,8 +222,7 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
-		// Another process may have been faster, in spite of the lease: look once
-		// more.
+		// Another process may have been faster, in spite of the lease: look once more.
 		err = s.Exclusive(ctx, r.run)
 	}
 	if err = r.settle(ctx, err); err != nil {
@@ -236,9 +231,8 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	return r, nil
 }
 
-// Shutdown waits until no refresh of a user's tokens is in flight, or until ctx
-// ends, whose error it then returns. Call it after http.Server.Shutdown: a refresh
-// goes on when the request that began it is gone, and a refresh token that is spent
-// while its successor is not kept signs the user out. It stops nothing, and the
-// Authenticator can be used afterwards.
+// Shutdown waits until no refresh of a user's tokens is in flight, or until ctx ends, whose error
+// it then returns. Call it after http.Server.Shutdown: a refresh goes on when the request that
+// began it is gone, and a refresh token that is spent while its successor is not kept signs the
+// user out. It stops nothing, and the Authenticator can be used afterwards.
 func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.flight.Wait(ctx) }

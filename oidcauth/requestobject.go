@@ -12,12 +12,13 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 )
 
-// requestObjectLife is how long a request object may be used: the browser carries it to the provider at once.
+// requestObjectLife is how long a request object may be used: the browser carries it to the
+// provider at once.
 const requestObjectLife = 5 * time.Minute
 
-// requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way can change or add any. Where the
-// browser carries it, response_type and scope stand beside it too: without them it is no OAuth 2.0 request to an OpenID provider
-// (Core §6.1).
+// requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way
+// can change or add any. Where the browser carries it, response_type and scope stand beside it too:
+// without them it is no OAuth 2.0 request to an OpenID provider (Core §6.1).
 func (a *starter) requestObject(params url.Values, pushed bool) (url.Values, error) {
 	now := time.Now()
 	claims := map[string]any{
@@ -46,8 +47,8 @@ func (a *starter) requestObject(params url.Values, pushed bool) (url.Values, err
 	return outer, nil
 }
 
-// requestClaim is a parameter's value as a claim: JSON where the parameter is JSON, a list where it stands several times, a
-// number for max_age (RFC 9101 §4, Core §6.1).
+// requestClaim is a parameter's value as a claim: JSON where the parameter is JSON, a list where it
+// stands several times, a number for max_age (RFC 9101 §4, Core §6.1).
 func requestClaim(name string, values []string) any {
 	switch {
 	case len(values) > 1:
@@ -60,7 +61,8 @@ func requestClaim(name string, values []string) any {
 	return values[0]
 }
 
-// essentialClaims adds acr as an essential claim to the claims parameter (Core §5.5.1.1): acr_values alone is only a wish.
+// essentialClaims adds acr as an essential claim to the claims parameter (Core §5.5.1.1):
+// acr_values alone is only a wish.
 func essentialClaims(claims json.RawMessage, acr []string) (json.RawMessage, error) {
 	request := map[string]map[string]any{}
 	if len(claims) > 0 {

@@ -14,24 +14,27 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Load makes the signed-in user known to h: UserFrom, TokenSource and Client work in it. Nobody is sent away, and the session
-// is read only when h asks for it. Loading happens once a request, however many guards follow.
+// Load makes the signed-in user known to h: UserFrom, TokenSource and Client work in it. Nobody is
+// sent away, and the session is read only when h asks for it. Loading happens once a request,
+// however many guards follow.
 func (a *Authenticator) Load(h http.Handler) http.Handler {
 	return a.sessions.Handler(h)
 }
 
-// Peek is Load for requests that look at the session and are no use of it: that ask again and again whether somebody is still
-// signed in, and must not keep him signed in by asking. The idle limit stays where it is, the session's cookie is neither renewed nor
-// expired, and no token is refreshed; a session that is past a limit is over for it, too. UserFrom works as ever, and TokenSource and
-// Client as long as the access token at hand is good. Guards below it judge as ever. [Config].SessionEndpoint serves what most
-// applications need of it.
+// Peek is Load for requests that look at the session and are no use of it: that ask again and again
+// whether somebody is still signed in, and must not keep him signed in by asking. The idle limit
+// stays where it is, the session's cookie is neither renewed nor expired, and no token is
+// refreshed; a session that is past a limit is over for it, too. UserFrom works as ever, and
+// TokenSource and Client as long as the access token at hand is good. Guards below it judge as
+// ever. [Config].SessionEndpoint serves what most applications need of it.
 func (a *Authenticator) Peek(h http.Handler) http.Handler { return a.sessions.Peek(h) }
 
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
 //
-// A browser that opens a page (see [IsPageView]) is sent to the provider and comes back to that page. Everything else is answered
-// 401 without a cookie and without any traffic to the provider. Where a person is shown the answer, to a form or in a frame, it is a
-// page with a link to sign in; scripts get a small JSON body that names the login URL, and htmx an HX-Redirect to it. The login
+// A browser that opens a page (see [IsPageView]) is sent to the provider and comes back to that
+// page. Everything else is answered 401 without a cookie and without any traffic to the provider.
+// Where a person is shown the answer, to a form or in a frame, it is a page with a link to sign in;
+// scripts get a small JSON body that names the login URL, and htmx an HX-Redirect to it. The login
 // comes back to the page that the request was sent from.
 func (a *Authenticator) RequireLogin(h http.Handler) http.Handler { return a.Require()(h) }
 
@@ -40,19 +43,22 @@ func (a *Authenticator) RequireLoginFunc(h func(http.ResponseWriter, *http.Reque
 	return a.RequireLogin(http.HandlerFunc(h)).ServeHTTP
 }
 
-// Require returns middleware that lets only users pass who are signed in at this Authenticator's provider and who meet every
-// requirement, in order. The Authenticator's own routes are served, not guarded, so that whole applications can be wrapped.
+// Require returns middleware that lets only users pass who are signed in at this Authenticator's
+// provider and who meet every requirement, in order. The Authenticator's own routes are served, not
+// guarded, so that whole applications can be wrapped.
 //
-// A user who fails a requirement gets 403. Where ACR, AMR or MaxAge fails, a page is sent to the provider for a fresh or
-// stronger login, once; other requests get 401 with the challenge of RFC 9470 §3.
+// A user who fails a requirement gets 403. Where ACR, AMR or MaxAge fails, a page is sent to the
+// provider for a fresh or stronger login, once; other requests get 401 with the challenge of RFC
+// 9470 §3.
 func (a *Authenticator) Require(requirements ...Requirement) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
 		return requireAny([]*Authenticator{a}, requirements, h)
 	}
 }
 
-// RequireAny is Require for users of any of several Authenticators that share a session manager. Browsers that are signed out
-// are sent to the first one's provider. It panics without Authenticators, or when their managers differ.
+// RequireAny is Require for users of any of several Authenticators that share a session manager.
+// Browsers that are signed out are sent to the first one's provider. It panics without
+// Authenticators, or when their managers differ.
 func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.Handler) http.Handler {
 	if len(auths) == 0 {
 		panic("oidcauth: RequireAny needs an Authenticator")
@@ -89,7 +95,8 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 	})
 }
 
-// denier is the one of auths whose provider a refused user is sent to: the one that signed them in, else the first.
+// denier is the one of auths whose provider a refused user is sent to: the one that signed them in,
+// else the first.
 func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	if id, err := identityOf(auths[0].sessions.From(ctx)); err == nil {
 		for _, a := range auths {
@@ -101,8 +108,9 @@ func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	return auths[0]
 }
 
-// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it. What several requirements ask of
-// the login is asked for at once, lest a login that cures one undo another.
+// admitted decides whether the user in ctx may pass: the check, apart from deny, which enacts it.
+// What several requirements ask of the login is asked for at once, lest a login that cures one undo
+// another.
 func admitted(ctx context.Context, auths []*Authenticator, requirements []Requirement) (*User, error) {
 	user, err := guardUser(ctx, auths)
 	if err != nil {
@@ -126,8 +134,8 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 	return nil, nil
 }
 
-// guardUser returns the user in ctx if one of auths signed them in. Users of other providers are strangers: subjects mean
-// something at their own issuer only.
+// guardUser returns the user in ctx if one of auths signed them in. Users of other providers are
+// strangers: subjects mean something at their own issuer only.
 func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
 	s := auths[0].sessions.From(ctx)
 	id, err := identityOf(s)
@@ -192,7 +200,8 @@ func (a *Authenticator) explainDenial(user *User, err error) error {
 	return fmt.Errorf("%w: this user has no roles at all: is %q the claim that holds them (Config.RolesClaim)?", err, a.config.RolesClaim)
 }
 
-// challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the provider, everything else gets 401.
+// challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the
+// provider, everything else gets 401.
 func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
 	if !IsPageView(r) {
 		a.answerChallenge(w, r, err, stepUp)
@@ -210,7 +219,8 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 	a.startLogin(w, r, t, LoginOptions{})
 }
 
-// loginChallenge is the WWW-Authenticate of a 401 that a login cures. Browsers know no Bearer and ask the person nothing.
+// loginChallenge is the WWW-Authenticate of a 401 that a login cures. Browsers know no Bearer and
+// ask the person nothing.
 const loginChallenge = `Bearer realm="session"`
 
 // answerChallenge is the 401 for everything that is no page view (RFC 9110 §15.5.2).
@@ -238,10 +248,12 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
-// answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
+// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send
+// a browser to the provider, and answer everything else 401. Forms, frames, scripts, sub-resources
+// and prefetches are no page views.
 func IsPageView(r *http.Request) bool { return browser.IsPageView(r) }
 
-// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
-// a page view, a form that was sent, a frame. For everything else they are JSON.
+// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as
+// those of this package then are: a page view, a form that was sent, a frame. For everything else
+// they are JSON.
 func WantsPage(r *http.Request) bool { return browser.WantsPage(r) }

@@ -10,11 +10,13 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 )
 
-// A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher or stronger login, any
-// other error refuses with 403. Its text goes to the log only. It may be called concurrently.
+// A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher
+// or stronger login, any other error refuses with 403. Its text goes to the log only. It may be
+// called concurrently.
 type Requirement func(*User) error
 
-// of asks r about u. A nil Requirement, or a nil *StepUpError in an error, is a mistake that lets nobody pass.
+// of asks r about u. A nil Requirement, or a nil *StepUpError in an error, is a mistake that lets
+// nobody pass.
 func (r Requirement) of(u *User) error {
 	if r == nil {
 		return &DeniedError{Requirement: "a Requirement that is nil"}
@@ -47,8 +49,9 @@ func Role(role string) Requirement {
 	}
 }
 
-// Claim requires the claim called name, by its exact name or else a dotted path, to be one of values, or, where it is a list, to
-// hold one of them. A claim of true or a number matches its JSON text. Without values the claim must be there and not be null or false.
+// Claim requires the claim called name, by its exact name or else a dotted path, to be one of
+// values, or, where it is a list, to hold one of them. A claim of true or a number matches its JSON
+// text. Without values the claim must be there and not be null or false.
 func Claim(name string, values ...string) Requirement {
 	return func(u *User) error {
 		raw, ok := claims.At(known(u).Claims, name)
@@ -76,8 +79,8 @@ func claimMatches(raw json.RawMessage, values []string) bool {
 	})
 }
 
-// ACR requires the login's authentication context class reference to be one of values (Core §2); a page asks the provider for
-// it as essential, and verifies it on return.
+// ACR requires the login's authentication context class reference to be one of values (Core §2); a
+// page asks the provider for it as essential, and verifies it on return.
 func ACR(values ...string) Requirement {
 	return func(u *User) error {
 		if u != nil && slices.Contains(values, u.ACR) && u.ACR != "" {
@@ -87,8 +90,8 @@ func ACR(values ...string) Requirement {
 	}
 }
 
-// AMR requires all of methods to have been used in the login (RFC 8176); a page asks the provider for a new login, and
-// verifies it on return.
+// AMR requires all of methods to have been used in the login (RFC 8176); a page asks the provider
+// for a new login, and verifies it on return.
 func AMR(methods ...string) Requirement {
 	return func(u *User) error {
 		if missingAMR(u, methods) == "" {
@@ -107,12 +110,13 @@ func missingAMR(u *User, methods []string) string {
 	return ""
 }
 
-// justNow is how long a login that was verified for a max_age counts as that fresh: the time it takes to come back from the
-// provider to the page that asked.
+// justNow is how long a login that was verified for a max_age counts as that fresh: the time it
+// takes to come back from the provider to the page that asked.
 const justNow = 10 * time.Second
 
-// MaxAge requires a login not older than d, at least one second, by the provider's auth_time; a page asks the provider for a new
-// one and verifies it on return. Providers that send no auth_time can't meet it.
+// MaxAge requires a login not older than d, at least one second, by the provider's auth_time; a
+// page asks the provider for a new one and verifies it on return. Providers that send no auth_time
+// can't meet it.
 func MaxAge(d time.Duration) Requirement {
 	if d < time.Second {
 		panic("oidcauth: MaxAge needs at least one second")

@@ -12,8 +12,9 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// callbackParameters are the parameters of an authentication response that are read (RFC 6749 §4.1.2, RFC 9207 §2); jwtParameter is
-// the one that holds them all where responses are JWTs (JARM §2.3).
+// callbackParameters are the parameters of an authentication response that are read (RFC 6749
+// §4.1.2, RFC 9207 §2); jwtParameter is the one that holds them all where responses are JWTs (JARM
+// §2.3).
 var callbackParameters = []string{"code", "state", "iss", "error", "error_description"}
 
 const jwtParameter = "response"
@@ -32,7 +33,8 @@ type callback struct {
 	jwt                                      string // the whole response, where it is a JWT (JARM)
 }
 
-// readCallback reads the response from the one source that the response mode names, each parameter at most once.
+// readCallback reads the response from the one source that the response mode names, each parameter
+// at most once.
 func (a *returner) readCallback(w http.ResponseWriter, r *http.Request) (callback, *Problem) {
 	names := callbackParameters
 	if a.config.ResponseMode.isJWT() {
@@ -64,7 +66,8 @@ func (a *returner) readCallback(w http.ResponseWriter, r *http.Request) (callbac
 	return cb, nil
 }
 
-// unmatched is the cause of a response that no login of this browser's is found for: err and, for the log, what error it brought.
+// unmatched is the cause of a response that no login of this browser's is found for: err and, for
+// the log, what error it brought.
 func (cb *callback) unmatched(err error) error {
 	if cb.errorCode == "" {
 		return err
@@ -80,8 +83,9 @@ func hasAny(values url.Values, names []string) bool {
 	return slices.ContainsFunc(names, values.Has)
 }
 
-// unwrapped returns the parameters of a response JWT in place of params, where the response mode asks for one. An error beside no
-// JWT keeps its code, for the log, and loses its state: nobody has signed it, so that it can't be a login's.
+// unwrapped returns the parameters of a response JWT in place of params, where the response mode
+// asks for one. An error beside no JWT keeps its code, for the log, and loses its state: nobody has
+// signed it, so that it can't be a login's.
 func (a *returner) unwrapped(params url.Values) (inner url.Values, jwt string, err error) {
 	switch jwt = params.Get(jwtParameter); {
 	case !a.config.ResponseMode.isJWT():

@@ -14,9 +14,10 @@ import (
 // maxResponseParameters bounds how many parameters of a response are looked at.
 const maxResponseParameters = 1000
 
-// responseParameters returns the parameters of an authentication response from the one source that its response mode names: those
-// with these names, and of the others nothing. Whoever sends the browser here may add what it likes (RFC 6749 §4.1.2), and a flaw in
-// what nobody reads must not hide the answer; what is read has to be well-formed, single, and from that source alone.
+// responseParameters returns the parameters of an authentication response from the one source that
+// its response mode names: those with these names, and of the others nothing. Whoever sends the
+// browser here may add what it likes (RFC 6749 §4.1.2), and a flaw in what nobody reads must not
+// hide the answer; what is read has to be well-formed, single, and from that source alone.
 func responseParameters(w http.ResponseWriter, r *http.Request, names []string) (url.Values, *Problem) {
 	bad := func(status int, err error) (url.Values, *Problem) {
 		return nil, &Problem{Status: status, Code: "invalid_request", Err: err}

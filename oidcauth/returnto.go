@@ -29,16 +29,17 @@ var (
 	errReturnRoom     = errors.New("the browser's cookies of logins under way leave no room for it")
 )
 
-// seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start page. Whatever a guard of ours
-// was asked for is a page of the application, however its path is spelled: escapes are data there (RFC 3986 §2.2).
+// seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start
+// page. Whatever a guard of ours was asked for is a page of the application, however its path is
+// spelled: escapes are data there (RFC 3986 §2.2).
 func (s *site) seen(r *http.Request) string {
 	return s.wayBack(r.Context(), s.base+printable(requestURI(r)), func(raw string) error {
 		return checkSeen(strings.TrimPrefix(raw, s.base))
 	})
 }
 
-// returnTo returns the way back that somebody wished for, or the start page. A wish may come from any site, so that it must be a
-// plain path.
+// returnTo returns the way back that somebody wished for, or the start page. A wish may come from
+// any site, so that it must be a plain path.
 func (s *site) returnTo(ctx context.Context, raw string) string {
 	if raw == "" {
 		return s.home()
@@ -46,8 +47,8 @@ func (s *site) returnTo(ctx context.Context, raw string) string {
 	return s.wayBack(ctx, raw, s.checkWish)
 }
 
-// wayBack returns raw if check lets it pass, without its query where that makes it too long, else the start page. Each loss is told
-// to the log, without the query, which may hold secrets.
+// wayBack returns raw if check lets it pass, without its query where that makes it too long, else
+// the start page. Each loss is told to the log, without the query, which may hold secrets.
 func (s *site) wayBack(ctx context.Context, raw string, check func(string) error) string {
 	kept, long := shortened(raw)
 	err := check(kept)
@@ -71,8 +72,8 @@ func (s *site) logLostWay(ctx context.Context, lost, kept string, err error) {
 		slog.String("path", logtext.Clip(lost, 200)), slog.String("instead", logtext.Clip(kept, 200)), logtext.Reason(err))
 }
 
-// printable returns a request-target with its bytes escaped where they are no text, which a transaction could not keep. Browsers,
-// which escape what they send, never come here.
+// printable returns a request-target with its bytes escaped where they are no text, which a
+// transaction could not keep. Browsers, which escape what they send, never come here.
 func printable(target string) string {
 	if utf8.ValidString(target) {
 		return target
@@ -97,8 +98,9 @@ func shortened(raw string) (string, error) {
 	return short, errReturnLong
 }
 
-// checkSeen reports why raw, sent as a Location as it stands, might lead off this site: browsers take two slashes, or a slash and a
-// backslash, for the beginning of a host, and drop tabs and line ends before they look.
+// checkSeen reports why raw, sent as a Location as it stands, might lead off this site: browsers
+// take two slashes, or a slash and a backslash, for the beginning of a host, and drop tabs and line
+// ends before they look.
 func checkSeen(raw string) error {
 	if !strings.HasPrefix(raw, "/") || len(raw) > 1 && (raw[1] == '/' || raw[1] == '\\') {
 		return errReturnForeign
@@ -114,9 +116,10 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f })
 }
 
-// checkWish reports why raw is no way back that anybody may wish for: a path that, once decoded and cleaned, is another path or
-// none of the application's. It refuses more than browsers need, for the sake of proxies that decode and clean before they route:
-// what is refused only loses its way back.
+// checkWish reports why raw is no way back that anybody may wish for: a path that, once decoded and
+// cleaned, is another path or none of the application's. It refuses more than browsers need, for
+// the sake of proxies that decode and clean before they route: what is refused only loses its way
+// back.
 func (s *site) checkWish(raw string) error {
 	plain, err := localPath(raw)
 	if err == nil && s.isOwnRoute(plain) {
@@ -141,8 +144,8 @@ func localPath(raw string) (string, error) {
 	if err != nil {
 		return "", errReturnEncoding
 	}
-	// An escaped percent sign is data. Where what it stands before would be a trick after a second decoding, though, somebody on
-	// the way may decode twice.
+	// An escaped percent sign is data. Where what it stands before would be a trick after a second
+	// decoding, though, somebody on the way may decode twice.
 	twice, err := url.PathUnescape(plain)
 	if tricky(plain) || err == nil && tricky(twice) {
 		return "", errReturnTricks
@@ -163,8 +166,8 @@ func tricky(p string) bool {
 	return false
 }
 
-// isOwnRoute reports whether p, a decoded path as the browser sees it, leads to one of the own routes, or to those of an
-// Authenticator that shares the sessions.
+// isOwnRoute reports whether p, a decoded path as the browser sees it, leads to one of the own
+// routes, or to those of an Authenticator that shares the sessions.
 func (s *site) isOwnRoute(p string) bool {
 	p = path.Clean(p)
 	return s.serves(p) || s.others(p)
@@ -199,8 +202,8 @@ func (s *site) sentFrom(r *http.Request) string {
 	return rest[strings.IndexByte(rest+"/", '/'):]
 }
 
-// pageOf returns the page that a login offered in the answer to r comes back to: the one that r opens, else the one that it was
-// sent from, else the start page.
+// pageOf returns the page that a login offered in the answer to r comes back to: the one that r
+// opens, else the one that it was sent from, else the start page.
 func (s *site) pageOf(r *http.Request) string {
 	if !s.isRoute(r.URL.Path) && IsPageView(r) {
 		return s.seen(r)

@@ -14,19 +14,17 @@ import (
 )
 
 const (
-	// revalidateJitter is the part of RevalidateAfter, in percent, by which sessions
-	// are asked about early, so that those which began together don't come together.
+	// revalidateJitter is the part of RevalidateAfter, in percent, by which sessions are asked
+	// about early, so that those which began together don't come together.
 	revalidateJitter = 10
 
-	// leastGrace is how long sessions go on, at least, that can't be confirmed in an
-	// outage.
+	// leastGrace is how long sessions go on, at least, that can't be confirmed in an outage.
 	leastGrace = 5 * time.Minute
 )
 
-// confirmed is when the provider last confirmed the login of the session, by the login
-// or by a refresh that it answered with tokens. There is nothing to write for it: each
-// refresh leaves a token with its time. What a clock said that was ahead by more than
-// skew counts for nothing.
+// confirmed is when the provider last confirmed the login of the session, by the login or by a
+// refresh that it answered with tokens. There is nothing to write for it: each refresh leaves a
+// token with its time. What a clock said that was ahead by more than skew counts for nothing.
 func (rec *record) confirmed(now time.Time, skew time.Duration) time.Time {
 	latest := now.Add(skew).UnixMilli()
 	var at int64
@@ -43,9 +41,9 @@ func (rec *record) confirmed(now time.Time, skew time.Duration) time.Time {
 	return time.UnixMilli(at)
 }
 
-// revalidation says when the session of rec has to be confirmed again, and how long it
-// goes on in an outage. The moment of the last confirmation makes the jitter: it is as
-// good as random, and the same for all requests and processes.
+// revalidation says when the session of rec has to be confirmed again, and how long it goes on in
+// an outage. The moment of the last confirmation makes the jitter: it is as good as random, and the
+// same for all requests and processes.
 func (a *Authenticator) revalidation(rec *record, now time.Time) (due, end time.Time) {
 	after := a.config.RevalidateAfter
 	at := rec.confirmed(now, a.config.Skew)
@@ -59,10 +57,9 @@ func (a *Authenticator) mustRevalidate(rec *record, now time.Time) bool {
 	return a.config.RevalidateAfter > 0 && !now.Before(due)
 }
 
-// revalidate makes sure, for a guard, that the provider has confirmed the login of id
-// in s within Config.RevalidateAfter, and returns what is then in s. The error is
-// ErrLoginRequired where only a login helps, session.ErrUnavailable, or an
-// *unconfirmedError when the outage has lasted too long.
+// revalidate makes sure, for a guard, that the provider has confirmed the login of id in s within
+// Config.RevalidateAfter, and returns what is then in s. The error is ErrLoginRequired where only a
+// login helps, session.ErrUnavailable, or an *unconfirmedError when the outage has lasted too long.
 func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
 	now := time.Now()
 	if !a.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
@@ -82,13 +79,11 @@ func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *
 	return nil, &unconfirmedError{Err: err}
 }
 
-// errSlow means that the provider takes its time, and that there is something to go on
-// with.
+// errSlow means that the provider takes its time, and that there is something to go on with.
 var errSlow = errors.New("oidcauth: the refresh takes its time")
 
-// confirm refreshes the tokens of s, unless somebody else does or has done so. With
-// grace it does not wait long: the flight goes on, and the next request finds what it
-// brought.
+// confirm refreshes the tokens of s, unless somebody else does or has done so. With grace it does
+// not wait long: the flight goes on, and the next request finds what it brought.
 func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) error {
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers give one for offline_access in Config.Scopes", ErrLoginRequired)
@@ -104,8 +99,8 @@ func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) er
 	return err
 }
 
-// An unconfirmedError is a session that the provider has not confirmed for too long, in
-// an outage. It says nothing about the user: the session stays.
+// An unconfirmedError is a session that the provider has not confirmed for too long, in an outage.
+// It says nothing about the user: the session stays.
 type unconfirmedError struct {
 	// Err is why the last refresh failed.
 	Err error

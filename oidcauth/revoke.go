@@ -19,8 +19,8 @@ const (
 	refreshRevokeTimeout = 2 * time.Second
 )
 
-// A tokenSet is what a login brought that the provider can take back: key is what
-// the tokens are bound to, nil for Bearer tokens.
+// A tokenSet is what a login brought that the provider can take back: key is what the tokens are
+// bound to, nil for Bearer tokens.
 type tokenSet struct {
 	refresh string
 	access  []string
@@ -32,14 +32,13 @@ func tokensOf(t *oauth.TokenAnswer, key *jwt.ProofKey) tokenSet {
 	return tokenSet{refresh: t.RefreshToken, access: []string{t.AccessToken}, key: key}
 }
 
-// revokeTokens tells the provider that tokens are of no more use (RFC 7009), so
-// that nobody else finds one, each once, as far as they can be revoked within
-// revokeTimeout. Failures are logged, and stop nothing. It does nothing where the
-// provider has no endpoint for it, or not for us, or Config.KeepTokensAtLogout is
-// set.
+// revokeTokens tells the provider that tokens are of no more use (RFC 7009), so that nobody else
+// finds one, each once, as far as they can be revoked within revokeTimeout. Failures are logged,
+// and stop nothing. It does nothing where the provider has no endpoint for it, or not for us, or
+// Config.KeepTokensAtLogout is set.
 //
-// The refresh token comes first: many providers take the access tokens of its grant
-// with it, and some then call those unknown, which is no failure any more.
+// The refresh token comes first: many providers take the access tokens of its grant with it, and
+// some then call those unknown, which is no failure any more.
 func (a *core) revokeTokens(ctx context.Context, t tokenSet) {
 	if a.config.KeepTokensAtLogout {
 		return
@@ -67,8 +66,7 @@ func (a *core) revokeTokens(ctx context.Context, t tokenSet) {
 	all.Wait()
 }
 
-// mayRevoke reports whether the provider takes tokens back from clients that
-// authenticate as we do.
+// mayRevoke reports whether the provider takes tokens back from clients that authenticate as we do.
 func (a *core) mayRevoke(ctx context.Context) bool {
 	m, err := a.provider.Metadata(ctx)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// serveSession tells a script of the page who is signed in, for as long as nothing is done with it: the route is a look. Other sites
-// get no answer that tells anything, not even by its status or the time that it takes.
+// serveSession tells a script of the page who is signed in, for as long as nothing is done with it:
+// the route is a look. Other sites get no answer that tells anything, not even by its status or the
+// time that it takes.
 func (a *Authenticator) serveSession(w http.ResponseWriter, r *http.Request) {
 	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
 		return
@@ -31,8 +32,8 @@ func (a *Authenticator) serveSession(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// nobodyHere is the 401 of the session endpoint. Unlike a guard's it leaves htmx where it is: a page that asks now and then must not be
-// taken from somebody who writes in it.
+// nobodyHere is the 401 of the session endpoint. Unlike a guard's it leaves htmx where it is: a
+// page that asks now and then must not be taken from somebody who writes in it.
 func (a *Authenticator) nobodyHere(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("WWW-Authenticate", loginChallenge)
 	if WantsPage(r) {
@@ -49,7 +50,8 @@ func (a *Authenticator) sentFromHere(r *http.Request) error {
 	return a.csrf.Check(&asPost)
 }
 
-// anybody returns the user that is signed in at any Authenticator which shares the sessions, as that one's guards judge.
+// anybody returns the user that is signed in at any Authenticator which shares the sessions, as
+// that one's guards judge.
 func (a *Authenticator) anybody(ctx context.Context) (*User, error) {
 	owner := a
 	if id, err := identityOf(a.sessions.From(ctx)); err == nil {

@@ -10,14 +10,14 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// proofKeyName is under which a session keeps the DPoP key that its tokens are bound to: 32 opaque bytes, sealed with the rest, so
-// that whichever process has the session can prove its tokens.
+// proofKeyName is under which a session keeps the DPoP key that its tokens are bound to: 32 opaque
+// bytes, sealed with the rest, so that whichever process has the session can prove its tokens.
 const proofKeyName = "oidc.dpop"
 
 var errNoProofKey = errors.New("there is no DPoP key")
 
-// newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It returns the thumbprint for
-// dpop_jkt (RFC 9449 §10).
+// newLoginKey makes the key that all tokens of the login will be bound to, and notes it in t. It
+// returns the thumbprint for dpop_jkt (RFC 9449 §10).
 func newLoginKey(t *browser.Transaction) (thumbprint string, err error) {
 	key, err := jwt.NewProofKey()
 	if err != nil {
@@ -29,8 +29,9 @@ func newLoginKey(t *browser.Transaction) (thumbprint string, err error) {
 	return key.Thumbprint()
 }
 
-// loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was begun without a key, by a
-// process that is configured otherwise, has to be begun again: its code is worth a Bearer token to anybody. The error is a *Problem.
+// loginKey returns the key of the login in t, nil when tokens are not to be bound. A login that was
+// begun without a key, by a process that is configured otherwise, has to be begun again: its code
+// is worth a Bearer token to anybody. The error is a *Problem.
 func (a *core) loginKey(t *browser.Transaction) (*jwt.ProofKey, error) {
 	key, err := jwt.StoredProofKey(t.DPoPKey)
 	if err == nil && key == nil && a.config.Advanced.DPoP {
@@ -50,8 +51,9 @@ func keepLoginKey(s *session.Session, t *browser.Transaction) error {
 	return s.Set(proofKeyName, t.DPoPKey)
 }
 
-// sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens. Where Advanced.DPoP demands one
-// and there is none, or it is broken, only a new login helps, which the error says: no token goes out unproven.
+// sessionKey returns the key that the tokens of id's session are bound to, nil for Bearer tokens.
+// Where Advanced.DPoP demands one and there is none, or it is broken, only a new login helps, which
+// the error says: no token goes out unproven.
 func (a *core) sessionKey(id *identity) (*jwt.ProofKey, error) {
 	key, err := id.proof()
 	if err == nil && key == nil && a.config.Advanced.DPoP {

@@ -16,8 +16,8 @@ func (c *Config) outbound() outbound.Settings {
 	return outbound.Settings{Base: c.HTTPClient, Certificate: c.ClientAuth.Certificate, Timeout: c.Timeout}
 }
 
-// providerVia is what the provider is told, whom client calls. Metadata that lack what a login needs are enough for machines, where
-// there are any.
+// providerVia is what the provider is told, whom client calls. Metadata that lack what a login
+// needs are enough for machines, where there are any.
 func (c *Config) providerVia(client *http.Client) provider.Settings {
 	return provider.Settings{
 		Issuer: c.Issuer, Tenants: c.Tenants, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger,
@@ -25,7 +25,8 @@ func (c *Config) providerVia(client *http.Client) provider.Settings {
 	}
 }
 
-// hasMachinesHere reports whether machines get their tokens from the provider that users sign in at.
+// hasMachinesHere reports whether machines get their tokens from the provider that users sign in
+// at.
 func (c *Config) hasMachinesHere() bool {
 	for _, m := range c.Machines {
 		if m.Issuer == "" || m.Issuer == c.Issuer {
@@ -54,7 +55,8 @@ func (c *Config) authentication() oauth.Client {
 	}
 }
 
-// loginSettings say how logins under way are kept. The session's configuration says how cookies are.
+// loginSettings say how logins under way are kept. The session's configuration says how cookies
+// are.
 func (a *core) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
 	return browser.Settings{

@@ -10,8 +10,8 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// siblings are the Authenticators that share a session manager, by providerKey. A session of none of them, left over from another
-// configuration, is nobody's.
+// siblings are the Authenticators that share a session manager, by providerKey. A session of none
+// of them, left over from another configuration, is nobody's.
 type siblings struct {
 	mu   sync.Mutex
 	list atomic.Pointer[map[string]*Authenticator] // replaced, never changed
@@ -45,7 +45,8 @@ func (s *siblings) any(is func(*Authenticator) bool) bool {
 	return false
 }
 
-// join adds a. Two providers that answer at one callback can be mixed up (RFC 9700 §4.4), so that each needs its own.
+// join adds a. Two providers that answer at one callback can be mixed up (RFC 9700 §4.4), so that
+// each needs its own.
 func (s *siblings) join(a *Authenticator) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

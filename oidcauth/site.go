@@ -13,8 +13,8 @@ import (
 	"github.com/signet-go/signet/internal/outbound"
 )
 
-// A site is where the application is, as browsers and as this process see it, and which ways back lead to a page of it. It is
-// immutable once others is set, and safe for concurrent use.
+// A site is where the application is, as browsers and as this process see it, and which ways back
+// lead to a page of it. It is immutable once others is set, and safe for concurrent use.
 type site struct {
 	// issuer is for the log.
 	issuer string
@@ -26,12 +26,12 @@ type site struct {
 	// base is what a proxy strips from paths, without a slash at its end.
 	base string
 
-	// prefix is the path of the own routes but the callback, as this process sees it, with a slash at its end; callback is that of
-	// RedirectURL.
+	// prefix is the path of the own routes but the callback, as this process sees it, with a slash
+	// at its end; callback is that of RedirectURL.
 	prefix, callback string
 
-	// own yields the own routes, as this process sees them. others reports whether an Authenticator that shares the sessions serves
-	// a path, as the browser sees it.
+	// own yields the own routes, as this process sees them. others reports whether an Authenticator
+	// that shares the sessions serves a path, as the browser sees it.
 	own    iter.Seq[string]
 	others func(string) bool
 }
@@ -64,7 +64,8 @@ func (s *site) isRoute(p string) bool {
 	return false
 }
 
-// loginURL is the path that starts a login which comes back to returnTo, a way back that was judged.
+// loginURL is the path that starts a login which comes back to returnTo, a way back that was
+// judged.
 func (s *site) loginURL(returnTo string) string {
 	if returnTo == s.home() {
 		return s.at("login")
@@ -101,8 +102,8 @@ func (c *Config) validateSite(u *url.URL, wrong func(field, format string, args 
 	c.validateCookieReach(u, site.at(""), wrong)
 }
 
-// validateCookieReach refuses session cookies that browsers would drop, or not send to the routes that need them: such logins
-// succeed and don't stick.
+// validateCookieReach refuses session cookies that browsers would drop, or not send to the routes
+// that need them: such logins succeed and don't stick.
 func (c *Config) validateCookieReach(u *url.URL, routes string, wrong func(field, format string, args ...any)) {
 	s := c.effectiveSession()
 	host, domain := strings.ToLower(u.Hostname()), strings.ToLower(strings.TrimPrefix(s.CookieDomain, "."))
@@ -117,7 +118,8 @@ func (c *Config) validateCookieReach(u *url.URL, routes string, wrong func(field
 	}
 }
 
-// below reports whether a path is prefix, or below it, as browsers match a cookie's path (RFC 6265 §5.1.4).
+// below reports whether a path is prefix, or below it, as browsers match a cookie's path (RFC 6265
+// §5.1.4).
 func below(p, prefix string) bool {
 	prefix = strings.TrimSuffix(prefix, "/")
 	return p == prefix || strings.HasPrefix(p, prefix+"/")

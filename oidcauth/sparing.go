@@ -11,14 +11,13 @@ const (
 	// sparingPause is how long a line of a session is not logged again.
 	sparingPause = time.Hour
 
-	// maxSparing bounds the sessions that are remembered for that. Beyond, a line is
-	// logged more often.
+	// maxSparing bounds the sessions that are remembered for that. Beyond, a line is logged more
+	// often.
 	maxSparing = 10_000
 )
 
-// sparing lets a log line through once a session and hour: what a provider does at
-// every refresh is worth one line, not one for each. It is safe for concurrent use;
-// the zero value is ready.
+// sparing lets a log line through once a session and hour: what a provider does at every refresh is
+// worth one line, not one for each. It is safe for concurrent use; the zero value is ready.
 type sparing struct {
 	mu sync.Mutex
 

@@ -17,7 +17,8 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// and is e with what other asks for beside it. Of two lists of classes those count that stand in both; where none does, e's.
+// and is e with what other asks for beside it. Of two lists of classes those count that stand in
+// both; where none does, e's.
 func (e *StepUpError) and(other *StepUpError) *StepUpError {
 	both := *e
 	if other == nil {
@@ -50,7 +51,8 @@ func union(list, more []string) []string {
 	return list
 }
 
-// fingerprint names what e asks for in a few characters, so that a browser that comes back without it is not sent again.
+// fingerprint names what e asks for in a few characters, so that a browser that comes back without
+// it is not sent again.
 func (e *StepUpError) fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %q", e.ACRValues, e.AMR, e.MaxAge, e.Scope))
 	return base64.RawURLEncoding.EncodeToString(sum[:6])
@@ -70,8 +72,8 @@ func (e *StepUpError) challenge() string {
 	return header
 }
 
-// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks for a login anew and its
-// outcome decides.
+// loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks
+// for a login anew and its outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
 	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR, moreScopes: scopesIn(e.Scope)}
 	if len(e.AMR) > 0 {
@@ -80,8 +82,9 @@ func (e *StepUpError) loginOptions() LoginOptions {
 	return o
 }
 
-// beginStepUp sends a page view to the provider for the login that e asks for, unless it has just come back from there: then the
-// provider can't, or won't, and asking again would go on for ever. t knows the way back, or o does.
+// beginStepUp sends a page view to the provider for the login that e asks for, unless it has just
+// come back from there: then the provider can't, or won't, and asking again would go on for ever. t
+// knows the way back, or o does.
 func (a *starter) beginStepUp(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions, e *StepUpError) {
 	last := a.logins.Last(r)
 	t.Loops, t.Demand, t.Aged = last.Loops, e.fingerprint(), e.MaxAge != 0
@@ -95,8 +98,9 @@ func (a *starter) beginStepUp(w http.ResponseWriter, r *http.Request, t *browser
 	}
 }
 
-// unmet is what err, that a login came back otherwise than it was asked for, means: a guard's demand that is not met is no fault in
-// the provider's answer (RFC 9470 §5). What Config.Login asks for is owed by every login.
+// unmet is what err, that a login came back otherwise than it was asked for, means: a guard's
+// demand that is not met is no fault in the provider's answer (RFC 9470 §5). What Config.Login asks
+// for is owed by every login.
 func unmet(t *browser.Transaction, err error) error {
 	old := errors.Is(err, provider.ErrNoAuthTime) || errors.Is(err, provider.ErrOldAuthTime)
 	if old && (t.Aged || t.Fresh != 0) || errors.Is(err, provider.ErrOtherACR) {
@@ -105,8 +109,8 @@ func unmet(t *browser.Transaction, err error) error {
 	return err
 }
 
-// stepUpParameter is the login route's parameter for the login that a guard asks a script's page for. It is sealed, so that no link
-// can ask for anything that no guard has asked for.
+// stepUpParameter is the login route's parameter for the login that a guard asks a script's page
+// for. It is sealed, so that no link can ask for anything that no guard has asked for.
 const stepUpParameter = "step_up"
 
 // stepUpURL is loginURL for the login that e asks for.
@@ -139,9 +143,10 @@ func (a *starter) sealedStepUp(sealed string) (*StepUpError, error) {
 	return e, json.Unmarshal(plain, e)
 }
 
-// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider, everything else gets 401.
-// Use it when an API that was called with the user's token answered with e (RFC 9470 §4). Where e names a Scope, it is asked for
-// beside what the session's login asked for. A nil e is refused with 403.
+// StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider,
+// everything else gets 401. Use it when an API that was called with the user's token answered with
+// e (RFC 9470 §4). Where e names a Scope, it is asked for beside what the session's login asked
+// for. A nil e is refused with 403.
 func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
 	var err error = e
 	if e == nil {

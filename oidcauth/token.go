@@ -17,29 +17,29 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A TokenOption says which access token is wanted. Without options it is the one
-// that came with the login.
+// A TokenOption says which access token is wanted. Without options it is the one that came with the
+// login.
 type TokenOption func(*tokenRequest)
 
 // A tokenRequest is which token a caller wants.
 type tokenRequest = access.Request
 
-// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given
-// more than once, for all of them. Tokens of different resources are kept apart,
-// and one refresh token gets them all.
+// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given more than once,
+// for all of them. Tokens of different resources are kept apart, and one refresh token gets them
+// all.
 func Resource(uri string) TokenOption {
 	return func(q *tokenRequest) { q.Resource = append(q.Resource, uri) }
 }
 
-// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part
-// of what the login was granted. Tokens of different scopes are kept apart.
+// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part of what the
+// login was granted. Tokens of different scopes are kept apart.
 func Scopes(scopes ...string) TokenOption {
 	return func(q *tokenRequest) { q.Scopes = append(q.Scopes, scopes...) }
 }
 
-// ForceRefresh asks for a token that is newer than the one at hand, however fresh
-// that is. Calls at the same time may share one refresh. Where a refresh fails, the
-// error is returned although the old token may still be valid.
+// ForceRefresh asks for a token that is newer than the one at hand, however fresh that is. Calls at
+// the same time may share one refresh. Where a refresh fails, the error is returned although the
+// old token may still be valid.
 func ForceRefresh() TokenOption {
 	return func(q *tokenRequest) { q.Force = true }
 }
@@ -88,28 +88,26 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	return t.OAuth2(), nil
 }
 
-// TokenSource returns the source of access tokens of the user who is signed in in
-// ctx. Each call of Token returns one that is fresh: it lasts for another minute,
-// or a fifth of its life where that is less. Otherwise it is refreshed first, once,
-// however many requests ask at the same time and whichever process they reach.
-// There is no refresh token in what it returns. Its Extra has what was granted, as
-// far as the provider has said so or the request implies it: "scope", a string with
+// TokenSource returns the source of access tokens of the user who is signed in in ctx. Each call of
+// Token returns one that is fresh: it lasts for another minute, or a fifth of its life where that
+// is less. Otherwise it is refreshed first, once, however many requests ask at the same time and
+// whichever process they reach. There is no refresh token in what it returns. Its Extra has what
+// was granted, as far as the provider has said so or the request implies it: "scope", a string with
 // spaces, and "authorization_details", a list of objects (RFC 9396 §7).
 //
-// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or
-// only a new login helps; an *UnavailableError when the provider can't be reached
-// and no valid token is left; session.ErrUnavailable when the session store can't
-// be. The last two say nothing about the user: answer 503, and keep the session. Below
-// [Authenticator.Peek] nothing is refreshed, and a token that is used up is an error. It
-// is safe for concurrent use. Don't wrap it in oauth2.ReuseTokenSource, whose
-// memory knows neither logout nor margin.
+// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or only a new login
+// helps; an *UnavailableError when the provider can't be reached and no valid token is left;
+// session.ErrUnavailable when the session store can't be. The last two say nothing about the user:
+// answer 503, and keep the session. Below [Authenticator.Peek] nothing is refreshed, and a token
+// that is used up is an error. It is safe for concurrent use. Don't wrap it in
+// oauth2.ReuseTokenSource, whose memory knows neither logout nor margin.
 func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
 	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
 }
 
-// look reads the token called name out of s, nil when there is none, and the
-// record. It costs no I/O beyond loading the session.
+// look reads the token called name out of s, nil when there is none, and the record. It costs no
+// I/O beyond loading the session.
 func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
 	id, err := identityOf(s)
 	switch {
@@ -143,8 +141,7 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 	return token, rec, nil
 }
 
-// proofKey returns the key that the tokens of s are bound to, nil when they are
-// Bearer tokens.
+// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
 func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 	id, err := identityOf(s)
 	if err != nil {
@@ -190,7 +187,8 @@ func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, er
 // keptToken is under which a request keeps the token called name that it got for s.
 func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
 
-// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's own token.
+// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
+// own token.
 func nameOf(s *session.Session, q *access.Request) string {
 	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
 		return q.Name()
@@ -201,9 +199,8 @@ func nameOf(s *session.Session, q *access.Request) string {
 	return q.Name()
 }
 
-// TokenExpiry returns when the access token at hand of the user in ctx expires, and
-// whether there is one. It asks nobody: not for a token, and not whether the one at
-// hand is still good.
+// TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there
+// is one. It asks nobody: not for a token, and not whether the one at hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
 	have, _, err := a.tokens.look(a.sessions.From(ctx), "")
 	if err != nil || have == nil {

@@ -20,8 +20,9 @@ type User struct {
 	// SessionID is the provider's sid, if it gives one (Back-Channel Logout §2.1).
 	SessionID string
 
-	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with EmailVerified, which is the
-	// email_verified claim: true, or the text "true" where the provider itself writes that, in the ID token or at userinfo.
+	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with
+	// EmailVerified, which is the email_verified claim: true, or the text "true" where the provider
+	// itself writes that, in the ID token or at userinfo.
 	Name, Email   string
 	EmailVerified bool
 
@@ -32,19 +33,19 @@ type User struct {
 	ACR string
 	AMR []string
 
-	// AuthTime is when the user was authenticated, by the provider's clock; zero when it did not say. LoginTime is
-	// when the login finished here.
+	// AuthTime is when the user was authenticated, by the provider's clock; zero when it did not
+	// say. LoginTime is when the login finished here.
 	AuthTime, LoginTime time.Time
 
-	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one JSON object, with what
-	// Hooks.Login made of them.
+	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one
+	// JSON object, with what Hooks.Login made of them.
 	Claims json.RawMessage
 
 	maxAge *time.Duration // what the login was verified for
 }
 
-// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out everywhere". It is empty for nil,
-// which is nobody.
+// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out
+// everywhere". It is empty for nil, which is nobody.
 func (u *User) Tag() string {
 	if u == nil {
 		return ""
@@ -57,17 +58,18 @@ func (u *User) HasRole(role string) bool { return u != nil && slices.Contains(u.
 
 type userKey struct{}
 
-// WithUser returns a context in which UserFrom returns a copy of u, and in which guards let u pass, so that handlers can be
-// tested with no provider. A session that was loaded wins over it. It carries no tokens: those are ErrLoginRequired. A nil u
-// means that nobody is signed in.
+// WithUser returns a context in which UserFrom returns a copy of u, and in which guards let u pass,
+// so that handlers can be tested with no provider. A session that was loaded wins over it. It
+// carries no tokens: those are ErrLoginRequired. A nil u means that nobody is signed in.
 func WithUser(ctx context.Context, u *User) context.Context {
 	return context.WithValue(ctx, userKey{}, u.clone())
 }
 
-// UserFrom returns the user that is signed in in ctx, as [Authenticator.Load], [Authenticator.RequireLogin],
-// [Authenticator.Require] or [WithUser] put it there, and nil when nobody is. It is nil, too, while the session's Store can't be
-// asked: [session.Session.Load] tells the two apart. Where Authenticators of several session managers stand around each other,
-// it is the innermost user. Each call returns a copy.
+// UserFrom returns the user that is signed in in ctx, as [Authenticator.Load],
+// [Authenticator.RequireLogin], [Authenticator.Require] or [WithUser] put it there, and nil when
+// nobody is. It is nil, too, while the session's Store can't be asked: [session.Session.Load] tells
+// the two apart. Where Authenticators of several session managers stand around each other, it is
+// the innermost user. Each call returns a copy.
 func UserFrom(ctx context.Context) *User {
 	for s := session.From(ctx); s != nil; s = s.Outer() {
 		if siblingsOf(s.Manager()).none() {
@@ -123,12 +125,14 @@ func userOf(rec *record, idToken string, extra []byte) *User {
 	return u
 }
 
-// overlay takes from told what Hooks.Login may change. Who the user is, and how they were authenticated, only the provider says.
+// overlay takes from told what Hooks.Login may change. Who the user is, and how they were
+// authenticated, only the provider says.
 func (u *User) overlay(told *User) {
 	u.Claims, u.Name, u.Email, u.EmailVerified = told.Claims, told.Name, told.Email, told.EmailVerified
 }
 
-// userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as absent.
+// userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as
+// absent.
 func userFromClaims(raw json.RawMessage) *User {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &members) // verified tokens hold an object; what is missing stays zero
@@ -151,7 +155,8 @@ func userFromClaims(raw json.RawMessage) *User {
 	return u
 }
 
-// Tags under which sessions are revoked. Each names the issuer, since subjects and sids are unique only there.
+// Tags under which sessions are revoked. Each names the issuer, since subjects and sids are unique
+// only there.
 func userTag(issuer, subject string) string       { return joinTag("user", issuer, subject) }
 func subjectTag(issuer, subject string) string    { return joinTag("sub", issuer, subject) }
 func sidTag(issuer, sid string) string            { return joinTag("sid", issuer, sid) }

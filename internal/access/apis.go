@@ -9,8 +9,8 @@ import (
 	"github.com/signet-go/signet/internal/outbound"
 )
 
-// APIs are the origins that tokens may be sent to. An origin is where a request is
-// sent by its URL, not by its Host header: the URL's host is what TLS has verified.
+// APIs are the origins that tokens may be sent to. An origin is where a request is sent by its URL,
+// not by its Host header: the URL's host is what TLS has verified.
 type APIs struct {
 	// field is the one that lists them, for errors.
 	field string

@@ -20,13 +20,13 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// Machine are the tokens of one machine client (RFC 6749 §4.4). It keeps each until shortly before its end, renews it in the
-// background, and asks once however many callers want it. It is safe for concurrent use.
+// Machine are the tokens of one machine client (RFC 6749 §4.4). It keeps each until shortly before
+// its end, renews it in the background, and asks once however many callers want it. It is safe for
+// concurrent use.
 type Machine struct {
 	MachineSettings
 
-	// proof returns the key of new tokens, made when the first is needed; nil for
-	// Bearer tokens.
+	// proof returns the key of new tokens, made when the first is needed; nil for Bearer tokens.
 	proof func() (*jwt.ProofKey, error)
 
 	// shared is what other processes know; nil without a Store.
@@ -50,7 +50,8 @@ type Machine struct {
 
 // MachineSettings say what a machine asks for, and of whom.
 type MachineSettings struct {
-	// Issuer or TokenURL is where tokens come from, for the client called ClientID. With the form they name a request.
+	// Issuer or TokenURL is where tokens come from, for the client called ClientID. With the form
+	// they name a request.
 	Issuer, TokenURL, ClientID string
 
 	// Scopes, Resource and Extra are parameters of every request that names no others.
@@ -87,16 +88,14 @@ func NewMachine(s MachineSettings) *Machine {
 	return m
 }
 
-// A tokenOrder is a request for a token, as it will be sent, and a name that no
-// other request has.
+// A tokenOrder is a request for a token, as it will be sent, and a name that no other request has.
 type tokenOrder struct {
 	form url.Values
 	key  string
 }
 
-// order is what q means for m. The key covers all that the endpoint sees, and the
-// endpoint: tokens of different scope, resource, audience, tenant or client must
-// never be taken for each other.
+// order is what q means for m. The key covers all that the endpoint sees, and the endpoint: tokens
+// of different scope, resource, audience, tenant or client must never be taken for each other.
 func (m *Machine) order(q *Request) tokenOrder {
 	form := maps.Clone(m.Extra)
 	if form == nil {
@@ -196,9 +195,9 @@ func (m *Machine) request(ctx context.Context, o tokenOrder) (*Token, error) {
 	return t.Bound(key)
 }
 
-// Replaceable lets an API's refusal of even a young token count, since a machine's
-// may be revoked by hand, but only now and then: an API that refuses every token
-// must not make one request to the endpoint for each of its own.
+// Replaceable lets an API's refusal of even a young token count, since a machine's may be revoked
+// by hand, but only now and then: an API that refuses every token must not make one request to the
+// endpoint for each of its own.
 func (m *Machine) Replaceable(t *Token) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -213,7 +212,8 @@ func (m *Machine) Replaceable(t *Token) bool {
 // maxMachineTokens bounds the tokens that one Machine keeps.
 const maxMachineTokens = 1000
 
-// cached returns the newest token of the request called key, nil when there is none or it has expired.
+// cached returns the newest token of the request called key, nil when there is none or it has
+// expired.
 func (m *Machine) cached(key string) *Token {
 	m.mu.Lock()
 	defer m.mu.Unlock()

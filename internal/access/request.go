@@ -16,20 +16,19 @@ type Request struct {
 	// Force asks for a newer token than the one at hand, and no other will do.
 	Force bool
 
-	// Confirm asks for a refresh because the provider has not confirmed the login
-	// lately, whatever tokens there are.
+	// Confirm asks for a refresh because the provider has not confirmed the login lately, whatever
+	// tokens there are.
 	Confirm bool
 
 	// Since is when the request arrived that the token is for; zero for none.
 	Since time.Time
 
-	// Rejected is an access token that won't do: an API refused it, or force means
-	// a newer one.
+	// Rejected is an access token that won't do: an API refused it, or force means a newer one.
 	Rejected string
 }
 
-// Name is under which a session keeps the token: empty for the login's own, else
-// short and the same for the same request.
+// Name is under which a session keeps the token: empty for the login's own, else short and the same
+// for the same request.
 func (q *Request) Name() string {
 	if len(q.Resource) == 0 && len(q.Scopes) == 0 {
 		return ""

@@ -17,21 +17,21 @@ const (
 	// leaseSlack is how much longer than its call a lease lives.
 	leaseSlack = 5 * time.Second
 
-	// Those who wait for another process's token look for it after firstPoll, then
-	// at growing intervals up to lastPoll.
+	// Those who wait for another process's token look for it after firstPoll, then at growing
+	// intervals up to lastPoll.
 	firstPoll = 20 * time.Millisecond
 	lastPoll  = 250 * time.Millisecond
 )
 
-// sharedTokens keeps machine tokens in a Store, sealed, so that of many processes
-// one asks the endpoint and the others read. A Store that fails costs requests to
-// the endpoint, and nothing else.
+// sharedTokens keeps machine tokens in a Store, sealed, so that of many processes one asks the
+// endpoint and the others read. A Store that fails costs requests to the endpoint, and nothing
+// else.
 type sharedTokens struct {
 	// vault holds a row for each token, and one for each lease.
 	vault *seal.Vault
 
-	// lease is longer than a request to the endpoint may take, so that the lease of
-	// a living process does not end before its call.
+	// lease is longer than a request to the endpoint may take, so that the lease of a living
+	// process does not end before its call.
 	lease time.Duration
 }
 
@@ -48,8 +48,8 @@ type tokenRow struct {
 	Expiry  int64 `json:"x"`
 }
 
-// Token returns the token in row key if it serves q. Otherwise one process at a
-// time may request a new one.
+// Token returns the token in row key if it serves q. Otherwise one process at a time may request a
+// new one.
 func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, q *Request, request func() (*Token, error)) (*Token, error) {
 	t, holder, err := s.await(ctx, key, q)
 	if err != nil {
@@ -69,8 +69,8 @@ func (s *sharedTokens) token(ctx context.Context, log *slog.Logger, key string, 
 	return t, nil
 }
 
-// await returns a token that serves q, or takes the lease under which one may be
-// requested: holder is then what its row holds.
+// await returns a token that serves q, or takes the lease under which one may be requested: holder
+// is then what its row holds.
 func (s *sharedTokens) await(ctx context.Context, key string, q *Request) (t *Token, holder []byte, err error) {
 	name := make([]byte, 16)
 	_, _ = rand.Read(name) // never fails
@@ -96,8 +96,8 @@ func (s *sharedTokens) await(ctx context.Context, key string, q *Request) (t *To
 // leaseRow is the row that exists while one process asks for the token in row key.
 func leaseRow(key string) string { return key + "/lease" }
 
-// release gives the lease back if it is still holder's: its time may be over, and
-// it another's by now.
+// release gives the lease back if it is still holder's: its time may be over, and it another's by
+// now.
 func (s *sharedTokens) release(ctx context.Context, log *slog.Logger, key string, holder []byte) {
 	ctx = context.WithoutCancel(ctx)
 	rows, err := s.vault.Get(ctx, leaseRow(key))
@@ -122,8 +122,8 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*Token, error) {
 	return row.issued(), nil
 }
 
-// issued is the token in row, nil when the key that it is bound to is missing or
-// broken: the next one will replace it.
+// issued is the token in row, nil when the key that it is bound to is missing or broken: the next
+// one will replace it.
 func (row *tokenRow) issued() *Token {
 	t := &Token{Value: row.Value, Kind: row.Kind, Created: time.UnixMilli(row.Created), Expiry: time.UnixMilli(row.Expiry)}
 	key, err := jwt.StoredProofKey(row.Key)

@@ -1,6 +1,7 @@
-// Package access knows an access token's life: whether one serves a request, may bridge an outage or was rejected ([Token]); the
-// transport that sends requests with it to the APIs that it may go to, and to no others ([Transport]); and the tokens of machine
-// clients, which processes can share ([Machine]). It knows no session: whose token a request gets, a [Keeper] says.
+// Package access knows an access token's life: whether one serves a request, may bridge an outage
+// or was rejected ([Token]); the transport that sends requests with it to the APIs that it may go
+// to, and to no others ([Transport]); and the tokens of machine clients, which processes can share
+// ([Machine]). It knows no session: whose token a request gets, a [Keeper] says.
 package access
 
 import (
@@ -13,9 +14,8 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 )
 
-// An Token is an access token and what is known about it. It never holds a
-// refresh token: one that leaves the package would be spent elsewhere, and the
-// session with it.
+// An Token is an access token and what is known about it. It never holds a refresh token: one that
+// leaves the package would be spent elsewhere, and the session with it.
 type Token struct {
 	// Value is the token, kind its type: Bearer or DPoP.
 	Value, Kind string
@@ -26,8 +26,7 @@ type Token struct {
 	// Created is when the token came, expiry when its life ends, by our clock.
 	Created, Expiry time.Time
 
-	// Scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far
-	// as that is known.
+	// Scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far as that is known.
 	Scope   string
 	Details json.RawMessage
 }
@@ -41,17 +40,16 @@ func (t *Token) GoString() string { return t.String() }
 // valid reports whether the provider still accepts t.
 func (t *Token) valid(now time.Time) bool { return t != nil && now.Before(t.Expiry) }
 
-// A token is renewed when the smaller of maxMargin and marginPercent of its life is
-// left, so that it does not expire on its way to an API.
+// A token is renewed when the smaller of maxMargin and marginPercent of its life is left, so that
+// it does not expire on its way to an API.
 const (
 	maxMargin     = time.Minute
 	marginPercent = 20
 )
 
-// fresh reports whether t lasts for a while: until the smaller of a minute and a
-// fifth of its life is left. Up to a tenth of that margin comes off, by a part of
-// the issue time that is as good as random, so that sessions which began together,
-// in whichever process, don't come back together.
+// fresh reports whether t lasts for a while: until the smaller of a minute and a fifth of its life
+// is left. Up to a tenth of that margin comes off, by a part of the issue time that is as good as
+// random, so that sessions which began together, in whichever process, don't come back together.
 func (t *Token) fresh(now time.Time) bool {
 	if t == nil {
 		return false
@@ -61,9 +59,8 @@ func (t *Token) fresh(now time.Time) bool {
 	return now.Before(t.Expiry.Add(jitter - margin))
 }
 
-// MaxRequestToken is how long a token serves the request for which it came, whatever
-// its life: a provider whose tokens expire at once (expires_in 0) has no better one.
-// Streams last longer.
+// MaxRequestToken is how long a token serves the request for which it came, whatever its life: a
+// provider whose tokens expire at once (expires_in 0) has no better one. Streams last longer.
 const MaxRequestToken = time.Minute
 
 // cameFor reports whether t came after the request arrived that asks for it.
@@ -76,8 +73,7 @@ func (t *Token) Serves(q *Request, now time.Time) bool {
 	return (t.fresh(now) || t.cameFor(q, now)) && (q.Rejected == "" || t.Value != q.Rejected)
 }
 
-// Bridges reports whether t may be handed out for q because no newer one can be
-// had.
+// Bridges reports whether t may be handed out for q because no newer one can be had.
 func (t *Token) Bridges(q *Request, now time.Time) bool {
 	return t.valid(now) && !q.Force && (q.Rejected == "" || t.Value != q.Rejected)
 }
@@ -107,8 +103,8 @@ func (t *Token) OAuth2() *oauth2.Token {
 	return token.WithExtra(extra)
 }
 
-// Bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer token, is a mix-up, and such a
-// token is not sent at all (RFC 9449 §7.1).
+// Bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer
+// token, is a mix-up, and such a token is not sent at all (RFC 9449 §7.1).
 func (t *Token) Bound(key *jwt.ProofKey) (*Token, error) {
 	if (t.Kind == "DPoP") != (key != nil) {
 		return nil, errProofMismatch
@@ -117,14 +113,13 @@ func (t *Token) Bound(key *jwt.ProofKey) (*Token, error) {
 	return t, nil
 }
 
-// minRejectedAge is how old a user's access token must be for an API's refusal to
-// be taken for the token's end. A younger one is refused for another reason, which
-// a refresh would not cure.
+// minRejectedAge is how old a user's access token must be for an API's refusal to be taken for the
+// token's end. A younger one is refused for another reason, which a refresh would not cure.
 const minRejectedAge = 30 * time.Second
 
-// RejectedAge is minRejectedAge, or half of a life that is shorter than twice that:
-// a provider that counts in whole seconds ends a token up to one second before its
-// time, which of a few seconds' life is more than the margin.
+// RejectedAge is minRejectedAge, or half of a life that is shorter than twice that: a provider that
+// counts in whole seconds ends a token up to one second before its time, which of a few seconds'
+// life is more than the margin.
 func (t *Token) RejectedAge() time.Duration {
 	if life := t.Expiry.Sub(t.Created); life > 0 {
 		return min(minRejectedAge, life/2)
@@ -132,5 +127,6 @@ func (t *Token) RejectedAge() time.Duration {
 	return minRejectedAge
 }
 
-// errProofMismatch means that a token would go out without its proof, or with one that is not its own.
+// errProofMismatch means that a token would go out without its proof, or with one that is not its
+// own.
 var errProofMismatch = errors.New("token type and DPoP key don't belong together")

@@ -46,7 +46,8 @@ type Rules struct {
 	// Belongs refuses a request that is not of the user whom bound says. Nil refuses none.
 	Belongs func(*http.Request) error
 
-	// StepUp returns the error for a 401 that asks for another login, nil where it asks for none. Nil means that none does.
+	// StepUp returns the error for a 401 that asks for another login, nil where it asks for none.
+	// Nil means that none does.
 	StepUp func(http.Header) error
 
 	// Hopeless is in the chain of errors after which an API's answer is of no interest.
@@ -85,8 +86,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// tokenContext is the context that says whose token a request gets. It ends with
-// the request's.
+// tokenContext is the context that says whose token a request gets. It ends with the request's.
 func (t *Transport) tokenContext(r *http.Request) (context.Context, context.CancelFunc, error) {
 	none := func() {}
 	if t.Bound == nil {
@@ -114,11 +114,10 @@ func (t *Transport) firstToken(ctx context.Context, r *http.Request) (*Token, er
 	return t.Keeper.Token(ctx, t.Query)
 }
 
-// send sends a copy of r with token: a RoundTripper must not change its request,
-// and the token must not stay in it. The scheme is that of the token's type and no
-// other: a token that is bound to a key is worth nothing without its proof, and
-// must not go out as if it were a Bearer token (RFC 9449 §7.1). again permits one
-// repetition for a nonce that the API asks for.
+// send sends a copy of r with token: a RoundTripper must not change its request, and the token must
+// not stay in it. The scheme is that of the token's type and no other: a token that is bound to a
+// key is worth nothing without its proof, and must not go out as if it were a Bearer token (RFC
+// 9449 §7.1). again permits one repetition for a nonce that the API asks for.
 func (t *Transport) send(r *http.Request, token *Token, again *oauth.Retry) (*http.Response, error) {
 	if bound := token.Kind == "DPoP"; bound != (token.Key != nil) || !bound && token.Kind != "Bearer" {
 		outbound.CloseBody(r)
@@ -137,8 +136,7 @@ func (t *Transport) send(r *http.Request, token *Token, again *oauth.Retry) (*ht
 	return res, err
 }
 
-// sendContext is r's, or one that ends with the user's request where r's never
-// ends.
+// sendContext is r's, or one that ends with the user's request where r's never ends.
 func (t *Transport) sendContext(r *http.Request) context.Context {
 	if t.Bound == nil || r.Context().Done() != nil {
 		return r.Context()
@@ -155,8 +153,8 @@ type valuesOf struct {
 // Value returns the other context's value.
 func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
-// secondChance sends r again with another token, once, when that may help.
-// Otherwise it returns res. What once permits is permitted for both together.
+// secondChance sends r again with another token, once, when that may help. Otherwise it returns
+// res. What once permits is permitted for both together.
 func (t *Transport) secondChance(ctx context.Context, r *http.Request, res *http.Response, token *Token, once *oauth.Retry) (*http.Response, error) {
 	if res.StatusCode != http.StatusUnauthorized || !oauth.BlamesToken(res.Header) || !t.Keeper.Replaceable(token) {
 		return res, nil

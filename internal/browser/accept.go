@@ -15,14 +15,14 @@ func beginsWithHTML(r *http.Request) bool {
 	return false
 }
 
-// prefersHTML reports whether r names HTML, and does not like JSON better. A type that comes first is preferred to one of the same
-// quality.
+// prefersHTML reports whether r names HTML, and does not like JSON better. A type that comes first
+// is preferred to one of the same quality.
 func prefersHTML(r *http.Request) bool {
 	return quality(r, "text/html") > 0 && quality(r, "text/html") >= quality(r, "application/json")
 }
 
-// quality returns how much r likes a type that it names (RFC 9110 §12.5.1), a little less for each type before; 0 when it doesn't.
-// Wildcards name nothing.
+// quality returns how much r likes a type that it names (RFC 9110 §12.5.1), a little less for each
+// type before; 0 when it doesn't. Wildcards name nothing.
 func quality(r *http.Request, want string) float64 {
 	before := 0.0
 	for name, params := range mediaRanges(r) {

@@ -10,16 +10,18 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// maxConsumed bounds the memory of finished logins. Where there is no Store, logins that finish faster than that within their
-// lifetime are refused: forgetting one early would let its callback be replayed.
+// maxConsumed bounds the memory of finished logins. Where there is no Store, logins that finish
+// faster than that within their lifetime are refused: forgetting one early would let its callback
+// be replayed.
 const maxConsumed = 200_000
 
 // ErrConsumedFull means that no more finished logins can be remembered, so that none may finish.
 var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 
-// consumed remembers the states of logins whose code is sent, so that each code is sent once: in this process, and in the
-// Store where there is one. Everybody can make up codes, so that those which the provider did not take give way when room is
-// short: else strangers could fill the memory, and nobody would get in.
+// consumed remembers the states of logins whose code is sent, so that each code is sent once: in
+// this process, and in the Store where there is one. Everybody can make up codes, so that those
+// which the provider did not take give way when room is short: else strangers could fill the
+// memory, and nobody would get in.
 type consumed struct {
 	life  time.Duration // longer than that of a login
 	vault *seal.Vault   // nil without a Store
@@ -38,7 +40,8 @@ func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
 // Limit bounds both memories.
 func (c *consumed) limit(states int) { c.taken.Limit, c.failed.Limit = states, states/4 }
 
-// Take reports whether state is taken for the first time. With an error it is not taken, as far as this process knows.
+// Take reports whether state is taken for the first time. With an error it is not taken, as far as
+// this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 	first, err := c.takeLocal(state)
 	if c.vault == nil || !first && err == nil {
@@ -87,8 +90,8 @@ func (c *consumed) has(state string, now time.Time) bool {
 	return taken || failed
 }
 
-// fail notes that no tokens came for the code of state. A code that the provider has refused is not kept from other processes: they
-// would only be refused, too.
+// fail notes that no tokens came for the code of state. A code that the provider has refused is not
+// kept from other processes: they would only be refused, too.
 func (c *consumed) fail(ctx context.Context, state string, refused bool) {
 	c.failLocal(state)
 	if refused && c.vault != nil {
@@ -106,13 +109,14 @@ func (c *consumed) failLocal(state string) {
 	}
 }
 
-// Take reports whether the callback of the login with this state comes for the first time, and remembers that it came. With an error
-// it has not come, as far as this process knows.
+// Take reports whether the callback of the login with this state comes for the first time, and
+// remembers that it came. With an error it has not come, as far as this process knows.
 func (l *Logins) Take(ctx context.Context, state string) (bool, error) {
 	return l.consumed.take(ctx, state)
 }
 
-// Failed notes that no tokens came for the code of the login with this state; refused says that the provider did not take the code.
+// Failed notes that no tokens came for the code of the login with this state; refused says that the
+// provider did not take the code.
 func (l *Logins) Failed(ctx context.Context, state string, refused bool) {
 	l.consumed.fail(ctx, state, refused)
 }

@@ -21,12 +21,14 @@ const (
 // frameDests are the destinations of a document inside another (Fetch §2.2.5).
 var frameDests = []string{"iframe", "frame", "embed", "object", "fencedframe"}
 
-// KindOf judges by Fetch Metadata where the browser sends them (W3C Fetch Metadata §2), else by what the request prefers.
+// KindOf judges by Fetch Metadata where the browser sends them (W3C Fetch Metadata §2), else by
+// what the request prefers.
 //
-// The mode navigate can't be made by a script: neither fetch nor the Request constructor takes it. A destination is lost where a
-// service worker passes a navigation on, which in Firefox also turns the mode into same-origin; either header is lost in old
-// browsers and to proxies that drop what they don't know. Behind a worker a frame looks like a whole tab, which is why each of our
-// pages refuses to be framed.
+// The mode navigate can't be made by a script: neither fetch nor the Request constructor takes it.
+// A destination is lost where a service worker passes a navigation on, which in Firefox also turns
+// the mode into same-origin; either header is lost in old browsers and to proxies that drop what
+// they don't know. Behind a worker a frame looks like a whole tab, which is why each of our pages
+// refuses to be framed.
 func KindOf(r *http.Request) Kind {
 	mode, dest := fetchMetadata(r, "Sec-Fetch-Mode"), fetchMetadata(r, "Sec-Fetch-Dest")
 	unmarked, wholeTab := mode == "", dest == "document"
@@ -48,7 +50,8 @@ func KindOf(r *http.Request) Kind {
 	return Script
 }
 
-// fetchMetadata returns the value of a Fetch Metadata header. One that stands there twice is no value that we know.
+// fetchMetadata returns the value of a Fetch Metadata header. One that stands there twice is no
+// value that we know.
 func fetchMetadata(r *http.Request, name string) string {
 	return strings.Join(r.Header.Values(name), ", ")
 }
@@ -62,27 +65,30 @@ func sentByScript(r *http.Request) bool {
 	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("HX-Request") != ""
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send a browser to the provider, and
-// answer everything else 401. Forms, frames, scripts, sub-resources and prefetches are no page views.
+// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send
+// a browser to the provider, and answer everything else 401. Forms, frames, scripts, sub-resources
+// and prefetches are no page views.
 func IsPageView(r *http.Request) bool {
 	return r.Method == http.MethodGet && !IsPrefetch(r) && KindOf(r) == Page
 }
 
-// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as those of this package then are:
-// a page view, a form that was sent, a frame. For everything else they are JSON.
+// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as
+// those of this package then are: a page view, a form that was sent, a frame. For everything else
+// they are JSON.
 func WantsPage(r *http.Request) bool {
 	kind := KindOf(r)
 	return kind == Page || kind == Frame
 }
 
-// MayStartLogin reports whether r, sent to the login route itself, may start a login: anything but what a browser says is a
-// script, a sub-resource, a frame, a prefetch or a prerender.
+// MayStartLogin reports whether r, sent to the login route itself, may start a login: anything but
+// what a browser says is a script, a sub-resource, a frame, a prefetch or a prerender.
 func MayStartLogin(r *http.Request) bool {
 	return !IsPrefetch(r) && (KindOf(r) == Page || !hasFetchMetadata(r) && !sentByScript(r))
 }
 
-// FollowsRedirects reports whether a redirect to another site, or a page with a form, reaches the person. It is what a logout
-// answers wherever it can: its target has the ID token in it, which no page may show.
+// FollowsRedirects reports whether a redirect to another site, or a page with a form, reaches the
+// person. It is what a logout answers wherever it can: its target has the ID token in it, which no
+// page may show.
 func FollowsRedirects(r *http.Request) bool {
 	switch {
 	case fetchMetadata(r, "Sec-Fetch-Mode") == "navigate" || WantsPage(r):
@@ -98,7 +104,8 @@ func FollowsRedirects(r *http.Request) bool {
 // ErrPrefetch is why a request that was made ahead of the user's wish is turned away.
 var ErrPrefetch = errors.New("prefetch")
 
-// IsPrefetch reports whether r was made ahead of the user's wish: such requests neither start nor consume a login.
+// IsPrefetch reports whether r was made ahead of the user's wish: such requests neither start nor
+// consume a login.
 func IsPrefetch(r *http.Request) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		purpose := strings.ToLower(r.Header.Get(name))

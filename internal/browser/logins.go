@@ -6,8 +6,9 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// Logins are the logins that are under way in browsers: each is sealed into a cookie of its browser, and nothing of it is kept here
-// but that its callback came. It is safe for concurrent use.
+// Logins are the logins that are under way in browsers: each is sealed into a cookie of its
+// browser, and nothing of it is kept here but that its callback came. It is safe for concurrent
+// use.
 type Logins struct {
 	Settings
 
@@ -17,10 +18,12 @@ type Logins struct {
 
 // Settings say how logins are kept in browsers.
 type Settings struct {
-	// Cookie is the session cookie's name, which the names of all cookies here begin with; Path is where they are sent.
+	// Cookie is the session cookie's name, which the names of all cookies here begin with; Path is
+	// where they are sent.
 	Cookie, Path string
 
-	// Sealer seals transactions. Provider names issuer and client, so that nothing of another provider's is taken for ours.
+	// Sealer seals transactions. Provider names issuer and client, so that nothing of another
+	// provider's is taken for ours.
 	Sealer   *seal.Sealer
 	Provider string
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// MaxLoops is how many logins in a row may not stick; then the browser gets a page. Browsers themselves give up after about 20
-// redirects.
+// MaxLoops is how many logins in a row may not stick; then the browser gets a page. Browsers
+// themselves give up after about 20 redirects.
 const MaxLoops = 3
 
 const (
@@ -27,11 +27,12 @@ var ErrStepUpLoop = errors.New("logins succeed, and none is what the next guard 
 // ErrSilentLoop is for the developer.
 var ErrSilentLoop = errors.New("logins with prompt=none come back without a user, and the page asks for the next: remember that it has asked")
 
-// loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only brakes the browser that
-// sends it.
+// loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only
+// brakes the browser that sends it.
 func (l *Logins) loopCookie() string { return l.Cookie + "-loop" }
 
-// Count notes when a login finished, how many before it in a row did not stick, and what a guard had demanded of it.
+// Count notes when a login finished, how many before it in a row did not stick, and what a guard
+// had demanded of it.
 func (l *Logins) Count(w http.ResponseWriter, t *Transaction) {
 	value := strconv.Itoa(t.Loops) + "." + strconv.FormatInt(time.Now().Unix(), 10) + "." + t.Demand
 	http.SetCookie(w, l.loopCookieFor(value, int(loopWindow/time.Second)))

@@ -1,6 +1,7 @@
-// Package browser knows one login that is under way in one browser: its transaction in a sealed cookie, how often logins did not
-// stick, whether its callback came before, and who reads the answer to a request (Fetch Metadata). It judges no protocol message and
-// knows no session. Start at [Logins].
+// Package browser knows one login that is under way in one browser: its transaction in a sealed
+// cookie, how often logins did not stick, whether its callback came before, and who reads the
+// answer to a request (Fetch Metadata). It judges no protocol message and knows no session. Start
+// at [Logins].
 package browser
 
 import (
@@ -27,8 +28,8 @@ const (
 	transactionMark    = "-login-" // between the session cookie's name and the state's hash
 )
 
-// A Transaction is one login under way: what the callback must match. It is kept in a sealed cookie of its own, so that the
-// tabs of one browser finish in any order.
+// A Transaction is one login under way: what the callback must match. It is kept in a sealed cookie
+// of its own, so that the tabs of one browser finish in any order.
 type Transaction struct {
 	Provider string `json:"p"`
 	State    string `json:"s"`
@@ -37,7 +38,8 @@ type Transaction struct {
 	ReturnTo string `json:"r,omitempty"`
 	Began    int64  `json:"b"` // Unix milliseconds
 	MaxAge   *int64 `json:"m,omitempty"`
-	// ACR and AMR are demanded by a guard and verified at the return; Aged says that MaxAge is, too, and not Config.Login's.
+	// ACR and AMR are demanded by a guard and verified at the return; Aged says that MaxAge is,
+	// too, and not Config.Login's.
 	ACR     []string `json:"a,omitempty"`
 	AMR     []string `json:"w,omitempty"`
 	Aged    bool     `json:"g,omitempty"`
@@ -66,14 +68,16 @@ func (l *Logins) prefix() string {
 	return l.Cookie + transactionMark
 }
 
-// CookieOf names the cookie of the login with this state: by a hash, so that the name tells nothing.
+// CookieOf names the cookie of the login with this state: by a hash, so that the name tells
+// nothing.
 func (l *Logins) CookieOf(state string) string {
 	sum := sha256.Sum256([]byte(state))
 	return l.prefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// Begin adds t's cookie to the response, and expires those that must give way to it. Where the browser has no room for t's way
-// back, t loses it, or its query: lost is then the path of the one that was wanted.
+// Begin adds t's cookie to the response, and expires those that must give way to it. Where the
+// browser has no room for t's way back, t loses it, or its query: lost is then the path of the one
+// that was wanted.
 func (l *Logins) Begin(w http.ResponseWriter, r *http.Request, t *Transaction) (lost string, err error) {
 	name, wanted := l.CookieOf(t.State), t.ReturnTo
 	c, err := l.seal(name, t)
@@ -104,7 +108,8 @@ func (l *Logins) fits(r *http.Request, c *http.Cookie, t *Transaction) bool {
 	return len(c.String()) <= maxTransactionCookie && len(c.Name)+len(c.Value) <= l.room(r)
 }
 
-// seal returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would escape.
+// seal returns t's cookie. A way back keeps its bytes: a query is full of what JSON for HTML would
+// escape.
 func (l *Logins) seal(name string, t *Transaction) (*http.Cookie, error) {
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
@@ -127,8 +132,8 @@ func (l *Logins) NewCookie(name, value string, maxAge int) *http.Cookie {
 	}
 }
 
-// loginCookie is a transaction's cookie with its attributes. Only a form_post return is a cross-site POST, which
-// Lax cookies don't come with.
+// loginCookie is a transaction's cookie with its attributes. Only a form_post return is a
+// cross-site POST, which Lax cookies don't come with.
 func (l *Logins) loginCookie(name, value string, maxAge int) *http.Cookie {
 	c := l.NewCookie(name, value, maxAge)
 	if l.Posted {
@@ -151,7 +156,8 @@ func (l *Logins) drop(w http.ResponseWriter, name string) {
 	http.SetCookie(w, l.loginCookie(name, "", -1))
 }
 
-// Open returns the login that state belongs to, if it was begun in this browser. Errors wrap ErrState.
+// Open returns the login that state belongs to, if it was begun in this browser. Errors wrap
+// ErrState.
 func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 	name := l.CookieOf(state)
 	found := r.CookiesNamed(name)
@@ -168,7 +174,8 @@ func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 	return t, nil
 }
 
-// ErrState means that a callback has no login transaction in this browser: unknown, expired, or used before.
+// ErrState means that a callback has no login transaction in this browser: unknown, expired, or
+// used before.
 var ErrState = errors.New("oidcauth: no login transaction for this callback")
 
 // Why there is no transaction, where that is known. They wrap ErrState.
@@ -177,7 +184,8 @@ var (
 	ErrGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)
 )
 
-// lost tells why the browser sent no cookie, or several, of the login with this state: what is known, else what it may be.
+// lost tells why the browser sent no cookie, or several, of the login with this state: what is
+// known, else what it may be.
 func (l *Logins) lost(r *http.Request, state string, cookies int) error {
 	if l.consumed.knows(state) {
 		return ErrFinished

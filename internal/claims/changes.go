@@ -10,8 +10,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Changes are what Hooks.Login made of the claims. They are kept beside the claims and laid over them, also over those that a
-// refresh brings: what a guard lets pass was the application's word at the login, and stays it.
+// Changes are what Hooks.Login made of the claims. They are kept beside the claims and laid over
+// them, also over those that a refresh brings: what a guard lets pass was the application's word at
+// the login, and stays it.
 type Changes struct {
 	Set  json.RawMessage `json:"s,omitempty"` // object of the claims that it added or changed
 	Gone []string        `json:"g,omitempty"` // names of those that it removed
@@ -77,8 +78,9 @@ func newClaimChanges(names []string, set map[string]json.RawMessage, gone map[st
 	return c, nil
 }
 
-// pinPairs keeps both halves of a pair of which one has changed, lest a refresh bring the mark of another address. A mark that
-// stayed when its address changed is the provider's, of the address before: it goes.
+// pinPairs keeps both halves of a pair of which one has changed, lest a refresh bring the mark of
+// another address. A mark that stayed when its address changed is the provider's, of the address
+// before: it goes.
 func pinPairs(now strictjson.Object, set map[string]json.RawMessage, gone map[string]bool) {
 	changed := func(name string) bool { return set[name] != nil || gone[name] }
 	for _, pair := range pairs {
@@ -98,7 +100,8 @@ func pinPairs(now strictjson.Object, set map[string]json.RawMessage, gone map[st
 	}
 }
 
-// sameJSON reports whether two valid values mean the same: neither white space, nor escapes, nor the order of members count.
+// sameJSON reports whether two valid values mean the same: neither white space, nor escapes, nor
+// the order of members count.
 func sameJSON(a, b json.RawMessage) bool {
 	decode := func(raw json.RawMessage) (v any) {
 		d := json.NewDecoder(bytes.NewReader(raw))
@@ -142,7 +145,8 @@ func (c *Changes) In(claims json.RawMessage) json.RawMessage {
 	return changed.Bytes()
 }
 
-// Without returns extra less the claims that changed: it is not needed any more, and a cookie has little room.
+// Without returns extra less the claims that changed: it is not needed any more, and a cookie has
+// little room.
 func (c *Changes) Without(extra json.RawMessage) json.RawMessage {
 	kept, err := ParseOptional(extra)
 	if c == nil || err != nil || len(kept.Names) == 0 {

@@ -1,6 +1,6 @@
-// Package claims calculates with the claims of a user: it merges those of several parties, follows dotted paths, and tells what
-// differs. All of them are JSON objects as text. It believes what it is given: whether a claim may be believed, its callers
-// have decided. Start at [Merge] and [At].
+// Package claims calculates with the claims of a user: it merges those of several parties, follows
+// dotted paths, and tells what differs. All of them are JSON objects as text. It believes what it
+// is given: whether a claim may be believed, its callers have decided. Start at [Merge] and [At].
 package claims
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Merge adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which is signed, is
-// never replaced, and userinfo never provides a protocol claim, in no spelling: what the provider says about the login
-// itself comes from the ID token alone. The result is compact, in the order of its sources; without userinfo it is the
-// ID token's claims as they are.
+// Merge adds userinfo's claims to an ID token's, both JSON objects. A claim of the ID token, which
+// is signed, is never replaced, and userinfo never provides a protocol claim, in no spelling: what
+// the provider says about the login itself comes from the ID token alone. The result is compact, in
+// the order of its sources; without userinfo it is the ID token's claims as they are.
 func Merge(idToken, userinfo json.RawMessage) (json.RawMessage, error) {
 	if userinfo == nil && idToken != nil {
 		return idToken, nil
@@ -53,15 +53,17 @@ func ParseOptional(raw json.RawMessage) (strictjson.Object, error) {
 	return strictjson.Parse(raw)
 }
 
-// agree reports whether userinfo may add this half of a pair: not when the two sources differ in the other half. An address
-// from one and the word of the other that some other address was verified would make a lie.
+// agree reports whether userinfo may add this half of a pair: not when the two sources differ in
+// the other half. An address from one and the word of the other that some other address was
+// verified would make a lie.
 func agree(signed, told strictjson.Object, name string) bool {
 	other, paired := otherHalf(name)
 	return !paired || !signed.Has(other) || !told.Has(other) || sameHalf(other, signed.Values[other], told.Values[other])
 }
 
-// WithoutMoved returns extra without both halves of each pair in which the ID token says now what it did not say before. What
-// userinfo said at the login belongs to what the ID token said then: a mark of another address, or an address beside another mark.
+// WithoutMoved returns extra without both halves of each pair in which the ID token says now what
+// it did not say before. What userinfo said at the login belongs to what the ID token said then: a
+// mark of another address, or an address beside another mark.
 func WithoutMoved(extra, before, now json.RawMessage) json.RawMessage {
 	kept, err := ParseOptional(extra)
 	if err != nil || len(kept.Names) == 0 {
@@ -104,7 +106,8 @@ func writeMember(b *bytes.Buffer, name string, value json.RawMessage) error {
 	return json.Compact(b, value)
 }
 
-// MembersOf returns those members of o that names has, as a JSON object. One at least must be there.
+// MembersOf returns those members of o that names has, as a JSON object. One at least must be
+// there.
 func MembersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	var picked bytes.Buffer
 	picked.WriteByte('{')
@@ -123,8 +126,9 @@ func MembersOf(o strictjson.Object, names []string) (json.RawMessage, error) {
 	return picked.Bytes(), nil
 }
 
-// MergeSourced is Merge for claims of somebody else than the provider: of a pair whose one half is known the other half is not
-// taken at all, since the two parties may speak of different addresses; and a mark in words is believed of the provider alone.
+// MergeSourced is Merge for claims of somebody else than the provider: of a pair whose one half is
+// known the other half is not taken at all, since the two parties may speak of different addresses;
+// and a mark in words is believed of the provider alone.
 func MergeSourced(claims, sourced json.RawMessage) (json.RawMessage, error) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {

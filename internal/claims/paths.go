@@ -29,8 +29,8 @@ func At(object json.RawMessage, name string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// Names of claims are looked into as paths only up to here; what it takes to do so grows with the square of their length. No
-// claim of userinfo is added beyond.
+// Names of claims are looked into as paths only up to here; what it takes to do so grows with the
+// square of their length. No claim of userinfo is added beyond.
 const (
 	maxPathBytes = 256
 	maxPathDots  = 8
@@ -41,8 +41,8 @@ func isPath(name string) bool {
 	return len(name) <= maxPathBytes && strings.Count(name, ".") <= maxPathDots
 }
 
-// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and "a.b" for "a.b.c". They are
-// paths themselves.
+// dottedRoots are the beginnings of names at which a dotted path could also be followed: "a" and
+// "a.b" for "a.b.c". They are paths themselves.
 func dottedRoots(names []string) map[string]bool {
 	roots := map[string]bool{}
 	for _, name := range names {
@@ -57,8 +57,8 @@ func dottedRoots(names []string) map[string]bool {
 	return roots
 }
 
-// holdsPath reports whether o has what a dotted path leads to. A member of that very name, which is looked at first, would
-// stand before it.
+// holdsPath reports whether o has what a dotted path leads to. A member of that very name, which is
+// looked at first, would stand before it.
 func holdsPath(o strictjson.Object, path string) bool {
 	for i := range len(path) {
 		if path[i] != '.' {

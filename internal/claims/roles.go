@@ -2,7 +2,8 @@ package claims
 
 import "encoding/json"
 
-// Roles returns the values of the claim called name: the member of exactly that name, else the one at the dotted path.
+// Roles returns the values of the claim called name: the member of exactly that name, else the one
+// at the dotted path.
 func Roles(claims json.RawMessage, name string) []string {
 	value, ok := At(claims, name)
 	if !ok {

@@ -1,16 +1,18 @@
-// Package expiring has one bounded map whose entries end. Everything that a process remembers for strangers, for a while and in
-// bounded room, is kept in one.
+// Package expiring has one bounded map whose entries end. Everything that a process remembers for
+// strangers, for a while and in bounded room, is kept in one.
 package expiring
 
 import "time"
 
-// A Map is a bounded map whose entries end. It needs no goroutine: each Put drops a few of those that have ended, more than the
-// one that it adds, and all that stand in its way. The cost of a call hardly depends on how much there is, and not at all on how
-// much there has been. What is much smaller than it was gives its memory back.
+// A Map is a bounded map whose entries end. It needs no goroutine: each Put drops a few of those
+// that have ended, more than the one that it adds, and all that stand in its way. The cost of a
+// call hardly depends on how much there is, and not at all on how much there has been. What is much
+// smaller than it was gives its memory back.
 //
 // Its owner locks it: often it has more to decide under the same lock. A Map must not be copied.
 type Map[K comparable, V any] struct {
-	// Limit bounds the sum of the sizes of all entries; the owner says whether those are bytes or ones. Zero leaves no room.
+	// Limit bounds the sum of the sizes of all entries; the owner says whether those are bytes or
+	// ones. Zero leaves no room.
 	Limit int
 
 	entries map[K]*entry[K, V]
@@ -30,7 +32,8 @@ type entry[K comparable, V any] struct {
 // longest bounds a life, so that adding it to a time can't overflow.
 const longest = 100 * 365 * 24 * time.Hour
 
-// Get returns the value of key unless its time is over. It changes nothing, so that a read lock will do.
+// Get returns the value of key unless its time is over. It changes nothing, so that a read lock
+// will do.
 func (m *Map[K, V]) Get(key K, now time.Time) (value V, ok bool) {
 	e := m.entries[key]
 	if e == nil || !now.Before(e.until) {
@@ -39,8 +42,9 @@ func (m *Map[K, V]) Get(key K, now time.Time) (value V, ok bool) {
 	return e.value, true
 }
 
-// Put keeps value under key for so long from now, in place of what is there. Where there is no room, those that end first give
-// way; shed tells how many had to before their time. What is larger than the Limit is not kept, and counts as shed.
+// Put keeps value under key for so long from now, in place of what is there. Where there is no
+// room, those that end first give way; shed tells how many had to before their time. What is larger
+// than the Limit is not kept, and counts as shed.
 func (m *Map[K, V]) Put(key K, value V, size int, now time.Time, life time.Duration) (shed int) {
 	m.Delete(key)
 	for range few {
@@ -68,7 +72,8 @@ func (m *Map[K, V]) Put(key K, value V, size int, now time.Time, life time.Durat
 	return shed
 }
 
-// Fits reports whether Put of a value of this size under key would shed nothing: for an owner that refuses rather than forgets.
+// Fits reports whether Put of a value of this size under key would shed nothing: for an owner that
+// refuses rather than forgets.
 func (m *Map[K, V]) Fits(key K, size int, now time.Time) bool {
 	for !m.fits(key, size) && m.firstEnded(now) {
 		m.drop(m.ends[0].entry)
@@ -100,10 +105,12 @@ func (m *Map[K, V]) Len() int { return len(m.ends) }
 // Size is the sum of their sizes.
 func (m *Map[K, V]) Size() int { return m.size }
 
-// few is how many ended entries one Put drops at most: when very many end at once, no single call pays for all of them.
+// few is how many ended entries one Put drops at most: when very many end at once, no single call
+// pays for all of them.
 const few = 8
 
-// firstEnded reports whether there is an entry that has ended: the one that ends first stands in front.
+// firstEnded reports whether there is an entry that has ended: the one that ends first stands in
+// front.
 func (m *Map[K, V]) firstEnded(now time.Time) bool {
 	return len(m.ends) > 0 && !now.Before(m.ends[0].until)
 }

@@ -2,8 +2,9 @@ package expiring
 
 import "time"
 
-// A heap has the entry that ends first in front. Its nodes have many children, which stand together in memory: a million entries
-// are seven steps deep, and most of those that come end last and stay where they are put.
+// A heap has the entry that ends first in front. Its nodes have many children, which stand together
+// in memory: a million entries are seven steps deep, and most of those that come end last and stay
+// where they are put.
 type heap[K comparable, V any] []node[K, V]
 
 // A node repeats the end of its entry, so that comparing needs no look at it.

@@ -44,13 +44,13 @@ type Session interface {
 	// long as ctx allows.
 	LoadWithin(ctx context.Context) error
 
-	// Deposit lets Recall find the session, as it was last saved. Without one it does nothing. Error:
-	// session.ErrUnavailable.
+	// Deposit lets Recall find the session, as it was last saved. Without one it does nothing.
+	// Error: session.ErrUnavailable.
 	Deposit(ctx context.Context) error
 
 	// Recall is for a request that came without the cookie of a session that its browser has, as
-	// cross-site POSTs do: it goes on with the session of this id, if that was deposited or is in the
-	// Store, and lives. A request with a cookie, whatever it is, goes on as it is. No cookie is
+	// cross-site POSTs do: it goes on with the session of this id, if that was deposited or is in
+	// the Store, and lives. A request with a cookie, whatever it is, goes on as it is. No cookie is
 	// written for it. Error: session.ErrUnavailable.
 	Recall(ctx context.Context, id string) error
 

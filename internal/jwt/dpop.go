@@ -16,13 +16,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// A ProofKey is the ES256 key that the tokens of one session or one machine
-// client are bound to (RFC 9449). It never leaves the process except sealed,
-// and prints as nothing. It is safe for concurrent use.
+// A ProofKey is the ES256 key that the tokens of one session or one machine client are bound to
+// (RFC 9449). It never leaves the process except sealed, and prints as nothing. It is safe for
+// concurrent use.
 type ProofKey struct{ private *ecdsa.PrivateKey }
 
-// NewProofKey makes a key: one per session, made when its login begins, so that
-// the code is bound to it already.
+// NewProofKey makes a key: one per session, made when its login begins, so that the code is bound
+// to it already.
 func NewProofKey() (*ProofKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -57,18 +57,18 @@ func (k *ProofKey) String() string { return "DPoP key (redacted)" }
 // GoString is String.
 func (k *ProofKey) GoString() string { return k.String() }
 
-// Thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization
-// code is bound to the key from the start.
+// Thumbprint returns the value of dpop_jkt (RFC 9449 §10): the authorization code is bound to the
+// key from the start.
 func (k *ProofKey) Thumbprint() (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: k.private.Public()}).Thumbprint(crypto.SHA256)
 	return base64.RawURLEncoding.EncodeToString(sum), err
 }
 
-// Proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access
-// token, it is bound to it; nonce is the server's, "" when it gave none.
+// Proof signs a DPoP proof for one request (RFC 9449 §4.2). With an access token, it is bound to
+// it; nonce is the server's, "" when it gave none.
 func (k *ProofKey) Proof(method string, target *url.URL, accessToken, nonce string) (string, error) {
-	// A fresh jti and the current second: servers refuse a proof that they have
-	// seen or that is old.
+	// A fresh jti and the current second: servers refuse a proof that they have seen or that is
+	// old.
 	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": targetURI(target), "iat": time.Now().Unix()}
 	if accessToken != "" {
 		sum := sha256.Sum256([]byte(accessToken))
@@ -93,8 +93,8 @@ func (k *ProofKey) Proof(method string, target *url.URL, accessToken, nonce stri
 	return jws.CompactSerialize()
 }
 
-// targetURI is htu: the URL without query and fragment (RFC 9449 §4.2), its
-// empty path spelled "/" as it is sent.
+// targetURI is htu: the URL without query and fragment (RFC 9449 §4.2), its empty path spelled "/"
+// as it is sent.
 func targetURI(u *url.URL) string {
 	path := u.EscapedPath()
 	if path == "" {

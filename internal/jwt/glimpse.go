@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// A Glimpse is what can be read of a token that may be flawed in any part. It
-// serves to refuse a token, never to believe one.
+// A Glimpse is what can be read of a token that may be flawed in any part. It serves to refuse a
+// token, never to believe one.
 type Glimpse struct {
 	// Raw is the signed token, decrypted if it was encrypted and can be.
 	Raw string
 
-	// Header and Claims hold every value that each name has; nil when there is
-	// nothing to read.
+	// Header and Claims hold every value that each name has; nil when there is nothing to read.
 	Header, Claims map[string][]json.RawMessage
 }
 
@@ -35,8 +34,8 @@ func GlimpseOf(raw string, decryption []crypto.PrivateKey) Glimpse {
 	return g
 }
 
-// membersOf returns the members of an object in base64url, up to where it stops
-// being one, with all values of a name that occurs more than once.
+// membersOf returns the members of an object in base64url, up to where it stops being one, with all
+// values of a name that occurs more than once.
 func membersOf(segment string) map[string][]json.RawMessage {
 	text, _ := base64.RawURLEncoding.DecodeString(strings.TrimRight(segment, "=")) // up to a fault
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\uFEFF"))))

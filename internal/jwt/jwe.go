@@ -16,16 +16,16 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors
-// decrypt for an attacker, no passwords, no symmetric keys.
+// What an encrypted token may use (RFC 7518 §4, §5): no RSA1_5, whose errors decrypt for an
+// attacker, no passwords, no symmetric keys.
 var (
 	keyAlgorithms      = []jose.KeyAlgorithm{jose.RSA_OAEP_256, jose.ECDH_ES}
 	contentEncryptions = []jose.ContentEncryption{jose.A256GCM, jose.A128GCM, jose.A128CBC_HS256}
 )
 
-// Open takes a token apart, decrypted first when it is encrypted and there are
-// decryption keys. What was encrypted must be a signed token: encryption with a
-// public key says nothing about who wrote it (Core §10.2).
+// Open takes a token apart, decrypted first when it is encrypted and there are decryption keys.
+// What was encrypted must be a signed token: encryption with a public key says nothing about who
+// wrote it (Core §10.2).
 func Open(raw string, decryption []crypto.PrivateKey) (*JWS, error) {
 	signed, err := signedIn(raw, decryption)
 	if err != nil {
@@ -42,8 +42,8 @@ func signedIn(raw string, decryption []crypto.PrivateKey) (string, error) {
 	return raw, nil
 }
 
-// decrypt opens an encrypted token with whichever key fits: during a rotation
-// there are several. Which key failed, and how, is not told (RFC 7516 §11.5).
+// decrypt opens an encrypted token with whichever key fits: during a rotation there are several.
+// Which key failed, and how, is not told (RFC 7516 §11.5).
 func decrypt(raw string, keys []crypto.PrivateKey) (string, error) {
 	alg, err := checkEncryption(raw)
 	if err != nil {
@@ -53,8 +53,7 @@ func decrypt(raw string, keys []crypto.PrivateKey) (string, error) {
 	if err != nil {
 		return "", errors.New("expected an encrypted token, got one that can't be parsed")
 	}
-	// Tokens carry no trustworthy hint of the key: the few that are configured
-	// are tried in turn.
+	// Tokens carry no trustworthy hint of the key: the few that are configured are tried in turn.
 	for _, key := range keys {
 		if encryptionAlg(key) != alg {
 			continue
@@ -66,9 +65,8 @@ func decrypt(raw string, keys []crypto.PrivateKey) (string, error) {
 	return "", errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
 }
 
-// checkEncryption looks at the header before any cryptography: the algorithms,
-// and no compression, which turns a small token into a large one (RFC 8725
-// §3.6). It returns alg.
+// checkEncryption looks at the header before any cryptography: the algorithms, and no compression,
+// which turns a small token into a large one (RFC 8725 §3.6). It returns alg.
 func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 	decoded, err := decodeSegments(raw, 5)
 	if err != nil {
@@ -94,8 +92,8 @@ func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 	return jose.KeyAlgorithm(alg), nil
 }
 
-// encryptionAlg returns the one algorithm that a private key decrypts with, ""
-// for a key that can't.
+// encryptionAlg returns the one algorithm that a private key decrypts with, "" for a key that
+// can't.
 func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
@@ -118,8 +116,8 @@ func CheckDecryptionKey(key crypto.PrivateKey) error {
 	return nil
 }
 
-// EncryptionKeys are the public halves of decryption keys, as the client's key
-// set publishes them. Their kid is the RFC 7638 thumbprint.
+// EncryptionKeys are the public halves of decryption keys, as the client's key set publishes them.
+// Their kid is the RFC 7638 thumbprint.
 func EncryptionKeys(private []crypto.PrivateKey) []jose.JSONWebKey {
 	var keys []jose.JSONWebKey
 	for _, key := range private {

@@ -31,25 +31,23 @@ type Key struct {
 	// alg is the one algorithm that the key is published for, "" for any.
 	alg string
 
-	// Issuer says whose key it is, where the keys of many tenants are published
-	// together; "" elsewhere.
+	// Issuer says whose key it is, where the keys of many tenants are published together; ""
+	// elsewhere.
 	Issuer string
 
 	// Public is an *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey.
 	Public any
 }
 
-// ParseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too
-// weak, symmetric, private or not meant for signatures is left out, so that one
-// odd key never takes the others with it; faults tell why, for the log. A set
-// without a single usable key is an error: the caller then keeps the one it
-// has.
+// ParseKeySet reads a JWK set (RFC 7517 §5). A key that is unknown, broken, too weak, symmetric,
+// private or not meant for signatures is left out, so that one odd key never takes the others with
+// it; faults tell why, for the log. A set without a single usable key is an error: the caller then
+// keeps the one it has.
 func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err error) {
 	if !document.Present("keys") {
 		return nil, nil, errors.New("expected a key set, got no keys member")
 	}
-	// Entries are cut out first and parsed one by one: a list of typed keys
-	// would fail as a whole.
+	// Entries are cut out first and parsed one by one: a list of typed keys would fail as a whole.
 	var entries []json.RawMessage
 	if err := json.Unmarshal(document.Values["keys"], &entries); err != nil {
 		return nil, nil, errors.New("keys: expected a list, got " + strictjson.KindOf(document.Values["keys"]))
@@ -72,12 +70,11 @@ func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err e
 	return keys, faults, nil
 }
 
-// errOtherPurpose marks keys that are fine, but not for checking signatures of
-// ours.
+// errOtherPurpose marks keys that are fine, but not for checking signatures of ours.
 var errOtherPurpose = errors.New("not a key for signatures that we know")
 
-// parseKey reads one entry of a set. Its error says in a few words what is
-// wrong with the key, never what is in it.
+// parseKey reads one entry of a set. Its error says in a few words what is wrong with the key,
+// never what is in it.
 func parseKey(entry json.RawMessage) (Key, error) {
 	o, err := strictjson.Parse(entry)
 	if err != nil {
@@ -102,8 +99,7 @@ func parseKey(entry json.RawMessage) (Key, error) {
 	return Key{id: id, alg: alg, Issuer: issuer, Public: key}, err
 }
 
-// checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC
-// 7517 §4.2, §4.3).
+// checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC 7517 §4.2, §4.3).
 func checkPurpose(o strictjson.Object) error {
 	if slices.ContainsFunc([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, o.Has) {
 		return errors.New("expected a public key, got a private or symmetric one: whoever reads it can sign as the provider")
@@ -116,8 +112,8 @@ func checkPurpose(o strictjson.Object) error {
 	if err != nil || operations != nil && !slices.Contains(operations, "verify") {
 		return errOtherPurpose
 	}
-	// Key types that we know no algorithm for are nothing to warn about:
-	// providers publish keys for others, too.
+	// Key types that we know no algorithm for are nothing to warn about: providers publish keys for
+	// others, too.
 	kty, _ := o.Text("kty")
 	curve, _ := o.Text("crv")
 	if kty != "RSA" && !slices.Contains([]string{"EC P-256", "EC P-384", "EC P-521", "OKP Ed25519"}, kty+" "+curve) {
@@ -126,8 +122,8 @@ func checkPurpose(o strictjson.Object) error {
 	return nil
 }
 
-// publicKey builds the key from its own members alone: x5c, x5u and the like
-// are neither parsed nor followed.
+// publicKey builds the key from its own members alone: x5c, x5u and the like are neither parsed nor
+// followed.
 func publicKey(o strictjson.Object) (any, error) {
 	if kty, _ := o.Text("kty"); kty == "RSA" {
 		return rsaPublicKey(o)
@@ -147,8 +143,7 @@ func publicKey(o strictjson.Object) (any, error) {
 	return jwk.Key, err
 }
 
-// rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws
-// the line at 4096 bits.
+// rsaPublicKey reads n and e (RFC 7518 §6.3.1) itself, because go-jose draws the line at 4096 bits.
 func rsaPublicKey(o strictjson.Object) (*rsa.PublicKey, error) {
 	n, err := bigInteger(o, "n")
 	if err != nil {
@@ -167,8 +162,8 @@ func rsaPublicKey(o strictjson.Object) (*rsa.PublicKey, error) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
-// bigInteger reads a Base64urlUInt (RFC 7518 §2), bounded before it becomes a
-// number to calculate with.
+// bigInteger reads a Base64urlUInt (RFC 7518 §2), bounded before it becomes a number to calculate
+// with.
 func bigInteger(o strictjson.Object, name string) (*big.Int, error) {
 	text, err := o.Text(name)
 	if err != nil {
@@ -187,8 +182,8 @@ var CurveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-
 // Named reports whether the key has this kid.
 func (k Key) Named(kid string) bool { return k.id == kid }
 
-// Fits reports whether the key may verify a token with this alg and kid (RFC
-// 7518 §3.1). A token or a key without kid matches any: the signature decides.
+// Fits reports whether the key may verify a token with this alg and kid (RFC 7518 §3.1). A token or
+// a key without kid matches any: the signature decides.
 func (k Key) Fits(alg, kid string) bool {
 	if k.alg != "" && k.alg != alg || kid != "" && k.id != "" && k.id != kid {
 		return false

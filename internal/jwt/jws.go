@@ -1,6 +1,7 @@
-// Package jwt reads and writes tokens as bytes: JWS and JWE in compact form, key sets, signatures with keys that may be
-// in an HSM, and the keys and proofs of DPoP (RFC 7515 to 7518, RFC 9449 §4). Start at [Open], which takes a token apart. It
-// believes no token: whose it is, for whom, and whether it is still good, package provider decides.
+// Package jwt reads and writes tokens as bytes: JWS and JWE in compact form, key sets, signatures
+// with keys that may be in an HSM, and the keys and proofs of DPoP (RFC 7515 to 7518, RFC 9449 §4).
+// Start at [Open], which takes a token apart. It believes no token: whose it is, for whom, and
+// whether it is still good, package provider decides.
 package jwt
 
 import (
@@ -14,12 +15,11 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// MaxToken bounds a token before anything is parsed. Real ones stay below 20
-// kB; a group list may be long.
+// MaxToken bounds a token before anything is parsed. Real ones stay below 20 kB; a group list may
+// be long.
 const MaxToken = 128 << 10
 
-// A JWS is a token in compact form (RFC 7515 §7.1), taken apart but not
-// verified.
+// A JWS is a token in compact form (RFC 7515 §7.1), taken apart but not verified.
 type JWS struct {
 	// Raw is the token itself.
 	Raw string
@@ -29,13 +29,13 @@ type JWS struct {
 	Body            []byte
 }
 
-// Parse takes a token apart. It is stricter than RFC 7515 asks of a parser,
-// and stricter than go-jose: one spelling per token, no white space, no unused
-// bits, so that a token which differs in any character is another token.
+// Parse takes a token apart. It is stricter than RFC 7515 asks of a parser, and stricter than
+// go-jose: one spelling per token, no white space, no unused bits, so that a token which differs in
+// any character is another token.
 func Parse(raw string) (*JWS, error) { return parse(raw, strictjson.Parse) }
 
-// ParseRepeating is Parse for tokens whose payload may say the same thing twice, as the
-// response JWTs of some providers do. What it says twice in different ways is refused.
+// ParseRepeating is Parse for tokens whose payload may say the same thing twice, as the response
+// JWTs of some providers do. What it says twice in different ways is refused.
 func ParseRepeating(raw string) (*JWS, error) { return parse(raw, strictjson.ParseRepeating) }
 
 func parse(raw string, payload func([]byte) (strictjson.Object, error)) (*JWS, error) {
@@ -53,9 +53,9 @@ func parse(raw string, payload func([]byte) (strictjson.Object, error)) (*JWS, e
 	return t, nil
 }
 
-// decodeSegments cuts a token at its dots, after looking at its size and the
-// number of dots only, and undoes base64url. What would not come back the same
-// is refused: padding, line ends, unused bits.
+// decodeSegments cuts a token at its dots, after looking at its size and the number of dots only,
+// and undoes base64url. What would not come back the same is refused: padding, line ends, unused
+// bits.
 func decodeSegments(raw string, count int) ([][]byte, error) {
 	if len(raw) > MaxToken {
 		return nil, fmt.Errorf("expected a token of at most %d bytes, got %d", MaxToken, len(raw))
@@ -74,7 +74,8 @@ func decodeSegments(raw string, count int) ([][]byte, error) {
 	return segments, nil
 }
 
-// adviceOnAlg says what to do about another algorithm than the configured one. There is no advice to take one that is never accepted.
+// adviceOnAlg says what to do about another algorithm than the configured one. There is no advice
+// to take one that is never accepted.
 func adviceOnAlg(got string) string {
 	if !slices.Contains(SigningAlgs, got) {
 		return ""
@@ -88,10 +89,10 @@ func (t *JWS) KeyID() string {
 	return kid
 }
 
-// CheckHeader accepts a header with exactly this algorithm, without extensions
-// that change what is signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind
-// of token: types lists the explicit types that are welcome besides JWT (RFC
-// 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are never looked at.
+// CheckHeader accepts a header with exactly this algorithm, without extensions that change what is
+// signed (RFC 7515 §4.1.11, RFC 7797), and of no other kind of token: types lists the explicit
+// types that are welcome besides JWT (RFC 8725 §3.11). Keys in the header (jwk, jku, x5c, x5u) are
+// never looked at.
 func (t *JWS) CheckHeader(alg string, types ...string) error {
 	got, err := t.header.Text("alg")
 	if err != nil {
@@ -111,9 +112,8 @@ func (t *JWS) CheckHeader(alg string, types ...string) error {
 	return t.checkType(types)
 }
 
-// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A
-// type that names no kind of JWT says nothing and passes; one that does must be
-// welcome.
+// checkType compares typ without case and "application/" (RFC 7515 §4.1.9). A type that names no
+// kind of JWT says nothing and passes; one that does must be welcome.
 func (t *JWS) checkType(welcome []string) error {
 	typ, err := t.header.Text("typ")
 	if err != nil {
@@ -126,5 +126,6 @@ func (t *JWS) checkType(welcome []string) error {
 	return nil
 }
 
-// SigningAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1, RFC 8037 §3.1).
+// SigningAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1,
+// RFC 8037 §3.1).
 var SigningAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}

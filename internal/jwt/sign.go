@@ -13,8 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// Sign signs with any crypto.Signer, such as a key that never leaves its
-// KMS. alg "" follows the key's type.
+// Sign signs with any crypto.Signer, such as a key that never leaves its KMS. alg "" follows the
+// key's type.
 func Sign(key crypto.Signer, alg string, claims []byte, options *jose.SignerOptions) (string, error) {
 	alg, err := SigningAlg(key, alg)
 	if err != nil {
@@ -34,8 +34,8 @@ func Sign(key crypto.Signer, alg string, claims []byte, options *jose.SignerOpti
 	return jws.CompactSerialize()
 }
 
-// pssSigner gives PSS signatures the salt length that RFC 7518 §3.5 demands:
-// the hash's. cryptosigner asks for the longest, which strict providers refuse.
+// pssSigner gives PSS signatures the salt length that RFC 7518 §3.5 demands: the hash's.
+// cryptosigner asks for the longest, which strict providers refuse.
 type pssSigner struct{ crypto.Signer }
 
 // Sign implements crypto.Signer.
@@ -46,8 +46,8 @@ func (s pssSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 	return s.Signer.Sign(random, digest, opts)
 }
 
-// SigningAlg returns alg when the key can make such signatures, or the key's
-// usual one when alg is "".
+// SigningAlg returns alg when the key can make such signatures, or the key's usual one when alg is
+// "".
 func SigningAlg(key crypto.Signer, alg string) (string, error) {
 	if key == nil {
 		return "", errors.New("expected a key, got none")

@@ -1,5 +1,5 @@
-// Package logtext makes text from outside fit for a log line or an error: cut, without what could forge a line, and
-// without telling who somebody is. It never decides what is logged.
+// Package logtext makes text from outside fit for a log line or an error: cut, without what could
+// forge a line, and without telling who somebody is. It never decides what is logged.
 package logtext
 
 import (
@@ -11,10 +11,12 @@ import (
 	"unicode"
 )
 
-// Max bounds each piece of foreign text in a log line. It leaves room for what the provider says and for what to do.
+// Max bounds each piece of foreign text in a log line. It leaves room for what the provider says
+// and for what to do.
 const Max = 1000
 
-// Reason is the attribute that carries an error's text, cut and cleaned: parts of it may come from a browser or a provider.
+// Reason is the attribute that carries an error's text, cut and cleaned: parts of it may come from
+// a browser or a provider.
 func Reason(err error) slog.Attr {
 	if err == nil {
 		return slog.String("reason", "")
@@ -44,8 +46,7 @@ func Clip(s string, max int) string {
 	}, s)
 }
 
-// Quote makes text from outside fit for an error or a log line: quoted in
-// ASCII and cut.
+// Quote makes text from outside fit for an error or a log line: quoted in ASCII and cut.
 func Quote(s string) string {
 	const limit = 64
 	if len(s) > limit {

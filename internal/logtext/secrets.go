@@ -11,19 +11,20 @@ const (
 	removed  = "[removed]"
 	withheld = "[withheld: repeats what was sent]"
 
-	// secretPiece is how many bytes of a secret are long enough to matter: a message may be cut by the provider already.
+	// secretPiece is how many bytes of a secret are long enough to matter: a message may be cut by
+	// the provider already.
 	secretPiece = 12
 
 	// maxSearched bounds what is searched for secrets: every piece of each is looked for.
 	maxSearched = 4 << 10
 )
 
-// tokenLike is what looks like a token or a hash of one: a provider that shows a statement of its database shows tokens that we
-// have not even seen.
+// tokenLike is what looks like a token or a hash of one: a provider that shows a statement of its
+// database shows tokens that we have not even seen.
 var tokenLike = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)*|[\w-]{40,}`)
 
-// WithoutSecrets returns the beginning of a provider's text with all removed that repeats a piece of a secret, plain or as a form
-// spells it, or that looks like a token.
+// WithoutSecrets returns the beginning of a provider's text with all removed that repeats a piece
+// of a secret, plain or as a form spells it, or that looks like a token.
 func WithoutSecrets(s string, secrets []string) string {
 	if len(s) > maxSearched { // only the beginning is ever shown
 		s = s[:maxSearched]

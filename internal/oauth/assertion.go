@@ -23,8 +23,8 @@ const (
 	assertionLife = 60 * time.Second
 )
 
-// applyAssertion adds a client assertion (RFC 7523 §2.2), a new one for every
-// request, so that none is ever replayed.
+// applyAssertion adds a client assertion (RFC 7523 §2.2), a new one for every request, so that none
+// is ever replayed.
 func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string, err error) {
 	assertion, err := a.assertion()
 	if err != nil {
@@ -36,8 +36,8 @@ func (a *clientAuthenticator) applyAssertion(form url.Values) (secrets []string,
 	return []string{assertion}, nil
 }
 
-// assertion signs who we are, for one minute and one recipient: the issuer as a
-// string, or ClientAuth.Audience.
+// assertion signs who we are, for one minute and one recipient: the issuer as a string, or
+// ClientAuth.Audience.
 func (a *clientAuthenticator) assertion() (string, error) {
 	if a.audience == "" {
 		return "", errors.New("expected an issuer or ClientAuth.Audience to address the assertion to, got none")
@@ -54,8 +54,8 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// kid lets the provider find the key during a rotation; x5t#S256 names the
-	// certificate where it registered one for this key.
+	// kid lets the provider find the key during a rotation; x5t#S256 names the certificate where it
+	// registered one for this key.
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if a.KeyID != "" {
 		options = options.WithHeader("kid", a.KeyID)
@@ -67,8 +67,8 @@ func (a *clientAuthenticator) assertion() (string, error) {
 	return jwt.Sign(a.Key, a.Alg, claims, options)
 }
 
-// certifies reports whether certificate is of key, as x5t#S256 says (RFC 7515
-// §4.1.8): that of mutual TLS may be of another one.
+// certifies reports whether certificate is of key, as x5t#S256 says (RFC 7515 §4.1.8): that of
+// mutual TLS may be of another one.
 func certifies(certificate *tls.Certificate, key crypto.Signer) bool {
 	if certificate == nil || len(certificate.Certificate) == 0 || key == nil {
 		return false

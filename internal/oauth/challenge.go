@@ -17,8 +17,7 @@ type Challenge struct {
 	Params map[string]string
 }
 
-// TokenChallenge is the first challenge for access tokens that has an error, else
-// an empty one.
+// TokenChallenge is the first challenge for access tokens that has an error, else an empty one.
 func TokenChallenge(h http.Header) Challenge {
 	for _, c := range parseChallenges(h.Values("WWW-Authenticate")) {
 		if (c.Scheme == "bearer" || c.Scheme == "dpop") && c.Params["error"] != "" {
@@ -28,10 +27,10 @@ func TokenChallenge(h http.Header) Challenge {
 	return Challenge{}
 }
 
-// parseChallenges reads header values that may hold several challenges each. Commas
-// separate both challenges and their parameters, so that only what follows a word
-// tells which it is: "=" and a value make it a parameter, anything else a scheme.
-// What can't be understood ends the reading of its value.
+// parseChallenges reads header values that may hold several challenges each. Commas separate both
+// challenges and their parameters, so that only what follows a word tells which it is: "=" and a
+// value make it a parameter, anything else a scheme. What can't be understood ends the reading of
+// its value.
 func parseChallenges(values []string) (found []Challenge) {
 	budget := maxChallenges
 	for _, value := range values {
@@ -67,8 +66,7 @@ func parseChallengeValue(value string) (found []Challenge) {
 	}
 }
 
-// paramValue reads "=value" with optional blanks, where value is a token or a
-// quoted string.
+// paramValue reads "=value" with optional blanks, where value is a token or a quoted string.
 func paramValue(s string) (value, rest string, ok bool) {
 	s, ok = strings.CutPrefix(strings.TrimLeft(s, " \t"), "=")
 	if !ok {
@@ -99,8 +97,7 @@ func cutQuoted(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// skipToken68 drops the credentials that some schemes have in place of parameters
-// (RFC 9110 §11.2).
+// skipToken68 drops the credentials that some schemes have in place of parameters (RFC 9110 §11.2).
 func skipToken68(s string) string {
 	trimmed := strings.TrimLeft(s, " \t")
 	end := strings.IndexAny(trimmed, " \t,")
@@ -129,8 +126,8 @@ func cutToken(s string) (token, rest string) {
 	return s, ""
 }
 
-// BlamesToken reports whether an API's 401 says that the token is at fault (RFC
-// 6750 §3.1), or nothing at all.
+// BlamesToken reports whether an API's 401 says that the token is at fault (RFC 6750 §3.1), or
+// nothing at all.
 func BlamesToken(h http.Header) bool {
 	code := TokenChallenge(h).Params["error"]
 	return code == "" || code == "invalid_token"

@@ -14,10 +14,9 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// A clientAuthenticator proves who the client is, in one configured way, to
-// every endpoint alike: token, PAR, revocation (RFC 6749 §2.3,
-// OpenID Connect Core §9). It never tries a second way: a code that was sent
-// once is spent.
+// A clientAuthenticator proves who the client is, in one configured way, to every endpoint alike:
+// token, PAR, revocation (RFC 6749 §2.3, OpenID Connect Core §9). It never tries a second way: a
+// code that was sent once is spent.
 type clientAuthenticator struct {
 	Client
 
@@ -45,12 +44,13 @@ type Client struct {
 	// Method is never empty.
 	Method Method
 
-	// Secret is the client's secret, unused where there is a SecretFunc, which is asked for each request.
+	// Secret is the client's secret, unused where there is a SecretFunc, which is asked for each
+	// request.
 	Secret     string
 	SecretFunc func(context.Context) (string, error)
 
-	// Key signs client assertions with Alg, and KeyID is its kid; Alg "" follows the key's type. Audience is whom they are
-	// addressed to; "" means Issuer.
+	// Key signs client assertions with Alg, and KeyID is its kid; Alg "" follows the key's type.
+	// Audience is whom they are addressed to; "" means Issuer.
 	Key                  crypto.Signer
 	KeyID, Alg, Audience string
 
@@ -67,8 +67,7 @@ func newClientAuthenticator(s Client) *clientAuthenticator {
 	return &clientAuthenticator{Client: s, audience: cmp.Or(s.Audience, s.Issuer)}
 }
 
-// apply adds the proof to a request's form and header, and returns the secrets
-// in it, for masking.
+// apply adds the proof to a request's form and header, and returns the secrets in it, for masking.
 func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header http.Header) (secrets []string, err error) {
 	switch a.Method {
 	case clientSecretBasic:
@@ -76,8 +75,8 @@ func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header
 		if err != nil {
 			return nil, err
 		}
-		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the
-		// client id doesn't end it.
+		// Both are form-encoded first (RFC 6749 §2.3.1), so that a colon in the client id doesn't
+		// end it.
 		setBasicAuth(header, url.QueryEscape(a.ClientID), url.QueryEscape(secret))
 		return []string{secret, basicCredentials(url.QueryEscape(a.ClientID), url.QueryEscape(secret))}, nil
 	case clientSecretPost:
@@ -97,8 +96,8 @@ func (a *clientAuthenticator) apply(ctx context.Context, form url.Values, header
 	return nil, fmt.Errorf("oidcauth: ClientAuth.Method: expected a known method, got %q", a.Method)
 }
 
-// currentSecret returns the secret of the moment. Some providers' secrets
-// expire, so SecretFunc is asked each time; it may cache.
+// currentSecret returns the secret of the moment. Some providers' secrets expire, so SecretFunc is
+// asked each time; it may cache.
 func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error) {
 	if a.SecretFunc == nil {
 		return a.Secret, nil
@@ -113,8 +112,7 @@ func (a *clientAuthenticator) currentSecret(ctx context.Context) (string, error)
 	return secret, nil
 }
 
-// basicCredentials encodes a user and password for the Basic scheme (RFC 7617
-// §2).
+// basicCredentials encodes a user and password for the Basic scheme (RFC 7617 §2).
 func basicCredentials(user, password string) string {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(user, password)
@@ -126,8 +124,8 @@ func setBasicAuth(header http.Header, user, password string) {
 	header.Set("Authorization", "Basic "+basicCredentials(user, password))
 }
 
-// explain logs and returns what to try when the provider doesn't accept the client at
-// the endpoint called name; sent is what apply returned.
+// explain logs and returns what to try when the provider doesn't accept the client at the endpoint
+// called name; sent is what apply returned.
 func (a *clientAuthenticator) explain(ctx context.Context, m *provider.Metadata, name string, sent []string) string {
 	hint := a.hint(m, sent)
 	var supported []string

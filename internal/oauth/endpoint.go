@@ -1,7 +1,7 @@
-// Package oauth asks a provider in the client's name: for tokens, to push an authorization request, to revoke, for userinfo. It
-// proves who the client is, in one way, binds tokens to a key where it is given one (RFC 9449), and says what a failure means
-// ([FailureOf]). It repeats nothing but what a nonce demands: a code or a refresh token that was sent may be spent. Start at
-// [Endpoint].
+// Package oauth asks a provider in the client's name: for tokens, to push an authorization request,
+// to revoke, for userinfo. It proves who the client is, in one way, binds tokens to a key where it
+// is given one (RFC 9449), and says what a failure means ([FailureOf]). It repeats nothing but what
+// a nonce demands: a code or a refresh token that was sent may be spent. Start at [Endpoint].
 package oauth
 
 import (
@@ -20,9 +20,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// An Endpoint talks to the provider's endpoints in the client's name: token,
-// PAR, revocation, userinfo. Every call is one request: nothing
-// is retried, no redirect is followed. It is safe for concurrent use.
+// An Endpoint talks to the provider's endpoints in the client's name: token, PAR, revocation,
+// userinfo. Every call is one request: nothing is retried, no redirect is followed. It is safe for
+// concurrent use.
 type Endpoint struct {
 	provider *provider.Provider
 	client   *http.Client
@@ -31,21 +31,20 @@ type Endpoint struct {
 	// verifier checks signed userinfo.
 	verifier *provider.Verifier
 
-	// mtls says that the client has a certificate, for which a provider may
-	// have endpoints of their own.
+	// mtls says that the client has a certificate, for which a provider may have endpoints of their
+	// own.
 	mtls bool
 
-	// Nonces are the latest DPoP nonces, of the provider and of APIs; every
-	// copy that bind makes shares them.
+	// Nonces are the latest DPoP nonces, of the provider and of APIs; every copy that bind makes
+	// shares them.
 	Nonces *Nonces
 
 	// proof is the key that tokens are bound to; nil means bearer tokens.
 	proof *jwt.ProofKey
 }
 
-// NewEndpoint returns an endpoint for unbound tokens; v checks signed userinfo. A
-// machine client with credentials of its own has an endpoint of its own, on the
-// same provider.
+// NewEndpoint returns an endpoint for unbound tokens; v checks signed userinfo. A machine client
+// with credentials of its own has an endpoint of its own, on the same provider.
 func NewEndpoint(p *provider.Provider, v *provider.Verifier, client *http.Client, s Client) *Endpoint {
 	return &Endpoint{
 		provider: p,
@@ -57,17 +56,17 @@ func NewEndpoint(p *provider.Provider, v *provider.Verifier, client *http.Client
 	}
 }
 
-// Bind returns the endpoint for tokens that are bound to a DPoP key: token
-// requests carry a proof, and an answer with any other kind of token is refused
-// (RFC 9449 §5). A nil key leaves tokens unbound. All share nonces and places.
+// Bind returns the endpoint for tokens that are bound to a DPoP key: token requests carry a proof,
+// and an answer with any other kind of token is refused (RFC 9449 §5). A nil key leaves tokens
+// unbound. All share nonces and places.
 func (e *Endpoint) Bind(key *jwt.ProofKey) *Endpoint {
 	bound := *e
 	bound.proof = key
 	return &bound
 }
 
-// Token posts a grant to the provider's token endpoint. The error is an
-// *pace.Outage when there are no metadata, else an *Error.
+// Token posts a grant to the provider's token endpoint. The error is an *pace.Outage when there are
+// no metadata, else an *Error.
 func (e *Endpoint) Token(ctx context.Context, form url.Values) (*TokenAnswer, error) {
 	m, err := e.provider.Metadata(ctx)
 	if err != nil {
@@ -89,8 +88,7 @@ func (e *Endpoint) MachineToken(ctx context.Context, form url.Values) (*TokenAns
 	return e.TokenAt(ctx, e.target(m, "token_endpoint", m.TokenEndpoint), form)
 }
 
-// TokenAt is token for an endpoint that configuration names, such as a machine
-// client's.
+// TokenAt is token for an endpoint that configuration names, such as a machine client's.
 func (e *Endpoint) TokenAt(ctx context.Context, target string, form url.Values) (*TokenAnswer, error) {
 	a, err := e.sendProven(ctx, "token", target, form)
 	if err != nil {
@@ -106,9 +104,8 @@ func (e *Endpoint) TokenAt(ctx context.Context, target string, form url.Values) 
 	return t, nil
 }
 
-// sendProven is send, once more where the server refused the proof for want of a
-// nonce (RFC 9449 §8): it has not looked at the rest. The second request has a new
-// assertion.
+// sendProven is send, once more where the server refused the proof for want of a nonce (RFC 9449
+// §8): it has not looked at the rest. The second request has a new assertion.
 func (e *Endpoint) sendProven(ctx context.Context, name, target string, form url.Values) (*Answer, error) {
 	a, err := e.send(ctx, name, target, form, "")
 	if again, ok := errors.AsType[*Error](err); ok && e.proof != nil && again.wantsNonce() {
@@ -138,10 +135,9 @@ type Answer struct {
 	received time.Time
 }
 
-// Revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or
-// refresh_token. A bound endpoint proves that it has the token's key, without ath,
-// since no access token is presented (RFC 9449 §4.2). Without a revocation
-// endpoint there is nothing to do, and that is no error.
+// Revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or refresh_token. A bound
+// endpoint proves that it has the token's key, without ath, since no access token is presented (RFC
+// 9449 §4.2). Without a revocation endpoint there is nothing to do, and that is no error.
 func (e *Endpoint) Revoke(ctx context.Context, token, hint string) error {
 	m, err := e.provider.Metadata(ctx)
 	if err != nil || m.RevocationEndpoint == "" {
@@ -152,13 +148,12 @@ func (e *Endpoint) Revoke(ctx context.Context, token, hint string) error {
 	return err
 }
 
-// revocation is the name of the endpoint whose 200 is a success whatever the body
-// says (RFC 7009 §2.2): an unknown token needs no revoking.
+// revocation is the name of the endpoint whose 200 is a success whatever the body says (RFC 7009
+// §2.2): an unknown token needs no revoking.
 const revocation = "revocation"
 
-// send is the one place where a form leaves for the provider. With a DPoP key
-// the request carries a proof, with the nonce given or else the server's
-// latest.
+// send is the one place where a form leaves for the provider. With a DPoP key the request carries a
+// proof, with the nonce given or else the server's latest.
 func (e *Endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*Answer, error) {
 	form = maps.Clone(form)
 	if form == nil {
@@ -202,8 +197,7 @@ func (e *Endpoint) addProof(req *http.Request, nonce string) error {
 	return err
 }
 
-// secretParameters are the form fields whose values must not come back in a
-// message.
+// secretParameters are the form fields whose values must not come back in a message.
 var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "state", "nonce"}
 
 // secretsIn returns what a form holds that must stay out of messages.
@@ -244,15 +238,14 @@ func (e *Endpoint) Do(name string, req *http.Request, secrets []string, send sen
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body, received: time.Now()}, nil
 }
 
-// holdsError reports whether a body is an OAuth error, which some providers
-// send with status 200.
+// holdsError reports whether a body is an OAuth error, which some providers send with status 200.
 func holdsError(body []byte) bool {
 	o, err := strictjson.Parse(body)
 	return err == nil && o.Present("error")
 }
 
-// withoutURL drops the URL of a *url.Error: the endpoint's name says enough,
-// and a URL may carry anything.
+// withoutURL drops the URL of a *url.Error: the endpoint's name says enough, and a URL may carry
+// anything.
 func withoutURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("%s: %w", u.Op, u.Err)

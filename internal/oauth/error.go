@@ -13,10 +13,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// An Error says that a call to an endpoint of the provider failed: no
-// answer, an error answer (RFC 6749 §5.2) or one that makes no sense. Its text
-// names status, code and description; it never holds a body, a credential or
-// anything else that we sent.
+// An Error says that a call to an endpoint of the provider failed: no answer, an error answer (RFC
+// 6749 §5.2) or one that makes no sense. Its text names status, code and description; it never
+// holds a body, a credential or anything else that we sent.
 type Error struct {
 	// Endpoint says which one: token, userinfo …
 	Endpoint string
@@ -24,13 +23,11 @@ type Error struct {
 	// Status is the HTTP status, 0 when there was no answer.
 	Status int
 
-	// Code is the provider's error code and Description its error_description,
-	// both cleaned and cut, "" when it sent none. They are the provider's words:
-	// for logs, not for pages.
+	// Code is the provider's error code and Description its error_description, both cleaned and
+	// cut, "" when it sent none. They are the provider's words: for logs, not for pages.
 	Code, Description string
 
-	// RetryAfter is how long the provider asks to be left alone, 0 when it
-	// doesn't.
+	// RetryAfter is how long the provider asks to be left alone, 0 when it doesn't.
 	RetryAfter time.Duration
 
 	// Err is the cause when the provider gave no code, or nil.
@@ -39,20 +36,19 @@ type Error struct {
 	// Hint says what to try, "" when nobody knows.
 	Hint string
 
-	// wordless says that the answer has no code although it is no page or text of
-	// something on the way: its body is empty, or JSON.
+	// wordless says that the answer has no code although it is no page or text of something on the
+	// way: its body is empty, or JSON.
 	wordless bool
 
 	// nonce is the DPoP nonce that came along.
 	nonce string
 }
 
-// wantsNonce reports whether an authorization server refused a DPoP proof for
-// want of a nonce, and gave one (RFC 9449 §8).
+// wantsNonce reports whether an authorization server refused a DPoP proof for want of a nonce, and
+// gave one (RFC 9449 §8).
 func (e *Error) wantsNonce() bool { return e.Code == "use_dpop_nonce" && e.nonce != "" }
 
-// Error is one line: endpoint, status, code, description, cause and hint, as far
-// as they are known.
+// Error is one line: endpoint, status, code, description, cause and hint, as far as they are known.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oidcauth: %s endpoint", e.Endpoint)
@@ -84,8 +80,8 @@ func HintIn(err error) string {
 // Unwrap returns the cause when the provider gave no error code.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout reports whether the time ran out before the answer was complete. The
-// request may have been carried out.
+// Timeout reports whether the time ran out before the answer was complete. The request may have
+// been carried out.
 func (e *Error) Timeout() bool {
 	timeout, ok := errors.AsType[interface {
 		error
@@ -94,12 +90,12 @@ func (e *Error) Timeout() bool {
 	return ok && timeout.Timeout()
 }
 
-// MaxDescription leaves room for what some providers say only at the end, such as the
-// audience that they expect.
+// MaxDescription leaves room for what some providers say only at the end, such as the audience that
+// they expect.
 const MaxDescription = 500
 
-// readError takes code and description out of an error answer. What repeats a
-// secret of the request is left out.
+// readError takes code and description out of an error answer. What repeats a secret of the request
+// is left out.
 func (e *Error) readError(body []byte, secrets []string) {
 	e.wordless = isWordless(body)
 	o, err := strictjson.Parse(bytes.ToValidUTF8(body, []byte("\uFFFD"))) // a description in Latin-1 must not hide the code
@@ -115,16 +111,15 @@ func (e *Error) readError(body []byte, secrets []string) {
 	e.Code, e.Description = clean(code, 64, secrets), clean(description, MaxDescription, secrets)
 }
 
-// isWordless reports whether a body without an error code may be the endpoint's own:
-// empty, or JSON, be it cut. A page or a text comes from something on the way, which
-// knows nothing of grants.
+// isWordless reports whether a body without an error code may be the endpoint's own: empty, or
+// JSON, be it cut. A page or a text comes from something on the way, which knows nothing of grants.
 func isWordless(body []byte) bool {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 	return len(body) == 0 || body[0] == '{' || json.Valid(body)
 }
 
-// readChallenge takes what readError did not find out of WWW-Authenticate, where
-// resources such as userinfo say what is wrong with a token (RFC 6750 §3).
+// readChallenge takes what readError did not find out of WWW-Authenticate, where resources such as
+// userinfo say what is wrong with a token (RFC 6750 §3).
 func (e *Error) readChallenge(h http.Header, secrets []string) {
 	params := TokenChallenge(h).Params
 	if e.Code == "" {
@@ -135,8 +130,8 @@ func (e *Error) readChallenge(h http.Header, secrets []string) {
 	}
 }
 
-// clean makes a provider's text fit for logs: without what repeats a secret, reduced
-// to the printable ASCII that RFC 6749 §5.2 allows, without markup, and cut.
+// clean makes a provider's text fit for logs: without what repeats a secret, reduced to the
+// printable ASCII that RFC 6749 §5.2 allows, without markup, and cut.
 func clean(s string, limit int, secrets []string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || strings.ContainsRune(`"<>`, r) || r == '\\' {

@@ -9,31 +9,37 @@ import (
 	"github.com/signet-go/signet/internal/pace"
 )
 
-// A Failure is what a failed call to an endpoint of the provider means. Every consequence, at a login, a refresh or for a
-// machine, begins with it.
+// A Failure is what a failed call to an endpoint of the provider means. Every consequence, at a
+// login, a refresh or for a machine, begins with it.
 type Failure int
 
 const (
 	// Senseless means that there is an answer, and nothing in it can be understood.
 	Senseless Failure = iota
 
-	// Transient means that there is no answer, or one that asks for patience. The same request may work later.
+	// Transient means that there is no answer, or one that asks for patience. The same request may
+	// work later.
 	Transient
 
-	// ClientRefused means that the provider does not accept the client's authentication, whatever is asked for.
+	// ClientRefused means that the provider does not accept the client's authentication, whatever
+	// is asked for.
 	ClientRefused
 
-	// Silent means that the token endpoint refuses without a word, with 400 and nothing that says why.
+	// Silent means that the token endpoint refuses without a word, with 400 and nothing that says
+	// why.
 	Silent
 
-	// Unusable means that the token endpoint says that it has issued tokens, and its answer can't be used.
+	// Unusable means that the token endpoint says that it has issued tokens, and its answer can't
+	// be used.
 	Unusable
 
-	// RequestRefused means that the provider refuses what was asked for, with a code that says why (RFC 6749 §5.2).
+	// RequestRefused means that the provider refuses what was asked for, with a code that says why
+	// (RFC 6749 §5.2).
 	RequestRefused
 )
 
-// FailureOf classifies the error of a call to an endpoint; ok is false when err is of something else.
+// FailureOf classifies the error of a call to an endpoint; ok is false when err is of something
+// else.
 func FailureOf(err error) (f Failure, e *Error, ok bool) {
 	e, ok = errors.AsType[*Error](err)
 	if !ok {
@@ -42,9 +48,10 @@ func FailureOf(err error) (f Failure, e *Error, ok bool) {
 	return e.failure(), e, true
 }
 
-// aboutTheRequest are error codes that say something about a grant or a request beside whatever status: there are providers that
-// send invalid_grant with 403. All other codes are read by their status, for providers have many words for a client whose secret
-// is wrong: invalid_request, unauthorized_client, none.
+// aboutTheRequest are error codes that say something about a grant or a request beside whatever
+// status: there are providers that send invalid_grant with 403. All other codes are read by their
+// status, for providers have many words for a client whose secret is wrong: invalid_request,
+// unauthorized_client, none.
 var aboutTheRequest = []string{
 	"invalid_grant", "invalid_token", "invalid_code", "invalid_scope", "invalid_target", "invalid_redirect_uri",
 	"invalid_request_object", "unsupported_grant_type", "access_denied", "invalid_dpop_proof", "use_dpop_nonce",
@@ -71,8 +78,9 @@ func (e *Error) failure() Failure {
 	return Senseless
 }
 
-// isVerdict reports whether the code is the endpoint's own. Beside a status that it never sends for a refusal (RFC 6749 §5.2), only
-// a code that is known is: the rest is what frameworks say of a path that they don't serve, as while a provider starts.
+// isVerdict reports whether the code is the endpoint's own. Beside a status that it never sends for
+// a refusal (RFC 6749 §5.2), only a code that is known is: the rest is what frameworks say of a
+// path that they don't serve, as while a provider starts.
 func (e *Error) isVerdict() bool {
 	switch e.Status {
 	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
@@ -81,8 +89,8 @@ func (e *Error) isVerdict() bool {
 	return slices.Contains(aboutTheRequest, e.Code)
 }
 
-// isTransient reports whether e says that the same request may work later. An invalid_grant beside a status of 500 is no verdict,
-// but a provider that can't read its own database.
+// isTransient reports whether e says that the same request may work later. An invalid_grant beside
+// a status of 500 is no verdict, but a provider that can't read its own database.
 func (e *Error) isTransient() bool {
 	switch e.Code {
 	case "temporarily_unavailable", "server_error", "slow_down":
@@ -95,7 +103,8 @@ func (e *Error) isTransient() bool {
 	return e.RetryAfter > 0 && !slices.Contains(aboutTheRequest, e.Code) // which a gateway may add to anything
 }
 
-// ErrorCode is the provider's error code, or the one that it should have sent with a client that it doesn't accept.
+// ErrorCode is the provider's error code, or the one that it should have sent with a client that it
+// doesn't accept.
 func (e *Error) ErrorCode() string {
 	if e.Code == "" && e.failure() == ClientRefused {
 		return "invalid_client"
@@ -106,7 +115,8 @@ func (e *Error) ErrorCode() string {
 // SilentPause is the least time between two tries of what was refused without a word.
 const SilentPause = 5 * time.Second
 
-// Pause implements pace.Failure. Maintenance is everybody's, and so are too many requests when several callers have heard of them.
+// Pause implements pace.Failure. Maintenance is everybody's, and so are too many requests when
+// several callers have heard of them.
 func (e *Error) Pause() (time.Duration, pace.Audience) {
 	switch {
 	case e.RetryAfter > 0 && e.Status == http.StatusTooManyRequests:

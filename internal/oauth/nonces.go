@@ -19,8 +19,8 @@ const (
 	nonceLife    = 24 * time.Hour // servers change theirs within minutes
 )
 
-// Nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is
-// safe for concurrent use.
+// Nonces remembers the latest DPoP nonce of each server (RFC 9449 §8.2). It is safe for concurrent
+// use.
 type Nonces struct {
 	mu       sync.Mutex
 	byServer expiring.Map[string, string]
@@ -34,8 +34,8 @@ func (n *Nonces) of(u *url.URL) string {
 	return nonce
 }
 
-// learn remembers and returns the nonce in an answer, "" when there is none or
-// it has no valid syntax.
+// learn remembers and returns the nonce in an answer, "" when there is none or it has no valid
+// syntax.
 func (n *Nonces) learn(u *url.URL, header http.Header) string {
 	values := header.Values("DPoP-Nonce")
 	if len(values) != 1 || !validNonce(values[0]) {
@@ -61,9 +61,9 @@ func validNonce(s string) bool {
 // A sender is http.Client.Do or http.RoundTripper.RoundTrip.
 type sender func(*http.Request) (*http.Response, error)
 
-// A Retry is the permission to send a request once more for want of a nonce.
-// Whoever serves one request of the application's has one of them, however
-// often that request is sent for other reasons.
+// A Retry is the permission to send a request once more for want of a nonce. Whoever serves one
+// request of the application's has one of them, however often that request is sent for other
+// reasons.
 type Retry struct{ used bool }
 
 func (r *Retry) take() bool {
@@ -72,10 +72,9 @@ func (r *Retry) take() bool {
 	return first
 }
 
-// Authorized sends r with an access token. With a key, it is sent as a DPoP
-// token with a proof, and once more, if again permits it, when the server
-// demands a nonce that it gave along (RFC 9449 §9); without, as a Bearer token
-// (RFC 6750 §2.1). r is not changed, except that its body is read.
+// Authorized sends r with an access token. With a key, it is sent as a DPoP token with a proof, and
+// once more, if again permits it, when the server demands a nonce that it gave along (RFC 9449 §9);
+// without, as a Bearer token (RFC 6750 §2.1). r is not changed, except that its body is read.
 func (n *Nonces) Authorized(send sender, r *http.Request, key *jwt.ProofKey, accessToken string, again *Retry) (*http.Response, error) {
 	if key == nil {
 		r = r.Clone(r.Context())
@@ -95,8 +94,8 @@ func (n *Nonces) Authorized(send sender, r *http.Request, key *jwt.ProofKey, acc
 		return res, nil
 	}
 	outbound.Discard(res)
-	// The nonce of this very answer, not the latest one: other requests may
-	// have brought a newer one for themselves.
+	// The nonce of this very answer, not the latest one: other requests may have brought a newer
+	// one for themselves.
 	res, err = n.proven(send, repeated, key, accessToken, nonce)
 	if err == nil {
 		n.learn(r.URL, res.Header)
@@ -117,8 +116,8 @@ func (n *Nonces) proven(send sender, r *http.Request, key *jwt.ProofKey, accessT
 	return send(r)
 }
 
-// wantsNonce reports whether a resource server refused a proof for want of a
-// nonce (RFC 9449 §9). Schemes have no case.
+// wantsNonce reports whether a resource server refused a proof for want of a nonce (RFC 9449 §9).
+// Schemes have no case.
 func wantsNonce(res *http.Response) bool {
 	if res.StatusCode != http.StatusUnauthorized {
 		return false

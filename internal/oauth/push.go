@@ -19,8 +19,8 @@ type PushedRequest struct {
 	// URI is the request_uri for the browser.
 	URI string
 
-	// Life is how long the provider keeps the request; 0 when it doesn't say so in
-	// a way that can be understood, which is no reason not to use it.
+	// Life is how long the provider keeps the request; 0 when it doesn't say so in a way that can
+	// be understood, which is no reason not to use it.
 	Life time.Duration
 }
 

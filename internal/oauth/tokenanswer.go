@@ -14,13 +14,12 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// maxExpiresIn caps how long an access token is believed to live. Sessions end
-// long before.
+// maxExpiresIn caps how long an access token is believed to live. Sessions end long before.
 const maxExpiresIn = 30 * 24 * time.Hour
 
-// A TokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1).
-// Unlike x/oauth2's reading of it, an expires_in of 0 is not for ever, a string
-// or a fraction is a number, and an error in a 200 is an error.
+// A TokenAnswer is a successful answer of a token endpoint (RFC 6749 §5.1). Unlike x/oauth2's
+// reading of it, an expires_in of 0 is not for ever, a string or a fraction is a number, and an
+// error in a 200 is an error.
 type TokenAnswer struct {
 	// AccessToken is visible ASCII, fit for a header. Never empty.
 	AccessToken string
@@ -28,19 +27,19 @@ type TokenAnswer struct {
 	// TokenType is "Bearer" or "DPoP", in whatever case the provider wrote it.
 	TokenType string
 
-	// RefreshToken is "" when the answer has none: a refresh then keeps the old
-	// one (RFC 6749 §6). It goes into forms only, and so may hold spaces.
+	// RefreshToken is "" when the answer has none: a refresh then keeps the old one (RFC 6749 §6).
+	// It goes into forms only, and so may hold spaces.
 	RefreshToken string
 
 	// IDToken is not verified yet. It is "" when the answer has none.
 	IDToken string
 
-	// Scope is what was granted, "" when the answer doesn't say: what was asked
-	// for (RFC 6749 §5.1).
+	// Scope is what was granted, "" when the answer doesn't say: what was asked for (RFC 6749
+	// §5.1).
 	Scope string
 
-	// Details are the authorization_details as granted (RFC 9396 §7), a JSON list;
-	// nil when the answer has none, or none that makes sense.
+	// Details are the authorization_details as granted (RFC 9396 §7), a JSON list; nil when the
+	// answer has none, or none that makes sense.
 	Details json.RawMessage
 
 	// Expiry is when the access token expires; zero when the answer doesn't say.
@@ -53,9 +52,8 @@ func (t *TokenAnswer) String() string { return "token answer (redacted)" }
 // GoString is String.
 func (t *TokenAnswer) GoString() string { return t.String() }
 
-// ParseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token
-// was asked for: no other type will do then, and DPoP will not do otherwise
-// (RFC 9449 §5).
+// ParseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token was asked for: no
+// other type will do then, and DPoP will not do otherwise (RFC 9449 §5).
 func ParseTokenAnswer(body []byte, received time.Time, dpop bool) (*TokenAnswer, error) {
 	o, err := strictjson.Parse(body)
 	if err != nil {
@@ -86,9 +84,8 @@ func requiredCredential(o strictjson.Object, name string) (string, error) {
 	return s, err
 }
 
-// refreshToken returns the refresh token, printable ASCII with spaces (RFC 6749
-// appendix A.17). One that is lost over a space can't be had again: the token that
-// it replaces may be spent.
+// refreshToken returns the refresh token, printable ASCII with spaces (RFC 6749 appendix A.17). One
+// that is lost over a space can't be had again: the token that it replaces may be spent.
 func refreshToken(o strictjson.Object) (string, error) {
 	s, err := o.Text("refresh_token")
 	if err == nil && strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -97,8 +94,8 @@ func refreshToken(o strictjson.Object) (string, error) {
 	return s, err
 }
 
-// maxDetails bounds the authorization_details that are kept. Longer ones are left
-// out: they would crowd the session.
+// maxDetails bounds the authorization_details that are kept. Longer ones are left out: they would
+// crowd the session.
 const maxDetails = 4 << 10
 
 // authorizationDetails returns the list as it was granted, without white space.
@@ -112,8 +109,8 @@ func authorizationDetails(o strictjson.Object) json.RawMessage {
 	return compact.Bytes()
 }
 
-// tokenType compares token_type, which has no case (RFC 6749 §5.1), with the
-// one that was asked for.
+// tokenType compares token_type, which has no case (RFC 6749 §5.1), with the one that was asked
+// for.
 func tokenType(o strictjson.Object, dpop bool) (string, error) {
 	got, err := o.Text("token_type")
 	if err != nil {
@@ -129,9 +126,9 @@ func tokenType(o strictjson.Object, dpop bool) (string, error) {
 	return want, nil
 }
 
-// expiresIn returns when the access token expires: zero when the answer doesn't
-// say, received when it says zero or less, capped when it says more than
-// anybody needs. Numbers in strings count: some providers write them so.
+// expiresIn returns when the access token expires: zero when the answer doesn't say, received when
+// it says zero or less, capped when it says more than anybody needs. Numbers in strings count: some
+// providers write them so.
 func expiresIn(o strictjson.Object, received time.Time) (time.Time, error) {
 	if !o.Present("expires_in") {
 		return time.Time{}, nil
@@ -145,8 +142,7 @@ func expiresIn(o strictjson.Object, received time.Time) (time.Time, error) {
 		}
 		text = strings.TrimSpace(s)
 	}
-	// Out of range is an answer, too: ParseFloat says ±Inf, and the caps below
-	// apply. NaN is not.
+	// Out of range is an answer, too: ParseFloat says ±Inf, and the caps below apply. NaN is not.
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) || seconds != seconds {
 		return time.Time{}, fmt.Errorf("expires_in: expected a number of seconds, got %s", strictjson.KindOf(value))

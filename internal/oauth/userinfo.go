@@ -11,10 +11,9 @@ import (
 // errOtherResource explains a 401 of the userinfo endpoint (RFC 6750 §3.1).
 var errOtherResource = errors.New(`the access token may be meant for another resource; if that is intended, set Config.UserInfo to UserInfoOff`)
 
-// Userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the
-// access token of t: nil without error when the provider has no userinfo
-// endpoint. The answer's sub must be subject; a signed answer (application/jwt)
-// must verify. The error is an *Error, a *tokenError or an
+// Userinfo fetches the claims about subject (OpenID Connect Core §5.3) with the access token of t:
+// nil without error when the provider has no userinfo endpoint. The answer's sub must be subject; a
+// signed answer (application/jwt) must verify. The error is an *Error, a *tokenError or an
 // *pace.Outage; all of them fail a login.
 func (e *Endpoint) Userinfo(ctx context.Context, t *TokenAnswer, subject string) (json.RawMessage, error) {
 	if (t.TokenType == "DPoP") != (e.proof != nil) {

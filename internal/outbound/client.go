@@ -1,5 +1,6 @@
-// Package outbound calls providers: which URL may be called at all ([CheckEndpoint], [Reach]), and the client that calls it,
-// bounded in time and size and blind to redirects ([NewClient]). It sends no credential of its own accord.
+// Package outbound calls providers: which URL may be called at all ([CheckEndpoint], [Reach]), and
+// the client that calls it, bounded in time and size and blind to redirects ([NewClient]). It sends
+// no credential of its own accord.
 package outbound
 
 import (
@@ -19,18 +20,17 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Bounds of an answer and of reaching the provider at all. Metadata and key
-// sets stay below 100 kB in practice.
+// Bounds of an answer and of reaching the provider at all. Metadata and key sets stay below 100 kB
+// in practice.
 const (
 	MaxBody        = 1 << 20 // of any answer of the provider
 	maxHeaderBytes = 64 << 10
 	connectTimeout = 3 * time.Second
 
-	// idleTimeout is how long a connection waits for its next request: less than
-	// the five seconds after which many servers close one (Node.js, Apache). A
-	// form that meets the closing is lost, and a code or a rotating refresh token
-	// with it, since nobody can tell whether it was read. A new connection costs
-	// round trips, and nothing else.
+	// idleTimeout is how long a connection waits for its next request: less than the five seconds
+	// after which many servers close one (Node.js, Apache). A form that meets the closing is lost,
+	// and a code or a rotating refresh token with it, since nobody can tell whether it was read. A
+	// new connection costs round trips, and nothing else.
 	idleTimeout = 3 * time.Second
 )
 
@@ -46,10 +46,9 @@ type Settings struct {
 	Timeout time.Duration
 }
 
-// NewClient returns the client for every call to the provider: bounded in
-// time, without a cookie jar, and blind to redirects, because a redirected
-// token request carries the code in its body (RFC 9700 §4.12) and redirected
-// metadata is somebody else's. A Base replaces it, in a copy that keeps
+// NewClient returns the client for every call to the provider: bounded in time, without a cookie
+// jar, and blind to redirects, because a redirected token request carries the code in its body (RFC
+// 9700 §4.12) and redirected metadata is somebody else's. A Base replaces it, in a copy that keeps
 // these three rules.
 func NewClient(s Settings) *http.Client {
 	client := http.Client{}
@@ -70,9 +69,9 @@ func NewClient(s Settings) *http.Client {
 	return &client
 }
 
-// newTransport returns a transport with short time-outs, TLS 1.2 or newer and a
-// pool of idle connections: a login needs two or three calls to the same host,
-// and each new connection costs round trips.
+// newTransport returns a transport with short time-outs, TLS 1.2 or newer and a pool of idle
+// connections: a login needs two or three calls to the same host, and each new connection costs
+// round trips.
 func newTransport() *http.Transport {
 	dialer := net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -88,9 +87,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// WithCertificate adds the client certificate (RFC 8705) to a copy of a
-// standard transport. Any other RoundTripper is left alone: whoever replaces
-// the transport presents the certificate there.
+// WithCertificate adds the client certificate (RFC 8705) to a copy of a standard transport. Any
+// other RoundTripper is left alone: whoever replaces the transport presents the certificate there.
 func WithCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTripper {
 	standard, ok := rt.(*http.Transport)
 	if !ok {
@@ -100,7 +98,8 @@ func WithCertificate(rt http.RoundTripper, cert *tls.Certificate) http.RoundTrip
 	if standard.TLSClientConfig == nil {
 		standard.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	// Not Certificates: crypto/tls would keep a self-signed one back from a server that names the authorities it knows.
+	// Not Certificates: crypto/tls would keep a self-signed one back from a server that names the
+	// authorities it knows.
 	standard.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	return standard
 }
@@ -122,7 +121,8 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s: expected status 200, got %d", e.URL, e.Got)
 }
 
-// Refuses reports whether the status says that there is nothing at this address for us, and not that something is out of order.
+// Refuses reports whether the status says that there is nothing at this address for us, and not
+// that something is out of order.
 func (e *StatusError) Refuses() bool {
 	return e.Got >= 400 && e.Got < 500 && e.Got != http.StatusTooManyRequests && e.Got != http.StatusRequestTimeout
 }
@@ -156,12 +156,12 @@ func GetJSON(ctx context.Context, client *http.Client, url string) (strictjson.O
 // errTooLarge says that an answer is beyond MaxBody.
 var errTooLarge = errors.New("expected at most " + strconv.Itoa(MaxBody) + " bytes, got more")
 
-// byteOrderMark is U+FEFF in UTF-8, which some servers put before their JSON. Readers
-// may ignore it (RFC 8259 §8.1).
+// byteOrderMark is U+FEFF in UTF-8, which some servers put before their JSON. Readers may ignore it
+// (RFC 8259 §8.1).
 var byteOrderMark = []byte("\uFEFF")
 
-// ReadBody reads a whole body of at most MaxBody bytes, counted after
-// decompression, without a byte order mark before it.
+// ReadBody reads a whole body of at most MaxBody bytes, counted after decompression, without a byte
+// order mark before it.
 func ReadBody(r io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, MaxBody+1))
 	if err != nil {
@@ -173,8 +173,8 @@ func ReadBody(r io.Reader) ([]byte, error) {
 	return bytes.TrimPrefix(body, byteOrderMark), nil
 }
 
-// MediaType returns a Content-Type without its parameters, in lower case; ""
-// when there is none to understand.
+// MediaType returns a Content-Type without its parameters, in lower case; "" when there is none to
+// understand.
 func MediaType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
@@ -183,9 +183,8 @@ func MediaType(h http.Header) string {
 	return t
 }
 
-// RetryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0
-// when there is none. It is capped at an hour: a provider may ask for patience,
-// not take the application out of service.
+// RetryAfter reads Retry-After (RFC 9110 §10.2.3) as seconds or as a date; 0 when there is none. It
+// is capped at an hour: a provider may ask for patience, not take the application out of service.
 func RetryAfter(h http.Header) time.Duration {
 	const longest = time.Hour
 	value := h.Get("Retry-After")

@@ -14,22 +14,23 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// A Reach is where a call may end whose address somebody else has a say in: at public addresses, and with loopback at this
-// machine's own. What a name resolves to is judged when it is dialled, so that a name which resolves otherwise a moment later
-// gains nothing.
+// A Reach is where a call may end whose address somebody else has a say in: at public addresses,
+// and with loopback at this machine's own. What a name resolves to is judged when it is dialled, so
+// that a name which resolves otherwise a moment later gains nothing.
 type Reach struct{ loopback bool }
 
 // ReachOf is the reach of what an issuer names: loopback is for an issuer on loopback.
 func ReachOf(issuer string) Reach { return Reach{loopback: LoopbackHost(IssuerHost(issuer))} }
 
-// unicast are the IPv6 addresses that are allocated at all; nat64 those that stand for IPv4 addresses (RFC 6052 §2.1).
+// unicast are the IPv6 addresses that are allocated at all; nat64 those that stand for IPv4
+// addresses (RFC 6052 §2.1).
 var (
 	unicast = netip.MustParsePrefix("2000::/3")
 	nat64   = netip.MustParsePrefix("64:ff9b::/96")
 )
 
-// special are the rest of what is not globally reachable by IANA's registries of special-purpose addresses (RFC 6890), beside
-// what net/netip knows by name, and tunnels into IPv4.
+// special are the rest of what is not globally reachable by IANA's registries of special-purpose
+// addresses (RFC 6890), beside what net/netip knows by name, and tunnels into IPv4.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
@@ -76,7 +77,8 @@ func (r Reach) check(address string) error {
 	return nil
 }
 
-// CheckHost judges a host that is written as an address. What a name means is judged when it is dialled.
+// CheckHost judges a host that is written as an address. What a name means is judged when it is
+// dialled.
 func (r Reach) CheckHost(host string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && !r.allows(ip) {
 		return fmt.Errorf("expected a public address, got %s", logtext.Quote(host))
@@ -91,8 +93,8 @@ func (r Reach) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second, Control: r.control}
 }
 
-// NewPublicClient returns a client like that for the provider (see NewClient) whose calls end within r. A client
-// certificate is for the provider alone.
+// NewPublicClient returns a client like that for the provider (see NewClient) whose calls end
+// within r. A client certificate is for the provider alone.
 func NewPublicClient(s Settings, r Reach) *http.Client {
 	s.Certificate = nil
 	client := NewClient(s)
@@ -103,8 +105,8 @@ func NewPublicClient(s Settings, r Reach) *http.Client {
 	return client
 }
 
-// transport returns a transport that dials within r, and has nothing of standard but what it knows of TLS: a dialer or a proxy
-// of somebody's would choose the address.
+// transport returns a transport that dials within r, and has nothing of standard but what it knows
+// of TLS: a dialer or a proxy of somebody's would choose the address.
 func (r Reach) transport(standard *http.Transport) *http.Transport {
 	t := newTransport()
 	t.Proxy, t.DialContext = nil, r.dialer().DialContext
@@ -115,7 +117,8 @@ func (r Reach) transport(standard *http.Transport) *http.Transport {
 	return t
 }
 
-// A reachTransport looks at each connection before a request is written to it, whoever has dialled it.
+// A reachTransport looks at each connection before a request is written to it, whoever has dialled
+// it.
 type reachTransport struct {
 	base  http.RoundTripper
 	reach Reach

@@ -12,10 +12,10 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// CheckEndpoint decides which URLs an issuer may name. An https issuer may name
-// https URLs only; plain http is for development, where issuer and endpoint are
-// both on loopback. An issuer out in the world may not point at this machine or
-// its link-local neighbourhood, where cloud metadata services answer.
+// CheckEndpoint decides which URLs an issuer may name. An https issuer may name https URLs only;
+// plain http is for development, where issuer and endpoint are both on loopback. An issuer out in
+// the world may not point at this machine or its link-local neighbourhood, where cloud metadata
+// services answer.
 func CheckEndpoint(issuer, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -39,8 +39,9 @@ func CheckEndpoint(issuer, endpoint string) error {
 // maxEndpoint bounds a URL of the provider's: it goes into Location headers and log lines.
 const maxEndpoint = 2 << 10
 
-// checkReach decides whether an issuer may name this scheme and host. https is not enough: an issuer out in the world that
-// names this machine or its network segment makes us a proxy for somebody (SSRF).
+// checkReach decides whether an issuer may name this scheme and host. https is not enough: an
+// issuer out in the world that names this machine or its network segment makes us a proxy for
+// somebody (SSRF).
 func checkReach(issuer string, u *url.URL) error {
 	local := LoopbackHost(IssuerHost(issuer))
 	switch {
@@ -55,9 +56,9 @@ func checkReach(issuer string, u *url.URL) error {
 	return nil
 }
 
-// plainHost reports whether a host means one thing to every reader. A URL's host may hold quotes, commas, semicolons and
-// asterisks, which a Content-Security-Policy reads otherwise; and resolvers take "127.1" and "0x7f000001" for addresses
-// that net/netip doesn't see.
+// plainHost reports whether a host means one thing to every reader. A URL's host may hold quotes,
+// commas, semicolons and asterisks, which a Content-Security-Policy reads otherwise; and resolvers
+// take "127.1" and "0x7f000001" for addresses that net/netip doesn't see.
 func plainHost(host string) bool {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 	if _, err := netip.ParseAddr(host); err == nil {
@@ -71,8 +72,7 @@ func plainHost(host string) bool {
 	return strings.Trim(name, plain) == ""
 }
 
-// IssuerHost returns the host of an issuer, which configuration has checked
-// before.
+// IssuerHost returns the host of an issuer, which configuration has checked before.
 func IssuerHost(issuer string) string {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -81,8 +81,8 @@ func IssuerHost(issuer string) string {
 	return u.Hostname()
 }
 
-// closeBy reports whether a host can only be this machine or its own network
-// segment: no provider out in the world has an endpoint there.
+// closeBy reports whether a host can only be this machine or its own network segment: no provider
+// out in the world has an endpoint there.
 func closeBy(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if LoopbackHost(host) || strings.HasSuffix(host, ".localhost") {

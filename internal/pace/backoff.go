@@ -1,6 +1,6 @@
-// Package pace says when to call again something that fails or is asked for by many: a back-off between attempts, a brake on
-// what strangers can cause, one flight for callers who want the same, one document that is fetched now and then. It never
-// looks into what is called.
+// Package pace says when to call again something that fails or is asked for by many: a back-off
+// between attempts, a brake on what strangers can cause, one flight for callers who want the same,
+// one document that is fetched now and then. It never looks into what is called.
 package pace
 
 import (
@@ -14,9 +14,9 @@ const FirstDelay = time.Second
 // MaxDelay is the longest pause between two attempts.
 const MaxDelay = time.Minute
 
-// A Backoff spaces out attempts at something that fails: 1 s, 2 s, 4 s … 1 min, each shortened by up to a quarter, so that
-// processes that lost the provider together don't return to it together. The zero value waits for nothing. Its owner
-// serialises access.
+// A Backoff spaces out attempts at something that fails: 1 s, 2 s, 4 s … 1 min, each shortened by
+// up to a quarter, so that processes that lost the provider together don't return to it together.
+// The zero value waits for nothing. Its owner serialises access.
 type Backoff struct {
 	failures int
 
@@ -27,8 +27,8 @@ type Backoff struct {
 // Wait returns how long the next attempt has to wait still, 0 for not at all.
 func (b *Backoff) Wait() time.Duration { return max(0, time.Until(b.Until)) }
 
-// Failed notes an attempt that failed. The jitter only shortens: whoever was told to come back after the full delay finds the
-// way free.
+// Failed notes an attempt that failed. The jitter only shortens: whoever was told to come back
+// after the full delay finds the way free.
 func (b *Backoff) Failed() {
 	delay := min(FirstDelay<<min(b.failures, 6), MaxDelay)
 	b.failures++

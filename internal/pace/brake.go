@@ -2,8 +2,8 @@ package pace
 
 import "time"
 
-// A Brake is a token bucket: Burst goes at once, then one per Interval. Both are set before its first use. Its owner
-// serialises access.
+// A Brake is a token bucket: Burst goes at once, then one per Interval. Both are set before its
+// first use. Its owner serialises access.
 type Brake struct {
 	Burst    int
 	Interval time.Duration

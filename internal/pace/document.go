@@ -11,23 +11,25 @@ import (
 // Patience is how long a caller waits for a newer document while an older one is at hand.
 const Patience = 3 * time.Second
 
-// A Document is what somebody publishes: metadata, a key set. It is fetched when it is first asked for, once for all who ask,
-// on a context that none of them can cancel; used while it is fresh; and goes on serving, stale, while it can't be fetched.
-// Failures are spaced out. Fields are set before its first use; it must not be copied, and is safe for concurrent use.
+// A Document is what somebody publishes: metadata, a key set. It is fetched when it is first asked
+// for, once for all who ask, on a context that none of them can cancel; used while it is fresh; and
+// goes on serving, stale, while it can't be fetched. Failures are spaced out. Fields are set before
+// its first use; it must not be copied, and is safe for concurrent use.
 type Document[T any] struct {
 	// Fetch gets it. It is called without any lock held, on a context that ends after Limit.
 	Fetch func(context.Context) (T, error)
 	Limit time.Duration
 
-	// MaxAge is how long one that was fetched is used before it is fetched again. MaxStale is how long after it was fetched it
-	// may serve when it can't be; zero means for ever.
+	// MaxAge is how long one that was fetched is used before it is fetched again. MaxStale is how
+	// long after it was fetched it may serve when it can't be; zero means for ever.
 	MaxAge, MaxStale time.Duration
 
-	// Superseded reports that a document is not wanted any more, however young: its address has changed, say. Nil means that
-	// age alone counts. No lock is held.
+	// Superseded reports that a document is not wanted any more, however young: its address has
+	// changed, say. Nil means that age alone counts. No lock is held.
 	Superseded func(T) bool
 
-	// Failed hears why a fetch failed, and whether an older document serves on. No lock is held. Nil means nobody does.
+	// Failed hears why a fetch failed, and whether an older document serves on. No lock is held.
+	// Nil means nobody does.
 	Failed func(ctx context.Context, err error, stale bool)
 
 	// Log hears of panics. Nil means slog.Default().
@@ -43,7 +45,8 @@ type Document[T any] struct {
 	have    bool
 	fetched time.Time
 
-	// attempts counts the fetches that have ended, well or not. forced says that one which Again asked for is under way.
+	// attempts counts the fetches that have ended, well or not. forced says that one which Again
+	// asked for is under way.
 	attempts int
 	forced   bool
 
@@ -58,8 +61,8 @@ func (d *Document[T]) Believe(v T) {
 	d.MaxAge, d.MaxStale, d.Superseded = 1<<63-1, 0, nil
 }
 
-// Get returns the document. ctx bounds the wait, not the fetch. attempt is what [Document.Again] wants to be told. Error: an
-// *[Outage] when there is none that may serve.
+// Get returns the document. ctx bounds the wait, not the fetch. attempt is what [Document.Again]
+// wants to be told. Error: an *[Outage] when there is none that may serve.
 func (d *Document[T]) Get(ctx context.Context) (v T, attempt int, err error) {
 	seen := d.look()
 	if !seen.fetch {
@@ -91,8 +94,8 @@ func (d *Document[T]) Fetched() (at time.Time, ok bool) {
 	return d.fetched, d.have
 }
 
-// Since makes sure that the document came after t, or that it was tried to fetch it: what is older is fetched, unless failures
-// forbid it just now. ctx bounds the wait.
+// Since makes sure that the document came after t, or that it was tried to fetch it: what is older
+// is fetched, unless failures forbid it just now. ctx bounds the wait.
 func (d *Document[T]) Since(ctx context.Context, t time.Time) {
 	d.mu.Lock()
 	seen, idle := d.attempts, d.have && d.fetched.After(t) || d.retry.Wait() > 0
@@ -105,9 +108,10 @@ func (d *Document[T]) Since(ctx context.Context, t time.Time) {
 // ErrBraked says that a document was fetched too often to be fetched again just now.
 var ErrBraked = errors.New("fetched too often to look again")
 
-// Again returns a document that was fetched after the attempt that the caller saw. allow, called under the lock, is asked once
-// for each fetch, not for each caller: many who find the same document wanting at one moment are one reason to look. Errors:
-// [ErrBraked] when it says no; an *[Outage] when the fetch failed, so that nobody can say what a newer one holds.
+// Again returns a document that was fetched after the attempt that the caller saw. allow, called
+// under the lock, is asked once for each fetch, not for each caller: many who find the same
+// document wanting at one moment are one reason to look. Errors: [ErrBraked] when it says no; an
+// *[Outage] when the fetch failed, so that nobody can say what a newer one holds.
 func (d *Document[T]) Again(ctx context.Context, seen int, allow func() bool) (v T, err error) {
 	if d.mayFetch(seen, allow) {
 		if err := d.refetch(ctx, seen); err != nil {
@@ -169,8 +173,9 @@ func (d *Document[T]) mustHave(serves bool) error {
 
 func (d *Document[T]) outageLocked() error { return NewOutage(d.retry.Wait(), d.lastErr) }
 
-// refetch fetches once for all who wait, unless a fetch has ended since the attempt that the caller saw. Its error is only
-// ever that the caller's own wait ended: what the fetch brought is in the fields.
+// refetch fetches once for all who wait, unless a fetch has ended since the attempt that the caller
+// saw. Its error is only ever that the caller's own wait ended: what the fetch brought is in the
+// fields.
 func (d *Document[T]) refetch(ctx context.Context, seen int) error {
 	_, ended, err := d.flight.Do(ctx, "", d.Limit, func(ctx context.Context) (struct{}, error) {
 		if d.look().attempt != seen {
@@ -194,7 +199,8 @@ func (d *Document[T]) guarded(ctx context.Context) (v T, err error) {
 	return d.Fetch(ctx)
 }
 
-// store keeps what a fetch brought. A failed one leaves the document alone; stale reports whether there is one.
+// store keeps what a fetch brought. A failed one leaves the document alone; stale reports whether
+// there is one.
 func (d *Document[T]) store(v T, err error) (stale bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

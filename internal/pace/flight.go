@@ -12,9 +12,10 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// A Flight makes one call out of many callers who want the same. The call runs apart from each of them: whoever goes away
-// leaves it running for the others. It is bounded in time, and a panic in it, which outside a request's goroutine nobody else
-// would stop, becomes an error. The zero value is ready; it must not be copied, and is safe for concurrent use.
+// A Flight makes one call out of many callers who want the same. The call runs apart from each of
+// them: whoever goes away leaves it running for the others. It is bounded in time, and a panic in
+// it, which outside a request's goroutine nobody else would stop, becomes an error. The zero value
+// is ready; it must not be copied, and is safe for concurrent use.
 type Flight[T any] struct {
 	// Log hears of panics. Nil means slog.Default().
 	Log *slog.Logger
@@ -29,8 +30,8 @@ type Result[T any] struct {
 	Err   error
 }
 
-// Start joins the call that is under way for key, or begins one that ends after limit. ctx gives values, not an end. The result
-// comes on the channel, which need not be read.
+// Start joins the call that is under way for key, or begins one that ends after limit. ctx gives
+// values, not an end. The result comes on the channel, which need not be read.
 func (f *Flight[T]) Start(ctx context.Context, key string, limit time.Duration, call func(context.Context) (T, error)) <-chan Result[T] {
 	end := f.running.begin()
 	landed := f.group.DoChan(key, func() (any, error) {
@@ -48,7 +49,8 @@ func (f *Flight[T]) Start(ctx context.Context, key string, limit time.Duration, 
 	return done
 }
 
-// Do is Start for a caller who waits. Its error is ctx's where the caller's own wait ended first; ended tells these apart.
+// Do is Start for a caller who waits. Its error is ctx's where the caller's own wait ended first;
+// ended tells these apart.
 func (f *Flight[T]) Do(ctx context.Context, key string, limit time.Duration, call func(context.Context) (T, error)) (value T, ended bool, err error) {
 	select {
 	case r := <-f.Start(ctx, key, limit, call):
@@ -69,8 +71,9 @@ func (f *Flight[T]) guarded(ctx context.Context, call func(context.Context) (T, 
 	return call(ctx)
 }
 
-// Recovered turns a panic, where it is deferred, into *err and a log line: for what runs beside a request and calls what the application
-// brings, a hook, a transport or a signer. Nil log means slog.Default().
+// Recovered turns a panic, where it is deferred, into *err and a log line: for what runs beside a
+// request and calls what the application brings, a hook, a transport or a signer. Nil log means
+// slog.Default().
 func Recovered(ctx context.Context, log *slog.Logger, err *error) {
 	p := recover()
 	if p == nil {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// An Outage is something of a provider's that can't be had just now. It says nothing about the user.
+// An Outage is something of a provider's that can't be had just now. It says nothing about the
+// user.
 type Outage struct {
 	// RetryAfter is how long to wait before asking again makes sense, at least one second.
 	RetryAfter time.Duration

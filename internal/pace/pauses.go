@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	// maxPauses bounds how many failing requests are remembered. Beyond, the pause that is over first gives way.
+	// maxPauses bounds how many failing requests are remembered. Beyond, the pause that is over
+	// first gives way.
 	maxPauses = 10_000
 
 	// pauseMemory is how long after its pause a failure counts still, if nothing has worked since.
 	pauseMemory = time.Hour
 
-	// longestPause bounds what one answer can impose. An endpoint that is back before its Retry-After is over is found again
-	// within a minute.
+	// longestPause bounds what one answer can impose. An endpoint that is back before its
+	// Retry-After is over is found again within a minute.
 	longestPause = time.Minute
 )
 
@@ -24,10 +25,12 @@ const (
 type Failure interface {
 	error
 
-	// Pause says how long the endpoint asks to be left alone, 0 when it doesn't, and who is meant by it.
+	// Pause says how long the endpoint asks to be left alone, 0 when it doesn't, and who is meant
+	// by it.
 	Pause() (time.Duration, Audience)
 
-	// Final reports whether the same request would be refused again: it is then not the endpoint that is unavailable.
+	// Final reports whether the same request would be refused again: it is then not the endpoint
+	// that is unavailable.
 	Final() bool
 }
 
@@ -38,19 +41,21 @@ const (
 	// Caller is the caller alone.
 	Caller Audience = iota
 
-	// ManyCallers is the caller, and everybody once several have heard of it, since an endpoint may count by user.
+	// ManyCallers is the caller, and everybody once several have heard of it, since an endpoint may
+	// count by user.
 	ManyCallers
 
 	// Everybody is all requests to the endpoint, which would only find the same.
 	Everybody
 )
 
-// Pauses space out requests that fail: each kind of request by its own back-off and by what the endpoint asks for (Retry-After,
-// RFC 9110 §10.2.3); and all of them, for a while, when the endpoint means everybody. It is safe for concurrent use; the zero value
-// is ready, and takes every caller for everybody.
+// Pauses space out requests that fail: each kind of request by its own back-off and by what the
+// endpoint asks for (Retry-After, RFC 9110 §10.2.3); and all of them, for a while, when the
+// endpoint means everybody. It is safe for concurrent use; the zero value is ready, and takes every
+// caller for everybody.
 type Pauses struct {
-	// Enough is how many callers have to be told of what is meant for [ManyCallers], with no success between, before it is taken to
-	// be said to everybody. It is set before the first use.
+	// Enough is how many callers have to be told of what is meant for [ManyCallers], with no
+	// success between, before it is taken to be said to everybody. It is set before the first use.
 	Enough int
 
 	mu sync.Mutex
@@ -96,7 +101,8 @@ func (p *pause) check() error {
 	return NewOutage(wait, p.err)
 }
 
-// Failed notes that the request called key, of caller, failed with err, and returns what to tell those who wait for it.
+// Failed notes that the request called key, of caller, failed with err, and returns what to tell
+// those who wait for it.
 func (p *Pauses) Failed(key, caller string, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

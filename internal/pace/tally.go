@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A tally counts what is under way. Unlike a sync.WaitGroup it may be waited for while it counts on, and the wait can be given
-// up. The zero value is ready.
+// A tally counts what is under way. Unlike a sync.WaitGroup it may be waited for while it counts
+// on, and the wait can be given up. The zero value is ready.
 type tally struct {
 	mu sync.Mutex
 	n  int

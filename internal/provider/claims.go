@@ -16,8 +16,8 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Bounds of what a token may say. They are generous to providers and mean to
-// whoever tries to fill a cookie or a store with one token.
+// Bounds of what a token may say. They are generous to providers and mean to whoever tries to fill
+// a cookie or a store with one token.
 const (
 	maxSubject   = 255 // bytes (OpenID Connect Core §2)
 	MaxSessionID = 512 // of sid and jti, for which no specification has a limit
@@ -25,9 +25,8 @@ const (
 	maxLifetime  = 24 * time.Hour
 )
 
-// subjectOf returns sub: a string of 1 to 255 bytes. Control characters and
-// U+FFFD, which stands for text that was no Unicode and could be anybody's, are
-// refused.
+// subjectOf returns sub: a string of 1 to 255 bytes. Control characters and U+FFFD, which stands
+// for text that was no Unicode and could be anybody's, are refused.
 func subjectOf(claims strictjson.Object) (string, error) {
 	sub, err := claims.Text("sub")
 	if err != nil {
@@ -39,8 +38,7 @@ func subjectOf(claims strictjson.Object) (string, error) {
 	return sub, checkPlain("sub", sub)
 }
 
-// identifierOf returns an optional identifier, such as sid or jti, "" when it
-// is absent.
+// identifierOf returns an optional identifier, such as sid or jti, "" when it is absent.
 func identifierOf(claims strictjson.Object, name string) (string, error) {
 	id, err := claims.Text(name)
 	if err != nil {
@@ -52,9 +50,8 @@ func identifierOf(claims strictjson.Object, name string) (string, error) {
 	return id, checkPlain(name, id)
 }
 
-// checkPlain keeps identifiers fit for logs, store keys and comparisons. JSON
-// decoding turns lone surrogates into U+FFFD, so that two users whose subs
-// differ only there would become one.
+// checkPlain keeps identifiers fit for logs, store keys and comparisons. JSON decoding turns lone
+// surrogates into U+FFFD, so that two users whose subs differ only there would become one.
 func checkPlain(name, value string) error {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
 		return fmt.Errorf("%s: expected text without control characters", name)
@@ -62,9 +59,8 @@ func checkPlain(name, value string) error {
 	return nil
 }
 
-// checkAudience demands that the token is for the client, and for it alone
-// unless azp says that the client is the party it was issued to (Core §3.1.3.7,
-// steps 3 to 5).
+// checkAudience demands that the token is for the client, and for it alone unless azp says that the
+// client is the party it was issued to (Core §3.1.3.7, steps 3 to 5).
 func checkAudience(claims strictjson.Object, clientID string) error {
 	if err := checkListed(claims, clientID); err != nil {
 		return err
@@ -75,8 +71,8 @@ func checkAudience(claims strictjson.Object, clientID string) error {
 	return nil
 }
 
-// checkListed demands that the token is for the client, if for others too, and
-// that azp, where it is present, says nothing else.
+// checkListed demands that the token is for the client, if for others too, and that azp, where it
+// is present, says nothing else.
 func checkListed(claims strictjson.Object, clientID string) error {
 	audience, err := claims.Texts("aud")
 	if err != nil {
@@ -95,19 +91,16 @@ func checkListed(claims strictjson.Object, clientID string) error {
 	return nil
 }
 
-// A clock compares the provider's times with ours, which may differ by skew in
-// either direction.
+// A clock compares the provider's times with ours, which may differ by skew in either direction.
 type clock struct {
 	now  time.Time
 	skew time.Duration
 }
 
-// clockHint closes messages about times: they are the usual sign of a wrong
-// clock.
+// clockHint closes messages about times: they are the usual sign of a wrong clock.
 const clockHint = "; if this is a surprise, check the clock of this machine"
 
-// expiry returns exp, which must be there and not past. A date more than 24 h
-// ahead counts as 24 h.
+// expiry returns exp, which must be there and not past. A date more than 24 h ahead counts as 24 h.
 func (c clock) expiry(claims strictjson.Object) (time.Time, error) {
 	exp, ok, err := claims.Date("exp")
 	if err != nil || !ok {
@@ -122,8 +115,8 @@ func (c clock) expiry(claims strictjson.Object) (time.Time, error) {
 	return exp, nil
 }
 
-// issuedAt returns iat, which must be there and not in the future; maxAge 0
-// sets no limit to how long ago it may be.
+// issuedAt returns iat, which must be there and not in the future; maxAge 0 sets no limit to how
+// long ago it may be.
 func (c clock) issuedAt(claims strictjson.Object, maxAge time.Duration) (time.Time, error) {
 	iat, ok, err := claims.Date("iat")
 	if err != nil || !ok {
@@ -153,9 +146,8 @@ func (c clock) notBefore(claims strictjson.Object) error {
 // equalText compares two secrets without telling by time where they differ.
 func equalText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// checkTokenHash compares at_hash, if present, with the access token (Core
-// §3.1.3.6): the left half of the hash that the signature algorithm uses. For
-// EdDSA that is the SHA-512 of Ed25519.
+// checkTokenHash compares at_hash, if present, with the access token (Core §3.1.3.6): the left half
+// of the hash that the signature algorithm uses. For EdDSA that is the SHA-512 of Ed25519.
 func checkTokenHash(claims strictjson.Object, alg, accessToken string) error {
 	got, err := claims.Text("at_hash")
 	if err != nil || !claims.Present("at_hash") {

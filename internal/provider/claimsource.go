@@ -19,8 +19,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// ClaimSources takes claims from the parties that the configuration trusts for them. With none it takes nothing, and asks nobody.
-// Fields are set before its first use; it is safe for concurrent use.
+// ClaimSources takes claims from the parties that the configuration trusts for them. With none it
+// takes nothing, and asks nobody. Fields are set before its first use; it is safe for concurrent
+// use.
 type ClaimSources struct {
 	// Trusted are those parties.
 	Trusted []*TrustedSource
@@ -28,7 +29,8 @@ type ClaimSources struct {
 	// Limit bounds what all sources of a login take together.
 	Limit time.Duration
 
-	// Refused hears of a source whose claims are left out; source is the document's name for it, "" for all.
+	// Refused hears of a source whose claims are left out; source is the document's name for it, ""
+	// for all.
 	Refused func(ctx context.Context, source string, err error)
 
 	// Log hears of panics.
@@ -47,8 +49,8 @@ type TrustedSource struct {
 	// SameSubject says that its sub is the OpenID provider's.
 	SameSubject bool
 
-	// At reports whether it may be asked at this URL, and Fetch asks there, with the access token if that is not "", and returns the
-	// JWT that is answered.
+	// At reports whether it may be asked at this URL, and Fetch asks there, with the access token
+	// if that is not "", and returns the JWT that is answered.
 	At    func(*url.URL) bool
 	Fetch func(ctx context.Context, target *url.URL, accessToken string) (string, error)
 }
@@ -58,8 +60,8 @@ func (p *TrustedSource) speaksFor(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.Claims, name) })
 }
 
-// Complete adds to the claims of the user called subject what the sources say that the documents name. It never fails: what
-// can't be had or is not to be believed is left out, and logged.
+// Complete adds to the claims of the user called subject what the sources say that the documents
+// name. It never fails: what can't be had or is not to be believed is left out, and logged.
 func (s *ClaimSources) Complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
 	if len(s.Trusted) == 0 {
 		return known
@@ -90,8 +92,8 @@ func (s *ClaimSources) Complete(ctx context.Context, subject string, known json.
 	return known
 }
 
-// named returns the sources of claims that are not known yet and that some claims provider may speak for. Of two documents that
-// name a source for the same claim, the first counts.
+// named returns the sources of claims that are not known yet and that some claims provider may
+// speak for. Of two documents that name a source for the same claim, the first counts.
 func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []ClaimSource) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
@@ -147,8 +149,8 @@ func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject str
 	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.Claims))
 }
 
-// fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns those of them that the
-// answer may be from.
+// fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns
+// those of them that the answer may be from.
 func fetchFrom(ctx context.Context, trusted []*TrustedSource, source *ClaimSource) (string, []*TrustedSource, error) {
 	target, err := url.Parse(source.Endpoint)
 	if err != nil {

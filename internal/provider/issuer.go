@@ -10,12 +10,13 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// TenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft Entra ID publishes it.
+// TenantPlace is where the issuer of a provider with many tenants has the tenant, as Microsoft
+// Entra ID publishes it.
 const TenantPlace = "{tenantid}"
 
-// Issuers are those that a provider's tokens may name: the configured one, or, where that is a template, one for each tenant that
-// the configuration lists. There is no way to accept every tenant: each is a directory of its own, whose administrator decides
-// what its claims say.
+// Issuers are those that a provider's tokens may name: the configured one, or, where that is a
+// template, one for each tenant that the configuration lists. There is no way to accept every
+// tenant: each is a directory of its own, whose administrator decides what its claims say.
 type Issuers struct {
 	Configured string
 	Tenants    []string
@@ -27,7 +28,8 @@ func (i Issuers) Many() bool { return strings.Contains(i.Configured, TenantPlace
 // fill returns template with the tenant in its place.
 func fill(template, tenant string) string { return strings.ReplaceAll(template, TenantPlace, tenant) }
 
-// discovery is the issuer below which the metadata are: Entra's, for work and school accounts of all tenants, where there are many.
+// discovery is the issuer below which the metadata are: Entra's, for work and school accounts of
+// all tenants, where there are many.
 func (i Issuers) discovery() string { return fill(i.Configured, "organizations") }
 
 // Allow reports whether iss is one of the issuers.
@@ -38,7 +40,8 @@ func (i Issuers) Allow(iss string) bool {
 	return slices.ContainsFunc(i.Tenants, func(tenant string) bool { return iss == fill(i.Configured, tenant) })
 }
 
-// of returns the issuer that a token with these claims must name: with many tenants, that of its tid claim, which must be listed.
+// of returns the issuer that a token with these claims must name: with many tenants, that of its
+// tid claim, which must be listed.
 func (i Issuers) of(claims strictjson.Object) (string, error) {
 	if !i.Many() {
 		return i.Configured, nil
@@ -66,8 +69,8 @@ func (i Issuers) check(claims strictjson.Object) error {
 	return err
 }
 
-// ownsKey reports whether a key that is published for keyIssuer may sign for the issuer of claims. Only keys shared by many tenants
-// say whose they are.
+// ownsKey reports whether a key that is published for keyIssuer may sign for the issuer of claims.
+// Only keys shared by many tenants say whose they are.
 func (i Issuers) ownsKey(keyIssuer string, claims strictjson.Object) bool {
 	if !i.Many() || keyIssuer == "" {
 		return true

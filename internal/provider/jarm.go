@@ -11,8 +11,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// UnwrapResponse takes the parameters called names out of a response JWT without verifying it: only the state, by which this browser's login is
-// found, is used before VerifyResponse, so that strangers' JWTs cost neither key fetches nor signatures.
+// UnwrapResponse takes the parameters called names out of a response JWT without verifying it: only
+// the state, by which this browser's login is found, is used before VerifyResponse, so that
+// strangers' JWTs cost neither key fetches nor signatures.
 func UnwrapResponse(raw string, names []string) (url.Values, error) {
 	jws, err := jwt.ParseRepeating(raw)
 	if err != nil {
@@ -32,8 +33,8 @@ func UnwrapResponse(raw string, names []string) (url.Values, error) {
 	return params, nil
 }
 
-// VerifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the provider. Errors are a *TokenError or an
-// *pace.Outage.
+// VerifyResponse verifies a response JWT (JARM §2.4): iss, aud, exp and a signature by the
+// provider. Errors are a *TokenError or an *pace.Outage.
 func (v *Verifier) VerifyResponse(ctx context.Context, raw string) error {
 	jws, err := jwt.ParseRepeating(raw)
 	if err == nil {

@@ -20,18 +20,17 @@ const (
 	keysStaleTTL = 24 * time.Hour // how long it still serves when it can't be
 )
 
-// A keySet holds the provider's signature keys. It is go-oidc's RemoteKeySet
-// made patient: odd keys don't spoil a set, an outage doesn't forget it, and
-// tokens with unknown keys, which anybody can send, can't make us hammer the
-// provider. It is safe for concurrent use.
+// A keySet holds the provider's signature keys. It is go-oidc's RemoteKeySet made patient: odd keys
+// don't spoil a set, an outage doesn't forget it, and tokens with unknown keys, which anybody can
+// send, can't make us hammer the provider. It is safe for concurrent use.
 type keySet struct {
 	provider *Provider
 
 	// document is the published set.
 	document pace.Document[publishedKeys]
 
-	// brakes bound the refetches that tokens can cause, by their purpose. The
-	// document asks them under its lock.
+	// brakes bound the refetches that tokens can cause, by their purpose. The document asks them
+	// under its lock.
 	brakes map[purpose]*pace.Brake
 }
 
@@ -41,9 +40,8 @@ type publishedKeys struct {
 	uri  string
 }
 
-// A purpose is what a token is for; each has a brake of its own, so that a
-// flood of forged logout tokens, which need no login, never costs a real login
-// its refetch.
+// A purpose is what a token is for; each has a brake of its own, so that a flood of forged logout
+// tokens, which need no login, never costs a real login its refetch.
 type purpose string
 
 const (
@@ -68,24 +66,21 @@ func newKeySet(p *Provider) *keySet {
 // brakeInterval is how often tokens can cause a refetch in the long run.
 const brakeInterval = 10 * time.Second
 
-// errBraked says that no key verifies the signature, and that nobody may look for
-// a new one just now.
+// errBraked says that no key verifies the signature, and that nobody may look for a new one just
+// now.
 var errBraked = errors.New("no known key verifies the signature, and the keys were fetched too often to look again")
 
-// errNoKey says that the provider's keys are known and none of them made the
-// signature.
+// errNoKey says that the provider's keys are known and none of them made the signature.
 var errNoKey = errors.New("no key of the provider verifies the signature")
 
-// errUnknownKey is an errNoKey whose token names a key that is not among them, or
-// none.
+// errUnknownKey is an errNoKey whose token names a key that is not among them, or none.
 var errUnknownKey = fmt.Errorf("%w, and it names none that is published", errNoKey)
 
-// verify returns the payload of a signed token, if a key of the provider made
-// the signature; owned says whether a key that is published for an issuer may
-// have. The keys that the token's kid names are tried first. A token that no key verifies causes one refetch, when the brake allows
-// it: the provider may have changed its keys a moment ago. The error is errNoKey
-// when the token is at fault and an *pace.Outage when the keys can't be
-// had.
+// verify returns the payload of a signed token, if a key of the provider made the signature; owned
+// says whether a key that is published for an issuer may have. The keys that the token's kid names
+// are tried first. A token that no key verifies causes one refetch, when the brake allows it: the
+// provider may have changed its keys a moment ago. The error is errNoKey when the token is at fault
+// and an *pace.Outage when the keys can't be had.
 func (s *keySet) verify(ctx context.Context, jws *jose.JSONWebSignature, why purpose, owned func(issuer string) bool) ([]byte, error) {
 	published, seen, err := s.document.Get(ctx)
 	if err != nil {
@@ -126,18 +121,17 @@ const maxOtherKeys = 8
 
 // candidates are the keys that may have made a signature.
 type candidates struct {
-	// named have the token's kid, or no kid is there to compare: kids are neither
-	// unique nor always there. Their number is bounded by maxKeys.
+	// named have the token's kid, or no kid is there to compare: kids are neither unique nor always
+	// there. Their number is bounded by maxKeys.
 	named []jwt.Key
 
-	// others have another kid and are right in all else. The kid is a hint (RFC 7515
-	// §4.1.4), and some providers go on to give that of a key which they no longer
-	// sign with.
+	// others have another kid and are right in all else. The kid is a hint (RFC 7515 §4.1.4), and
+	// some providers go on to give that of a key which they no longer sign with.
 	others []jwt.Key
 }
 
-// candidatesFor finds the keys that may have signed jws; owned says whether one
-// that is published for an issuer may have.
+// candidatesFor finds the keys that may have signed jws; owned says whether one that is published
+// for an issuer may have.
 func candidatesFor(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer string) bool) (c candidates) {
 	header := jws.Signatures[0].Header
 	for _, k := range keys {
@@ -152,11 +146,10 @@ func candidatesFor(jws *jose.JSONWebSignature, keys []jwt.Key, owned func(issuer
 	return c
 }
 
-// braked is the verdict on a token that no key verifies while nobody may look
-// for new ones: strangers press the brake with forged tokens. Somebody who signs
-// in can do so again, so his token is refused; a logout token that is refused
-// never comes again, so one that a key may have signed which was not tried has to
-// wait.
+// braked is the verdict on a token that no key verifies while nobody may look for new ones:
+// strangers press the brake with forged tokens. Somebody who signs in can do so again, so his token
+// is refused; a logout token that is refused never comes again, so one that a key may have signed
+// which was not tried has to wait.
 func (c candidates) braked(why purpose) error {
 	judged := len(c.named) > 0 && len(c.others) == 0
 	if why != forRefresh && (judged || why != forLogout) {
@@ -175,9 +168,8 @@ func tryKeys(jws *jose.JSONWebSignature, keys []jwt.Key) ([]byte, error) {
 	return nil, errNoKey
 }
 
-// dropped reports whether the provider has taken the key with this kid out of its
-// set since issued: the set that is held, if any, was fetched after that, and no
-// key of it fits. Nothing is fetched.
+// dropped reports whether the provider has taken the key with this kid out of its set since issued:
+// the set that is held, if any, was fetched after that, and no key of it fits. Nothing is fetched.
 func (s *keySet) dropped(alg, kid string, issued time.Time) bool {
 	published, known := s.document.Peek()
 	fetched, _ := s.document.Fetched()

@@ -22,31 +22,29 @@ const (
 	MaxLogoutTokenAge = 5 * time.Minute
 )
 
-// A LogoutToken is a verified logout token (Back-Channel Logout §2.4): Subject
-// or SID may be empty, not both.
+// A LogoutToken is a verified logout token (Back-Channel Logout §2.4): Subject or SID may be empty,
+// not both.
 type LogoutToken struct {
 	// Issuer is the configured one.
 	Issuer string
 
-	// SID names the session that ended, Subject the user. With SID empty, all
-	// of the user's sessions ended.
+	// SID names the session that ended, Subject the user. With SID empty, all of the user's
+	// sessions ended.
 	Subject, SID string
 
 	// ID is jti: the caller refuses one that it has seen before.
 	ID string
 
-	// IssuedAt is iat, by the provider's clock, for comparison with the iat of
-	// ID tokens.
+	// IssuedAt is iat, by the provider's clock, for comparison with the iat of ID tokens.
 	IssuedAt time.Time
 
 	// Expiry is exp; zero when absent, as with some providers.
 	Expiry time.Time
 }
 
-// Logout verifies a logout token (Back-Channel Logout §2.6, without the replay
-// check). Anybody may send one, so everything that needs no key comes first: a
-// forged token with the wrong issuer costs no fetch. The error is a
-// *TokenError, or a *pace.Outage when the provider's keys can't be had.
+// Logout verifies a logout token (Back-Channel Logout §2.6, without the replay check). Anybody may
+// send one, so everything that needs no key comes first: a forged token with the wrong issuer costs
+// no fetch. The error is a *TokenError, or a *pace.Outage when the provider's keys can't be had.
 func (v *Verifier) Logout(ctx context.Context, raw string) (*LogoutToken, error) {
 	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
 		return nil, pace.NewOutage(0, errors.New("too many encrypted logout tokens at once"))
@@ -78,8 +76,8 @@ func (v *Verifier) mayDecrypt() bool {
 	return v.decryptions.Allow()
 }
 
-// readLogoutToken checks every claim of a logout token. It runs before the
-// signature is verified, and its result counts only after that.
+// readLogoutToken checks every claim of a logout token. It runs before the signature is verified,
+// and its result counts only after that.
 func (v *Verifier) readLogoutToken(claims strictjson.Object) (*LogoutToken, error) {
 	t := new(LogoutToken)
 	var errs [9]error
@@ -96,8 +94,8 @@ func (v *Verifier) readLogoutToken(claims strictjson.Object) (*LogoutToken, erro
 	return t, cmp.Or(errs[:]...)
 }
 
-// logoutExpiry is expiry for a token that may come without exp and that nobody
-// needs for longer than a day.
+// logoutExpiry is expiry for a token that may come without exp and that nobody needs for longer
+// than a day.
 func (c clock) logoutExpiry(claims strictjson.Object) (time.Time, error) {
 	if !claims.Has("exp") {
 		return time.Time{}, nil
@@ -112,8 +110,8 @@ func (c clock) logoutExpiry(claims strictjson.Object) (time.Time, error) {
 	return capped, nil
 }
 
-// checkEvents demands the back-channel logout event, an object, and no nonce,
-// by which an ID token with an events claim gives itself away.
+// checkEvents demands the back-channel logout event, an object, and no nonce, by which an ID token
+// with an events claim gives itself away.
 func checkEvents(claims strictjson.Object) error {
 	if claims.Has("nonce") {
 		return errors.New("nonce: forbidden in a logout token")
@@ -131,8 +129,8 @@ func checkEvents(claims strictjson.Object) error {
 	return nil
 }
 
-// requiredID returns jti. Without it a token could be sent again and again,
-// each time as if it were new.
+// requiredID returns jti. Without it a token could be sent again and again, each time as if it were
+// new.
 func requiredID(claims strictjson.Object) (string, error) {
 	id, err := identifierOf(claims, "jti")
 	if err == nil && id == "" {

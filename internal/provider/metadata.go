@@ -11,15 +11,15 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Metadata is what a provider publishes about itself (OpenID Connect Discovery
-// §3, RFC 8414 §2), checked: every endpoint that is not empty is an absolute
-// URL that we may call. It is never changed after it was built.
+// Metadata is what a provider publishes about itself (OpenID Connect Discovery §3, RFC 8414 §2),
+// checked: every endpoint that is not empty is an absolute URL that we may call. It is never
+// changed after it was built.
 type Metadata struct {
 	// Issuer is the configured one, to which the published one is equal.
 	Issuer string
 
-	// AuthorizationEndpoint is where a browser is sent to log in (RFC 6749
-	// §3.1). It may have a query. Empty only in metadata for machines.
+	// AuthorizationEndpoint is where a browser is sent to log in (RFC 6749 §3.1). It may have a
+	// query. Empty only in metadata for machines.
 	AuthorizationEndpoint string
 
 	// TokenEndpoint answers grants (RFC 6749 §3.2). Never empty.
@@ -31,39 +31,37 @@ type Metadata struct {
 	// UserinfoEndpoint answers who the owner of an access token is (Core §5.3).
 	UserinfoEndpoint string
 
-	// EndSessionEndpoint is where a browser is sent to log out (RP-Initiated
-	// Logout §2.1).
+	// EndSessionEndpoint is where a browser is sent to log out (RP-Initiated Logout §2.1).
 	EndSessionEndpoint string
 
 	// RevocationEndpoint ends tokens (RFC 7009 §2).
 	RevocationEndpoint string
 
-	// PushedAuthorizationRequestEndpoint takes authorization requests before the
-	// browser is sent (RFC 9126 §2).
+	// PushedAuthorizationRequestEndpoint takes authorization requests before the browser is sent
+	// (RFC 9126 §2).
 	PushedAuthorizationRequestEndpoint string
 
 	// RequirePAR is require_pushed_authorization_requests (RFC 9126 §5).
 	RequirePAR bool
 
-	// IssParameterSupported is the promise that every authorization response
-	// has an iss parameter (RFC 9207 §3): one without is then an attack.
+	// IssParameterSupported is the promise that every authorization response has an iss parameter
+	// (RFC 9207 §3): one without is then an attack.
 	IssParameterSupported bool
 
-	// TokenEndpointAuthMethods are the client authentication methods that the
-	// provider lists; nil when it lists none. They serve messages only: what the
-	// client does is configured, so that nobody can talk it into less.
+	// TokenEndpointAuthMethods are the client authentication methods that the provider lists; nil
+	// when it lists none. They serve messages only: what the client does is configured, so that
+	// nobody can talk it into less.
 	TokenEndpointAuthMethods []string
 
-	// ResponseModes is response_modes_supported, or what its absence means, for
-	// messages only.
+	// ResponseModes is response_modes_supported, or what its absence means, for messages only.
 	ResponseModes []string
 
-	// ScopesSupported is scopes_supported, for messages only: providers need not list
-	// all of theirs.
+	// ScopesSupported is scopes_supported, for messages only: providers need not list all of
+	// theirs.
 	ScopesSupported []string
 
-	// RevocationAuthMethods are those that the revocation endpoint lists; nil when
-	// it lists none. Where ours is missing, nothing is sent.
+	// RevocationAuthMethods are those that the revocation endpoint lists; nil when it lists none.
+	// Where ours is missing, nothing is sent.
 	RevocationAuthMethods []string
 
 	// SigningAlgs is id_token_signing_alg_values_supported, for messages only.
@@ -72,8 +70,8 @@ type Metadata struct {
 	// DPoPSigningAlgs is dpop_signing_alg_values_supported (RFC 9449 §5.1).
 	DPoPSigningAlgs []string
 
-	// MTLSEndpointAliases are the endpoints for clients with a certificate, by
-	// the metadata name of the endpoint that they replace (RFC 8705 §5).
+	// MTLSEndpointAliases are the endpoints for clients with a certificate, by the metadata name of
+	// the endpoint that they replace (RFC 8705 §5).
 	MTLSEndpointAliases map[string]string
 }
 
@@ -85,11 +83,10 @@ func adviceOnIssuer(configured, published string) string {
 	return "; if that is your provider, write Config.Issuer as it does"
 }
 
-// ParseMetadata checks a discovery document against the configured issuer,
-// which must be equal to the published one, character by character (Discovery
-// §4.3). One endpoint that we may not call refuses the whole document, because
-// a document with such an endpoint was tampered with or is a mistake that would
-// otherwise show much later.
+// ParseMetadata checks a discovery document against the configured issuer, which must be equal to
+// the published one, character by character (Discovery §4.3). One endpoint that we may not call
+// refuses the whole document, because a document with such an endpoint was tampered with or is a
+// mistake that would otherwise show much later.
 func ParseMetadata(o strictjson.Object, issuer string) (*Metadata, error) {
 	published, err := o.Text("issuer")
 	if err != nil {
@@ -122,8 +119,8 @@ func ParseMetadata(o strictjson.Object, issuer string) (*Metadata, error) {
 	return m, nil
 }
 
-// ServesLogins returns what m lacks that logins can't do without; machines need the
-// token endpoint alone.
+// ServesLogins returns what m lacks that logins can't do without; machines need the token endpoint
+// alone.
 func (m *Metadata) ServesLogins() error {
 	for _, e := range []struct{ name, endpoint string }{
 		{"authorization_endpoint", m.AuthorizationEndpoint}, {"jwks_uri", m.JWKSURI},
@@ -135,8 +132,8 @@ func (m *Metadata) ServesLogins() error {
 	return nil
 }
 
-// readEndpoints reads the endpoints that the package uses. The token endpoint nobody
-// can do without; the rest switch features on by being there.
+// readEndpoints reads the endpoints that the package uses. The token endpoint nobody can do
+// without; the rest switch features on by being there.
 func (m *Metadata) readEndpoints(o strictjson.Object) error {
 	for _, e := range []struct {
 		name     string
@@ -163,8 +160,8 @@ func (m *Metadata) readEndpoints(o strictjson.Object) error {
 	return m.readAliases(o)
 }
 
-// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace
-// endpoints when a client certificate is used.
+// readAliases reads mtls_endpoint_aliases (RFC 8705 §5), which replace endpoints when a client
+// certificate is used.
 func (m *Metadata) readAliases(o strictjson.Object) error {
 	const name = "mtls_endpoint_aliases"
 	if !o.Present(name) {
@@ -188,8 +185,8 @@ func (m *Metadata) readAliases(o strictjson.Object) error {
 	return nil
 }
 
-// AdviceOnScope says which scopes a request that was refused with invalid_scope asked
-// for, and which of them the provider doesn't publish. m may be nil.
+// AdviceOnScope says which scopes a request that was refused with invalid_scope asked for, and
+// which of them the provider doesn't publish. m may be nil.
 func (m *Metadata) AdviceOnScope(asked string) string {
 	if asked == "" {
 		return "no scope was asked for"
@@ -205,8 +202,8 @@ func (m *Metadata) AdviceOnScope(asked string) string {
 	return advice + ", of which the provider's metadata do not list " + strconv.QuoteToASCII(logtext.Clip(strings.Join(unlisted, " "), maxFinding))
 }
 
-// Alias returns the endpoint to use with a client certificate: its mTLS alias
-// when there is one (RFC 8705 §5).
+// Alias returns the endpoint to use with a client certificate: its mTLS alias when there is one
+// (RFC 8705 §5).
 func (m *Metadata) Alias(name, endpoint string) string {
 	if a := m.MTLSEndpointAliases[name]; a != "" && endpoint != "" {
 		return a
@@ -214,15 +211,15 @@ func (m *Metadata) Alias(name, endpoint string) string {
 	return endpoint
 }
 
-// LacksAuthMethod reports whether the provider lists its client authentication
-// methods and leaves this one out.
+// LacksAuthMethod reports whether the provider lists its client authentication methods and leaves
+// this one out.
 func (m *Metadata) LacksAuthMethod(method string) bool {
 	return LacksAuthMethod(m.TokenEndpointAuthMethods, method)
 }
 
-// LacksAuthMethod reports whether a list of an endpoint's client authentication
-// methods leaves this one out. Silence means client_secret_basic (Discovery §3,
-// RFC 8414 §2), but providers forget the list: silence is no evidence here.
+// LacksAuthMethod reports whether a list of an endpoint's client authentication methods leaves this
+// one out. Silence means client_secret_basic (Discovery §3, RFC 8414 §2), but providers forget the
+// list: silence is no evidence here.
 func LacksAuthMethod(listed []string, method string) bool {
 	names := []string{method}
 	if method == "tls_client_auth" {

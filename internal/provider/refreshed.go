@@ -13,24 +13,22 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// What is wrong with the ID token of a refresh decides what becomes of the session
-// (Core §12.2). Anything else than these two leaves it: the token endpoint has
-// accepted the refresh token, and an ID token that can't be verified just now is
-// merely not believed.
+// What is wrong with the ID token of a refresh decides what becomes of the session (Core §12.2).
+// Anything else than these two leaves it: the token endpoint has accepted the refresh token, and an
+// ID token that can't be verified just now is merely not believed.
 var (
-	// ErrOtherLogin is in the chain when the token is of another login: of another
-	// person, provider or client.
+	// ErrOtherLogin is in the chain when the token is of another login: of another person, provider
+	// or client.
 	ErrOtherLogin = errors.New("of another login")
 
 	// ErrForged is in the chain when the provider can't have signed the token.
 	ErrForged = errors.New("not signed by the provider")
 )
 
-// A RefreshExpectation is what the login's ID token said, for comparison with
-// that of a refresh.
+// A RefreshExpectation is what the login's ID token said, for comparison with that of a refresh.
 type RefreshExpectation struct {
-	// Subject and Nonce are the login's, and so is Issuer, which matters where a
-	// provider has several.
+	// Subject and Nonce are the login's, and so is Issuer, which matters where a provider has
+	// several.
 	Issuer, Subject, Nonce string
 
 	// IssuedAt is the iat of the login's ID token, by the provider's clock.
@@ -40,10 +38,9 @@ type RefreshExpectation struct {
 	AccessToken string
 }
 
-// Refresh verifies the ID token of a refresh (Core §12.2): the same person,
-// from the same provider, for the same client. auth_time is not taken over, so
-// that a refresh freshens nothing. The error is as login's, with ErrOtherLogin or
-// ErrForged in the chain where the session can't go on.
+// Refresh verifies the ID token of a refresh (Core §12.2): the same person, from the same provider,
+// for the same client. auth_time is not taken over, so that a refresh freshens nothing. The error
+// is as login's, with ErrOtherLogin or ErrForged in the chain where the session can't go on.
 func (v *Verifier) Refresh(ctx context.Context, raw string, want RefreshExpectation) (*IDToken, error) {
 	// 1. Whom it is of, as far as it can be read, and whether or not it can be verified.
 	parts := jwt.GlimpseOf(raw, v.decryption)
@@ -73,8 +70,8 @@ func (v *Verifier) Refresh(ctx context.Context, raw string, want RefreshExpectat
 	return t, nil
 }
 
-// sameLogin refuses a token that says that it is of another login. What it does
-// not say is for later checks.
+// sameLogin refuses a token that says that it is of another login. What it does not say is for
+// later checks.
 func (v *Verifier) sameLogin(g jwt.Glimpse, want RefreshExpectation) error {
 	issuer := v.issuers.Configured
 	if v.issuers.Many() {
@@ -95,8 +92,8 @@ func (v *Verifier) sameLogin(g jwt.Glimpse, want RefreshExpectation) error {
 	return nil
 }
 
-// textOf returns a string's text, and the spelling of any other value: an odd type
-// is a flaw, another value is another login. Null says nothing.
+// textOf returns a string's text, and the spelling of any other value: an odd type is a flaw,
+// another value is another login. Null says nothing.
 func textOf(value json.RawMessage) (text string, ok bool) {
 	if string(value) == "null" {
 		return "", false
@@ -121,11 +118,10 @@ func hasText(value json.RawMessage, text string) bool {
 	return false
 }
 
-// signedByProvider looks at the signature alone, so that no flaw in a claim hides
-// a forgery. The error has ErrForged in its chain for another algorithm than the
-// configured one, and when the provider publishes the key that the token names and
-// that is not the signer. A key that is not published may be so tomorrow, with
-// nodes that rotate one by one and with caches in between.
+// signedByProvider looks at the signature alone, so that no flaw in a claim hides a forgery. The
+// error has ErrForged in its chain for another algorithm than the configured one, and when the
+// provider publishes the key that the token names and that is not the signer. A key that is not
+// published may be so tomorrow, with nodes that rotate one by one and with caches in between.
 func (v *Verifier) signedByProvider(ctx context.Context, g jwt.Glimpse) error {
 	if g.Header == nil {
 		return nil // not to be read, and so not to be believed

@@ -12,8 +12,8 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// signature lets go-oidc verify signature, issuer and audience. Its own expiry
-// check, which knows no skew, is off.
+// signature lets go-oidc verify signature, issuer and audience. Its own expiry check, which knows
+// no skew, is off.
 func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) error {
 	issuer, err := v.issuers.of(jws.Payload)
 	if err != nil {
@@ -37,8 +37,8 @@ func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) err
 	return nil
 }
 
-// signedBy verifies the signature only: go-oidc's verifier would insist on iss
-// and aud, which userinfo may leave out.
+// signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which
+// userinfo may leave out.
 func (v *Verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
 	keys := &oneSignature{verifier: v, claims: jws.Payload, why: forLogin}
 	_, err := keys.VerifySignature(ctx, jws.Raw)
@@ -48,8 +48,7 @@ func (v *Verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
 // maxFinding bounds what is said about a token.
 const maxFinding = 300
 
-// oneSignature is go-oidc's KeySet for one token. It keeps the error that
-// go-oidc would flatten.
+// oneSignature is go-oidc's KeySet for one token. It keeps the error that go-oidc would flatten.
 type oneSignature struct {
 	verifier *Verifier
 
@@ -63,9 +62,9 @@ type oneSignature struct {
 	err error
 }
 
-// VerifySignature implements oidc.KeySet. go-oidc has checked the algorithm
-// before; it is checked here again, because a key set that trusts its caller is
-// one refactoring away from verifying anything.
+// VerifySignature implements oidc.KeySet. go-oidc has checked the algorithm before; it is checked
+// here again, because a key set that trusts its caller is one refactoring away from verifying
+// anything.
 func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
 	algs := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.verifier.alg)}
 	jws, err := jose.ParseSignedCompact(raw, algs)

@@ -12,8 +12,8 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Sourced decides that a JWT with claims of this party, which it names as its issuer, is good for the user called subject. With
-// sameSubject its sub is the OpenID provider's name for the user.
+// Sourced decides that a JWT with claims of this party, which it names as its issuer, is good for
+// the user called subject. With sameSubject its sub is the OpenID provider's name for the user.
 func (v *Verifier) Sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
 	if err := jws.CheckHeader(v.alg); err != nil {
 		return err
@@ -33,7 +33,8 @@ func (v *Verifier) Sourced(ctx context.Context, jws *jwt.JWS, subject string, sa
 	return v.signedBy(ctx, jws)
 }
 
-// checkSourcedSubject compares sub where it can be compared: at another party it is that party's name for the user (Core §5.6.2).
+// checkSourcedSubject compares sub where it can be compared: at another party it is that party's
+// name for the user (Core §5.6.2).
 func checkSourcedSubject(claims strictjson.Object, subject string, same bool) error {
 	if !claims.Has("sub") {
 		return nil
@@ -45,7 +46,8 @@ func checkSourcedSubject(claims strictjson.Object, subject string, same bool) er
 	return err
 }
 
-// checkSourcedScope checks the claims that say for whom and when a JWT is. They are optional, but when they are made, they must hold.
+// checkSourcedScope checks the claims that say for whom and when a JWT is. They are optional, but
+// when they are made, they must hold.
 func (v *Verifier) checkSourcedScope(claims strictjson.Object) error {
 	now := clock{time.Now(), v.skew}
 	if claims.Has("aud") {

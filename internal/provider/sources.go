@@ -14,8 +14,8 @@ import (
 // MaxClaimSources bounds how many sources one document may have us use. Real ones have one or two.
 const MaxClaimSources = 8
 
-// A ClaimSource is where some claims are (Core §5.6.2): in a JWT that came along, or at an endpoint. It is what a document
-// says, and nothing in it is believed yet.
+// A ClaimSource is where some claims are (Core §5.6.2): in a JWT that came along, or at an
+// endpoint. It is what a document says, and nothing in it is believed yet.
 type ClaimSource struct {
 	// Name is the document's own name for the source; claims are those that it is named for.
 	Name   string
@@ -28,9 +28,9 @@ type ClaimSource struct {
 	Endpoint, AccessToken string
 }
 
-// ParseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in the order of the names. Only
-// names that are wanted are looked at, and only the sources of those: a document may have others for others. One of them that
-// makes no sense refuses all.
+// ParseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in
+// the order of the names. Only names that are wanted are looked at, and only the sources of those:
+// a document may have others for others. One of them that makes no sense refuses all.
 func ParseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]ClaimSource, error) {
 	o, err := claims.ParseOptional(document)
 	if err != nil || !o.Present("_claim_names") {
@@ -82,7 +82,8 @@ func readClaimSources(sources []ClaimSource, document strictjson.Object) error {
 	return nil
 }
 
-// read reads one member of _claim_sources. A source is of one type: with two, one reader would verify this and another that.
+// read reads one member of _claim_sources. A source is of one type: with two, one reader would
+// verify this and another that.
 func (s *ClaimSource) read(o strictjson.Object) error {
 	if o.Has("JWT") == o.Has("endpoint") {
 		return errors.New("expected either JWT or endpoint")

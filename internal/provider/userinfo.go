@@ -16,8 +16,8 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Userinfo reads an answer of the userinfo endpoint, signed or not, and demands
-// that it is about subject (Core §5.3.2).
+// Userinfo reads an answer of the userinfo endpoint, signed or not, and demands that it is about
+// subject (Core §5.3.2).
 func (v *Verifier) Userinfo(ctx context.Context, header http.Header, body []byte, subject string) (json.RawMessage, error) {
 	if outbound.MediaType(header) == "application/jwt" {
 		jws, err := v.signedUserinfo(ctx, string(bytes.TrimSpace(body)))
@@ -39,8 +39,8 @@ func (v *Verifier) Userinfo(ctx context.Context, header http.Header, body []byte
 	return body, nil
 }
 
-// checkSubject compares the sub of userinfo with the ID token's (Core §5.3.4):
-// without it, a provider that mixes up two answers would mix up two users.
+// checkSubject compares the sub of userinfo with the ID token's (Core §5.3.4): without it, a
+// provider that mixes up two answers would mix up two users.
 func checkSubject(claims strictjson.Object, want string) error {
 	sub, err := subjectOf(claims)
 	if err == nil && sub != want {
@@ -49,9 +49,9 @@ func checkSubject(claims strictjson.Object, want string) error {
 	return err
 }
 
-// signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be
-// ours when they are there, and what marks another kind of token, an ID token
-// above all, is refused, for a signature alone doesn't say what was signed.
+// signedUserinfo verifies a userinfo answer that is a JWT. iss and aud must be ours when they are
+// there, and what marks another kind of token, an ID token above all, is refused, for a signature
+// alone doesn't say what was signed.
 func (v *Verifier) signedUserinfo(ctx context.Context, raw string) (*jwt.JWS, error) {
 	jws, err := jwt.Open(raw, v.decryption)
 	if err != nil {
@@ -69,7 +69,8 @@ func (v *Verifier) signedUserinfo(ctx context.Context, raw string) (*jwt.JWS, er
 	return jws, v.signedBy(ctx, jws)
 }
 
-// checkNoOtherKind refuses what marks a JWT as an ID token or a logout token, where claims alone are expected (RFC 8725 §3.12).
+// checkNoOtherKind refuses what marks a JWT as an ID token or a logout token, where claims alone
+// are expected (RFC 8725 §3.12).
 func checkNoOtherKind(claims strictjson.Object) error {
 	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash", "events"} {
 		if claims.Has(name) {
@@ -79,9 +80,8 @@ func checkNoOtherKind(claims strictjson.Object) error {
 	return nil
 }
 
-// checkUserinfoScope checks the claims that say for whom and when a signed
-// answer is. They are optional here (Core §5.3.2), but when the provider makes
-// them, they must hold.
+// checkUserinfoScope checks the claims that say for whom and when a signed answer is. They are
+// optional here (Core §5.3.2), but when the provider makes them, they must hold.
 func (v *Verifier) checkUserinfoScope(claims strictjson.Object) (err error) {
 	now := clock{time.Now(), v.skew}
 	if claims.Has("iss") {

@@ -18,10 +18,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// A Verifier checks what the provider signed: ID tokens, logout tokens,
-// userinfo. go-oidc verifies signature, issuer and audience with our keys; the
-// rest of OpenID Connect Core §3.1.3.7 and Back-Channel Logout §2.6 is here. It
-// is safe for concurrent use.
+// A Verifier checks what the provider signed: ID tokens, logout tokens, userinfo. go-oidc verifies
+// signature, issuer and audience with our keys; the rest of OpenID Connect Core §3.1.3.7 and
+// Back-Channel Logout §2.6 is here. It is safe for concurrent use.
 type Verifier struct {
 	// issuers, clientID and alg are the only ones that a token may name.
 	issuers       Issuers
@@ -30,8 +29,8 @@ type Verifier struct {
 	// skew is how far the provider's clock may be from ours, either way.
 	skew time.Duration
 
-	// keys verify signatures; decryption opens encrypted tokens, and none means
-	// that encrypted tokens are refused.
+	// keys verify signatures; decryption opens encrypted tokens, and none means that encrypted
+	// tokens are refused.
 	keys       *keySet
 	decryption []crypto.PrivateKey
 
@@ -61,9 +60,8 @@ func NewVerifier(p *Provider, s VerifierSettings) *Verifier {
 	}
 }
 
-// A TokenError says that a token is at fault: what was expected and what came,
-// never the token. Failures that are not the token's are *pace.Outages
-// instead.
+// A TokenError says that a token is at fault: what was expected and what came, never the token.
+// Failures that are not the token's are *pace.Outages instead.
 type TokenError struct {
 	// Reason is a constant that says which kind of token was refused.
 	Reason string
@@ -72,23 +70,23 @@ type TokenError struct {
 	Err error
 }
 
-// Error names the check and what it found. Nothing in it is longer than a line,
-// and no token is repeated.
+// Error names the check and what it found. Nothing in it is longer than a line, and no token is
+// repeated.
 func (e *TokenError) Error() string { return "oidcauth: " + e.Reason + ": " + e.Err.Error() }
 
 // Unwrap returns the finding.
 func (e *TokenError) Unwrap() error { return e.Err }
 
-// ErrNoAuthTime is in the chain when max_age was asked for and the provider
-// left auth_time out, as some do.
+// ErrNoAuthTime is in the chain when max_age was asked for and the provider left auth_time out, as
+// some do.
 var ErrNoAuthTime = errors.New("auth_time: expected because max_age was asked for, got none or 0: the provider took no notice of max_age")
 
-// ErrOldAuthTime is in the chain when the authentication is older than the max_age
-// that was asked for.
+// ErrOldAuthTime is in the chain when the authentication is older than the max_age that was asked
+// for.
 var ErrOldAuthTime = errors.New("auth_time")
 
-// ErrOtherACR is in the chain when the authentication is not of a class that was
-// asked for as essential.
+// ErrOtherACR is in the chain when the authentication is not of a class that was asked for as
+// essential.
 var ErrOtherACR = errors.New("acr")
 
 // An IDToken is a verified ID token.
@@ -102,21 +100,20 @@ type IDToken struct {
 	// SID is the provider's session, "" when it doesn't say.
 	SID string
 
-	// Nonce is the one of the login, ACR the authentication context class (Core
-	// §2), each "" when absent; AMR lists the methods of authentication.
+	// Nonce is the one of the login, ACR the authentication context class (Core §2), each "" when
+	// absent; AMR lists the methods of authentication.
 	Nonce, ACR string
 	AMR        []string
 
-	// IssuedAt is iat, by the provider's clock. Expiry is exp, at most 24 hours
-	// ahead.
+	// IssuedAt is iat, by the provider's clock. Expiry is exp, at most 24 hours ahead.
 	IssuedAt, Expiry time.Time
 
-	// AuthTime is when the user last authenticated; zero when the provider
-	// doesn't say, and always after a refresh.
+	// AuthTime is when the user last authenticated; zero when the provider doesn't say, and always
+	// after a refresh.
 	AuthTime time.Time
 
-	// SessionExpiry is the provider's limit to the session (session_expiry);
-	// zero when it sets none.
+	// SessionExpiry is the provider's limit to the session (session_expiry); zero when it sets
+	// none.
 	SessionExpiry time.Time
 
 	// Claims are all claims as they were signed.
@@ -137,14 +134,14 @@ type LoginExpectation struct {
 	// MaxAge is the max_age that was asked for; nil when none was.
 	MaxAge *time.Duration
 
-	// EssentialACR lists the classes of which one was asked for as essential;
-	// empty when any will do.
+	// EssentialACR lists the classes of which one was asked for as essential; empty when any will
+	// do.
 	EssentialACR []string
 }
 
-// Login verifies the ID token of a code exchange. The error is a *TokenError or
-// a *pace.Outage. Beside an error it returns the token only where all is well but the
-// authentication, which is not what was asked for.
+// Login verifies the ID token of a code exchange. The error is a *TokenError or a *pace.Outage.
+// Beside an error it returns the token only where all is well but the authentication, which is not
+// what was asked for.
 func (v *Verifier) Login(ctx context.Context, raw string, want LoginExpectation) (*IDToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {
@@ -162,8 +159,7 @@ func (v *Verifier) Login(ctx context.Context, raw string, want LoginExpectation)
 	return t, nil
 }
 
-// readAuthTime refuses an auth_time in the future: it would look fresh for too
-// long.
+// readAuthTime refuses an auth_time in the future: it would look fresh for too long.
 func (v *Verifier) readAuthTime(t *IDToken, claims strictjson.Object) error {
 	at, _, err := claims.Date("auth_time")
 	if err != nil {
@@ -179,8 +175,8 @@ func (v *Verifier) readAuthTime(t *IDToken, claims strictjson.Object) error {
 	return nil
 }
 
-// checkFreshness compares auth_time and acr with what was asked for (Core
-// §3.1.3.7, steps 12 and 13).
+// checkFreshness compares auth_time and acr with what was asked for (Core §3.1.3.7, steps 12 and
+// 13).
 func (want LoginExpectation) checkFreshness(t *IDToken, skew time.Duration) error {
 	if want.MaxAge != nil {
 		if t.AuthTime.IsZero() {
@@ -199,8 +195,7 @@ func (want LoginExpectation) checkFreshness(t *IDToken, skew time.Duration) erro
 
 // IDToken holds what login and refresh have in common.
 func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string, why purpose) (*IDToken, strictjson.Object, error) {
-	// What needs no key comes first, so that nonsense costs neither
-	// cryptography nor a fetch.
+	// What needs no key comes first, so that nonsense costs neither cryptography nor a fetch.
 	jws, err := jwt.Open(raw, v.decryption)
 	if err == nil {
 		err = jws.CheckHeader(v.alg)
@@ -217,8 +212,8 @@ func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	if err := v.signature(ctx, jws, why); err != nil {
 		return nil, strictjson.Object{}, asTokenError(idTokenRefused, err)
 	}
-	// The payload was taken apart before, from the very bytes that are signed:
-	// go-oidc decodes the same segments.
+	// The payload was taken apart before, from the very bytes that are signed: go-oidc decodes the
+	// same segments.
 	t, err := v.ReadIDToken(jws, maxAge)
 	if err == nil {
 		err = checkTokenHash(jws.Payload, v.alg, accessToken)
@@ -229,10 +224,9 @@ func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	return t, jws.Payload, nil
 }
 
-// ReadIDToken reads the claims of a token whose signature is good, and checks
-// those that need nothing but a clock and the configuration. Every claim is
-// read, so that one of an odd type is found even where its value would not
-// matter.
+// ReadIDToken reads the claims of a token whose signature is good, and checks those that need
+// nothing but a clock and the configuration. Every claim is read, so that one of an odd type is
+// found even where its value would not matter.
 func (v *Verifier) ReadIDToken(jws *jwt.JWS, maxAge time.Duration) (*IDToken, error) {
 	claims := jws.Payload
 	t := &IDToken{Raw: jws.Raw, Claims: jws.Body}
@@ -260,15 +254,13 @@ func (t *IDToken) readContext(claims strictjson.Object) (err error) {
 	return err
 }
 
-// idTokenRefused is the reason of every refusal of an ID token: which check failed
-// is for the log.
+// idTokenRefused is the reason of every refusal of an ID token: which check failed is for the log.
 const idTokenRefused = "ID token refused"
 
 // refuseIDToken gives err that reason.
 func refuseIDToken(err error) error { return &TokenError{Reason: idTokenRefused, Err: err} }
 
-// asTokenError leaves a *pace.Outage alone: the keys are missing, and the
-// token may be good.
+// asTokenError leaves a *pace.Outage alone: the keys are missing, and the token may be good.
 func asTokenError(reason string, err error) error {
 	if unavailable, ok := errors.AsType[*pace.Outage](err); ok {
 		return unavailable
@@ -276,9 +268,8 @@ func asTokenError(reason string, err error) error {
 	return &TokenError{Reason: reason, Err: err}
 }
 
-// KnownStill reports whether the provider may know an ID token that was verified
-// before: not one whose key has left its set, which many refuse as a hint, and the
-// logout with it.
+// KnownStill reports whether the provider may know an ID token that was verified before: not one
+// whose key has left its set, which many refuse as a hint, and the logout with it.
 func (v *Verifier) KnownStill(idToken string) bool {
 	if idToken == "" {
 		return false

@@ -1,5 +1,5 @@
-// Package strictjson reads a JSON object from outside without leniency. Start at [Parse]. It bounds depth, not size: that is
-// the caller's, who has read the text.
+// Package strictjson reads a JSON object from outside without leniency. Start at [Parse]. It bounds
+// depth, not size: that is the caller's, who has read the text.
 package strictjson
 
 import (
@@ -16,32 +16,29 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// maxDepth bounds how deep the JSON of a provider may be nested: claims of real
-// providers stay below ten.
+// maxDepth bounds how deep the JSON of a provider may be nested: claims of real providers stay
+// below ten.
 const maxDepth = 32
 
-// An Object is a JSON object from outside, read without encoding/json's
-// leniency: no name occurs twice at any depth, names are compared exactly,
-// numbers keep their text, the text is valid UTF-8 and nothing follows the
-// object. RFC 7519 §4 leaves it to the reader which of two equal names counts;
-// two readers that choose differently are an attack.
+// An Object is a JSON object from outside, read without encoding/json's leniency: no name occurs
+// twice at any depth, names are compared exactly, numbers keep their text, the text is valid UTF-8
+// and nothing follows the object. RFC 7519 §4 leaves it to the reader which of two equal names
+// counts; two readers that choose differently are an attack.
 type Object struct {
 	Names  []string // in the document's order
 	Values map[string]json.RawMessage
 }
 
-// Parse reads data, whose size the caller has bounded, and keeps parts of
-// it: data must not change afterwards.
+// Parse reads data, whose size the caller has bounded, and keeps parts of it: data must not change
+// afterwards.
 func Parse(data []byte) (Object, error) { return parse(data, false) }
 
-// ParseRepeating is Parse for objects in which a member may stand again with the very
-// same text as its value: whichever of them a reader takes, it reads the same. Objects
-// inside of it stay strict.
+// ParseRepeating is Parse for objects in which a member may stand again with the very same text as
+// its value: whichever of them a reader takes, it reads the same. Objects inside of it stay strict.
 func ParseRepeating(data []byte) (Object, error) { return parse(data, true) }
 
 func parse(data []byte, repeating bool) (Object, error) {
-	// encoding/json would replace invalid bytes by U+FFFD, so that different
-	// texts become equal.
+	// encoding/json would replace invalid bytes by U+FFFD, so that different texts become equal.
 	if !utf8.Valid(data) {
 		return Object{}, errors.New("expected a JSON object, got invalid UTF-8")
 	}
@@ -56,21 +53,19 @@ func parse(data []byte, repeating bool) (Object, error) {
 	return o, w.object(&o, 1)
 }
 
-// A walker goes through JSON text that is known to be valid, and looks for what
-// is valid all the same: names that occur twice, and depth. It is apart from
-// encoding/json's Decoder because that takes ten times as long, and claims are
-// read with every session.
+// A walker goes through JSON text that is known to be valid, and looks for what is valid all the
+// same: names that occur twice, and depth. It is apart from encoding/json's Decoder because that
+// takes ten times as long, and claims are read with every session.
 type walker struct {
 	data []byte
 	pos  int
 
-	// repeating says that a member of the outermost object may stand again with the same
-	// text.
+	// repeating says that a member of the outermost object may stand again with the same text.
 	repeating bool
 }
 
-// next skips what stands between tokens and returns the next one's first byte, 0
-// at the end. Commas and colons are in their places: the text is valid.
+// next skips what stands between tokens and returns the next one's first byte, 0 at the end. Commas
+// and colons are in their places: the text is valid.
 func (w *walker) next() byte {
 	for ; w.pos < len(w.data); w.pos++ {
 		if c := w.data[w.pos]; c > ' ' && c != ',' && c != ':' {
@@ -195,8 +190,8 @@ func (o Object) Text(name string) (string, error) {
 	return s, nil
 }
 
-// Credential is Text for a value that goes into headers and forms: visible ASCII
-// only (RFC 6749 appendix A).
+// Credential is Text for a value that goes into headers and forms: visible ASCII only (RFC 6749
+// appendix A).
 func (o Object) Credential(name string) (string, error) {
 	s, err := o.Text(name)
 	if err != nil {
@@ -208,8 +203,7 @@ func (o Object) Credential(name string) (string, error) {
 	return s, nil
 }
 
-// Texts returns a member that is a list of strings or one string; nil when it
-// is absent or null.
+// Texts returns a member that is a list of strings or one string; nil when it is absent or null.
 func (o Object) Texts(name string) ([]string, error) {
 	if !o.Present(name) {
 		return nil, nil
@@ -244,13 +238,13 @@ func (o Object) Flag(name string) (bool, error) {
 	return b, nil
 }
 
-// yearMax is the last second of the year 9999, beyond which time.Time stops
-// being representable as RFC 3339.
+// yearMax is the last second of the year 9999, beyond which time.Time stops being representable as
+// RFC 3339.
 const yearMax = 253402300799
 
-// Date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is
-// false when it is absent or null. A number beyond the year 9999 counts as that
-// year's end, so that nothing overflows; a string is not a number here.
+// Date returns a NumericDate (RFC 7519 §2), which may have a fraction; ok is false when it is
+// absent or null. A number beyond the year 9999 counts as that year's end, so that nothing
+// overflows; a string is not a number here.
 func (o Object) Date(name string) (t time.Time, ok bool, err error) {
 	if !o.Present(name) {
 		return time.Time{}, false, nil
@@ -264,8 +258,7 @@ func (o Object) Date(name string) (t time.Time, ok bool, err error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), true, nil
 }
 
-// KindOf names the JSON kind of a value for error texts, which never repeat the
-// value itself.
+// KindOf names the JSON kind of a value for error texts, which never repeat the value itself.
 func KindOf(value []byte) string {
 	value = bytes.TrimLeft(value, " \t\r\n")
 	if len(value) == 0 {

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// Authorization is one authorization request and the decision on it. A hook
-// may change the decision.
+// Authorization is one authorization request and the decision on it. A hook may change the
+// decision.
 type Authorization struct {
-	// Request has the parameters in effect: those pushed before (RFC 9126) or
-	// taken from the request object (RFC 9101) where there was one.
+	// Request has the parameters in effect: those pushed before (RFC 9126) or taken from the
+	// request object (RFC 9101) where there was one.
 	Request  url.Values
 	ClientID string
 
@@ -95,8 +95,8 @@ func checkRequest(request url.Values) *oauthError {
 	return nil
 }
 
-// decide answers a sound request as a correct provider does: yes at once, as
-// the current user, after a new sign-in where the request wants one.
+// decide answers a sound request as a correct provider does: yes at once, as the current user,
+// after a new sign-in where the request wants one.
 func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a *Authorization) {
 	a.ACR = requestedACR(a.Request)
 	prompt := strings.Fields(a.Request.Get("prompt"))
@@ -115,9 +115,8 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, s *Settings, a
 	a.Session, a.AuthTime = session.ID, session.AuthTime
 }
 
-// requestedACR returns the authentication context that the request likes best:
-// the essential one of the claims parameter (OpenID Connect Core §5.5.1.1), else
-// the first of acr_values.
+// requestedACR returns the authentication context that the request likes best: the essential one of
+// the claims parameter (OpenID Connect Core §5.5.1.1), else the first of acr_values.
 func requestedACR(request url.Values) string {
 	var claims struct {
 		IDToken struct {
@@ -175,7 +174,8 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 	redirect(w, http.StatusSeeOther, withQuery(response.RedirectURI, response.Params))
 }
 
-// responseModes are how the provider answers (OAuth 2.0 Multiple Response Type Encoding Practices §2.1, JARM §2.3).
+// responseModes are how the provider answers (OAuth 2.0 Multiple Response Type Encoding Practices
+// §2.1, JARM §2.3).
 var responseModes = []string{"query", "form_post", "query.jwt", "form_post.jwt"}
 
 // responseLifetime is how long a browser may take to carry a response JWT to the client.
@@ -207,8 +207,8 @@ func redirect(w http.ResponseWriter, status int, location string) {
 	w.WriteHeader(status)
 }
 
-// withQuery adds parameters to a URI that may have a query of its own, which
-// RFC 6749 §3.1.2 wants kept.
+// withQuery adds parameters to a URI that may have a query of its own, which RFC 6749 §3.1.2 wants
+// kept.
 func withQuery(uri string, params url.Values) string {
 	separator := "?"
 	if strings.Contains(uri, "?") {

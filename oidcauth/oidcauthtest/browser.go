@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// Browser keeps cookies and sends requests by the rules of today's browsers,
-// which are stricter than those of [http.Client] and its jar: see the package's
-// overview. Its own Get, Click, Submit, Fetch… act in its first tab; [Browser.NewTab]
-// opens more, which share the cookies.
+// Browser keeps cookies and sends requests by the rules of today's browsers, which are stricter
+// than those of [http.Client] and its jar: see the package's overview. Its own Get, Click, Submit,
+// Fetch… act in its first tab; [Browser.NewTab] opens more, which share the cookies.
 //
-// Tabs may be used from several goroutines, each tab from one at a time. Set
-// the exported fields before the first request.
+// Tabs may be used from several goroutines, each tab from one at a time. Set the exported fields
+// before the first request.
 type Browser struct {
 	*Tab
 
@@ -22,8 +21,8 @@ type Browser struct {
 	Now func() time.Time
 	// MaxRedirects bounds the redirects of one navigation [20].
 	MaxRedirects int
-	// Header is sent with every request, over what the browser would send: X-Forwarded-Host,
-	// or a Cookie header of the test's own making.
+	// Header is sent with every request, over what the browser would send: X-Forwarded-Host, or a
+	// Cookie header of the test's own making.
 	Header http.Header
 
 	transport http.RoundTripper
@@ -33,8 +32,8 @@ type Browser struct {
 	tabs      int
 }
 
-// NewBrowser returns a browser without cookies that sends its requests through
-// transport: a [Network] in memory, or nil for real sockets.
+// NewBrowser returns a browser without cookies that sends its requests through transport: a
+// [Network] in memory, or nil for real sockets.
 func NewBrowser(transport http.RoundTripper) *Browser {
 	if transport == nil {
 		transport = http.DefaultTransport
@@ -81,8 +80,8 @@ func (b *Browser) History() []Exchange {
 	return slices.Clone(b.history)
 }
 
-// Cookies returns the cookies, with their attributes, that a navigation typed
-// into the address bar would send to this URL.
+// Cookies returns the cookies, with their attributes, that a navigation typed into the address bar
+// would send to this URL.
 func (b *Browser) Cookies(rawURL string) []*http.Cookie {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,8 +92,7 @@ func (b *Browser) Cookies(rawURL string) []*http.Cookie {
 	return list
 }
 
-// Cookie returns the cookie of this name that the browser would send, nil when
-// there is none.
+// Cookie returns the cookie of this name that the browser would send, nil when there is none.
 func (b *Browser) Cookie(rawURL, name string) *http.Cookie {
 	for _, c := range b.Cookies(rawURL) {
 		if c.Name == name {
@@ -104,8 +102,8 @@ func (b *Browser) Cookie(rawURL, name string) *http.Cookie {
 	return nil
 }
 
-// SetCookie stores a cookie as if an answer from this URL had set it, and
-// returns the reason when the browser refuses.
+// SetCookie stores a cookie as if an answer from this URL had set it, and returns the reason when
+// the browser refuses.
 func (b *Browser) SetCookie(rawURL string, c *http.Cookie) (refused string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

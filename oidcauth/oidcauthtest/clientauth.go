@@ -26,8 +26,8 @@ func invalidClient(description string) *oauthError {
 	return &oauthError{http.StatusUnauthorized, "invalid_client", description}
 }
 
-// clientRequest reads the form of a back-channel request and authenticates its
-// client, by the one method that is registered for it (RFC 6749 §2.3).
+// clientRequest reads the form of a back-channel request and authenticates its client, by the one
+// method that is registered for it (RFC 6749 §2.3).
 func (p *Provider) clientRequest(s *Settings, r *http.Request) (url.Values, *Client, *oauthError) {
 	if r.Method != http.MethodPost || r.URL.RawQuery != "" {
 		return nil, nil, badRequest("invalid_request", "POST a form, without a query")
@@ -108,8 +108,8 @@ func presented(r *http.Request) (method, id, secret string, err *oauthError) {
 	return "", "", "", badRequest("invalid_request", "the client authenticates in more than one way")
 }
 
-// subjectOf reads the client from an assertion that comes without client_id
-// (RFC 7521 §4.2); the signature is checked afterwards, with that client's keys.
+// subjectOf reads the client from an assertion that comes without client_id (RFC 7521 §4.2); the
+// signature is checked afterwards, with that client's keys.
 func subjectOf(compact string) string {
 	if t := ParseToken(compact); t != nil {
 		return t.Claims.Text("sub")
@@ -117,8 +117,8 @@ func subjectOf(compact string) string {
 	return ""
 }
 
-// checkAssertion verifies a client assertion (RFC 7523 §3) as the FAPI 2.0
-// profile asks: aud is one string, exp is near, jti is new.
+// checkAssertion verifies a client assertion (RFC 7523 §3) as the FAPI 2.0 profile asks: aud is one
+// string, exp is near, jti is new.
 func (p *Provider) checkAssertion(s *Settings, c *Client, compact string) *oauthError {
 	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
@@ -162,8 +162,7 @@ func (p *Provider) firstUse(id string) bool {
 	return true
 }
 
-// verifyByAny returns the payload if one of the keys that the header's kid
-// allows verifies it.
+// verifyByAny returns the payload if one of the keys that the header's kid allows verifies it.
 func verifyByAny(jws *jose.JSONWebSignature, keys jose.JSONWebKeySet) ([]byte, error) {
 	if len(jws.Signatures) != 1 {
 		return nil, errors.New("one signature is expected")

@@ -8,16 +8,16 @@ import (
 )
 
 var (
-	// ErrFormAction is the Err of a page whose form the Content-Security-Policy
-	// forbids to lead there. Like Chromium, the browser applies form-action to
-	// the redirects after a submission too.
+	// ErrFormAction is the Err of a page whose form the Content-Security-Policy forbids to lead
+	// there. Like Chromium, the browser applies form-action to the redirects after a submission
+	// too.
 	ErrFormAction = errors.New("oidcauthtest: form-action forbids this form submission")
 	// ErrFraming is the Err of a page that refuses to be shown in this frame.
 	ErrFraming = errors.New("oidcauthtest: the page refuses to be framed")
 )
 
-// mayFrame applies frame-ancestors and, without it, X-Frame-Options
-// (CSP Level 3 §6.4.2, HTML §7.8) to a page in a frame of another.
+// mayFrame applies frame-ancestors and, without it, X-Frame-Options (CSP Level 3 §6.4.2, HTML §7.8)
+// to a page in a frame of another.
 func mayFrame(header http.Header, framed, parent *url.URL) bool {
 	policies := directives(header.Values("Content-Security-Policy"), "frame-ancestors")
 	for _, sources := range policies {
@@ -74,8 +74,8 @@ func anySource(sources []string, self, u *url.URL) bool {
 	return false
 }
 
-// matchSource applies one source expression (CSP Level 3 §6.7.2): a keyword, a
-// scheme, or a host with or without scheme, wildcard and port. Paths are ignored.
+// matchSource applies one source expression (CSP Level 3 §6.7.2): a keyword, a scheme, or a host
+// with or without scheme, wildcard and port. Paths are ignored.
 func matchSource(source string, self, u *url.URL) bool {
 	switch {
 	case source == "'self'":

@@ -49,8 +49,8 @@ func (p *Provider) metadata() *Object {
 	)
 }
 
-// serveKeys publishes the key set (RFC 7517 §5). It is put together by hand, since
-// a hook may have made a key of anything.
+// serveKeys publishes the key set (RFC 7517 §5). It is put together by hand, since a hook may have
+// made a key of anything.
 func (p *Provider) serveKeys(w http.ResponseWriter, _ *http.Request) {
 	keys := []*Object{p.Key().JWK()}
 	if f := p.hook().keys; f != nil {

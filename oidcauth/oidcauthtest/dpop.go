@@ -17,9 +17,8 @@ func invalidProof(description string) *oauthError {
 	return badRequest("invalid_dpop_proof", description)
 }
 
-// checkProof verifies the request's DPoP proof (RFC 9449 §4.3) and returns the
-// thumbprint of its key; "" when there is no proof. With an access token the
-// proof must carry its hash.
+// checkProof verifies the request's DPoP proof (RFC 9449 §4.3) and returns the thumbprint of its
+// key; "" when there is no proof. With an access token the proof must carry its hash.
 func (p *Provider) checkProof(s *Settings, r *http.Request, accessToken string) (jkt string, _ *oauthError) {
 	proofs := r.Header.Values("DPoP")
 	switch len(proofs) {
@@ -55,8 +54,8 @@ func (p *Provider) checkProof(s *Settings, r *http.Request, accessToken string) 
 	return b64(sum), nil
 }
 
-// checkProofClaims checks a proof whose signature holds. The jti is looked at last,
-// so that a proof refused for its nonce may be told from a replay.
+// checkProofClaims checks a proof whose signature holds. The jti is looked at last, so that a proof
+// refused for its nonce may be told from a replay.
 func (p *Provider) checkProofClaims(s *Settings, r *http.Request, payload []byte, accessToken string) *oauthError {
 	var claims struct {
 		Htm, Htu, Jti, Ath, Nonce string
@@ -101,8 +100,8 @@ func (p *Provider) offerNonce(s *Settings, w http.ResponseWriter) {
 	w.Header().Set("DPoP-Nonce", nonce)
 }
 
-// takeNonce accepts each nonce once: the strictest that a server may be, so that a
-// client has to follow every new one.
+// takeNonce accepts each nonce once: the strictest that a server may be, so that a client has to
+// follow every new one.
 func (p *Provider) takeNonce(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,8 +124,7 @@ func (p *Provider) bindToProof(s *Settings, r *http.Request, form url.Values) *o
 	return nil
 }
 
-// authorization splits the Authorization header into its scheme, in small
-// letters, and the rest.
+// authorization splits the Authorization header into its scheme, in small letters, and the rest.
 func authorization(r *http.Request) (scheme, value string) {
 	scheme, value, _ = strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.ToLower(scheme), value

@@ -30,11 +30,11 @@ const (
 	Introspection Endpoint = "introspect"
 	// EndSession signs out at the provider (OpenID Connect RP-Initiated Logout).
 	EndSession Endpoint = "end_session"
-	// API is a protected resource for tests of clients that call one: it answers
-	// any method at and below its path, to holders of an access token of the provider's.
+	// API is a protected resource for tests of clients that call one: it answers any method at and
+	// below its path, to holders of an access token of the provider's.
 	API Endpoint = "api"
-	// Claims tells distributed claims to whoever has their access token (OpenID
-	// Connect Core §5.6.2). See [Provider.DistributedSource].
+	// Claims tells distributed claims to whoever has their access token (OpenID Connect Core
+	// §5.6.2). See [Provider.DistributedSource].
 	Claims Endpoint = "claims"
 
 	// Unknown stands for all other paths in the record. They are answered 404.
@@ -128,8 +128,7 @@ func writeError(w http.ResponseWriter, e *oauthError) {
 	writeJSON(w, e.status, object("error", e.code, "error_description", e.description).Bytes())
 }
 
-// writeJSON answers with a document that may hold secrets and is not to be stored
-// (RFC 6749 §5.1).
+// writeJSON answers with a document that may hold secrets and is not to be stored (RFC 6749 §5.1).
 func writeJSON(w http.ResponseWriter, status int, body json.RawMessage) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -21,8 +21,8 @@ var (
 	commentPattern   = regexp.MustCompile(`(?s)<!--.*?-->`)
 )
 
-// Forms returns the page's forms with the fields that a submission sends:
-// hidden and filled inputs and checked boxes, no buttons.
+// Forms returns the page's forms with the fields that a submission sends: hidden and filled inputs
+// and checked boxes, no buttons.
 func (p *Page) Forms() []Form {
 	if p == nil || p.Status == 0 || !strings.HasPrefix(p.Header.Get("Content-Type"), "text/html") {
 		return nil

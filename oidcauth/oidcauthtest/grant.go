@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// grant is what a user agreed to, or what a client may do by itself: the
-// family that tokens belong to and are revoked with.
+// grant is what a user agreed to, or what a client may do by itself: the family that tokens belong
+// to and are revoked with.
 type grant struct {
 	client, scope, session, nonce, acr string
 
@@ -51,8 +51,8 @@ type accessToken struct {
 	revoked bool
 }
 
-// redeemCode returns a code's grant once. A second use revokes what the first
-// one brought (RFC 6749 §4.1.2).
+// redeemCode returns a code's grant once. A second use revokes what the first one brought (RFC 6749
+// §4.1.2).
 func (p *Provider) redeemCode(s *Settings, client string, form url.Values, jkt string) (*grant, *oauthError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,8 +80,8 @@ func (p *Provider) redeemCode(s *Settings, client string, form url.Values, jkt s
 	return c.grant, nil
 }
 
-// redeemRefresh returns a refresh token's grant and the refresh token to go on
-// with. A second use of a rotated token revokes the family (RFC 9700 §4.14.2).
+// redeemRefresh returns a refresh token's grant and the refresh token to go on with. A second use
+// of a rotated token revokes the family (RFC 9700 §4.14.2).
 func (p *Provider) redeemRefresh(s *Settings, client, value, jkt string) (g *grant, next string, _ *oauthError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,8 +131,8 @@ func (p *Provider) findAccess(value string) *accessToken {
 	return t
 }
 
-// RevokeTokens ends every grant of a subject: its access tokens are refused and
-// its refresh tokens answer invalid_grant. An empty subject means all.
+// RevokeTokens ends every grant of a subject: its access tokens are refused and its refresh tokens
+// answer invalid_grant. An empty subject means all.
 func (p *Provider) RevokeTokens(subject string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,8 +143,8 @@ func (p *Provider) RevokeTokens(subject string) {
 	}
 }
 
-// ExpireAccessTokens makes every access token issued so far invalid, while its
-// refresh token goes on to work.
+// ExpireAccessTokens makes every access token issued so far invalid, while its refresh token goes
+// on to work.
 func (p *Provider) ExpireAccessTokens() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,33 +12,32 @@ type hooks struct {
 	introspection                  func(*Object)
 }
 
-// BendMetadata passes each discovery document through f before it is sent.
-// Like all Bend methods it replaces the hook that was there; nil removes it.
-// Hooks run one request at a time or several at once, as requests come.
+// BendMetadata passes each discovery document through f before it is sent. Like all Bend methods it
+// replaces the hook that was there; nil removes it. Hooks run one request at a time or several at
+// once, as requests come.
 func (p *Provider) BendMetadata(f func(document *Object)) {
 	p.bend(func(h *hooks) { h.metadata = f })
 }
 
-// BendKeys passes the published keys (RFC 7517) through f, which returns those
-// to publish instead.
+// BendKeys passes the published keys (RFC 7517) through f, which returns those to publish instead.
 func (p *Provider) BendKeys(f func(keys []*Object) []*Object) {
 	p.bend(func(h *hooks) { h.keys = f })
 }
 
-// BendAuthorization shows f each authorization request that passed its checks,
-// with the decision that a correct provider makes, before it is acted on.
+// BendAuthorization shows f each authorization request that passed its checks, with the decision
+// that a correct provider makes, before it is acted on.
 func (p *Provider) BendAuthorization(f func(*Authorization)) {
 	p.bend(func(h *hooks) { h.authorization = f })
 }
 
-// BendAuthorizationResponse passes what goes back to the client through the
-// browser, codes and errors alike, through f.
+// BendAuthorizationResponse passes what goes back to the client through the browser, codes and
+// errors alike, through f.
 func (p *Provider) BendAuthorizationResponse(f func(*AuthorizationResponse)) {
 	p.bend(func(h *hooks) { h.response = f })
 }
 
-// BendResponseJWT passes each authorization response that a client asked for as a
-// JWT (JARM §2.1) through f before it is signed.
+// BendResponseJWT passes each authorization response that a client asked for as a JWT (JARM §2.1)
+// through f before it is signed.
 func (p *Provider) BendResponseJWT(f func(*Token)) {
 	p.bend(func(h *hooks) { h.responseJWT = f })
 }
@@ -48,20 +47,20 @@ func (p *Provider) BendTokens(f func(*TokenAnswer)) {
 	p.bend(func(h *hooks) { h.tokens = f })
 }
 
-// BendIDToken passes each ID token through f before it is signed; Token.Grant
-// tells those of a login from those of a refresh.
+// BendIDToken passes each ID token through f before it is signed; Token.Grant tells those of a
+// login from those of a refresh.
 func (p *Provider) BendIDToken(f func(*Token)) {
 	p.bend(func(h *hooks) { h.idToken = f })
 }
 
-// BendAccessToken passes each access token through f before it is signed. The
-// provider goes on to know the token by its final form.
+// BendAccessToken passes each access token through f before it is signed. The provider goes on to
+// know the token by its final form.
 func (p *Provider) BendAccessToken(f func(*Token)) {
 	p.bend(func(h *hooks) { h.accessToken = f })
 }
 
-// BendUserInfo passes each userinfo answer through f. Header, Key and Rewrite
-// matter for signed answers only.
+// BendUserInfo passes each userinfo answer through f. Header, Key and Rewrite matter for signed
+// answers only.
 func (p *Provider) BendUserInfo(f func(*Token)) {
 	p.bend(func(h *hooks) { h.userInfo = f })
 }
@@ -78,8 +77,8 @@ func (p *Provider) bend(f func(*hooks)) {
 	f(&p.hooks)
 }
 
-// hook returns the hooks of this moment; they are called without the mutex, so that
-// a hook may use the provider.
+// hook returns the hooks of this moment; they are called without the mutex, so that a hook may use
+// the provider.
 func (p *Provider) hook() hooks {
 	p.mu.Lock()
 	defer p.mu.Unlock()

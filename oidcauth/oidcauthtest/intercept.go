@@ -14,9 +14,9 @@ import (
 // Middleware stands between a request and the provider's own answer to it.
 type Middleware = func(next http.Handler) http.Handler
 
-// Intercept puts these in front of an endpoint, the first outermost, in place
-// of those that were there; without any, the endpoint is itself again. Those of
-// [Any] stand before those of the endpoint.
+// Intercept puts these in front of an endpoint, the first outermost, in place of those that were
+// there; without any, the endpoint is itself again. Those of [Any] stand before those of the
+// endpoint.
 //
 //	p.Intercept(oidcauthtest.TokenEndpoint,
 //		oidcauthtest.Times(2, oidcauthtest.Reply(503, "text/html", "<h1>Later</h1>")))
@@ -40,9 +40,9 @@ func Redirect(status int, location string) Middleware {
 	return instead(func(w http.ResponseWriter, _ *http.Request) { redirect(w, status, location) })
 }
 
-// Endless answers 200 with start and then again, again and again, until the
-// client has had enough. The Sent of the request's record tells how much went
-// out: in memory what the client read and at most 64 KiB more.
+// Endless answers 200 with start and then again, again and again, until the client has had enough.
+// The Sent of the request's record tells how much went out: in memory what the client read and at
+// most 64 KiB more.
 func Endless(contentType, start, again string) Middleware {
 	return instead(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -79,8 +79,8 @@ func Cut(n int) Middleware {
 	}
 }
 
-// Hang answers nothing until release is closed; the provider then answers as
-// ever. A client that gives up ends it too. A nil channel hangs for good.
+// Hang answers nothing until release is closed; the provider then answers as ever. A client that
+// gives up ends it too. A nil channel hangs for good.
 func Hang(release <-chan struct{}) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,14 +110,13 @@ func Delay(d time.Duration) Middleware {
 	}
 }
 
-// Drop closes the connection in place of an answer; the provider never acts on
-// the request.
+// Drop closes the connection in place of an answer; the provider never acts on the request.
 func Drop() Middleware {
 	return instead(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 }
 
-// Lose lets the provider act on the request and then closes the connection: the
-// answer is lost on its way.
+// Lose lets the provider act on the request and then closes the connection: the answer is lost on
+// its way.
 func Lose() Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -177,8 +176,8 @@ func After(n int, layer Middleware) Middleware {
 	return When(func(*http.Request) bool { return count.Add(1) > int64(n) }, layer)
 }
 
-// When applies a layer to the requests that a condition holds for, such as one
-// on a form value: the body may be parsed and is still there for the provider.
+// When applies a layer to the requests that a condition holds for, such as one on a form value: the
+// body may be parsed and is still there for the provider.
 func When(condition func(*http.Request) bool, layer Middleware) Middleware {
 	return func(next http.Handler) http.Handler {
 		bent := layer(next)
@@ -192,8 +191,8 @@ func When(condition func(*http.Request) bool, layer Middleware) Middleware {
 	}
 }
 
-// Challenge answers 401 with this WWW-Authenticate value, as an API does whose
-// wishes the access token does not meet (RFC 6750 §3, RFC 9470 §3).
+// Challenge answers 401 with this WWW-Authenticate value, as an API does whose wishes the access
+// token does not meet (RFC 6750 §3, RFC 9470 §3).
 func Challenge(value string) Middleware {
 	return instead(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", value)

@@ -37,8 +37,8 @@ type cookie struct {
 	expires, created, used     time.Time     // no expiry: ends with the browser
 }
 
-// match returns the cookies to send, in the order of the header: longer paths
-// first, then older cookies (RFC 6265bis §5.8.3).
+// match returns the cookies to send, in the order of the header: longer paths first, then older
+// cookies (RFC 6265bis §5.8.3).
 func (j *jar) match(u *url.URL, ctx cookieContext, method string, now time.Time) []*cookie {
 	j.cookies = slices.DeleteFunc(j.cookies, func(c *cookie) bool { return c.expired(now) })
 	var list []*cookie
@@ -111,8 +111,8 @@ func (j *jar) evict(domain string) {
 	}
 }
 
-// newCookie reads the attributes of a Set-Cookie line and fills in what it leaves
-// out (RFC 6265bis §5.7).
+// newCookie reads the attributes of a Set-Cookie line and fills in what it leaves out (RFC 6265bis
+// §5.7).
 func newCookie(u *url.URL, parsed *http.Cookie, now time.Time) *cookie {
 	c := &cookie{
 		name: parsed.Name, value: parsed.Value, path: parsed.Path,
@@ -184,8 +184,8 @@ func (c *cookie) matches(u *url.URL) bool {
 	return ok && (rest == "" || strings.HasSuffix(c.path, "/") || rest[0] == '/')
 }
 
-// allowed applies SameSite (RFC 6265bis §5.8.3), with Chromium's two minutes
-// for cookies that have no such attribute.
+// allowed applies SameSite (RFC 6265bis §5.8.3), with Chromium's two minutes for cookies that have
+// no such attribute.
 func (c *cookie) allowed(ctx cookieContext, method string, now time.Time) bool {
 	safe := method == http.MethodGet || method == http.MethodHead
 	switch {

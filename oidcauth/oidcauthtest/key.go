@@ -21,8 +21,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Key is a key that signs tokens, with the name and the algorithm that are
-// published for it. It is immutable after its making and safe for concurrent use.
+// Key is a key that signs tokens, with the name and the algorithm that are published for it. It is
+// immutable after its making and safe for concurrent use.
 type Key struct {
 	ID  string // kid; empty: none is written
 	Alg string // a JWS algorithm (RFC 7518 §3.1), or EdDSA
@@ -31,8 +31,8 @@ type Key struct {
 	secret  []byte
 }
 
-// NewKey generates a key for an asymmetric algorithm: RS256 to RS512, PS256 to
-// PS512 (2,048 bits), ES256, ES384, ES512 or EdDSA (Ed25519). It panics for any other.
+// NewKey generates a key for an asymmetric algorithm: RS256 to RS512, PS256 to PS512 (2,048 bits),
+// ES256, ES384, ES512 or EdDSA (Ed25519). It panics for any other.
 func NewKey(alg, id string) *Key {
 	var signer crypto.Signer
 	var err error
@@ -56,21 +56,20 @@ func NewKey(alg, id string) *Key {
 	return &Key{ID: id, Alg: alg, private: signer}
 }
 
-// SignerKey returns a Key over a private key of the caller's, under any
-// algorithm of its type and any kid: an RSA key that signs as RS384, say.
+// SignerKey returns a Key over a private key of the caller's, under any algorithm of its type and
+// any kid: an RSA key that signs as RS384, say.
 func SignerKey(signer crypto.Signer, alg, id string) *Key {
 	return &Key{ID: id, Alg: alg, private: signer}
 }
 
-// HMACKey returns a key for HS256 over these bytes: the client's secret, or the
-// public key that a confused verifier takes for one (RFC 8725 §2.1).
+// HMACKey returns a key for HS256 over these bytes: the client's secret, or the public key that a
+// confused verifier takes for one (RFC 8725 §2.1).
 func HMACKey(secret []byte) *Key { return &Key{Alg: "HS256", secret: secret} }
 
 // Signer returns the private key, nil for an HMAC key.
 func (k *Key) Signer() crypto.Signer { return k.private }
 
-// PublicPEM returns the public key as PEM, the form that the attack of
-// RFC 8725 §2.1 feeds to HMAC.
+// PublicPEM returns the public key as PEM, the form that the attack of RFC 8725 §2.1 feeds to HMAC.
 func (k *Key) PublicPEM() []byte {
 	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
 	if err != nil {
@@ -79,8 +78,8 @@ func (k *Key) PublicPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
-// JWK returns the public key as a member of a key set (RFC 7517), with kid, alg
-// and use=sig; for an HMAC key the secret itself, as an oct key.
+// JWK returns the public key as a member of a key set (RFC 7517), with kid, alg and use=sig; for an
+// HMAC key the secret itself, as an oct key.
 func (k *Key) JWK() *Object {
 	var key any = k.secret
 	if k.private != nil {
@@ -139,8 +138,7 @@ func signerOpts(alg string, hash crypto.Hash) crypto.SignerOpts {
 	return hash
 }
 
-// fixedECDSA turns the ASN.1 form of an ECDSA signature into the fixed-size one
-// of RFC 7518 §3.4.
+// fixedECDSA turns the ASN.1 form of an ECDSA signature into the fixed-size one of RFC 7518 §3.4.
 func fixedECDSA(der []byte, size int) []byte {
 	var pair struct{ R, S *big.Int }
 	if _, err := asn1.Unmarshal(der, &pair); err != nil {

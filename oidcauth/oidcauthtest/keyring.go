@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// keyring generates the providers' keys once a process and hands them out
-// again, since an RSA key costs as much time as a hundred sign-ins. Providers
-// of different issuers never share a key, nor do two that serve at once.
+// keyring generates the providers' keys once a process and hands them out again, since an RSA key
+// costs as much time as a hundred sign-ins. Providers of different issuers never share a key, nor
+// do two that serve at once.
 var keyring = struct {
 	sync.Mutex
 	keys  map[string]*Key
@@ -28,8 +28,8 @@ func ringKey(owner, alg string, generation int) *Key {
 	return k
 }
 
-// borrowSlot returns the name of an owner that no other serving provider uses,
-// and gives it back when release is called.
+// borrowSlot returns the name of an owner that no other serving provider uses, and gives it back
+// when release is called.
 func borrowSlot() (owner string, release func()) {
 	keyring.Lock()
 	defer keyring.Unlock()
@@ -45,17 +45,16 @@ func borrowSlot() (owner string, release func()) {
 	}
 }
 
-// ForeignKey returns a key that no provider publishes, for an algorithm of
-// [NewKey]. Its kid is "foreign". It is the same for every call of a process.
+// ForeignKey returns a key that no provider publishes, for an algorithm of [NewKey]. Its kid is
+// "foreign". It is the same for every call of a process.
 func ForeignKey(alg string) *Key {
 	k := *ringKey("nobody", alg, 0)
 	k.ID = "foreign"
 	return &k
 }
 
-// DecoyKeys returns published keys that a verifier has to pass over, all with
-// this kid: of other types and curves, for encryption, symmetric, too short,
-// and such as can't be parsed.
+// DecoyKeys returns published keys that a verifier has to pass over, all with this kid: of other
+// types and curves, for encryption, symmetric, too short, and such as can't be parsed.
 func DecoyKeys(kid string) []*Object {
 	encryption := ringKey("nobody", "RS256", 1).JWK()
 	encryption.Set("use", "enc")

@@ -13,9 +13,8 @@ import (
 // logoutEvent is the member of events that makes a JWT a logout token.
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-// serveEndSession ends the session at the provider and sends the browser back
-// (OpenID Connect RP-Initiated Logout §2). It trusts an id_token_hint only if
-// it issued it.
+// serveEndSession ends the session at the provider and sends the browser back (OpenID Connect
+// RP-Initiated Logout §2). It trusts an id_token_hint only if it issued it.
 func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 	s := p.current()
 	if err := r.ParseForm(); err != nil {
@@ -47,8 +46,8 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 	redirect(w, http.StatusSeeOther, back)
 }
 
-// issuedToken returns a token that one of the provider's keys, old ones
-// included, has signed, whether it has expired or not.
+// issuedToken returns a token that one of the provider's keys, old ones included, has signed,
+// whether it has expired or not.
 func (p *Provider) issuedToken(compact string) *Token {
 	jws, err := jose.ParseSignedCompact(compact, signatureAlgs)
 	if err != nil {
@@ -65,9 +64,8 @@ func (p *Provider) issuedToken(compact string) *Token {
 	return nil
 }
 
-// LogoutToken returns a signed logout token for a client (OpenID Connect
-// Back-Channel Logout §2.4). An empty subject or sid leaves the claim out. The
-// hooks bend it first, in order.
+// LogoutToken returns a signed logout token for a client (OpenID Connect Back-Channel Logout §2.4).
+// An empty subject or sid leaves the claim out. The hooks bend it first, in order.
 func (p *Provider) LogoutToken(clientID, subject, sid string, hooks ...func(*Token)) string {
 	s := p.current()
 	now := s.Now()
@@ -87,9 +85,8 @@ func (p *Provider) LogoutToken(clientID, subject, sid string, hooks ...func(*Tok
 	return t.Compact()
 }
 
-// FrontChannelLogoutURL returns what the provider's logout page loads in a
-// frame for this client (OpenID Connect Front-Channel Logout §2). An empty sid
-// leaves out iss and sid.
+// FrontChannelLogoutURL returns what the provider's logout page loads in a frame for this client
+// (OpenID Connect Front-Channel Logout §2). An empty sid leaves out iss and sid.
 func (p *Provider) FrontChannelLogoutURL(clientID, sid string) string {
 	s := p.current()
 	c := s.client(clientID)

@@ -8,12 +8,11 @@ import (
 	"sync"
 )
 
-// Network is a small internet in memory: an [http.RoundTripper] that takes
-// each request to the handler of its origin. It opens no socket. It is safe for
-// concurrent use.
+// Network is a small internet in memory: an [http.RoundTripper] that takes each request to the
+// handler of its origin. It opens no socket. It is safe for concurrent use.
 type Network struct {
-	// Fallback takes requests to origins without a handler. Nil: they fail like
-	// a name that does not exist, so that a test can't reach out by mistake.
+	// Fallback takes requests to origins without a handler. Nil: they fail like a name that does
+	// not exist, so that a test can't reach out by mistake.
 	Fallback http.RoundTripper
 
 	mu       sync.Mutex
@@ -24,9 +23,9 @@ type Network struct {
 // NewNetwork returns an empty network.
 func NewNetwork() *Network { return &Network{handlers: map[string]http.Handler{}} }
 
-// Handle makes h the handler of an origin, such as "https://app.example.test"
-// or "http://localhost:8080". What follows the origin in the URL is ignored. A
-// nil handler takes the host off the network.
+// Handle makes h the handler of an origin, such as "https://app.example.test" or
+// "http://localhost:8080". What follows the origin in the URL is ignored. A nil handler takes the
+// host off the network.
 func (n *Network) Handle(rawURL string, h http.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -36,8 +35,8 @@ func (n *Network) Handle(rawURL string, h http.Handler) {
 // Client returns an HTTP client on this network, without a cookie jar.
 func (n *Network) Client() *http.Client { return &http.Client{Transport: n} }
 
-// Asked returns the URL of every request so far, in order, whether its host
-// exists or not: the way to see that nobody called where no one should.
+// Asked returns the URL of every request so far, in order, whether its host exists or not: the way
+// to see that nobody called where no one should.
 func (n *Network) Asked() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

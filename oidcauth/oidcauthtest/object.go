@@ -8,13 +8,12 @@ import (
 	"slices"
 )
 
-// Object is a JSON object as a hostile provider may write it: members keep
-// their order, a name may occur twice, and a value may be bytes that are no
-// JSON at all. Claims, JOSE headers, metadata, keys and token answers are all
-// Objects, so one set of verbs bends them all.
+// Object is a JSON object as a hostile provider may write it: members keep their order, a name may
+// occur twice, and a value may be bytes that are no JSON at all. Claims, JOSE headers, metadata,
+// keys and token answers are all Objects, so one set of verbs bends them all.
 //
-// The zero Object is empty and ready to use. An Object is not safe for
-// concurrent use; hooks get one of their own for each answer.
+// The zero Object is empty and ready to use. An Object is not safe for concurrent use; hooks get
+// one of their own for each answer.
 type Object struct {
 	members []member
 	raw     []byte
@@ -45,9 +44,9 @@ func object(pairs ...any) *Object {
 
 // Set gives the member name this value, in place of all that it had.
 //
-// The value is encoded as JSON. A json.RawMessage is written as it stands and
-// need not be valid: json.RawMessage("NaN") writes NaN. Any other value that
-// can't be encoded is a mistake in the test and panics.
+// The value is encoded as JSON. A json.RawMessage is written as it stands and need not be valid:
+// json.RawMessage("NaN") writes NaN. Any other value that can't be encoded is a mistake in the test
+// and panics.
 func (o *Object) Set(name string, value any) {
 	for i, m := range o.members {
 		if m.name == name {
@@ -59,8 +58,8 @@ func (o *Object) Set(name string, value any) {
 	o.Add(name, value)
 }
 
-// Add appends a member, beside one of the same name if there is one: the way
-// to write a duplicate. Values are encoded as by [Object.Set].
+// Add appends a member, beside one of the same name if there is one: the way to write a duplicate.
+// Values are encoded as by [Object.Set].
 func (o *Object) Add(name string, value any) {
 	o.members = append(o.members, member{name, encode(value)})
 }
@@ -75,8 +74,8 @@ func (o *Object) Delete(names ...string) {
 // Has reports whether there is a member of this name, whatever its value.
 func (o *Object) Has(name string) bool { return o.value(name) != nil }
 
-// Get returns the first value of a member as encoding/json decodes it into an
-// any, and nil when the member is absent or not JSON.
+// Get returns the first value of a member as encoding/json decodes it into an any, and nil when the
+// member is absent or not JSON.
 func (o *Object) Get(name string) any {
 	var v any
 	_ = json.Unmarshal(o.value(name), &v)
@@ -89,8 +88,8 @@ func (o *Object) Text(name string) string {
 	return s
 }
 
-// Replace makes the whole object these bytes, whatever they are: an array, a
-// cut document, nothing. Its members are no longer written.
+// Replace makes the whole object these bytes, whatever they are: an array, a cut document, nothing.
+// Its members are no longer written.
 func (o *Object) Replace(raw string) { o.raw = []byte(raw) }
 
 // Bytes returns the object as it goes on the wire.

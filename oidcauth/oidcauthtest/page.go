@@ -12,21 +12,19 @@ type Page struct {
 	Header http.Header
 	Body   string // at most 4 MiB of it
 
-	// Err is why there is no page: the connection failed, there were too many
-	// redirects, or a policy of the page forbids it.
+	// Err is why there is no page: the connection failed, there were too many redirects, or a
+	// policy of the page forbids it.
 	Err error
 	// Paused is the request that a pause held back, nil without one.
 	Paused *Navigation
-	// Exchanges are the requests that led here, redirects and automatic form
-	// submissions included.
+	// Exchanges are the requests that led here, redirects and automatic form submissions included.
 	Exchanges []Exchange
 
 	navigation *Navigation // whose answer it is
 }
 
-// Navigation is a request that a tab is about to make. One that was paused may
-// be changed and then sent on its way with [Tab.Go]. One made from scratch
-// counts as typed into the address bar.
+// Navigation is a request that a tab is about to make. One that was paused may be changed and then
+// sent on its way with [Tab.Go]. One made from scratch counts as typed into the address bar.
 type Navigation struct {
 	Method string // [GET]
 	URL    string

@@ -38,8 +38,8 @@ func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, object("request_uri", uri, "expires_in", int(pushLifetime.Seconds())).Bytes())
 }
 
-// pushable authenticates the client and checks its request as the
-// authorization endpoint would, so that mistakes show before a browser is sent.
+// pushable authenticates the client and checks its request as the authorization endpoint would, so
+// that mistakes show before a browser is sent.
 func (p *Provider) pushable(s *Settings, r *http.Request) (url.Values, *oauthError) {
 	form, c, err := p.clientRequest(s, r)
 	if err != nil {
@@ -95,9 +95,8 @@ func (p *Provider) takePushed(uri, clientID string) (url.Values, *oauthError) {
 	return request.params, nil
 }
 
-// unpackRequestObject verifies a request object, if there is one, and returns
-// its parameters; nothing outside of it counts then (RFC 9101 §6.3). It must be
-// meant for the provider, and young.
+// unpackRequestObject verifies a request object, if there is one, and returns its parameters;
+// nothing outside of it counts then (RFC 9101 §6.3). It must be meant for the provider, and young.
 func unpackRequestObject(s *Settings, c *Client, params url.Values) (url.Values, *oauthError) {
 	compact := params.Get("request")
 	if compact == "" || c == nil {
@@ -134,8 +133,8 @@ func unpackRequestObject(s *Settings, c *Client, params url.Values) (url.Values,
 	return inside, nil
 }
 
-// parameter is a request object's claim as the parameter that it stands for: text, a
-// list of texts, or JSON, as max_age and claims are.
+// parameter is a request object's claim as the parameter that it stands for: text, a list of texts,
+// or JSON, as max_age and claims are.
 func parameter(value json.RawMessage) []string {
 	var text string
 	var list []string

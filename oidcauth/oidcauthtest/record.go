@@ -28,8 +28,8 @@ type Request struct {
 	Sent   int64 // bytes of the answer's body
 }
 
-// Requests returns what the provider received at these endpoints, oldest
-// first; without an argument, everything. Requests under way are included.
+// Requests returns what the provider received at these endpoints, oldest first; without an
+// argument, everything. Requests under way are included.
 func (p *Provider) Requests(endpoints ...Endpoint) []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,12 +42,10 @@ func (p *Provider) Requests(endpoints ...Endpoint) []Request {
 	return list
 }
 
-// Count returns the number of requests at these endpoints; without an
-// argument, at all.
+// Count returns the number of requests at these endpoints; without an argument, at all.
 func (p *Provider) Count(endpoints ...Endpoint) int { return len(p.Requests(endpoints...)) }
 
-// Last returns the newest request at an endpoint, and the zero Request when
-// there was none.
+// Last returns the newest request at an endpoint, and the zero Request when there was none.
 func (p *Provider) Last(e Endpoint) Request {
 	list := p.Requests(e)
 	if len(list) == 0 {

@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// maxHeld is how much of a body is held back for a client that does not read,
-// as a socket's buffers would, before the handler has to wait.
+// maxHeld is how much of a body is held back for a client that does not read, as a socket's buffers
+// would, before the handler has to wait.
 const maxHeld = 64 << 10
 
 // errDropped is what a client sees of a connection that ends without an answer.
@@ -24,8 +24,8 @@ var errDropped = fmt.Errorf("oidcauthtest: the server dropped the connection: %w
 func serve(h http.Handler, r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(context.Background()) // values don't cross the wire
 	stop := context.AfterFunc(r.Context(), cancel)
-	// The handler runs on, as it would behind a socket, when the client has left;
-	// its context tells it.
+	// The handler runs on, as it would behind a socket, when the client has left; its context tells
+	// it.
 	x := &exchange{request: r, cancel: cancel, header: http.Header{}, ready: make(chan struct{})}
 	go func() {
 		defer func() {
@@ -64,8 +64,8 @@ func serverSide(ctx context.Context, r *http.Request) *http.Request {
 	return in
 }
 
-// exchange is the handler's ResponseWriter and the maker of the client's
-// response. The handler's goroutine alone calls its methods.
+// exchange is the handler's ResponseWriter and the maker of the client's response. The handler's
+// goroutine alone calls its methods.
 type exchange struct {
 	request *http.Request
 	cancel  context.CancelFunc
@@ -93,8 +93,8 @@ func (x *exchange) WriteHeader(status int) {
 	x.sent = x.header.Clone()
 }
 
-// Write holds a small body back, so that a handler is done when its client gets
-// the answer, and streams a large one.
+// Write holds a small body back, so that a handler is done when its client gets the answer, and
+// streams a large one.
 func (x *exchange) Write(b []byte) (int, error) {
 	x.WriteHeader(http.StatusOK)
 	if x.request.Method == http.MethodHead {

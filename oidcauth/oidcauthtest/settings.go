@@ -8,51 +8,51 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Settings say how a correct [Provider] behaves. The zero Settings are a strict
-// provider at [DefaultIssuer] with [DefaultClient], at which [DefaultUser] is signed in.
+// Settings say how a correct [Provider] behaves. The zero Settings are a strict provider at
+// [DefaultIssuer] with [DefaultClient], at which [DefaultUser] is signed in.
 type Settings struct {
-	// Issuer is the issuer identifier, with or without a path or a trailing
-	// slash [DefaultIssuer]. For Start it may be a path alone.
+	// Issuer is the issuer identifier, with or without a path or a trailing slash [DefaultIssuer].
+	// For Start it may be a path alone.
 	Issuer string
 
 	// Clients are the registered clients [DefaultClient()]. See [Provider.Register].
 	Clients []Client
-	// User sits before every browser and agrees to everything [DefaultUser()].
-	// Another user takes the place of whoever was signed in at the provider.
+	// User sits before every browser and agrees to everything [DefaultUser()]. Another user takes
+	// the place of whoever was signed in at the provider.
 	User *User
-	// Nobody is signed in, and nobody wants to: requests with prompt=none are
-	// answered login_required, all others access_denied.
+	// Nobody is signed in, and nobody wants to: requests with prompt=none are answered
+	// login_required, all others access_denied.
 	Nobody bool
 
-	// Alg signs every token of the provider's: ID tokens, access tokens, logout
-	// tokens and signed userinfo [RS256]. It may be any that [NewKey] knows.
+	// Alg signs every token of the provider's: ID tokens, access tokens, logout tokens and signed
+	// userinfo [RS256]. It may be any that [NewKey] knows.
 	Alg string
-	// Now is the provider's clock [time.Now], which a synctest bubble replaces by
-	// itself. It must not call the provider.
+	// Now is the provider's clock [time.Now], which a synctest bubble replaces by itself. It must
+	// not call the provider.
 	Now func() time.Time
 
 	CodeLifetime        time.Duration // between redirect and token request [1 min]
 	AccessTokenLifetime time.Duration // expires_in, and how long resources accept it [10 min]
 	IDTokenLifetime     time.Duration // exp − iat [10 min]
 
-	// StaticRefreshTokens answers a refresh without a new refresh token, as
-	// providers that do not rotate do. Zero: each is used once, and a second use
-	// revokes the whole family (RFC 9700 §4.14.2).
+	// StaticRefreshTokens answers a refresh without a new refresh token, as providers that do not
+	// rotate do. Zero: each is used once, and a second use revokes the whole family (RFC 9700
+	// §4.14.2).
 	StaticRefreshTokens bool
 	// ReuseGrace accepts a used refresh token again for so long [0: never].
 	ReuseGrace time.Duration
 
 	// RequirePAR refuses authorization requests that were not pushed (RFC 9126 §4).
 	RequirePAR bool
-	// DPoPNonces demands a nonce in each DPoP proof, and a new one each time
-	// (RFC 9449 §8): the answer to each request brings the next.
+	// DPoPNonces demands a nonce in each DPoP proof, and a new one each time (RFC 9449 §8): the
+	// answer to each request brings the next.
 	DPoPNonces bool
 	// SignedUserInfo answers userinfo as a JWT (OpenID Connect Core §5.3.2).
 	SignedUserInfo bool
 }
 
-// Names of the world that the defaults describe. The two are different sites, as
-// a provider and an application mostly are.
+// Names of the world that the defaults describe. The two are different sites, as a provider and an
+// application mostly are.
 const (
 	DefaultIssuer = "https://id.provider.test"
 	DefaultApp    = "https://app.example.test"
@@ -61,8 +61,8 @@ const (
 // User is somebody who signs in at the provider.
 type User struct {
 	Subject string // the sub claim
-	// Claims are added to ID tokens and to userinfo answers. A name that a
-	// protocol claim has is ignored.
+	// Claims are added to ID tokens and to userinfo answers. A name that a protocol claim has is
+	// ignored.
 	Claims map[string]any
 }
 
@@ -77,25 +77,25 @@ func DefaultUser() *User {
 type Client struct {
 	// ID and Secret are the credentials; a Secret without an AuthMethod is for HTTP Basic.
 	ID, Secret string
-	// AuthMethod is the one way in which the client may authenticate
-	// [private_key_jwt with Keys, else client_secret_basic with a Secret, else none].
+	// AuthMethod is the one way in which the client may authenticate [private_key_jwt with Keys,
+	// else client_secret_basic with a Secret, else none].
 	AuthMethod string
-	// Certificate is the one that a client with the AuthMethod tls_client_auth
-	// presents (RFC 8705 §2), compared byte by byte; its tokens are bound to it. The
-	// provider itself speaks no TLS: put it behind a server that asks for certificates.
+	// Certificate is the one that a client with the AuthMethod tls_client_auth presents (RFC 8705
+	// §2), compared byte by byte; its tokens are bound to it. The provider itself speaks no TLS:
+	// put it behind a server that asks for certificates.
 	Certificate *x509.Certificate
 	// Keys verify client assertions and request objects.
 	Keys jose.JSONWebKeySet
 	// AssertionAudience is the one audience of client assertions [the issuer].
 	AssertionAudience string
 
-	// RedirectURIs are where codes may go. Like all that follow they are compared
-	// as strings, without any normalisation (RFC 9700 §2.1).
+	// RedirectURIs are where codes may go. Like all that follow they are compared as strings,
+	// without any normalisation (RFC 9700 §2.1).
 	RedirectURIs []string
 	// PostLogoutRedirectURIs are where the end_session endpoint may send browsers.
 	PostLogoutRedirectURIs []string
-	// BackChannelLogoutURI takes logout tokens. The provider sends none by itself:
-	// a test posts what [Provider.LogoutToken] mints, when it wants to.
+	// BackChannelLogoutURI takes logout tokens. The provider sends none by itself: a test posts
+	// what [Provider.LogoutToken] mints, when it wants to.
 	BackChannelLogoutURI string
 	// FrontChannelLogoutURI is what [Provider.FrontChannelLogoutURL] builds upon.
 	FrontChannelLogoutURI string
@@ -104,8 +104,8 @@ type Client struct {
 	RequireDPoP bool
 }
 
-// DefaultClient returns the confidential client "app" with the secret
-// "app-secret", whose URLs are the library's own routes under [DefaultApp].
+// DefaultClient returns the confidential client "app" with the secret "app-secret", whose URLs are
+// the library's own routes under [DefaultApp].
 func DefaultClient() Client { return ClientAt(DefaultApp) }
 
 // ClientAt returns DefaultClient with its URLs under another origin.

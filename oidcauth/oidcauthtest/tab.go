@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Tab is one tab of a [Browser]: the page that it shows, and the ways to leave
-// it. Addresses may be relative to the page. What a tab that shows nothing yet
-// requests other than by Get counts as requested by a blank page of the target's own origin.
+// Tab is one tab of a [Browser]: the page that it shows, and the ways to leave it. Addresses may be
+// relative to the page. What a tab that shows nothing yet requests other than by Get counts as
+// requested by a blank page of the target's own origin.
 type Tab struct {
 	browser *Browser
 	number  int
@@ -20,9 +20,8 @@ type Tab struct {
 // Page returns the page that the tab shows, nil before the first.
 func (t *Tab) Page() *Page { return t.page }
 
-// Get navigates as if the user had typed the address: Sec-Fetch-Site is none. A
-// page that submits its form by itself, as that of response_mode=form_post
-// does, is submitted.
+// Get navigates as if the user had typed the address: Sec-Fetch-Site is none. A page that submits
+// its form by itself, as that of response_mode=form_post does, is submitted.
 func (t *Tab) Get(rawURL string) *Page { return t.Go(&Navigation{URL: rawURL}) }
 
 // Click follows a link on the tab's page.
@@ -32,8 +31,8 @@ func (t *Tab) Click(href string) *Page {
 	return t.Go(n)
 }
 
-// Post submits a form on the tab's page. The page need not really have it: that
-// of an attacker would, see [Tab.Show].
+// Post submits a form on the tab's page. The page need not really have it: that of an attacker
+// would, see [Tab.Show].
 func (t *Tab) Post(action string, form url.Values) *Page {
 	n := t.request("navigate", "document", action)
 	n.Method, n.Form, n.user, n.form = http.MethodPost, form, true, true
@@ -43,9 +42,9 @@ func (t *Tab) Post(action string, form url.Values) *Page {
 	return t.Go(n)
 }
 
-// Submit submits the page's first form that has a field of this name, or whose
-// action ends so, with its fields as they stand and these changes. Without such
-// a form the page that it returns has a [*FormError].
+// Submit submits the page's first form that has a field of this name, or whose action ends so, with
+// its fields as they stand and these changes. Without such a form the page that it returns has a
+// [*FormError].
 func (t *Tab) Submit(which string, changes url.Values) *Page {
 	for _, f := range t.page.Forms() {
 		if !f.Fields.Has(which) && !strings.HasSuffix(f.Action, which) {
@@ -65,8 +64,8 @@ type FormError struct{ Name string }
 // Error names the field or action that no form has.
 func (e *FormError) Error() string { return "oidcauthtest: the page has no form for " + e.Name }
 
-// Go makes the tab take a navigation: one that was paused goes on as if nothing
-// had happened, with the changes that were made to it.
+// Go makes the tab take a navigation: one that was paused goes on as if nothing had happened, with
+// the changes that were made to it.
 func (t *Tab) Go(n *Navigation) *Page {
 	page := t.load(n)
 	for range t.browser.MaxRedirects {
@@ -85,8 +84,8 @@ func (t *Tab) Go(n *Navigation) *Page {
 	return page
 }
 
-// Show puts a page into the tab without a request: the page of an attacker, or
-// of whoever links to the application. An empty body is a blank page.
+// Show puts a page into the tab without a request: the page of an attacker, or of whoever links to
+// the application. An empty body is a blank page.
 func (t *Tab) Show(rawURL, body string) *Page {
 	t.past = append(t.past, t.page)
 	t.page = &Page{URL: mustParse(rawURL).String(), Status: http.StatusOK, Body: body, Header: http.Header{"Content-Type": {"text/html"}}}
@@ -100,8 +99,8 @@ func (t *Tab) Reload() *Page {
 	return t.page
 }
 
-// Back returns to the page before: from memory, unless it may not be stored; it
-// is then requested once more, as Reload does.
+// Back returns to the page before: from memory, unless it may not be stored; it is then requested
+// once more, as Reload does.
 func (t *Tab) Back() *Page {
 	if len(t.past) == 0 || t.past[len(t.past)-1] == nil {
 		return t.page
@@ -114,14 +113,13 @@ func (t *Tab) Back() *Page {
 	return t.page
 }
 
-// PauseAt makes each navigation of the tab stop before a request whose URL has
-// this prefix; the page that Get and its like return then has it as Paused,
-// and the tab goes on to show what it showed. "" ends that. A paused navigation
-// passes by [Tab.Go].
+// PauseAt makes each navigation of the tab stop before a request whose URL has this prefix; the
+// page that Get and its like return then has it as Paused, and the tab goes on to show what it
+// showed. "" ends that. A paused navigation passes by [Tab.Go].
 func (t *Tab) PauseAt(prefix string) { t.pauseAt = prefix }
 
-// Frame loads an address into a frame of the tab's page, and obeys
-// frame-ancestors and X-Frame-Options of the answer.
+// Frame loads an address into a frame of the tab's page, and obeys frame-ancestors and
+// X-Frame-Options of the answer.
 func (t *Tab) Frame(src string) *Page {
 	n := t.request("navigate", "iframe", src)
 	page := t.load(n)
@@ -131,8 +129,8 @@ func (t *Tab) Frame(src string) *Page {
 	return page
 }
 
-// Load fetches a sub-resource of the tab's page, such as an image; dest is its
-// Sec-Fetch-Dest: image, script, style…
+// Load fetches a sub-resource of the tab's page, such as an image; dest is its Sec-Fetch-Dest:
+// image, script, style…
 func (t *Tab) Load(src, dest string) *Page { return t.load(t.request("no-cors", dest, src)) }
 
 // Prefetch does what link rel=prefetch does: it loads a page in case the user goes there.

@@ -7,15 +7,15 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Token is a JWT that is about to be signed and sent: an ID token, an access
-// token, a signed userinfo answer or a logout token. A hook may change
-// anything about it; what it leaves alone is correct.
+// Token is a JWT that is about to be signed and sent: an ID token, an access token, a signed
+// userinfo answer or a logout token. A hook may change anything about it; what it leaves alone is
+// correct.
 type Token struct {
 	Header Object // the JOSE header: alg, kid, typ
 	Claims Object // the payload
 
-	// Key signs the token; nil leaves the signature empty. Changing it does not
-	// change the header: a foreign key under the published kid is t.Key = ForeignKey("RS256").
+	// Key signs the token; nil leaves the signature empty. Changing it does not change the header:
+	// a foreign key under the published kid is t.Key = ForeignKey("RS256").
 	Key *Key
 
 	Grant    string // the grant_type that it answers, "" for other tokens
@@ -24,8 +24,7 @@ type Token struct {
 	rewrite []func(string) string
 }
 
-// SignWith makes key the signer and says so in the header: its alg, and its kid
-// when it has one.
+// SignWith makes key the signer and says so in the header: its alg, and its kid when it has one.
 func (t *Token) SignWith(key *Key) {
 	t.Key = key
 	t.Header.Set("alg", key.Alg)
@@ -35,8 +34,8 @@ func (t *Token) SignWith(key *Key) {
 	}
 }
 
-// Unsign removes the signature and claims this algorithm in the header: "none",
-// or a spelling of it (RFC 8725 §2.1).
+// Unsign removes the signature and claims this algorithm in the header: "none", or a spelling of it
+// (RFC 8725 §2.1).
 func (t *Token) Unsign(alg string) {
 	t.Key = nil
 	t.Header.Set("alg", alg)
@@ -61,12 +60,12 @@ func (t *Token) RewriteSignature(f func(signature []byte) []byte) {
 	})
 }
 
-// Rewrite passes the finished token in its compact form through f: to encrypt
-// it, to pad it, to put another in its place. Several are applied in order.
+// Rewrite passes the finished token in its compact form through f: to encrypt it, to pad it, to put
+// another in its place. Several are applied in order.
 func (t *Token) Rewrite(f func(compact string) string) { t.rewrite = append(t.rewrite, f) }
 
-// Encrypt returns a function for [Token.Rewrite] that puts the signed token into
-// a JWE (RFC 7516) with these alg and enc, for a public key or a secret.
+// Encrypt returns a function for [Token.Rewrite] that puts the signed token into a JWE (RFC 7516)
+// with these alg and enc, for a public key or a secret.
 func Encrypt(alg, enc string, key any) func(compact string) string {
 	return func(compact string) string {
 		options := new(jose.EncrypterOptions).WithType("JWT").WithContentType("JWT")
@@ -108,8 +107,8 @@ func newToken(key *Key, typ string, claims *Object) *Token {
 	return t
 }
 
-// ParseToken splits a compact JWT without checking anything, so that a test
-// can look into one or sign it anew. It returns nil for what is not a JWT.
+// ParseToken splits a compact JWT without checking anything, so that a test can look into one or
+// sign it anew. It returns nil for what is not a JWT.
 func ParseToken(compact string) *Token {
 	input, _ := splitSignature(compact)
 	header, claims := splitSignature(input)

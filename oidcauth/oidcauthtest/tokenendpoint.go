@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// TokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1); its
-// members are set, added and deleted like any Object's.
+// TokenAnswer is a successful answer of the token endpoint (RFC 6749 §5.1); its members are set,
+// added and deleted like any Object's.
 type TokenAnswer struct {
 	Object
 	Grant    string     // the request's grant_type
@@ -63,8 +63,7 @@ func (p *Provider) tokenAnswer(s *Settings, r *http.Request) (*TokenAnswer, *oau
 	return p.tokens(s, g, form, scope, refresh), nil
 }
 
-// redeem turns what the request presents into a grant and, where one is due, a
-// new refresh token.
+// redeem turns what the request presents into a grant and, where one is due, a new refresh token.
 func (p *Provider) redeem(s *Settings, c *Client, form url.Values, jkt string) (g *grant, refresh string, err *oauthError) {
 	switch form.Get("grant_type") {
 	case "authorization_code":

@@ -47,9 +47,8 @@ func (p *Provider) serveAPI(w http.ResponseWriter, r *http.Request) {
 		"scope", access.scope, "method", r.Method, "path", r.URL.RequestURI()).Bytes())
 }
 
-// resource checks the access token of a request to a protected resource, and
-// its proof when it is bound to a key (RFC 6750 §3, RFC 9449 §7). If that fails
-// it has answered.
+// resource checks the access token of a request to a protected resource, and its proof when it is
+// bound to a key (RFC 6750 §3, RFC 9449 §7). If that fails it has answered.
 func (p *Provider) resource(w http.ResponseWriter, r *http.Request, s *Settings) (*accessToken, bool) {
 	scheme, value := authorization(r)
 	access := p.findAccess(value)

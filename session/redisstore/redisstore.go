@@ -1,32 +1,28 @@
-// Package redisstore keeps sessions, and what processes have to agree on about
-// them, in Redis or anything that speaks its protocol: one server, Sentinel or
-// Cluster.
+// Package redisstore keeps sessions, and what processes have to agree on about them, in Redis or
+// anything that speaks its protocol: one server, Sentinel or Cluster.
 //
 //	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: addrs, ContextTimeoutEnabled: true})
 //	manager, err := session.New(session.Config{Keys: keys, Store: redisstore.New(client)})
 //
-// Set ContextTimeoutEnabled: go-redis then ends a call when its context does.
-// Without it the call is left running when its time is over, until go-redis
-// gives up by its own ReadTimeout.
+// Set ContextTimeoutEnabled: go-redis then ends a call when its context does. Without it the call
+// is left running when its time is over, until go-redis gives up by its own ReadTimeout.
 //
-// Configure Redis with maxmemory-policy noeviction. A server that evicts rows
-// drops revocations, and a cookie that was ended works again; a full one that
-// refuses writes is answered with 503 until there is room. FLUSHALL likewise:
-// server-side sessions are gone, and sessions in cookies that were ended within
-// their lifetime come back to life. With replication, a failover can lose the
-// last writes; WAIT or min-replicas-to-write narrow that.
+// Configure Redis with maxmemory-policy noeviction. A server that evicts rows drops revocations,
+// and a cookie that was ended works again; a full one that refuses writes is answered with 503
+// until there is room. FLUSHALL likewise: server-side sessions are gone, and sessions in cookies
+// that were ended within their lifetime come back to life. With replication, a failover can lose
+// the last writes; WAIT or min-replicas-to-write narrow that.
 //
-// go-redis makes a command again, up to Options.MaxRetries times, when its
-// connection breaks. Reads and Set are; Add, Swap and Delete are not, whatever
-// MaxRetries says, because their second try would misreport what the first has
-// done: they return an error, and what they did is seen by the next read.
+// go-redis makes a command again, up to Options.MaxRetries times, when its connection breaks. Reads
+// and Set are; Add, Swap and Delete are not, whatever MaxRetries says, because their second try
+// would misreport what the first has done: they return an error, and what they did is seen by the
+// next read.
 //
-// A command that the server refuses for the moment (LOADING, MASTERDOWN,
-// CLUSTERDOWN, TRYAGAIN, READONLY) was not done, and is made again for up to
-// 620 ms. READONLY means that the server has become a replica: the connections to
-// it are closed first, so that the next ones find the new primary, if a name or
-// Sentinel leads there. A server that has become a replica still answers reads:
-// set ConnMaxLifetime where a name leads to the primary.
+// A command that the server refuses for the moment (LOADING, MASTERDOWN, CLUSTERDOWN, TRYAGAIN,
+// READONLY) was not done, and is made again for up to 620 ms. READONLY means that the server has
+// become a replica: the connections to it are closed first, so that the next ones find the new
+// primary, if a name or Sentinel leads there. A server that has become a replica still answers
+// reads: set ConnMaxLifetime where a name leads to the primary.
 //
 // Give each application a Prefix, a database or a server of its own.
 package redisstore
@@ -45,24 +41,24 @@ import (
 // DefaultPrefix stands in front of every key of a [Store] that has no other.
 const DefaultPrefix = "signet:"
 
-// A Store is a session.Store in Redis: make it with [New], since the zero value
-// has no client. Safe for concurrent use once its fields are set.
+// A Store is a session.Store in Redis: make it with [New], since the zero value has no client. Safe
+// for concurrent use once its fields are set.
 type Store struct {
-	// Prefix stands in front of every key. Set it before first use. New sets
-	// [DefaultPrefix]; zero means no prefix, for a database of one's own.
+	// Prefix stands in front of every key. Set it before first use. New sets [DefaultPrefix]; zero
+	// means no prefix, for a database of one's own.
 	Prefix string
 
 	client redis.UniversalClient
 	obeys  bool // the client ends a call when its context ends
 }
 
-// New returns a [Store] that uses client, which stays the caller's to close. It
-// does no I/O: Redis may be down.
+// New returns a [Store] that uses client, which stays the caller's to close. It does no I/O: Redis
+// may be down.
 //
-// It panics for a Cluster client that reads from replicas (ReadOnly,
-// RouteByLatency, RouteRandomly): a replica does not know yet of a session that
-// was revoked a moment ago. Sentinel's ReplicaOnly can't be seen from here: then
-// every write fails, with an error that names it.
+// It panics for a Cluster client that reads from replicas (ReadOnly, RouteByLatency,
+// RouteRandomly): a replica does not know yet of a session that was revoked a moment ago.
+// Sentinel's ReplicaOnly can't be seen from here: then every write fails, with an error that names
+// it.
 func New(client redis.UniversalClient) *Store {
 	if c, ok := client.(*redis.ClusterClient); ok {
 		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
@@ -72,8 +68,8 @@ func New(client redis.UniversalClient) *Store {
 	return &Store{Prefix: DefaultPrefix, client: client, obeys: obeysContext(client)}
 }
 
-// obeysContext asks the client for its configuration. A kind of client that is
-// not known here is taken not to look at contexts.
+// obeysContext asks the client for its configuration. A kind of client that is not known here is
+// taken not to look at contexts.
 func obeysContext(client redis.UniversalClient) bool {
 	switch c := client.(type) {
 	case *redis.Client:
@@ -100,9 +96,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 )
 
-// once is a command that go-redis must not make again by itself, as it does
-// when a connection breaks: what was done already would be found undone, or
-// done by somebody else.
+// once is a command that go-redis must not make again by itself, as it does when a connection
+// breaks: what was done already would be found undone, or done by somebody else.
 type once struct{ *redis.Cmd }
 
 // NoRetry implements redis.Cmder.
@@ -129,9 +124,9 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 	return n == 1, err
 }
 
-// Get implements session.Store with one round trip (in Cluster, one to each
-// node concerned). It tries again, once, when the connection turns out to be
-// dead: a server that was restarted leaves a pool of such.
+// Get implements session.Store with one round trip (in Cluster, one to each node concerned). It
+// tries again, once, when the connection turns out to be dead: a server that was restarted leaves a
+// pool of such.
 func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	if len(keys) == 0 {
 		return nil, ctx.Err()
@@ -153,9 +148,9 @@ func (s *Store) getOnce(ctx context.Context, keys []string) ([][]byte, error) {
 	})
 }
 
-// getTogether reads from one server with MGET, and so on the connections that
-// writes go by: a pipeline has a pool of its own in go-redis, whose connections
-// would never learn that their server has become a replica.
+// getTogether reads from one server with MGET, and so on the connections that writes go by: a
+// pipeline has a pool of its own in go-redis, whose connections would never learn that their server
+// has become a replica.
 func (s *Store) getTogether(ctx context.Context, client *redis.Client, keys []string) ([][]byte, error) {
 	names := make([]string, len(keys))
 	for i, key := range keys {
@@ -174,8 +169,7 @@ func (s *Store) getTogether(ctx context.Context, client *redis.Client, keys []st
 	return values, nil
 }
 
-// getEach reads with a pipeline of GETs and not MGET, whose keys Cluster wants
-// in one slot.
+// getEach reads with a pipeline of GETs and not MGET, whose keys Cluster wants in one slot.
 func (s *Store) getEach(ctx context.Context, keys []string) ([][]byte, error) {
 	pipe := s.client.Pipeline()
 	replies := make([]*redis.StringCmd, len(keys))
@@ -247,8 +241,8 @@ func attempt[T any](ctx context.Context, s *Store, call func(context.Context) (T
 	})
 }
 
-// brokenConnection reports an error of a connection that may have died while it
-// was idle. A time-out is none: trying again would double it.
+// brokenConnection reports an error of a connection that may have died while it was idle. A
+// time-out is none: trying again would double it.
 func brokenConnection(err error) bool {
 	for _, dead := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, dead) {
@@ -258,8 +252,8 @@ func brokenConnection(err error) bool {
 	return false
 }
 
-// bounded returns when ctx is done, also with a client that does not look at
-// ctx while it waits for an answer.
+// bounded returns when ctx is done, also with a client that does not look at ctx while it waits for
+// an answer.
 func bounded[T any](ctx context.Context, obeys bool, call func(context.Context) (T, error)) (T, error) {
 	if err := ctx.Err(); err != nil {
 		var none T

@@ -9,8 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A server may refuse a command without having looked at it, for a while: it is loading, has lost its primary, or has become a
-// replica. Such a command was not done, whatever it is, so that it can be made again.
+// A server may refuse a command without having looked at it, for a while: it is loading, has lost
+// its primary, or has become a replica. Such a command was not done, whatever it is, so that it can
+// be made again.
 
 const (
 	maxRefusals  = 5                     // beyond, the refusal is the answer
@@ -18,8 +19,9 @@ const (
 	readOnlyHint = "this server is a read-only replica: a failover is under way, or the client was made to read from replicas, as by Sentinel's ReplicaOnly"
 )
 
-// insist makes a call until it is not refused any more, within bounds. A server that has become a replica keeps its connections,
-// and each of them would refuse a command of its own: they are closed first, so that the next ones reach the new primary.
+// insist makes a call until it is not refused any more, within bounds. A server that has become a
+// replica keeps its connections, and each of them would refuse a command of its own: they are
+// closed first, so that the next ones reach the new primary.
 func (s *Store) insist(ctx context.Context, call func() error) error {
 	for pause, refusals := firstPause, 0; ; pause, refusals = 2*pause, refusals+1 {
 		err := call()
@@ -64,15 +66,17 @@ func refusedUndone(err error) bool {
 	return isReadOnly(err)
 }
 
-// isReadOnly reports whether err is a replica's refusal of a write, also from within a script, where servers before 7.0 wrap it.
-// Our scripts write once, at their end, so that none of their work was done.
+// isReadOnly reports whether err is a replica's refusal of a write, also from within a script,
+// where servers before 7.0 wrap it. Our scripts write once, at their end, so that none of their
+// work was done.
 func isReadOnly(err error) bool {
 	return err != nil && (redis.HasErrorPrefix(err, "READONLY") || strings.Contains(err.Error(), "-READONLY "))
 }
 
-// dropReadOnly closes the idle connections of a client with one pool whose server is read-only, and reports whether the next
-// command finds one that is not. go-redis closes a connection that has refused a write, and takes idle ones before it makes a new
-// one: so a write that changes nothing is made on each. A Cluster client is told by the cluster where its primaries are.
+// dropReadOnly closes the idle connections of a client with one pool whose server is read-only, and
+// reports whether the next command finds one that is not. go-redis closes a connection that has
+// refused a write, and takes idle ones before it makes a new one: so a write that changes nothing
+// is made on each. A Cluster client is told by the cluster where its primaries are.
 func (s *Store) dropReadOnly(ctx context.Context) bool {
 	single, ok := s.client.(*redis.Client)
 	if !ok {

@@ -33,8 +33,7 @@ func checkExpiry(c *checker) {
 	c.delete(c.key("delete"), nil, false)
 }
 
-// waitUntilAbsent waits for a short row to end; all short rows written before
-// it have ended then.
+// waitUntilAbsent waits for a short row to end; all short rows written before it have ended then.
 func (c *checker) waitUntilAbsent(key string) {
 	c.Helper()
 	for deadline := time.Now().Add(10 * short); time.Now().Before(deadline); time.Sleep(short / 10) {

@@ -1,5 +1,5 @@
-// Package sessiontest checks implementations of [session.Store]. Each failure
-// quotes the rule that was broken:
+// Package sessiontest checks implementations of [session.Store]. Each failure quotes the rule that
+// was broken:
 //
 //	func TestStore(t *testing.T) {
 //		sessiontest.Run(t, func(t *testing.T) session.Store { return mystore.New(openTestDatabase(t)) })
@@ -22,11 +22,10 @@ const (
 	short = 300 * time.Millisecond // ends within one
 )
 
-// Run checks the rules of [session.Store] against stores that open returns, one
-// for each rule. The stores may share their rows: every rule uses keys of its
-// own. It takes about a second, because some rules are about time. It needs a
-// clock that moves, so don't call it inside testing/synctest. What only shows
-// over hours, or when a server is full or fails, it does not check.
+// Run checks the rules of [session.Store] against stores that open returns, one for each rule. The
+// stores may share their rows: every rule uses keys of its own. It takes about a second, because
+// some rules are about time. It needs a clock that moves, so don't call it inside testing/synctest.
+// What only shows over hours, or when a server is full or fails, it does not check.
 func Run(t *testing.T, open func(t *testing.T) session.Store) {
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
