@@ -5,12 +5,15 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/seal"
+	"github.com/signet-go/signet/session"
 )
 
 // serveBackChannelLogout receives logout tokens (Back-Channel Logout §2.5). It answers 200 for
@@ -115,4 +118,112 @@ func tagsOf(token *provider.LogoutToken) []string {
 // logoutTokenLife is how long a jti is remembered: longer than its token is accepted.
 func (a *signOut) logoutTokenLife() time.Duration {
 	return provider.MaxLogoutTokenAge + 3*a.config.Skew
+}
+
+// logoutNumbers count an issuer's back-channel logouts in the Store, so that a callback finds out
+// about one that came while its code was on the way: the ID token that the code then brings is
+// younger than the logout token, and times tell nothing.
+//
+// A logout reads the number, and leaves one more in the mark of each tag that it ends; then it
+// raises the number itself, by compare-and-swap, and begins anew if somebody else has. A callback
+// reads the number before it sends the code, and asks the marks of its tags after: one that is
+// higher came in between. It is higher, too, when the logout was not finished yet as the callback
+// read: its marks came before.
+type logoutNumbers struct {
+	sessions *session.Manager
+	vault    *seal.Vault   // has the issuer's number; nil without a Store, where no logouts arrive
+	busy     chan struct{} // holds one value while this process numbers a logout: only other processes are raced with
+}
+
+const (
+	issuerNumber   = "issuer" // the row of the issuer's number
+	maxNumberTries = 16       // of a compare-and-swap that other processes keep winning
+)
+
+// newLogoutNumbers returns the numbers of one issuer.
+func newLogoutNumbers(sessions *session.Manager, issuer string) *logoutNumbers {
+	return &logoutNumbers{sessions: sessions, vault: inside.OfManager(sessions).Vault("logout number " + issuer), busy: make(chan struct{}, 1)}
+}
+
+// life is how long the issuer's number is kept: longer than any mark that has it.
+func (n *logoutNumbers) life() time.Duration { return n.sessions.Config().Lifetime + 48*time.Hour }
+
+// current returns the issuer's number. Error: session.ErrUnavailable.
+func (n *logoutNumbers) current(ctx context.Context) (int64, error) {
+	if n.vault == nil {
+		return 0, nil
+	}
+	rows, err := n.vault.Get(ctx, issuerNumber)
+	if err != nil {
+		return 0, unavailableStore(err)
+	}
+	return numberIn(rows[0]), nil
+}
+
+// numberIn returns the number in row, 0 where there is none that can be read.
+func numberIn(row seal.Row) int64 {
+	number, err := strconv.ParseInt(string(row.Value), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return number
+}
+
+// take gives a logout its number, with which it calls mark to mark the sessions that end: again
+// where somebody else took the number first. Errors: mark's; session.ErrUnavailable, also when
+// others keep being faster.
+func (n *logoutNumbers) take(ctx context.Context, mark func(number int64) error) error {
+	select {
+	case n.busy <- struct{}{}:
+		defer func() { <-n.busy }()
+	case <-ctx.Done():
+		return unavailableStore(ctx.Err())
+	}
+	for range maxNumberTries {
+		rows, err := n.vault.Get(ctx, issuerNumber)
+		if err != nil {
+			return unavailableStore(err)
+		}
+		next := numberIn(rows[0]) + 1
+		if next == 1 { // missing, or of a key that is gone: from the time on, above all that were
+			next = time.Now().UnixMilli()
+		}
+		if err := mark(next); err != nil {
+			return err
+		}
+		if done, err := n.replace(ctx, rows[0], next); done || err != nil {
+			return err
+		}
+	}
+	return unavailableStore(errors.New("oidcauth: the number of logouts kept changing"))
+}
+
+// replace writes number in place of row, and reports whether it was still that.
+func (n *logoutNumbers) replace(ctx context.Context, row seal.Row, number int64) (done bool, err error) {
+	value := strconv.AppendInt(nil, number, 10)
+	if row.Raw == nil {
+		done, err = n.vault.Add(ctx, issuerNumber, value, n.life())
+	} else {
+		done, err = n.vault.Swap(ctx, issuerNumber, row.Raw, value, n.life())
+	}
+	if err != nil {
+		return false, unavailableStore(err)
+	}
+	return done, nil
+}
+
+// errLogoutCame means that the provider signed the user out while the code was on its way.
+var errLogoutCame = errors.New("oidcauth: a back-channel logout came before the code was redeemed")
+
+// since returns an error where a logout of one of tags has come since current returned number: it
+// wraps session.ErrNoSession, or session.ErrUnavailable where nobody knows.
+func (n *logoutNumbers) since(ctx context.Context, number int64, tags ...string) error {
+	latest, err := inside.OfManager(n.sessions).Numbered(ctx, tags...)
+	switch {
+	case err != nil:
+		return unavailableStore(err)
+	case latest > number:
+		return errors.Join(session.ErrNoSession, errLogoutCame)
+	}
+	return nil
 }

@@ -1,12 +1,16 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -95,3 +99,140 @@ func (r *attempt) attributes(err error) []slog.Attr {
 	}
 	return attrs
 }
+
+// keep writes the outcome into the newest generation of the session.
+func (r *attempt) keep(s *session.Session) error {
+	rec := r.record // a copy: when this fails, it is done again from the start
+	if r.idToken != nil {
+		if err := r.keepIDToken(s, &rec); err != nil {
+			return err
+		}
+	}
+	// An answer without a refresh token means that the old one stays good (RFC 6749 §6).
+	if r.answer.RefreshToken != "" {
+		if err := s.SetToken(refreshTokenName, r.answer.RefreshToken); err != nil {
+			return err
+		}
+	}
+	if err := r.keepAccessToken(s, &rec); err != nil {
+		return err
+	}
+	return saveRecord(s, &rec)
+}
+
+// keepIDToken makes the refreshed ID token the one for claims and logout. auth_time, acr, amr and
+// iat stay the login's: a refresh freshens nothing, and raises nothing.
+func (r *attempt) keepIDToken(s *session.Session, rec *record) error {
+	// The nonce is in the ID token, or else has to be remembered for the next one.
+	if rec.Nonce = ""; r.idToken.Nonce == "" {
+		rec.Nonce = r.nonce
+	}
+	if err := cmp.Or(r.keepContext(s, rec), r.keepExtra(s)); err != nil {
+		return err
+	}
+	// Roles that the application chose are not the provider's to change.
+	if !rec.Hooked {
+		claims, err := claims.Merge(r.idToken.Claims, r.extraNow())
+		if err != nil {
+			claims = r.idToken.Claims
+		}
+		rec.Roles = r.rolesNow(claims)
+		r.record.Roles = rec.Roles
+	}
+	if !r.idToken.SessionExpiry.IsZero() {
+		if err := s.Limit(r.idToken.SessionExpiry); err != nil {
+			return err
+		}
+	}
+	return s.SetToken(idTokenName, r.idToken.Raw)
+}
+
+// keepContext keeps how the user was authenticated at the login, and ties the session to the sid
+// that it has from now on.
+func (r *attempt) keepContext(s *session.Session, rec *record) error {
+	now := userFromClaims(r.idToken.Claims)
+	if rec.Context == nil && (now.ACR != r.login.ACR || !slices.Equal(now.AMR, r.login.AMR)) {
+		rec.Context = &authContext{ACR: r.login.ACR, AMR: r.login.AMR}
+		r.record.Context = rec.Context
+	}
+	if !r.otherSID() {
+		return nil
+	}
+	rec.SIDs = r.record.SIDs + 1
+	return s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
+}
+
+// otherSID reports whether the refreshed ID token has another sid than the one before.
+func (r *attempt) otherSID() bool {
+	return r.idToken.SID != "" && r.idToken.SID != r.login.SessionID
+}
+
+// rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it
+// has not let pass: it may keep a role from everybody, and found none to take away at the login.
+func (r *attempt) rolesNow(refreshed json.RawMessage) []string {
+	roles := claims.Roles(refreshed, r.auth.config.RolesClaim)
+	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
+		return roles
+	}
+	return slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(r.record.Roles, role) })
+}
+
+// keepExtra drops what userinfo said at the login and the new ID token speaks otherwise of.
+func (r *attempt) keepExtra(s *session.Session) error {
+	extra := r.extraNow()
+	if len(extra) == len(r.extra) {
+		return nil
+	}
+	if len(extra) == 0 {
+		return s.Delete(extraName)
+	}
+	return s.Set(extraName, extra)
+}
+
+// extraNow is what stays of the claims beyond the ID token beside a new one.
+func (r *attempt) extraNow() json.RawMessage {
+	if r.idToken == nil {
+		return r.extra
+	}
+	return claims.WithoutMoved(r.extra, claimsOf(r.raw), r.idToken.Claims)
+}
+
+// keepAccessToken puts the new access token in its place, and drops those that are over. A session
+// that is too large for its cookie keeps fewer of them: they can be had again, while the refresh
+// token can't.
+func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
+	now := time.Now().UnixMilli()
+	kept := slices.DeleteFunc(slices.Clone(rec.Access), func(g grant) bool {
+		over := g.Name != "" && g.Expiry <= now
+		return g.Name == r.name || over || r.slim >= keepNewest
+	})
+	// The list is in the order in which the tokens came: the oldest go first.
+	if len(kept) >= maxGrants {
+		kept = kept[len(kept)-maxGrants+1:]
+	}
+	value := r.token.Value
+	if rec.Confirmed = 0; r.slim >= keepNone {
+		value, rec.Confirmed = "", r.grant.Created
+	} else {
+		kept = append(kept, r.grant)
+	}
+	for _, g := range rec.Access {
+		if !slices.ContainsFunc(kept, func(k grant) bool { return k.Name == g.Name }) {
+			if err := s.SetToken(accessTokenName+g.Name, ""); err != nil {
+				return err
+			}
+		}
+	}
+	rec.Access = kept
+	return s.SetToken(accessTokenName+r.name, value)
+}
+
+// How much a session keeps that is too large otherwise.
+const (
+	// keepNewest is, of the access tokens, only the one that was just got. Below it is all that has
+	// not expired.
+	keepNewest = iota + 1
+
+	// keepNone is no access token: each request that wants one refreshes.
+	keepNone
+)
