@@ -98,31 +98,37 @@ func (r *attempt) run(ctx context.Context, latest *session.Session) error {
 	if err := r.takeRefreshToken(ctx, latest); err != nil {
 		return err
 	}
-	// 3. One request. The key is the session's, and stays the same: the refresh token is bound to
-	// it too (RFC 9449 §5).
-	key, err := r.proofKey(latest)
+	// 3. One request.
+	answer, err := r.ask(ctx, latest)
 	if err != nil {
 		return err
 	}
-	r.key = key
-	r.inquire(ctx)
-	answer, err := r.auth.endpoint.Bind(key).Token(ctx, r.form())
-	if err != nil {
-		if r.isDead(err) || r.isDoubted(err) {
-			r.refused = err
-		}
-		return err
-	}
-	r.doubts.drop(deadRow(r.session, r.spent)) // some providers don't rotate
 	// 4. The same user, or nothing.
 	if err := r.verify(ctx, answer); err != nil {
 		return err
 	}
 	// 5. From here on the old refresh token is history, whatever happens.
-	if err := r.accept(answer, key); err != nil {
+	if err := r.accept(answer, r.key); err != nil {
 		return err
 	}
 	return r.keep(latest)
+}
+
+// ask sends the refresh token. The key is the session's, and stays the same: the refresh token is
+// bound to it too (RFC 9449 §5).
+func (r *attempt) ask(ctx context.Context, latest *session.Session) (answer *oauth.TokenAnswer, err error) {
+	if r.key, err = r.proofKey(latest); err != nil {
+		return nil, err
+	}
+	r.inquire(ctx)
+	if answer, err = r.auth.endpoint.Bind(r.key).Token(ctx, r.form()); err != nil {
+		if r.isDead(err) || r.isDoubted(err) {
+			r.refused = err
+		}
+		return nil, err
+	}
+	r.doubts.drop(deadRow(r.session, r.spent)) // some providers don't rotate
+	return answer, nil
 }
 
 // isServed reports whether the session holds already what the attempt is for.

@@ -134,23 +134,27 @@ func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 	return p
 }
 
+// readyFor gets what a callback needs before anything is spent: the number of the provider's logouts,
+// since those that come from here on end the login; the session that it replaces; and a place, for a
+// login that finds none can be tried again.
+func (a *returner) readyFor(ctx context.Context, t *browser.Transaction) (logouts int64, release func(), err error) {
+	if logouts, err = a.logouts.current(ctx); err != nil {
+		return 0, nil, err
+	}
+	if a.config.ResponseMode.isPost() {
+		if err := inside.OfSession(a.sessions.From(ctx)).Recall(ctx, t.Session); err != nil {
+			return 0, nil, err
+		}
+	}
+	release, err = a.callbackPlaces.take(ctx, callbackPatience)
+	return logouts, release, err
+}
+
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its
 // tokens are good all the same.
 func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
 	ctx := r.Context()
-	// Before anything that takes time: logouts of the provider's that come from here on end this
-	// login.
-	logouts, err := a.logouts.current(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if a.config.ResponseMode.isPost() {
-		if err := inside.OfSession(a.sessions.From(ctx)).Recall(ctx, t.Session); err != nil {
-			return nil, err
-		}
-	}
-	// A place first: a login that finds none has spent nothing, and can be tried again.
-	release, err := a.callbackPlaces.take(ctx, callbackPatience)
+	logouts, release, err := a.readyFor(ctx, t)
 	if err != nil {
 		return nil, err
 	}

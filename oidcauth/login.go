@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -210,22 +211,9 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 	if err != nil {
 		return "", err
 	}
-	t.Provider, t.Session = a.key, cmp.Or(s.ID(), t.Session)
-	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
-	t.Began = time.Now().UnixMilli()
-	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	here := a.signedIn(s)
-	t.User, t.Scopes = cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
-	if t.ReturnTo == "" {
-		t.ReturnTo = a.site.returnTo(ctx, o.ReturnTo)
-	}
-	if t.ReturnTo == a.site.home() {
-		t.ReturnTo = ""
-	}
-	if o.MaxAge != 0 {
-		age := max(0, int64(o.MaxAge/time.Second))
-		t.MaxAge = &age
-	}
+	t.Session, t.User, t.Scopes = cmp.Or(s.ID(), t.Session), cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
+	a.fillIn(ctx, t, o)
 	params := a.authorizationParameters(t, o)
 	if a.config.Advanced.DPoP {
 		thumbprint, err := newLoginKey(t)
@@ -243,6 +231,24 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 	}
 	a.addHint(meta, t, here, params)
 	return a.authorizationURL(ctx, meta, params)
+}
+
+// fillIn gives t what it is told by and what it asks for.
+func (a *starter) fillIn(ctx context.Context, t *browser.Transaction, o LoginOptions) {
+	t.Provider = a.key
+	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
+	t.Began = time.Now().UnixMilli()
+	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
+	if t.ReturnTo == "" {
+		t.ReturnTo = a.site.returnTo(ctx, o.ReturnTo)
+	}
+	if t.ReturnTo == a.site.home() {
+		t.ReturnTo = ""
+	}
+	if o.MaxAge != 0 {
+		age := max(0, int64(o.MaxAge/time.Second))
+		t.MaxAge = &age
+	}
 }
 
 // randomText returns 128 random bits: what guessing would have to find within one login.
