@@ -220,6 +220,16 @@ func TestDemoAPIAsksAboutOpaqueTokens(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, a.demo("Authorization", "Bearer unknown", "Authorization", "Bearer known").status, "two tokens")
 }
 
+func TestDemoAPISaysOnceThatItCannotCheckOpaqueTokens(t *testing.T) {
+	a := startAuthority(t, nil).app()
+	for range 3 {
+		require.Equal(t, http.StatusNotImplemented, a.demo("Authorization", "Bearer opaque").status)
+	}
+	a.stop()
+	a.wait()
+	require.Equal(t, 1, strings.Count(a.output.String(), "demo API can't check this token"))
+}
+
 func TestDemoAPIAnswersManyOpaqueTokensAtOnce(t *testing.T) {
 	op := startAuthority(t, map[string]any{"known": map[string]any{"active": true, "sub": "u7"}})
 	const many = 24

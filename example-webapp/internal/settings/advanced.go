@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"os"
 	"slices"
 	"strings"
 
@@ -56,18 +55,8 @@ func (c *Config) checkFAPI(e *env) {
 
 // decryptionKeys reads a PEM private key; nil when the variable is unset or wrong.
 func (e *env) decryptionKeys(name string) []crypto.PrivateKey {
-	file := e.getenv(name)
-	if file == "" {
-		return nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		e.mistake(name, "%w", err)
-		return nil
-	}
-	key, err := parseKey(data)
-	if err != nil {
-		e.mistake(name, "%s: %w", file, err)
+	file, key := e.privateKey(name)
+	if key == nil {
 		return nil
 	}
 	switch k := key.(type) {

@@ -71,20 +71,27 @@ func AlgsOf(key crypto.Signer) []string {
 	return nil
 }
 
-// clientKey reads a PEM private key; nil when the variable is unset or wrong.
-func (e *env) clientKey(name string) crypto.Signer {
-	file := e.getenv(name)
-	if file == "" {
-		return nil
+// privateKey reads the file that a variable names; key is nil when that is unset or wrong.
+func (e *env) privateKey(name string) (file string, key crypto.Signer) {
+	if file = e.getenv(name); file == "" {
+		return "", nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		e.mistake(name, "%w", err)
-		return nil
+		return file, nil
 	}
-	key, err := parseKey(data)
-	if err != nil {
+	if key, err = parseKey(data); err != nil {
 		e.mistake(name, "%s: %w", file, err)
+		return file, nil
+	}
+	return file, key
+}
+
+// clientKey reads a PEM private key; nil when the variable is unset or wrong.
+func (e *env) clientKey(name string) crypto.Signer {
+	file, key := e.privateKey(name)
+	if key == nil {
 		return nil
 	}
 	if AlgsOf(key) == nil {
