@@ -40,6 +40,7 @@ var floors = []struct {
 	{"session/sessiontest", []string{"session"}},
 	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/access", "internal/browser", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
+	{"cmd/oidcdoctor", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/provider", "session", "oidcauth"}},
 	{"internal/api", nil},
 }
 
@@ -47,7 +48,7 @@ var floors = []struct {
 var reserved = map[string][]string{
 	"embed":               {"oidcauth"},
 	"html/template":       {"oidcauth", "oidcauth/oidcauthtest"},
-	"golang.org/x/oauth2": {"oidcauth", "internal/access"},
+	"golang.org/x/oauth2": {"oidcauth", "internal/access", "cmd/oidcdoctor"},
 }
 
 // findUpward returns the imports of a package that its row doesn't list, and those that are reserved for others.
