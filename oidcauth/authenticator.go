@@ -2,15 +2,12 @@ package oidcauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"strings"
 	"sync"
-
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
@@ -18,6 +15,8 @@ import (
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
+	"sync/atomic"
+	"github.com/signet-go/signet/internal/inside"
 )
 
 // An Authenticator signs users in at one provider as one client. Make it with New. It is immutable,
@@ -117,41 +116,6 @@ func newCore(c *Config, sessions *session.Manager) *core {
 	return a
 }
 
-// manager returns the session manager that c asks for.
-func (c *Config) manager() (*session.Manager, error) {
-	if c.Sessions != nil {
-		if c.Session.Keys != nil || c.Session.Store != nil {
-			return nil, errors.New("oidcauth: Session and Sessions are both set: give one of them")
-		}
-		return c.Sessions, nil
-	}
-	if c.Session.Logger == nil {
-		c.Session.Logger = c.Logger
-	}
-	m, err := session.New(c.Session)
-	if err != nil {
-		return nil, fmt.Errorf("oidcauth: Session: %w", err)
-	}
-	return m, nil
-}
-
-// effectiveSession returns the session configuration in force, whichever field brought it.
-func (c *Config) effectiveSession() session.Config {
-	if c.Sessions != nil {
-		return c.Sessions.Config()
-	}
-	return c.Session
-}
-
-func (c *Config) hasStore() bool        { return c.effectiveSession().Store != nil }
-func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCookie }
-
-// providerKey names issuer and client in few bytes.
-func providerKey(issuer, clientID string) string {
-	sum := sha256.Sum256([]byte(issuer + "\x00" + clientID))
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
-}
-
 // Discover fetches the provider's metadata now, unless it is known, for readiness checks. It
 // returns an *UnavailableError when the provider can't be used.
 func (a *Authenticator) Discover(ctx context.Context) error {
@@ -225,4 +189,62 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.base)
 	}
 	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
+}
+
+// siblings are the Authenticators that share a session manager, by providerKey. A session of none
+// of them, left over from another configuration, is nobody's.
+type siblings struct {
+	mu   sync.Mutex
+	list atomic.Pointer[map[string]*Authenticator] // replaced, never changed
+}
+
+// siblingsOf returns those that share m.
+func siblingsOf(m *session.Manager) *siblings {
+	return inside.OfManager(m).Companion(func() any { return new(siblings) }).(*siblings)
+}
+
+// find returns the Authenticator that made a login, nil when it is none of them.
+func (s *siblings) find(key string) *Authenticator {
+	if list := s.list.Load(); list != nil {
+		return (*list)[key]
+	}
+	return nil
+}
+
+// none reports whether no Authenticator uses the manager.
+func (s *siblings) none() bool { return s.list.Load() == nil }
+
+// any reports whether one of them satisfies is.
+func (s *siblings) any(is func(*Authenticator) bool) bool {
+	if list := s.list.Load(); list != nil {
+		for _, a := range *list {
+			if is(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// join adds a. Two providers that answer at one callback can be mixed up (RFC 9700 §4.4), so that
+// each needs its own.
+func (s *siblings) join(a *Authenticator) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[string]*Authenticator{}
+	if list := s.list.Load(); list != nil {
+		maps.Copy(next, *list)
+	}
+	for key, other := range next {
+		switch {
+		case key == a.key:
+		case other.config.RedirectURL == a.config.RedirectURL:
+			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
+		case other.site.origin == a.site.origin && other.LogoutURL() == a.LogoutURL():
+			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.at(""))
+		}
+	}
+	next[a.key] = a
+	s.list.Store(&next)
+	return nil
 }

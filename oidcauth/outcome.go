@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/session"
 )
 
@@ -236,3 +237,24 @@ const (
 	// keepNone is no access token: each request that wants one refreshes.
 	keepNone
 )
+
+// grantSurvives are error codes that say something about the client, the request or the provider's
+// state, and nothing about the refresh token.
+var grantSurvives = []string{
+	"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
+	"temporarily_unavailable", "server_error", "slow_down", "invalid_dpop_proof", "use_dpop_nonce",
+}
+
+// isDead reports whether err means that the refresh token is of no more use. That is invalid_grant
+// (RFC 6749 §5.2), but providers have other words for it, and asking them again and again helps
+// nobody. A refused extra, a resource or scope, ends no session in such other words.
+func (r *attempt) isDead(err error) bool {
+	what, refused, ok := oauth.FailureOf(err)
+	if !ok || what != oauth.RequestRefused {
+		return false // an answer without a code is a proxy's, or a provider out of order
+	}
+	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {
+		return true
+	}
+	return r.name == "" && !slices.Contains(grantSurvives, refused.Code)
+}

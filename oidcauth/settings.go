@@ -2,6 +2,10 @@ package oidcauth
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/signet-go/signet/internal/browser"
@@ -9,6 +13,7 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/session"
 )
 
 // outbound is what the client for calls to the provider is told.
@@ -64,4 +69,40 @@ func (a *core) loginSettings() browser.Settings {
 		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
 		Posted: c.ResponseMode.isPost(),
 	}
+}
+
+// manager returns the session manager that c asks for.
+func (c *Config) manager() (*session.Manager, error) {
+	if c.Sessions != nil {
+		if c.Session.Keys != nil || c.Session.Store != nil {
+			return nil, errors.New("oidcauth: Session and Sessions are both set: give one of them")
+		}
+		return c.Sessions, nil
+	}
+	if c.Session.Logger == nil {
+		c.Session.Logger = c.Logger
+	}
+	m, err := session.New(c.Session)
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: Session: %w", err)
+	}
+	return m, nil
+}
+
+// effectiveSession returns the session configuration in force, whichever field brought it.
+func (c *Config) effectiveSession() session.Config {
+	if c.Sessions != nil {
+		return c.Sessions.Config()
+	}
+	return c.Session
+}
+
+func (c *Config) hasStore() bool { return c.effectiveSession().Store != nil }
+
+func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCookie }
+
+// providerKey names issuer and client in few bytes.
+func providerKey(issuer, clientID string) string {
+	sum := sha256.Sum256([]byte(issuer + "\x00" + clientID))
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
