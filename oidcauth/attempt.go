@@ -227,7 +227,7 @@ func (r *attempt) verify(ctx context.Context, answer *oauth.TokenAnswer) error {
 	case errors.Is(err, provider.ErrOtherLogin), errors.Is(err, provider.ErrForged), r.auth.config.Advanced.FAPI:
 		r.dropped = answer
 		return fmt.Errorf("%w: %w", errOtherUser, err)
-	case r.flaws.allow(r.session.ID()):
+	case r.flaws.Allow(r.session.ID()):
 		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", r.attributes(err)...)
 	}
 	return nil
@@ -247,7 +247,7 @@ func (r *attempt) takeSID(ctx context.Context) {
 		return
 	}
 	r.idToken = nil
-	if r.flaws.allow(r.session.ID()) {
+	if r.flaws.Allow(r.session.ID()) {
 		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not kept", r.attributes(err)...)
 	}
 }

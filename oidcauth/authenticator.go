@@ -8,15 +8,16 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
+
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
-	"sync/atomic"
-	"github.com/signet-go/signet/internal/inside"
 )
 
 // An Authenticator signs users in at one provider as one client. Make it with New. It is immutable,
@@ -55,7 +56,7 @@ type starter struct {
 
 	// pushPlaces are for the pushes that wait for the provider. Callbacks have places of their own:
 	// a push needs no credentials, so that strangers can take all of these.
-	pushPlaces places
+	pushPlaces pace.Places
 
 	shortLife sync.Once // that pushed requests end early is said once
 }
@@ -65,7 +66,7 @@ type returner struct {
 	*starter
 
 	// callbackPlaces are for the callbacks that wait for the provider.
-	callbackPlaces places
+	callbackPlaces pace.Places
 
 	sources *provider.ClaimSources
 }
@@ -74,8 +75,12 @@ type returner struct {
 type signOut struct {
 	*core
 
-	nothing sharedBrake // of the lines about front-channel requests without effect
+	nothing pace.Brake // of the lines about front-channel requests without effect
 }
+
+// maxPlaces bounds how many requests of one kind wait for the provider at once. More are turned
+// away with 503: a slow provider must not fill the memory.
+const maxPlaces = 64
 
 // New makes an Authenticator. It does no I/O: the provider may be down, and its metadata is fetched
 // when the first login needs it, or by Discover. The error joins every mistake in c.
@@ -87,10 +92,10 @@ func New(c Config) (*Authenticator, error) {
 	}
 	shared := newCore(&c, sessions)
 	a := &Authenticator{
-		returner: &returner{starter: &starter{core: shared, pushPlaces: newPlaces()}, callbackPlaces: newPlaces(), sources: newClaimSources(&c)},
+		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), sources: newClaimSources(&c)},
 		signOut:  &signOut{core: shared},
 	}
-	a.nothing.brake = pace.Brake{Burst: 1, Interval: nothingEvery}
+	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
 	a.site.own = maps.Keys(a.routes)

@@ -79,7 +79,7 @@ func (a *starter) push(ctx context.Context, meta *provider.Metadata, params url.
 	if meta.PushedAuthorizationRequestEndpoint == "" {
 		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
 	}
-	release, err := a.pushPlaces.take(ctx, 0)
+	release, err := a.pushPlaces.Take(ctx, 0)
 	if err != nil {
 		return "", err
 	}

@@ -134,6 +134,9 @@ func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 	return p
 }
 
+// callbackPatience is how long somebody who comes back from the provider waits for a place.
+const callbackPatience = 2 * time.Second
+
 // readyFor gets what a callback needs before anything is spent: the number of the provider's logouts,
 // since those that come from here on end the login; the session that it replaces; and a place, for a
 // login that finds none can be tried again.
@@ -146,7 +149,7 @@ func (a *returner) readyFor(ctx context.Context, t *browser.Transaction) (logout
 			return 0, nil, err
 		}
 	}
-	release, err = a.callbackPlaces.take(ctx, callbackPatience)
+	release, err = a.callbackPlaces.Take(ctx, callbackPatience)
 	return logouts, release, err
 }
 

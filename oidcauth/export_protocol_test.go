@@ -1,7 +1,6 @@
 package oidcauth
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -117,15 +116,6 @@ func ParseClaimSources(document []byte, wanted func(string) bool) (sources []Cla
 		sources = append(sources, ClaimSource{s.Name, s.Claims, s.JWT, s.Endpoint, s.AccessToken})
 	}
 	return sources, err
-}
-
-// Places are those of one kind of request that waits for the provider.
-type Places = places
-
-var NewPlaces = newPlaces
-
-func (p places) Take(ctx context.Context, patience time.Duration) (func(), error) {
-	return p.take(ctx, patience)
 }
 
 // ReadClaims runs everything that looks at an ID token's claims, without a signature.

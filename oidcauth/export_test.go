@@ -22,7 +22,7 @@ func (a *Authenticator) LimitConsumed(limit int) { a.logins.Limit(limit) }
 // FillCallbacks takes every place for a callback under way; release gives one back.
 func FillCallbacks(a *Authenticator) (release func()) {
 	for {
-		one, err := a.callbackPlaces.take(context.Background(), 0)
+		one, err := a.callbackPlaces.Take(context.Background(), 0)
 		if err != nil {
 			return release
 		}

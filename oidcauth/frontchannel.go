@@ -8,12 +8,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/internal/seal"
 )
@@ -45,25 +43,13 @@ func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request
 // endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since
 // anybody can send them.
 func (a *signOut) endedNothing(ctx context.Context, why string) {
-	if a.nothing.allow() {
+	if a.nothing.Allow() {
 		a.log.LogAttrs(ctx, slog.LevelInfo, "front-channel logout ended nothing", slog.String("issuer", a.config.Issuer), slog.String("reason", why))
 	}
 }
 
 // nothingEvery is how often a front-channel request that ends nothing is logged.
 const nothingEvery = time.Minute
-
-// A sharedBrake is a brake for many goroutines.
-type sharedBrake struct {
-	mu    sync.Mutex
-	brake pace.Brake
-}
-
-func (b *sharedBrake) allow() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.brake.Allow()
-}
 
 // allowFraming lets the provider's pages frame the answer.
 func (a *signOut) allowFraming(w http.ResponseWriter) {

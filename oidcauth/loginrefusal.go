@@ -94,7 +94,7 @@ func loginProblem(err error) *Problem {
 		return &Problem{Status: http.StatusBadRequest, Code: "signed_out", Err: err}
 	case errors.Is(err, session.ErrTooLarge):
 		return &Problem{Status: http.StatusInternalServerError, Code: "session_too_large", Err: err}
-	case errors.Is(err, errBusy), errors.Is(err, browser.ErrConsumedFull):
+	case errors.Is(err, pace.ErrBusy), errors.Is(err, browser.ErrConsumedFull):
 		return &Problem{Status: http.StatusServiceUnavailable, Code: "busy", Err: err}
 	case errors.As(err, &denied):
 		return &Problem{Status: http.StatusForbidden, Code: "access_denied", Err: err}

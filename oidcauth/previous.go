@@ -5,13 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/session"
 	"sync"
 	"time"
+
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/session"
 )
 
 // A previous login is what a new one takes the place of, or a logout ends.

@@ -67,7 +67,7 @@ type tokens struct {
 	doubts doubts
 
 	// flaws says when a session's ID tokens that are not kept are logged.
-	flaws sparing
+	flaws pace.Sparing
 }
 
 // newTokens returns what refreshes the tokens of a's users.

@@ -46,7 +46,7 @@ type LogoutToken struct {
 // send one, so everything that needs no key comes first: a forged token with the wrong issuer costs
 // no fetch. The error is a *TokenError, or a *pace.Outage when the provider's keys can't be had.
 func (v *Verifier) Logout(ctx context.Context, raw string) (*LogoutToken, error) {
-	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.mayDecrypt() {
+	if strings.Count(raw, ".") == 4 && len(v.decryption) > 0 && !v.decryptions.Allow() {
 		return nil, pace.NewOutage(0, errors.New("too many encrypted logout tokens at once"))
 	}
 	jws, err := jwt.Open(raw, v.decryption)
@@ -67,13 +67,6 @@ func (v *Verifier) Logout(ctx context.Context, raw string) (*LogoutToken, error)
 		return nil, asTokenError("logout token refused", err)
 	}
 	return t, nil
-}
-
-// mayDecrypt bounds the private-key operations that strangers can cause.
-func (v *Verifier) mayDecrypt() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.decryptions.Allow()
 }
 
 // readLogoutToken checks every claim of a logout token. It runs before the signature is verified,

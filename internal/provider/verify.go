@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
@@ -34,8 +33,8 @@ type Verifier struct {
 	keys       *keySet
 	decryption []crypto.PrivateKey
 
-	// decryptions bounds how many logout tokens are opened, under mu.
-	mu          sync.Mutex
+	// decryptions bounds the private-key operations that strangers can cause: those on logout
+	// tokens.
 	decryptions pace.Brake
 }
 
