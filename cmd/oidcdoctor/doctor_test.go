@@ -215,14 +215,15 @@ func TestWhatSomebodyShouldKnow(t *testing.T) {
 		"there is no scope for refresh tokens": {func(p *published) {
 			p.metadata["scopes_supported"] = []string{"openid", "email"}
 		}, "refresh tokens", "offline_access", `[]string{"openid", "email"}`},
-		"only forms come back":        {func(p *published) { p.metadata["response_modes_supported"] = []string{"form_post"} }, "response modes", "form_post", `"form_post"`},
-		"there is no PKCE":            {drop("code_challenge_methods_supported"), "PKCE", "S256", ""},
-		"there is no userinfo":        {drop("userinfo_endpoint"), "userinfo", "", ""},
-		"sessions can't be ended":     {drop("end_session_endpoint"), "sign-out", "", ""},
-		"tokens can't be revoked":     {drop("revocation_endpoint"), "revocation", "", ""},
-		"logouts are not told":        {drop("backchannel_logout_supported"), "back channel", "RevalidateAfter", ""},
-		"responses name no issuer":    {drop("authorization_response_iss_parameter_supported"), "mix-up", "", ""},
-		"the clock is 20 seconds off": {func(p *published) { p.date = func() time.Time { return time.Now().Add(-20 * time.Second) } }, "clock", "forgiven", ""},
+		"there is a scope for refresh tokens": {func(*published) {}, "refresh tokens", "offline_access", `"email", "offline_access"}`},
+		"only forms come back":                {func(p *published) { p.metadata["response_modes_supported"] = []string{"form_post"} }, "response modes", "form_post", `"form_post"`},
+		"there is no PKCE":                    {drop("code_challenge_methods_supported"), "PKCE", "S256", ""},
+		"there is no userinfo":                {drop("userinfo_endpoint"), "userinfo", "", ""},
+		"sessions can't be ended":             {drop("end_session_endpoint"), "sign-out", "", ""},
+		"tokens can't be revoked":             {drop("revocation_endpoint"), "revocation", "", ""},
+		"logouts are not told":                {drop("backchannel_logout_supported"), "back channel", "RevalidateAfter", ""},
+		"responses name no issuer":            {drop("authorization_response_iss_parameter_supported"), "mix-up", "", ""},
+		"the clock is 20 seconds off":         {func(p *published) { p.date = func() time.Time { return time.Now().Add(-20 * time.Second) } }, "clock", "forgiven", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := healthy()

@@ -29,8 +29,8 @@ func (x *examination) literal() string {
 	line("ClientID: %q,", first(x.patient.clientID, "YOUR-CLIENT-ID"))
 	x.writeAuth(line)
 	line("RedirectURL: %q,", x.redirect())
-	if scopes := x.metadata.ScopesSupported; !slices.Contains(scopes, "offline_access") && len(scopes) > 0 {
-		line("Scopes: []string{%s},", quoted(x.usualScopes()))
+	if scopes := x.scopes(); !slices.Equal(scopes, defaultScopes) {
+		line("Scopes: []string{%s},", quoted(scopes))
 	}
 	if len(x.algs) > 0 && x.algs[0] != "RS256" {
 		line("SigningAlg: %q,", x.algs[0])
@@ -67,13 +67,22 @@ func (x *examination) writeAuth(line func(string, ...any)) {
 	}
 }
 
-// usualScopes are the default ones that the provider lists.
-func (x *examination) usualScopes() []string {
-	scopes := []string{"openid"}
-	for _, scope := range []string{"profile", "email"} {
-		if slices.Contains(x.metadata.ScopesSupported, scope) {
-			scopes = append(scopes, scope)
-		}
+// defaultScopes are what an empty Config.Scopes asks for.
+var defaultScopes = []string{"openid", "profile", "email"}
+
+// scopes are the default ones that the provider lists, all of them where it lists none, and
+// offline_access where refresh tokens come by it. Keycloak's come without, and with it they outlive
+// the user's logout there.
+func (x *examination) scopes() []string {
+	listed := x.metadata.ScopesSupported
+	if len(listed) == 0 {
+		return defaultScopes
+	}
+	scopes := slices.DeleteFunc(slices.Clone(defaultScopes), func(scope string) bool {
+		return scope != "openid" && !slices.Contains(listed, scope)
+	})
+	if slices.Contains(listed, "offline_access") && pageFor(x.metadata.Issuer) != docs+"keycloak.md" {
+		scopes = append(scopes, "offline_access")
 	}
 	return scopes
 }

@@ -43,7 +43,7 @@ func (x *examination) tryLogin(ctx context.Context) {
 // authorizationURL is the request that a login begins with.
 func (x *examination) authorizationURL(state string) string {
 	c := oauth2.Config{
-		ClientID: x.patient.clientID, RedirectURL: x.patient.redirect, Scopes: []string{"openid"},
+		ClientID: x.patient.clientID, RedirectURL: x.patient.redirect, Scopes: x.scopes(),
 		Endpoint: oauth2.Endpoint{AuthURL: x.metadata.AuthorizationEndpoint},
 	}
 	options := []oauth2.AuthCodeOption{
