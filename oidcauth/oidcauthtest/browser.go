@@ -21,6 +21,10 @@ type Browser struct {
 	Now func() time.Time
 	// MaxRedirects bounds the redirects of one navigation [20].
 	MaxRedirects int
+	// DeviceAlg has the browser bind sessions to keys, as Device Bound Session Credentials ask it to
+	// over https: ES256 or RS256, the algorithm of its keys. Empty means that it takes no notice, as
+	// browsers do that don't know them.
+	DeviceAlg string
 	// Header is sent with every request, over what the browser would send: X-Forwarded-Host, or a
 	// Cookie header of the test's own making.
 	Header http.Header
@@ -28,6 +32,7 @@ type Browser struct {
 	transport http.RoundTripper
 	mu        sync.Mutex
 	jar       jar
+	device    device
 	history   []Exchange
 	tabs      int
 }

@@ -65,6 +65,10 @@
 //   - tells a navigation ([Tab.Get], [Tab.Click], [Tab.Post], [Tab.Submit])
 //     from a script's fetch ([Tab.Fetch]), a frame, an image, a prefetch;
 //   - opens tabs that share its cookies, goes back and reloads;
+//   - binds sessions to a key and renews their cookies with it, as Chromium does,
+//     where a test asks for it ([Browser.DeviceAlg]): what has to be renewed waits,
+//     what another site began does not, five renewals in five minutes are signed,
+//     and what can't be renewed is said in Secure-Session-Skipped;
 //   - stops where a test wants to meddle ([Tab.PauseAt]);
 //   - remembers every request and why it refused a cookie ([Browser.History]).
 //

@@ -28,6 +28,7 @@ var errNotSameOrigin = errors.New("oidcauthtest: fetch in same-origin mode to an
 
 // load sends a navigation's request, follows its redirects and returns the page.
 func (t *Tab) load(n *Navigation) *Page {
+	defer t.register()
 	page := &Page{}
 	for n = n.complete(); ; {
 		page.URL, page.navigation = n.URL, n
@@ -84,6 +85,9 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 	// Cookies are decided on anew at each redirect, for the site that it leads to.
 	withCookies := n.cookies == include || n.cookies == sameOrigin && relation(n.from.origin(), n.chain, u) == "same-origin"
 	if withCookies {
+		if skipped := t.withBoundCookies(n, u); len(skipped) > 0 {
+			r.Header["Secure-Session-Skipped"] = skipped
+		}
 		b.addCookies(r, ctx)
 	}
 	for name, values := range b.Header {
@@ -105,7 +109,11 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 	}
 	x.Status, x.Answer, x.SetCookie = response.StatusCode, response.Header, response.Cookies()
 	if withCookies {
+		if n.behalf != nil {
+			ctx = cookieContext{} // the answer is taken as one to the origin itself
+		}
 		b.takeCookies(&x, u, ctx)
+		b.obeyDevice(&x, u)
 	}
 	x.Location = redirectTarget(u, response)
 	return string(body), x

@@ -41,6 +41,8 @@ type Navigation struct {
 	cookies    credentials
 	header     http.Header // what a script adds
 	body       string      // what a script sends, without a Form
+	own        bool        // the browser itself sends it: a registration, or a renewal
+	behalf     *Navigation // of a renewal: the request that waits for it
 }
 
 // document is what matters of the page that a request comes from.

@@ -70,6 +70,9 @@ func (n *Navigation) setMetadata(r *http.Request, u *url.URL) {
 
 // cookieContext says how SameSite sees the request.
 func (n *Navigation) cookieContext(u *url.URL) cookieContext {
+	if n.behalf != nil {
+		return cookieContext{cross: n.behalf.cookieContext(u).cross}
+	}
 	return cookieContext{
 		cross:      crossSite(n.from.origin(), n.chain, u),
 		navigation: n.mode == "navigate" && n.dest == "document",
