@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -252,4 +253,21 @@ func (s *siblings) join(a *Authenticator) error {
 	next[a.key] = a
 	s.list.Store(&next)
 	return nil
+}
+
+// serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a
+// provider fetches them rather than being told of each rotation: of assertions and request objects,
+// of mutual TLS, and those to encrypt tokens with. A client without keys has no such route.
+func (a *Authenticator) serveKeys(w http.ResponseWriter, r *http.Request) {
+	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	set := a.config.publicKeys()
+	if len(set.Keys) == 0 {
+		a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found"})
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	_ = json.NewEncoder(w).Encode(set) // the client may be gone
 }

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -154,45 +152,6 @@ func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.
 	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// overriddenBy returns o with the fields that are set in other replaced.
-func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
-	merged := other
-	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
-	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
-	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
-	if other.UILocales == nil {
-		merged.UILocales = o.UILocales
-	}
-	if other.ACRValues == nil {
-		merged.ACRValues = o.ACRValues
-	}
-	if other.Resource == nil {
-		merged.Resource = o.Resource
-	}
-	if other.Claims == nil {
-		merged.Claims = o.Claims
-	}
-	merged.Extra = url.Values{}
-	maps.Copy(merged.Extra, o.Extra)
-	maps.Copy(merged.Extra, other.Extra)
-	return merged
-}
-
-// check reports what the application got wrong in o.
-func (o LoginOptions) check() error {
-	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
-		if slices.Contains(ownParameters, name) {
-			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
-		}
-	}
-	for _, scope := range o.Scopes {
-		if !validScope(scope) {
-			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
-		}
-	}
-	return nil
 }
 
 // prepareLogin fills in t and returns the URL to send the browser to.

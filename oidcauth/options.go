@@ -1,12 +1,16 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -111,38 +115,6 @@ func (a ClientAuth) withDefaults(secret string) ClientAuth {
 		a.Method = PublicClient
 	}
 	return a
-}
-
-// Advanced holds what high-security deployments demand.
-type Advanced struct {
-	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every
-	// authorization response, and DPoP unless ClientAuth has a Certificate, to which the provider
-	// then binds the tokens as it was told at the client's registration. New refuses what the
-	// profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that authenticate
-	// otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for
-	// another audience than the issuer. It holds for Machines, too.
-	FAPI bool
-
-	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC
-	// 9101). Responses are signed where ResponseMode is QueryJWT or FormPostJWT.
-	SignedRequests bool
-
-	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login
-	// begins and kept in the session, sealed. Bearer answers are then refused, and sessions without
-	// a key, from before DPoP was turned on, need a new login. It holds for Machines, too, each
-	// with a key of its own.
-	DPoP bool
-
-	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys
-	// of at least 2,048 bits (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a
-	// rotation there are several; jwks.json publishes the public half of each. Nil refuses
-	// encrypted tokens.
-	DecryptionKeys []crypto.PrivateKey
-
-	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source
-	// (aggregated and distributed claims, Core §5.6.2). Nil trusts none: no source is asked, and
-	// none is believed.
-	ClaimsProviders []ClaimsProvider
 }
 
 // LoginOptions are parameters of one authentication request (Core §3.1.2.1). Zero fields fall back
@@ -256,3 +228,42 @@ func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
 
 // isPost reports whether responses come as a cross-site POST.
 func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
+
+// overriddenBy returns o with the fields that are set in other replaced.
+func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
+	merged := other
+	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
+	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
+	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
+	if other.UILocales == nil {
+		merged.UILocales = o.UILocales
+	}
+	if other.ACRValues == nil {
+		merged.ACRValues = o.ACRValues
+	}
+	if other.Resource == nil {
+		merged.Resource = o.Resource
+	}
+	if other.Claims == nil {
+		merged.Claims = o.Claims
+	}
+	merged.Extra = url.Values{}
+	maps.Copy(merged.Extra, o.Extra)
+	maps.Copy(merged.Extra, other.Extra)
+	return merged
+}
+
+// check reports what the application got wrong in o.
+func (o LoginOptions) check() error {
+	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
+		if slices.Contains(ownParameters, name) {
+			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
+		}
+	}
+	for _, scope := range o.Scopes {
+		if !validScope(scope) {
+			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
+		}
+	}
+	return nil
+}

@@ -2,14 +2,25 @@ package oidcauth
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
@@ -105,4 +116,60 @@ func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCo
 func providerKey(issuer, clientID string) string {
 	sum := sha256.Sum256([]byte(issuer + "\x00" + clientID))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// newClaimSources makes c's claims providers ready for its client and OpenID provider.
+func newClaimSources(c *Config) *provider.ClaimSources {
+	s := &provider.ClaimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
+	for i := range c.Advanced.ClaimsProviders {
+		s.Trusted = append(s.Trusted, newTrustedSource(c, &c.Advanced.ClaimsProviders[i]))
+	}
+	return s
+}
+
+func newTrustedSource(c *Config, p *ClaimsProvider) *provider.TrustedSource {
+	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
+	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
+	if p.JWKSURL != "" {
+		known.Believe(&provider.Metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
+	}
+	origins := p.Origins
+	if len(origins) == 0 {
+		origins = []string{p.Issuer}
+	}
+	at := access.NewAPIs("Advanced.ClaimsProviders", origins)
+	return &provider.TrustedSource{
+		Issuer: p.Issuer, Claims: slices.Clone(p.Claims),
+		Verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
+		SameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
+		At:          func(u *url.URL) bool { return at.Check(u) == nil },
+		Fetch:       (&oauth.ClaimsEndpoints{Issuer: p.Issuer, Client: client}).Fetch,
+	}
+}
+
+// logRefusedSource tells the log of a source whose claims are left out.
+func (c *Config) logRefusedSource(ctx context.Context, source string, err error) {
+	if level, ok := endedEarly(ctx, err); ok {
+		c.Logger.LogAttrs(ctx, level, "request ended early", slog.String("issuer", c.Issuer), logtext.Reason(err))
+		return
+	}
+	c.Logger.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", c.Issuer),
+		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
+}
+
+// publicKeys are the public halves of the client's keys.
+func (c *Config) publicKeys() jose.JSONWebKeySet {
+	var set jose.JSONWebKeySet
+	auth := c.ClientAuth
+	if auth.Key != nil {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: auth.Key.Public(), KeyID: auth.KeyID, Algorithm: auth.Alg, Use: "sig"})
+	}
+	for _, id := range slices.Sorted(maps.Keys(auth.PublishKeys)) {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: auth.PublishKeys[id], KeyID: id, Use: "sig"})
+	}
+	if auth.Certificate != nil && auth.Method == TLSClientAuth {
+		set.Keys = append(set.Keys, jwt.CertificateKeys(auth.Certificate)...)
+	}
+	set.Keys = append(set.Keys, jwt.EncryptionKeys(c.Advanced.DecryptionKeys)...)
+	return set
 }

@@ -172,7 +172,7 @@ func (e *Endpoint) send(ctx context.Context, name, target string, form url.Value
 	if err := e.addProof(req, nonce); err != nil {
 		return nil, &Error{Endpoint: name, Err: err}
 	}
-	a, err := e.Do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
+	a, err := e.do(name, req, append(secrets, secretsIn(form)...), e.client.Do)
 	switch what, failed, ok := FailureOf(err); {
 	case err == nil && name != "token": // the token endpoint may be a machine's own
 		e.provider.HasAnswered()
@@ -208,8 +208,8 @@ func secretsIn(form url.Values) (secrets []string) {
 	return secrets
 }
 
-// Do sends a request and reads the answer within its bounds.
-func (e *Endpoint) Do(name string, req *http.Request, secrets []string, send sender) (*Answer, error) {
+// do sends a request and reads the answer within its bounds.
+func (e *Endpoint) do(name string, req *http.Request, secrets []string, send sender) (*Answer, error) {
 	res, err := send(req)
 	if err != nil {
 		return nil, &Error{Endpoint: name, Err: withoutURL(err)}

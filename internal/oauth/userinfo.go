@@ -29,7 +29,7 @@ func (e *Endpoint) Userinfo(ctx context.Context, t *TokenAnswer, subject string)
 		return nil, &Error{Endpoint: "userinfo", Err: errors.New("expected a URL that can be called")}
 	}
 	req.Header.Set("Accept", "application/json, application/jwt")
-	a, err := e.Do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
+	a, err := e.do("userinfo", req, []string{t.AccessToken}, func(r *http.Request) (*http.Response, error) {
 		return e.Nonces.Authorized(e.client.Do, r, e.proof, t.AccessToken, new(Retry))
 	})
 	if refused, ok := errors.AsType[*Error](err); ok && refused.Status == http.StatusUnauthorized {

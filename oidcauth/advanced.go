@@ -1,25 +1,50 @@
 package oidcauth
 
 import (
-	"bytes"
-	"context"
+	"crypto"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/url"
+	"maps"
 	"slices"
 	"strings"
 
-	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 )
+
+// Advanced holds what high-security deployments demand.
+type Advanced struct {
+	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every
+	// authorization response, and DPoP unless ClientAuth has a Certificate, to which the provider
+	// then binds the tokens as it was told at the client's registration. New refuses what the
+	// profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that authenticate
+	// otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for
+	// another audience than the issuer. It holds for Machines, too.
+	FAPI bool
+
+	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC
+	// 9101). Responses are signed where ResponseMode is QueryJWT or FormPostJWT.
+	SignedRequests bool
+
+	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login
+	// begins and kept in the session, sealed. Bearer answers are then refused, and sessions without
+	// a key, from before DPoP was turned on, need a new login. It holds for Machines, too, each
+	// with a key of its own.
+	DPoP bool
+
+	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys
+	// of at least 2,048 bits (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a
+	// rotation there are several; jwks.json publishes the public half of each. Nil refuses
+	// encrypted tokens.
+	DecryptionKeys []crypto.PrivateKey
+
+	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source
+	// (aggregated and distributed claims, Core §5.6.2). Nil trusts none: no source is asked, and
+	// none is believed.
+	ClaimsProviders []ClaimsProvider
+}
 
 // A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names
 // it as their source in an ID token or in userinfo: aggregated claims come along as a JWT,
@@ -139,77 +164,70 @@ func (p *ClaimsProvider) checkURL(target string) error {
 	return outbound.ReachOf(p.Issuer).CheckHost(outbound.IssuerHost(target))
 }
 
-// newClaimSources makes c's claims providers ready for its client and OpenID provider.
-func newClaimSources(c *Config) *provider.ClaimSources {
-	s := &provider.ClaimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
-	for i := range c.Advanced.ClaimsProviders {
-		s.Trusted = append(s.Trusted, newTrustedSource(c, &c.Advanced.ClaimsProviders[i]))
+// fapiAlgs are the signature algorithms of the FAPI 2.0 Security Profile (§5.4.1): no PKCS #1 v1.5
+// padding.
+var fapiAlgs = []string{"PS256", "ES256", "EdDSA"}
+
+// withFAPI returns c with what the FAPI 2.0 Security Profile demands turned on where c leaves it
+// open: pushed requests (§5.3.3.2), and tokens that are bound to a key unless they are bound to the
+// client's certificate (§5.3.2.1).
+func (c Config) withFAPI() Config {
+	if !c.Advanced.FAPI {
+		return c
 	}
-	return s
+	if c.PAR == PARAuto || c.PAR == PAROn {
+		c.PAR = PARRequire
+	}
+	if c.ClientAuth.Certificate == nil {
+		c.Advanced.DPoP = true
+	}
+	return c
 }
 
-func newTrustedSource(c *Config, p *ClaimsProvider) *provider.TrustedSource {
-	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
-	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
-	if p.JWKSURL != "" {
-		known.Believe(&provider.Metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
-	}
-	origins := p.Origins
-	if len(origins) == 0 {
-		origins = []string{p.Issuer}
-	}
-	at := access.NewAPIs("Advanced.ClaimsProviders", origins)
-	return &provider.TrustedSource{
-		Issuer: p.Issuer, Claims: slices.Clone(p.Claims),
-		Verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
-		SameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),
-		At:          func(u *url.URL) bool { return at.Check(u) == nil },
-		Fetch:       (&claimsEndpoints{issuer: p.Issuer, client: client}).fetch,
-	}
-}
-
-// logRefusedSource tells the log of a source whose claims are left out.
-func (c *Config) logRefusedSource(ctx context.Context, source string, err error) {
-	if level, ok := endedEarly(ctx, err); ok {
-		c.Logger.LogAttrs(ctx, level, "request ended early", slog.String("issuer", c.Issuer), logtext.Reason(err))
+// validateFAPI refuses what the profile forbids. What it demands of every client, such as PKCE with
+// S256, never is otherwise.
+func (c *Config) validateFAPI(wrong func(field, format string, args ...any)) {
+	if !c.Advanced.FAPI {
 		return
 	}
-	c.Logger.LogAttrs(ctx, slog.LevelWarn, "claim source refused", slog.String("issuer", c.Issuer),
-		slog.String("source", strings.Trim(logtext.Quote(source), `"`)), logtext.Reason(err))
+	if c.PAR == PAROff {
+		wrong("PAR", "Advanced.FAPI needs pushed requests: use PARRequire, or leave PAR empty")
+	}
+	if !slices.Contains(fapiAlgs, c.SigningAlg) {
+		wrong("SigningAlg", "Advanced.FAPI accepts %s, one of them named explicitly, and not %q", strings.Join(fapiAlgs, ", "), c.SigningAlg)
+	}
+	if len(c.Tenants) > 0 {
+		wrong("Tenants", "Advanced.FAPI needs one issuer, to which client assertions are addressed")
+	}
+	for i := range c.Advanced.ClaimsProviders {
+		if p := &c.Advanced.ClaimsProviders[i]; !slices.Contains(fapiAlgs, p.alg()) {
+			wrong(fmt.Sprintf("Advanced.ClaimsProviders[%d].SigningAlg", i), "Advanced.FAPI accepts %s, and not %q", strings.Join(fapiAlgs, ", "), p.alg())
+		}
+	}
+	c.ClientAuth.validateFAPI("ClientAuth", c.Issuer, wrong)
+	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
+		m := c.Machines[name].within(c)
+		auth, where := m.ClientAuth.withDefaults(m.ClientSecret), `Machines["`+name+`"].`
+		auth.validateFAPI(where+"ClientAuth", m.Issuer, wrong)
+		if !m.DPoP && auth.Certificate == nil {
+			wrong(where+"DPoP", "Advanced.FAPI needs DPoP, or a certificate in ClientAuth, so that tokens are bound to their owner")
+		}
+	}
 }
 
-// claimsEndpoints are the endpoints of one claims provider. It is safe for concurrent use.
-type claimsEndpoints struct {
-	issuer string
-	client *http.Client
-
-	// pauses leave them alone for a while when one did not answer, so that an outage doesn't delay
-	// every login.
-	pauses pace.Pauses
-}
-
-// fetch asks an endpoint of the claims provider, which the caller has found among its origins, and
-// returns the JWT that it answers. The access token goes there and nowhere else (RFC 6750 §2.1).
-func (p *claimsEndpoints) fetch(ctx context.Context, target *url.URL, accessToken string) (string, error) {
-	if err := p.pauses.Check(p.issuer); err != nil {
-		return "", err
+// validateFAPI holds §5.3.3.1: a confidential client with private_key_jwt or mutual TLS, and
+// assertions for the issuer alone.
+func (a *ClientAuth) validateFAPI(field, issuer string, wrong func(field, format string, args ...any)) {
+	switch a.Method {
+	case PrivateKeyJWT:
+		if alg, err := jwt.SigningAlg(a.Key, a.Alg); err == nil && !slices.Contains(fapiAlgs, alg) {
+			wrong(field, "Alg: Advanced.FAPI accepts %s, and not %q", strings.Join(fapiAlgs, ", "), alg)
+		}
+	case TLSClientAuth:
+	default:
+		wrong(field, "Advanced.FAPI needs private_key_jwt or tls_client_auth, and not %q: set Key, or Certificate", a.Method)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
-	if err != nil {
-		return "", errors.New("endpoint: expected a URL that can be called")
+	if a.Audience != "" && a.Audience != issuer {
+		wrong(field, "Audience: Advanced.FAPI needs the issuer, which is what an empty one means, and not %q", a.Audience)
 	}
-	req.Header.Set("Accept", "application/jwt")
-	if accessToken != "" {
-		req.Header.Set("Authorization", "Bearer "+accessToken)
-	}
-	a, err := new(oauth.Endpoint).Do("claims", req, []string{accessToken}, p.client.Do)
-	if failed, ok := errors.AsType[*oauth.Error](err); ok && failed.Status == 0 {
-		_ = p.pauses.Failed(p.issuer, p.issuer, err) // err says more
-		return "", err
-	}
-	p.pauses.Succeeded(p.issuer) // whatever it answered: one user's error is not everybody's
-	if err != nil {
-		return "", err
-	}
-	return string(bytes.TrimSpace(a.Body)), nil
 }
