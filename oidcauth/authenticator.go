@@ -99,9 +99,9 @@ func New(c Config) (*Authenticator, error) {
 	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
 	a.tokens, a.machines = newTokens(a), newMachines(a)
 	a.routes = a.ownRoutes()
-	a.site.own = maps.Keys(a.routes)
-	a.site.others = func(p string) bool {
-		return siblingsOf(sessions).any(func(other *Authenticator) bool { return other.site.serves(p) })
+	a.site.Own = maps.Keys(a.routes)
+	a.site.Others = func(p string) bool {
+		return siblingsOf(sessions).any(func(other *Authenticator) bool { return other.site.Serves(p) })
 	}
 	if err := siblingsOf(sessions).join(a); err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func New(c Config) (*Authenticator, error) {
 // newCore makes what the parts of an Authenticator share.
 func newCore(c *Config, sessions *session.Manager) *core {
 	client := outbound.NewClient(c.outbound())
-	a := &core{answers: newAnswers(c, newSite(c)), config: *c, sessions: sessions, provider: provider.New(c.providerVia(client))}
+	a := &core{answers: newAnswers(c, c.site()), config: *c, sessions: sessions, provider: provider.New(c.providerVia(client))}
 	a.endpoint = c.endpointAt(a.provider, client)
 	a.verifier = provider.NewVerifier(a.provider, c.verifier())
 	a.key = providerKey(c.Issuer, c.ClientID)
@@ -136,11 +136,11 @@ func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 // LoginURL returns the path, with query, that starts a login and comes back to returnTo, which
 // follows the rules of LoginOptions.ReturnTo. Both are as the browser sees them.
 func (a *Authenticator) LoginURL(returnTo string) string {
-	return a.site.loginURL(a.site.returnTo(context.Background(), returnTo))
+	return a.site.LoginURL(a.site.ReturnTo(context.Background(), returnTo))
 }
 
 // LogoutURL returns the path of the logout route: POST ends the session, GET asks first.
-func (a *Authenticator) LogoutURL() string { return a.site.at("logout") }
+func (a *Authenticator) LogoutURL() string { return a.site.At("logout") }
 
 // routeNames are the routes below the prefix, whether they are served or not: no callback may take
 // the place of one.
@@ -149,21 +149,21 @@ var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.js
 // ownRoutes lists the routes that ServeHTTP serves, by path.
 func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	routes := map[string]http.HandlerFunc{
-		a.site.callback:              a.serveCallback,
-		a.site.prefix + "login":      a.serveLogin,
-		a.site.prefix + "logout":     a.serveLogout,
-		a.site.prefix + "signed-out": a.serveSignedOut,
-		a.site.prefix + "style.css":  a.serveStyle,
-		a.site.prefix + "jwks.json":  a.serveKeys,
+		a.site.Callback:              a.serveCallback,
+		a.site.Prefix + "login":      a.serveLogin,
+		a.site.Prefix + "logout":     a.serveLogout,
+		a.site.Prefix + "signed-out": a.serveSignedOut,
+		a.site.Prefix + "style.css":  a.serveStyle,
+		a.site.Prefix + "jwks.json":  a.serveKeys,
 	}
 	if a.config.BackChannelLogout {
-		routes[a.site.prefix+"backchannel-logout"] = a.serveBackChannelLogout
+		routes[a.site.Prefix+"backchannel-logout"] = a.serveBackChannelLogout
 	}
 	if a.config.FrontChannelLogout {
-		routes[a.site.prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
+		routes[a.site.Prefix+"frontchannel-logout"] = a.serveFrontChannelLogout
 	}
 	if a.config.SessionEndpoint {
-		routes[a.site.prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
+		routes[a.site.Prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
 	}
 	return routes
 }
@@ -187,14 +187,14 @@ var errMounted = errors.New("oidcauth: the Authenticator is mounted at the wrong
 // explainPath says why a request that was sent to one of our routes is not for it.
 func (a *Authenticator) explainPath(r *http.Request) error {
 	switch {
-	case strings.HasPrefix(r.URL.Path, a.site.prefix):
+	case strings.HasPrefix(r.URL.Path, a.site.Prefix):
 		return nil
-	case strings.HasPrefix(requestURI(r), a.site.prefix):
-		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
-	case a.site.base != "" && strings.HasPrefix(r.URL.Path, a.site.base+"/"):
-		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.base)
+	case strings.HasPrefix(browser.RequestURI(r), a.site.Prefix):
+		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Prefix)
+	case a.site.Base != "" && strings.HasPrefix(r.URL.Path, a.site.Base+"/"):
+		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Base)
 	}
-	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.prefix)
+	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Prefix)
 }
 
 // siblings are the Authenticators that share a session manager, by providerKey. A session of none
@@ -246,8 +246,8 @@ func (s *siblings) join(a *Authenticator) error {
 		case key == a.key:
 		case other.config.RedirectURL == a.config.RedirectURL:
 			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
-		case other.site.origin == a.site.origin && other.LogoutURL() == a.LogoutURL():
-			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.at(""))
+		case other.site.Origin == a.site.Origin && other.LogoutURL() == a.LogoutURL():
+			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.At(""))
 		}
 	}
 	next[a.key] = a

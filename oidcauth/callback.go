@@ -97,7 +97,7 @@ func (a *returner) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
 // header is set as it stands: http.Redirect would clean the path, and decode what is data in it.
 func (a *returner) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 	clearAhead(w)
-	w.Header().Set("Location", a.site.backFrom(t))
+	w.Header().Set("Location", a.site.BackFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
@@ -111,7 +111,7 @@ func (a *returner) matchTransaction(r *http.Request, cb callback) (*browser.Tran
 	}
 	if a.logins.Expired(t) {
 		return nil, &Problem{
-			Status: http.StatusBadRequest, Code: "login_expired", Link: a.site.loginURL(a.site.backFrom(t)), LinkText: linkLogin,
+			Status: http.StatusBadRequest, Code: "login_expired", Link: a.site.LoginURL(a.site.BackFrom(t)), LinkText: linkLogin,
 			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.BeganAt()).Round(time.Second)),
 		}
 	}
@@ -129,7 +129,7 @@ func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
 		p.variant = "gave_way"
 	}
 	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
-		p.variant, p.Link, p.LinkText = "signed_in", a.site.home(), linkHome
+		p.variant, p.Link, p.LinkText = "signed_in", a.site.Home(), linkHome
 	}
 	return p
 }

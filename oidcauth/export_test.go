@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
@@ -30,8 +31,9 @@ func FillCallbacks(a *Authenticator) (release func()) {
 	}
 }
 
-// LocalPath reports whether a wish to return to raw is granted as far as the path itself decides.
+// LocalPath reports whether a wish to return to raw is granted.
 func LocalPath(raw string) bool {
-	_, err := localPath(raw)
-	return err == nil && len(raw) <= maxReturnTo
+	site := browser.NewSite("https://app.example.com/auth/callback", "", "")
+	site.Log, site.Own, site.Others = slog.New(slog.DiscardHandler), func(func(string) bool) {}, func(string) bool { return false }
+	return site.ReturnTo(context.Background(), raw) == raw
 }

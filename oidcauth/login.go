@@ -49,7 +49,7 @@ func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !browser.MayStartLogin(r) {
-		link := a.site.loginURL(a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")))
+		link := a.site.LoginURL(a.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to")))
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
 		return
 	}
@@ -112,7 +112,7 @@ func (a *starter) requestedLogin(params url.Values) (LoginOptions, error) {
 	if len(hint) > 512 {
 		return LoginOptions{}, errors.New("login_hint is longer than 512 bytes")
 	}
-	target := strings.TrimPrefix(params.Get("target_link_uri"), a.site.origin)
+	target := strings.TrimPrefix(params.Get("target_link_uri"), a.site.Origin)
 	return LoginOptions{ReturnTo: target, LoginHint: hint}, nil
 }
 
@@ -148,7 +148,7 @@ func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.
 		return
 	}
 	if lost != "" {
-		a.site.logLostWay(r.Context(), lost, a.site.backFrom(t), errReturnRoom)
+		a.site.LogLost(r.Context(), lost, a.site.BackFrom(t), browser.ErrNoRoom)
 	}
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusSeeOther)
@@ -199,9 +199,9 @@ func (a *starter) fillIn(ctx context.Context, t *browser.Transaction, o LoginOpt
 	t.Began = time.Now().UnixMilli()
 	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
 	if t.ReturnTo == "" {
-		t.ReturnTo = a.site.returnTo(ctx, o.ReturnTo)
+		t.ReturnTo = a.site.ReturnTo(ctx, o.ReturnTo)
 	}
-	if t.ReturnTo == a.site.home() {
+	if t.ReturnTo == a.site.Home() {
 		t.ReturnTo = ""
 	}
 	if o.MaxAge != 0 {

@@ -50,11 +50,11 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 	if t.Spent { // else the response was not this login's, or may be sent again
 		a.logins.Expire(w, t.State)
 	}
-	switch back := a.site.backFrom(t); {
+	switch back := a.site.BackFrom(t); {
 	case p.Status == http.StatusForbidden:
 		p.SwitchURL = a.switchURL(back)
 	case p.Link == "" && t.ReturnTo != "":
-		p.Link, p.LinkText = a.site.loginURL(back), linkLogin
+		p.Link, p.LinkText = a.site.LoginURL(back), linkLogin
 	}
 	a.fail(w, r, p)
 }

@@ -28,7 +28,7 @@ const (
 // has checked that the user wants it: protect the route with http.CrossOriginProtection, as the
 // logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
-	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.site.home()) })
+	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.site.Home()) })
 }
 
 // serveLogout is the logout route: GET asks, POST does.
@@ -44,7 +44,7 @@ func (a *signOut) serveLogout(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
 		return
 	}
-	a.logout(w, r, a.site.returnTo(r.Context(), postedReturn(w, r)))
+	a.logout(w, r, a.site.ReturnTo(r.Context(), postedReturn(w, r)))
 }
 
 // postedReturn is the return_to of a posted form, urlencoded or multipart, and "" where the body
@@ -63,8 +63,8 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 // null under no-referrer.
 func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 	allowForm(w)
-	p := page{Action: a.site.at("logout")}
-	if returnTo := a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.site.home() {
+	p := page{Action: a.site.At("logout")}
+	if returnTo := a.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.site.Home() {
 		p.Fields = map[string]string{"return_to": returnTo}
 	}
 	a.writePage(w, http.StatusOK, "logout.html", p)
@@ -132,8 +132,8 @@ func clearAhead(w http.ResponseWriter) {
 
 // localTarget is where a logout ends that does not pass by the provider.
 func (a *signOut) localTarget(returnTo string) string {
-	if returnTo == a.site.home() {
-		return a.site.at("signed-out")
+	if returnTo == a.site.Home() {
+		return a.site.At("signed-out")
 	}
 	return returnTo
 }
@@ -151,7 +151,7 @@ func (a *signOut) endSession(ctx context.Context, idToken string) (*url.URL, url
 	}
 	params := url.Values{}
 	params.Set("client_id", a.config.ClientID)
-	params.Set("post_logout_redirect_uri", a.site.origin+a.site.at("signed-out"))
+	params.Set("post_logout_redirect_uri", a.site.Origin+a.site.At("signed-out"))
 	params.Set("state", randomText())
 	if a.verifier.KnownStill(idToken) {
 		params.Set("id_token_hint", idToken)
@@ -245,7 +245,7 @@ func (a *signOut) returnCookieOf(value string, maxAge int) *http.Cookie {
 
 // rememberReturn keeps where the browser goes after it was signed out at the provider.
 func (a *signOut) rememberReturn(w http.ResponseWriter, state, returnTo string) {
-	if returnTo == a.site.home() {
+	if returnTo == a.site.Home() {
 		return
 	}
 	plain, _ := json.Marshal(logoutReturn{State: state, ReturnTo: returnTo, Until: time.Now().Add(logoutReturns).Unix()})
@@ -287,5 +287,5 @@ func (a *signOut) waitingReturn(r *http.Request) string {
 		subtle.ConstantTimeCompare([]byte(waiting.State), []byte(states[0])) == 0 {
 		return ""
 	}
-	return a.site.returnTo(r.Context(), waiting.ReturnTo)
+	return a.site.ReturnTo(r.Context(), waiting.ReturnTo)
 }

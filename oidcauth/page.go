@@ -33,7 +33,7 @@ const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-u
 // answers are the pages and the JSON that the package answers with. They know the application's
 // site, not who is signed in how.
 type answers struct {
-	site *site
+	site *browser.Site
 
 	// issuer and clientID are for the log.
 	issuer, clientID string
@@ -45,7 +45,7 @@ type answers struct {
 }
 
 // newAnswers returns the answers of an application that is at site.
-func newAnswers(c *Config, site *site) *answers {
+func newAnswers(c *Config, site *browser.Site) *answers {
 	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler}
 }
 
@@ -71,7 +71,7 @@ type page struct {
 
 // writePage writes a built-in page.
 func (a *answers) writePage(w http.ResponseWriter, status int, name string, p page) {
-	p.Stylesheet, p.Home = cmp.Or(a.stylesheet, a.site.at("style.css")), a.site.home()
+	p.Stylesheet, p.Home = cmp.Or(a.stylesheet, a.site.At("style.css")), a.site.Home()
 	var body bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
 		a.log.Error("page not rendered", slog.Any("error", err))
@@ -163,9 +163,9 @@ func (a *answers) completeLink(r *http.Request, p *Problem, link string) {
 	case p.LinkText == linkRetry:
 		p.Link = a.retryURL(r)
 	case p.LinkText == linkLogin, p.LinkText == linkEnter:
-		p.Link = a.site.loginURL(a.site.pageOf(r))
+		p.Link = a.site.LoginURL(a.site.PageOf(r))
 	case p.LinkText == linkHome:
-		p.Link = a.site.home()
+		p.Link = a.site.Home()
 	}
 	if p.Link == "" {
 		p.LinkText = ""
@@ -177,12 +177,12 @@ func (a *answers) completeLink(r *http.Request, p *Problem, link string) {
 // themselves.
 func (a *answers) retryURL(r *http.Request) string {
 	switch {
-	case !a.site.isRoute(r.URL.Path):
-		return a.site.pageOf(r)
-	case r.URL.Path == a.site.prefix+"login":
-		return a.site.loginURL(a.site.returnTo(r.Context(), r.URL.Query().Get("return_to")))
-	case r.URL.Path == a.site.callback:
-		return a.site.at("login")
+	case !a.site.IsRoute(r.URL.Path):
+		return a.site.PageOf(r)
+	case r.URL.Path == a.site.Prefix+"login":
+		return a.site.LoginURL(a.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to")))
+	case r.URL.Path == a.site.Callback:
+		return a.site.At("login")
 	}
 	return ""
 }
@@ -197,16 +197,16 @@ func (a *answers) offerOtherAccount(r *http.Request, p *Problem) {
 		p.User = UserFrom(r.Context())
 	}
 	if p.User != nil {
-		p.SignOutURL = a.site.at("logout")
+		p.SignOutURL = a.site.At("logout")
 	}
 	if p.SwitchURL == "" {
-		p.SwitchURL = a.switchURL(a.site.pageOf(r))
+		p.SwitchURL = a.switchURL(a.site.PageOf(r))
 	}
 }
 
 // switchURL is loginURL for another account.
 func (a *answers) switchURL(returnTo string) string {
-	target := a.site.loginURL(returnTo)
+	target := a.site.LoginURL(returnTo)
 	if strings.Contains(target, "?") {
 		return target + "&prompt=" + promptSelect
 	}

@@ -207,7 +207,7 @@ func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err er
 		a.answerChallenge(w, r, err, stepUp)
 		return
 	}
-	t := &browser.Transaction{ReturnTo: a.site.seen(r)}
+	t := &browser.Transaction{ReturnTo: a.site.Seen(r)}
 	if stepUp != nil {
 		a.beginStepUp(w, r, t, stepUp.loginOptions(), stepUp)
 		return
@@ -233,14 +233,14 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 	if WantsPage(r) && !browser.IsPrefetch(r) {
 		p := &Problem{Status: http.StatusUnauthorized, Code: code, Err: err}
 		if stepUp != nil {
-			p.Link = a.stepUpURL(a.site.pageOf(r), stepUp)
+			p.Link = a.stepUpURL(a.site.PageOf(r), stepUp)
 		}
 		a.fail(w, r, p)
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 	protectAnswer(w)
-	loginURL := a.stepUpURL(a.site.pageOf(r), stepUp)
+	loginURL := a.stepUpURL(a.site.PageOf(r), stepUp)
 	tellHTMX(w, r, loginURL)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnauthorized)

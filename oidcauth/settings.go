@@ -77,7 +77,7 @@ func (a *core) loginSettings() browser.Settings {
 	c, s := &a.config, a.sessions
 	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,
-		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
+		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.Origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
 		Posted: c.ResponseMode.isPost(),
 	}
 }
@@ -172,4 +172,11 @@ func (c *Config) publicKeys() jose.JSONWebKeySet {
 	}
 	set.Keys = append(set.Keys, jwt.EncryptionKeys(c.Advanced.DecryptionKeys)...)
 	return set
+}
+
+// site is where a valid c has its routes.
+func (c *Config) site() *browser.Site {
+	s := browser.NewSite(c.RedirectURL, c.RoutePrefix, c.StrippedPrefix)
+	s.Issuer, s.Log = c.Issuer, c.Logger
+	return s
 }

@@ -117,21 +117,21 @@ const stepUpParameter = "step_up"
 // stepUpURL is loginURL for the login that e asks for.
 func (a *starter) stepUpURL(returnTo string, e *StepUpError) string {
 	if e == nil {
-		return a.site.loginURL(returnTo)
+		return a.site.LoginURL(returnTo)
 	}
 	plain, err := json.Marshal(e)
 	if err != nil {
-		return a.site.loginURL(returnTo)
+		return a.site.LoginURL(returnTo)
 	}
 	sealed, err := a.logins.Sealer.Seal(stepUpParameter, plain)
 	if err != nil {
-		return a.site.loginURL(returnTo)
+		return a.site.LoginURL(returnTo)
 	}
 	q := url.Values{stepUpParameter: {sealed}}
-	if returnTo != a.site.home() {
+	if returnTo != a.site.Home() {
 		q.Set("return_to", returnTo)
 	}
-	return a.site.at("login") + "?" + q.Encode()
+	return a.site.At("login") + "?" + q.Encode()
 }
 
 // sealedStepUp opens what stepUpURL has sealed.

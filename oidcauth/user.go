@@ -196,7 +196,7 @@ func (a *Authenticator) nobodyHere(w http.ResponseWriter, r *http.Request, err e
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: err})
 		return
 	}
-	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": a.site.loginURL(a.site.pageOf(r))})
+	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "login_required", "login_url": a.site.LoginURL(a.site.PageOf(r))})
 }
 
 // sentFromHere reports why r was sent by another site: to a POST it would be refused.

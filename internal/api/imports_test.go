@@ -36,7 +36,7 @@ var floors = []struct {
 	{"internal/access", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/oauth", "internal/seal"}},
 	{"internal/packed", nil},
 	{"internal/packed/reference", nil}, // for tests
-	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/seal"}},
+	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/outbound", "internal/seal"}},
 	{"session", []string{"internal/expiring", "internal/seal", "internal/inside", "internal/packed", "internal/bound"}},
 	{"session/sessiontest", []string{"session"}},
 	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/access", "internal/browser", "session"}},

@@ -1,4 +1,4 @@
-package oidcauth
+package browser
 
 import (
 	"context"
@@ -26,49 +26,51 @@ var (
 	errReturnEncoding = errors.New("its path has bytes beyond ASCII, a fragment or a malformed escape")
 	errReturnTricks   = errors.New("its path, once decoded, has an empty or dot segment, a backslash or a control character")
 	errReturnOwn      = errors.New("it is one of the Authenticator's own routes")
-	errReturnRoom     = errors.New("the browser's cookies of logins under way leave no room for it")
+
+	// ErrNoRoom is for the caller of [Logins.Begin].
+	ErrNoRoom = errors.New("the browser's cookies of logins under way leave no room for it")
 )
 
-// seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start
+// Seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start
 // page. Whatever a guard of ours was asked for is a page of the application, however its path is
 // spelled: escapes are data there (RFC 3986 §2.2).
-func (s *site) seen(r *http.Request) string {
-	return s.wayBack(r.Context(), s.base+printable(requestURI(r)), func(raw string) error {
-		return checkSeen(strings.TrimPrefix(raw, s.base))
+func (s *Site) Seen(r *http.Request) string {
+	return s.wayBack(r.Context(), s.Base+printable(RequestURI(r)), func(raw string) error {
+		return checkSeen(strings.TrimPrefix(raw, s.Base))
 	})
 }
 
-// returnTo returns the way back that somebody wished for, or the start page. A wish may come from
+// ReturnTo returns the way back that somebody wished for, or the start page. A wish may come from
 // any site, so that it must be a plain path.
-func (s *site) returnTo(ctx context.Context, raw string) string {
+func (s *Site) ReturnTo(ctx context.Context, raw string) string {
 	if raw == "" {
-		return s.home()
+		return s.Home()
 	}
 	return s.wayBack(ctx, raw, s.checkWish)
 }
 
 // wayBack returns raw if check lets it pass, without its query where that makes it too long, else
 // the start page. Each loss is told to the log, without the query, which may hold secrets.
-func (s *site) wayBack(ctx context.Context, raw string, check func(string) error) string {
+func (s *Site) wayBack(ctx context.Context, raw string, check func(string) error) string {
 	kept, long := shortened(raw)
 	err := check(kept)
 	if err == nil && len(kept) > maxReturnTo {
 		err, long = errReturnLong, nil
 	}
 	if err != nil {
-		kept = s.home()
+		kept = s.Home()
 	}
 	if err = errors.Join(long, err); err != nil {
 		lost, _, _ := strings.Cut(raw, "?")
-		s.logLostWay(ctx, lost, kept, err)
+		s.LogLost(ctx, lost, kept, err)
 	}
 	return kept
 }
 
-// logLostWay tells that a browser comes back to kept in place of the page at lost.
-func (s *site) logLostWay(ctx context.Context, lost, kept string, err error) {
+// LogLost tells that a browser comes back to kept in place of the page at lost.
+func (s *Site) LogLost(ctx context.Context, lost, kept string, err error) {
 	kept, _, _ = strings.Cut(kept, "?")
-	s.log.LogAttrs(ctx, slog.LevelInfo, "way back lost", slog.String("issuer", s.issuer),
+	s.Log.LogAttrs(ctx, slog.LevelInfo, "way back lost", slog.String("issuer", s.Issuer),
 		slog.String("path", logtext.Clip(lost, 200)), slog.String("instead", logtext.Clip(kept, 200)), logtext.Reason(err))
 }
 
@@ -120,7 +122,7 @@ func hasControl(s string) bool {
 // cleaned, is another path or none of the application's. It refuses more than browsers need, for
 // the sake of proxies that decode and clean before they route: what is refused only loses its way
 // back.
-func (s *site) checkWish(raw string) error {
+func (s *Site) checkWish(raw string) error {
 	plain, err := localPath(raw)
 	if err == nil && s.isOwnRoute(plain) {
 		return errReturnOwn
@@ -168,18 +170,18 @@ func tricky(p string) bool {
 
 // isOwnRoute reports whether p, a decoded path as the browser sees it, leads to one of the own
 // routes, or to those of an Authenticator that shares the sessions.
-func (s *site) isOwnRoute(p string) bool {
+func (s *Site) isOwnRoute(p string) bool {
 	p = path.Clean(p)
-	return s.serves(p) || s.others(p)
+	return s.Serves(p) || s.Others(p)
 }
 
-// serves reports whether a clean path, as the browser sees it, is, or is below, what a serves.
-func (s *site) serves(p string) bool {
-	if s.prefix != "/" && below(p, s.at("")) {
+// Serves reports whether a clean path, as the browser sees it, is, or is below, what is served here.
+func (s *Site) Serves(p string) bool {
+	if s.Prefix != "/" && Below(p, s.At("")) {
 		return true
 	}
-	for route := range s.own {
-		if strings.EqualFold(s.base+route, p) { // a proxy before us may not tell them apart
+	for route := range s.Own {
+		if strings.EqualFold(s.Base+route, p) { // a proxy before us may not tell them apart
 			return true
 		}
 	}
@@ -187,14 +189,14 @@ func (s *site) serves(p string) bool {
 }
 
 // sentFrom returns the page of this site that r was sent from, by return_to's rules, or "".
-func (s *site) sentFrom(r *http.Request) string {
+func (s *Site) sentFrom(r *http.Request) string {
 	from := r.Header.Get("HX-Current-URL")
 	if from == "" {
 		from = r.Referer()
 	}
 	from, _, _ = strings.Cut(from, "#")
 	u, err := url.Parse(from)
-	ours, _ := url.Parse(s.origin)
+	ours, _ := url.Parse(s.Origin)
 	if err != nil || u.Host == "" || outbound.Origin(u) != outbound.Origin(ours) {
 		return ""
 	}
@@ -202,21 +204,21 @@ func (s *site) sentFrom(r *http.Request) string {
 	return rest[strings.IndexByte(rest+"/", '/'):]
 }
 
-// pageOf returns the page that a login offered in the answer to r comes back to: the one that r
+// PageOf returns the page that a login offered in the answer to r comes back to: the one that r
 // opens, else the one that it was sent from, else the start page.
-func (s *site) pageOf(r *http.Request) string {
-	if !s.isRoute(r.URL.Path) && IsPageView(r) {
-		return s.seen(r)
+func (s *Site) PageOf(r *http.Request) string {
+	if !s.IsRoute(r.URL.Path) && IsPageView(r) {
+		return s.Seen(r)
 	}
 	from := s.sentFrom(r)
 	if errors.Is(s.checkWish(from), errReturnOwn) {
-		return s.home() // a page of ours, which led nowhere yet
+		return s.Home() // a page of ours, which led nowhere yet
 	}
-	return s.returnTo(r.Context(), from)
+	return s.ReturnTo(r.Context(), from)
 }
 
-// requestURI is the path and query that this process was asked for, also below http.StripPrefix.
-func requestURI(r *http.Request) string {
+// RequestURI is the path and query that this process was asked for, also below http.StripPrefix.
+func RequestURI(r *http.Request) string {
 	if strings.HasPrefix(r.RequestURI, "/") {
 		return r.RequestURI
 	}
