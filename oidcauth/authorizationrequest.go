@@ -2,7 +2,8 @@ package oidcauth
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,13 +14,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
 	"github.com/signet-go/signet/internal/browser"
-	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/session"
 )
 
 // authorizationURL is where the browser goes: with all parameters, or with a reference to those
@@ -31,7 +32,7 @@ func (a *starter) authorizationURL(ctx context.Context, meta *provider.Metadata,
 	}
 	pushed := a.pushes(meta, params)
 	if a.config.Advanced.SignedRequests {
-		if params, err = a.requestObject(params, pushed); err != nil {
+		if params, err = a.endpoint.RequestObject(params, pushed); err != nil {
 			return "", err
 		}
 	}
@@ -151,72 +152,84 @@ func (a *starter) authorizationParameters(t *browser.Transaction, o LoginOptions
 	return p
 }
 
-// requestObjectLife is how long a request object may be used: the browser carries it to the
-// provider at once.
-const requestObjectLife = 5 * time.Minute
-
-// requestObject replaces params by one signed JWT of them (RFC 9101 §4), so that nobody on the way
-// can change or add any. Where the browser carries it, response_type and scope stand beside it too:
-// without them it is no OAuth 2.0 request to an OpenID provider (Core §6.1).
-func (a *starter) requestObject(params url.Values, pushed bool) (url.Values, error) {
-	now := time.Now()
-	claims := map[string]any{
-		"iss": a.config.ClientID, "aud": a.config.Issuer, "jti": rand.Text(),
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(requestObjectLife).Unix(),
-	}
-	for name, values := range params {
-		claims[name] = requestClaim(name, values)
-	}
-	raw, err := json.Marshal(claims)
-	if err != nil {
-		return nil, err
-	}
-	options := (&jose.SignerOptions{}).WithType("oauth-authz-req+jwt")
-	if a.config.ClientAuth.KeyID != "" {
-		options = options.WithHeader("kid", a.config.ClientAuth.KeyID)
-	}
-	signed, err := jwt.Sign(a.config.ClientAuth.Key, a.config.ClientAuth.Alg, raw, options)
-	if err != nil {
-		return nil, err
-	}
-	outer := url.Values{"client_id": {a.config.ClientID}, "request": {signed}}
-	if !pushed {
-		outer["response_type"], outer["scope"] = params["response_type"], params["scope"]
-	}
-	return outer, nil
+// A signedIn is who is signed in in the browser that begins a login; nil for nobody.
+type signedIn struct {
+	user    *User
+	mine    bool // this Authenticator made the login
+	scopes  []string
+	idToken string
 }
 
-// requestClaim is a parameter's value as a claim: JSON where the parameter is JSON, a list where it
-// stands several times, a number for max_age (RFC 9101 §4, Core §6.1).
-func requestClaim(name string, values []string) any {
+// signedIn reads who is signed in in s.
+func (a *starter) signedIn(s *session.Session) *signedIn {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil
+	}
+	here := &signedIn{user: id.user(), mine: id.record.Provider == a.key, scopes: id.record.Scopes}
+	here.idToken, _ = s.Token(idTokenName)
+	return here
+}
+
+// mark is the user's mark, "" for nobody.
+func (s *signedIn) mark() string {
+	if s == nil {
+		return ""
+	}
+	return userMark(s.user)
+}
+
+// userMark tells users apart in a few characters.
+func userMark(u *User) string {
+	sum := sha256.Sum256([]byte(u.Tag()))
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// isOther reports whether somebody else has come back from t than the user who was to authenticate
+// once more.
+func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User != userMark(u) }
+
+// addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token,
+// where the request is pushed, since its claims belong neither into URLs nor logs, and else by the
+// claim that the application names. A hint that is there already is the application's word.
+func (a *starter) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
+	if !t.Again() || here == nil || !here.mine || params.Has("login_hint") {
+		return
+	}
+	if a.canPush(meta) && a.verifier.KnownStill(here.idToken) {
+		params.Set("id_token_hint", here.idToken)
+		return
+	}
+	if a.config.LoginHintClaim == "" {
+		return
+	}
+	var hint string
+	if raw, ok := claims.At(here.user.Claims, a.config.LoginHintClaim); ok && json.Unmarshal(raw, &hint) == nil && hint != "" {
+		params.Set("login_hint", hint)
+	}
+}
+
+// loginScopes returns the scopes that a login asks for, nil for those of the configuration. A
+// step-up asks for what the session's login had asked for, lest it lose what the user has granted.
+func (a *starter) loginScopes(t *browser.Transaction, o LoginOptions, here *signedIn) []string {
+	scopes := a.config.Scopes
 	switch {
-	case len(values) > 1:
-		return values
-	case name == "claims" || name == "authorization_details" || name == "max_age":
-		if json.Valid([]byte(values[0])) {
-			return json.RawMessage(values[0])
-		}
+	case o.Scopes != nil:
+		scopes = withOpenID(o.Scopes)
+	case t.Demand != "" && here != nil && here.mine:
+		scopes = a.asked(here.scopes)
 	}
-	return values[0]
+	scopes = union(scopes, o.moreScopes)
+	if slices.Equal(scopes, a.config.Scopes) {
+		return nil
+	}
+	return scopes
 }
 
-// essentialClaims adds acr as an essential claim to the claims parameter (Core §5.5.1.1):
-// acr_values alone is only a wish.
-func essentialClaims(claims json.RawMessage, acr []string) (json.RawMessage, error) {
-	request := map[string]map[string]any{}
-	if len(claims) > 0 {
-		if err := json.Unmarshal(claims, &request); err != nil {
-			return nil, errors.New("oidcauth: Claims: expected a JSON object of objects (Core §5.5)")
-		}
+// asked returns the scopes that a login asked for which keeps them as scopes.
+func (a *core) asked(scopes []string) []string {
+	if scopes == nil {
+		return a.config.Scopes
 	}
-	if len(acr) > 0 {
-		if request["id_token"] == nil {
-			request["id_token"] = map[string]any{}
-		}
-		request["id_token"]["acr"] = map[string]any{"essential": true, "values": acr}
-	}
-	if len(request) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(request)
+	return scopes
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -181,7 +182,7 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 		}
 		params.Set("dpop_jkt", thumbprint)
 	}
-	claims, err := essentialClaims(o.Claims, o.essentialACR)
+	claims, err := oauth.EssentialClaims(o.Claims, o.essentialACR)
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
 )
@@ -99,7 +100,7 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 	if c.Login.Scopes != nil {
 		wrong("Login.Scopes", "is for single logins; use Scopes")
 	}
-	if _, err := essentialClaims(c.Login.Claims, nil); err != nil {
+	if _, err := oauth.EssentialClaims(c.Login.Claims, nil); err != nil {
 		wrong("Login.Claims", "is not a JSON object of objects (Core §5.5)")
 	}
 	for name := range c.Login.Extra {
