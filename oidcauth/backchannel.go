@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/pace"
@@ -25,10 +26,9 @@ func (a *signOut) serveBackChannelLogout(w http.ResponseWriter, r *http.Request)
 	}
 	r, cancel := toItsEnd(r)
 	defer cancel()
-	form, problem := formOf(w, r)
-	if problem != nil {
-		problem.Status = http.StatusBadRequest
-		a.fail(w, r, problem)
+	form, err := browser.FormOf(w, r)
+	if err != nil {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err})
 		return
 	}
 	if len(form["logout_token"]) != 1 {

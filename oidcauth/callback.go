@@ -39,20 +39,20 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// 2. This browser's transaction, not expired.
-	t, problem := a.matchTransaction(r, cb)
+	t, problem := a.matchTransaction(r, &cb)
 	if problem != nil {
 		a.fail(w, r, problem)
 		return
 	}
 	// 3. to 8.
-	login, err := a.completeLogin(r, t, cb)
+	login, err := a.completeLogin(r, t, &cb)
 	// 9. and 10. The application's word, and a new session.
 	if err == nil {
 		err = a.beginSession(r, t, login)
 	}
 	if err != nil {
 		a.dropLogin(r, login, err)
-		a.refuseLogin(w, r, t, cb, err)
+		a.refuseLogin(w, r, t, &cb, err)
 		return
 	}
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
@@ -60,6 +60,21 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
 	a.redirectBack(w, t)
+}
+
+// readCallback reads the response from the one source that the response mode names, each parameter
+// at most once.
+func (a *returner) readCallback(w http.ResponseWriter, r *http.Request) (provider.Response, *Problem) {
+	asJWT := a.config.ResponseMode.isJWT()
+	params, err := browser.ParametersOf(w, r, provider.ResponseParameters(asJWT))
+	if err != nil {
+		return provider.Response{}, formProblem(err)
+	}
+	cb, err := provider.ReadResponse(params, asJWT)
+	if err != nil {
+		return provider.Response{}, formProblem(err)
+	}
+	return cb, nil
 }
 
 // otherMode answers a response that comes in another mode than the configured one, and reports
@@ -71,8 +86,8 @@ func (a *returner) otherMode(w http.ResponseWriter, r *http.Request, method stri
 	}
 	mode := cmp.Or(a.config.ResponseMode, "query")
 	var err error
-	switch params, _ := pickParameters(r.URL.RawQuery, []string{"state", "error", jwtParameter}); {
-	case r.Method == http.MethodGet && len(params) > 0:
+	switch found, _ := browser.InQuery(r, provider.ResponseMarks); {
+	case r.Method == http.MethodGet && len(found) > 0:
 		err = fmt.Errorf("the response came by GET, and Config.ResponseMode is %q: does the provider know that mode? If not, set Config.ResponseMode to Query", mode)
 	case r.Method == http.MethodPost && outbound.MediaType(r.Header) == "application/x-www-form-urlencoded":
 		err = fmt.Errorf("the response came by POST, and Config.ResponseMode is %q: set it to FormPost if the provider answers with forms", mode)
@@ -104,10 +119,10 @@ func (a *returner) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
 // matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing
 // else happens: a login that someone else began (login CSRF) must not change who is signed in here,
 // nor abort a login of this browser's.
-func (a *returner) matchTransaction(r *http.Request, cb callback) (*browser.Transaction, *Problem) {
-	t, err := a.logins.Open(r, cb.state)
+func (a *returner) matchTransaction(r *http.Request, cb *provider.Response) (*browser.Transaction, *Problem) {
+	t, err := a.logins.Open(r, cb.State)
 	if err != nil {
-		return nil, a.noTransaction(r.Context(), cb.unmatched(err))
+		return nil, a.noTransaction(r.Context(), unmatched(cb, err))
 	}
 	if a.logins.Expired(t) {
 		return nil, &Problem{
@@ -155,7 +170,7 @@ func (a *returner) readyFor(ctx context.Context, t *browser.Transaction) (logout
 
 // completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its
 // tokens are good all the same.
-func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb callback) (*login, error) {
+func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb *provider.Response) (*login, error) {
 	ctx := r.Context()
 	logouts, release, err := a.readyFor(ctx, t)
 	if err != nil {
@@ -169,7 +184,7 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb cal
 	}
 	// 5. One token request.
 	endpoint := a.endpoint.Bind(key)
-	answer, err := a.redeem(ctx, endpoint, t, cb.code)
+	answer, err := a.redeem(ctx, endpoint, t, cb.Code)
 	if err != nil {
 		refused, ok := errors.AsType[*oauth.Error](err)
 		a.logins.Failed(context.WithoutCancel(ctx), t.State, ok && refused.Code == "invalid_grant")
@@ -204,10 +219,10 @@ func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
 // acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to
 // this login, and a code. It returns the key that the tokens are to be bound to, nil for Bearer
 // tokens.
-func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb callback) (*jwt.ProofKey, error) {
+func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb *provider.Response) (*jwt.ProofKey, error) {
 	// 2b. A response JWT is the provider's own word.
-	if cb.jwt != "" {
-		if err := a.verifier.VerifyResponse(ctx, cb.jwt); err != nil {
+	if cb.JWT != "" {
+		if err := a.verifier.VerifyResponse(ctx, cb.JWT); err != nil {
 			return nil, responseProblem(err)
 		}
 	}
@@ -216,8 +231,8 @@ func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, c
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkIss(meta, cb); err != nil {
-		return nil, err
+	if err := a.verifier.CheckIssuer(meta, cb, a.config.Advanced.FAPI); err != nil {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
 	key, err := a.loginKey(t)
 	if err != nil {
@@ -225,7 +240,7 @@ func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, c
 	}
 	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to
 	// remember.
-	if cb.errorCode != "" {
+	if cb.ErrorCode != "" {
 		t.Spent = true
 		return nil, a.responseError(meta, t, cb)
 	}
@@ -241,26 +256,15 @@ func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, c
 }
 
 // responseError is the error that the provider answered a login with.
-func (a *returner) responseError(meta *provider.Metadata, t *browser.Transaction, cb callback) *LoginError {
+func (a *returner) responseError(meta *provider.Metadata, t *browser.Transaction, cb *provider.Response) *LoginError {
 	refused := &LoginError{
-		Code:        logtext.Clip(cb.errorCode, 64),
-		Description: logtext.Clip(logtext.WithoutSecrets(cb.description, t.Secrets()), oauth.MaxDescription),
+		Code:        logtext.Clip(cb.ErrorCode, 64),
+		Description: logtext.Clip(logtext.WithoutSecrets(cb.Description, t.Secrets()), oauth.MaxDescription),
 	}
-	if cb.errorCode == "invalid_scope" {
+	if cb.ErrorCode == "invalid_scope" {
 		refused.Err = errors.New(meta.AdviceOnScope(strings.Join(a.asked(t.Scopes), " ")))
 	}
 	return refused
-}
-
-func (a *returner) checkIss(meta *provider.Metadata, cb callback) error {
-	if cb.jwt != "" {
-		return nil // its iss was verified
-	}
-	if cb.hasIss && !a.provider.Issuers.Allow(cb.iss) || !cb.hasIss && (meta.IssParameterSupported || a.config.Advanced.FAPI) {
-		err := fmt.Errorf("iss of the response is %q, expected %q (RFC 9207 §2.4)", logtext.Clip(cb.iss, 100), a.config.Issuer)
-		return &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
-	}
-	return nil
 }
 
 // redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5), once: a code may be spent even when

@@ -17,7 +17,6 @@ import (
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/oauth"
-	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
 
@@ -54,9 +53,9 @@ func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
 		return
 	}
-	params, problem := formOf(w, r)
-	if problem != nil {
-		a.fail(w, r, problem)
+	params, err := browser.FormOf(w, r)
+	if err != nil {
+		a.fail(w, r, formProblem(err))
 		return
 	}
 	o, err := a.requestedLogin(params)
@@ -218,30 +217,6 @@ func randomText() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// formOf reads the parameters of a GET's query or a POST's urlencoded body, bounded.
-func formOf(w http.ResponseWriter, r *http.Request) (url.Values, *Problem) {
-	bad := func(status int, err error) (url.Values, *Problem) {
-		return nil, &Problem{Status: status, Code: "invalid_request", Err: err}
-	}
-	if r.Method != http.MethodPost {
-		values, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			return bad(http.StatusBadRequest, err)
-		}
-		return values, nil
-	}
-	if outbound.MediaType(r.Header) != "application/x-www-form-urlencoded" {
-		return bad(http.StatusUnsupportedMediaType, errNoForm)
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			return bad(http.StatusRequestEntityTooLarge, err)
-		}
-		return bad(http.StatusBadRequest, err)
-	}
-	return r.PostForm, nil
+func hasAny(values url.Values, names []string) bool {
+	return slices.ContainsFunc(names, values.Has)
 }
-
-// maxForm bounds a posted form.
-const maxForm = 64 << 10

@@ -3,10 +3,12 @@ package oidcauth
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
@@ -34,13 +36,13 @@ func asLoginError(code string, err error) error {
 }
 
 // refuseLogin answers a login that failed after its transaction was found.
-func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb callback, err error) {
+func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb *provider.Response, err error) {
 	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
 		a.demandFreshLogin(w, r, t, stale)
 		return
 	}
 	var refused *LoginError
-	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.errorCode != "" {
+	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.ErrorCode != "" {
 		a.logins.Expire(w, t.State)
 		a.logins.Count(w, t)
 		a.redirectBack(w, t)
@@ -64,9 +66,9 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 var silentRefusals = []string{"login_required", "interaction_required", "consent_required", "account_selection_required"}
 
 // callbackProblem maps what failed a login to an answer.
-func callbackProblem(err error, cb callback) *Problem {
+func callbackProblem(err error, cb *provider.Response) *Problem {
 	var refused *LoginError
-	if cb.errorCode == "" || !errors.As(err, &refused) {
+	if cb.ErrorCode == "" || !errors.As(err, &refused) {
 		return loginProblem(err)
 	}
 	p := &Problem{Status: http.StatusBadRequest, Code: "login_failed", Err: err}
@@ -102,6 +104,15 @@ func loginProblem(err error) *Problem {
 	return providerProblem(err)
 }
 
+// formProblem is a request whose parameters can't be used.
+func formProblem(err error) *Problem {
+	p := &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
+	if form, ok := errors.AsType[*browser.FormError](err); ok {
+		p.Status, p.Err = form.Status, form.Err
+	}
+	return p
+}
+
 // responseProblem tells a forged response JWT from keys that can't be had.
 func responseProblem(err error) error {
 	if _, down := errors.AsType[*pace.Outage](err); down {
@@ -125,4 +136,17 @@ func afterCode(err error) error {
 		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
 	}
 	return err
+}
+
+// unmatched is the cause of a response that no login of this browser's is found for: err and, for
+// the log, what error it brought.
+func unmatched(cb *provider.Response, err error) error {
+	if cb.ErrorCode == "" {
+		return err
+	}
+	if cb.State == "" {
+		err = fmt.Errorf("%w: the response has no state", ErrState)
+	}
+	said := LoginError{Code: logtext.Clip(cb.ErrorCode, 64), Description: logtext.Clip(logtext.WithoutSecrets(cb.Description, []string{cb.State}), oauth.MaxDescription)}
+	return fmt.Errorf("%w; %s", err, said.Error())
 }

@@ -51,8 +51,8 @@ func (a *signOut) serveLogout(w http.ResponseWriter, r *http.Request) {
 // holds none that can be read, or several. Nothing in a body is a reason not to sign out
 // (RP-Initiated Logout §2), so that errors are no matter.
 func postedReturn(w http.ResponseWriter, r *http.Request) string {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	_ = r.ParseMultipartForm(maxForm) //nolint:gosec // bounded above; also urlencoded, and in memory, since no more is read than fits there
+	r.Body = http.MaxBytesReader(w, r.Body, browser.MaxForm)
+	_ = r.ParseMultipartForm(browser.MaxForm) //nolint:gosec // bounded above; also urlencoded, and in memory, since no more is read than fits there
 	if values := r.PostForm["return_to"]; len(values) == 1 {
 		return values[0]
 	}

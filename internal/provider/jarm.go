@@ -11,10 +11,10 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// UnwrapResponse takes the parameters called names out of a response JWT without verifying it: only
+// unwrapResponse takes the parameters called names out of a response JWT without verifying it: only
 // the state, by which this browser's login is found, is used before VerifyResponse, so that
 // strangers' JWTs cost neither key fetches nor signatures.
-func UnwrapResponse(raw string, names []string) (url.Values, error) {
+func unwrapResponse(raw string, names []string) (url.Values, error) {
 	jws, err := jwt.ParseRepeating(raw)
 	if err != nil {
 		return nil, err
