@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 )
@@ -180,7 +181,7 @@ func TestADocumentThatNamesItsSourcesOddlyNamesNone(t *testing.T) {
 		"the access token ends the header": source(map[string]any{"endpoint": endpoint, "access_token": "x\r\nHost: evil.example"}),
 		"the access token is a number":     source(map[string]any{"endpoint": endpoint, "access_token": 7}),
 		"there are too many": func(tok *oidcauthtest.Token) {
-			for i := range oidcauth.MaxClaimSources + 1 {
+			for i := range provider.MaxClaimSources + 1 {
 				tok.AddSource(fmt.Sprint("src", i), good(), []string{"score", "address", "c2", "c3", "c4", "c5", "c6", "c7", "c8"}[i])
 			}
 		},

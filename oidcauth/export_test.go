@@ -2,25 +2,28 @@ package oidcauth
 
 import (
 	"context"
-	"log/slog"
+	"time"
 
-	"github.com/signet-go/signet/internal/browser"
-	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/access"
+	"github.com/signet-go/signet/internal/jwt"
 )
 
-// What tests in oidcauth_test need to reach.
-var (
-	RolesOf          = claims.Roles
-	FollowsRedirects = browser.FollowsRedirects
-)
+// MaxPlaces is what a test needs that fills them all.
+const MaxPlaces = maxPlaces
 
-// TransactionCookie names the cookie of the login with this state.
+// StepUpOf is reached by the fuzz target of challenges, for which a round trip is too dear.
+var StepUpOf = stepUpOf
+
+// TransactionCookie names the cookie of the login with this state, into which a fuzz target puts
+// anything.
 func (a *Authenticator) TransactionCookie(state string) string { return a.logins.CookieOf(state) }
 
-// LimitConsumed lets the memory of finished logins hold no more than limit.
+// LimitConsumed lets the memory of finished logins hold no more than limit: the real one takes
+// minutes to fill.
 func (a *Authenticator) LimitConsumed(limit int) { a.logins.Limit(limit) }
 
-// FillCallbacks takes every place for a callback under way; release gives one back.
+// FillCallbacks takes every place for a callback under way, which no test can do from outside
+// without as many connections; release gives one back.
 func FillCallbacks(a *Authenticator) (release func()) {
 	for {
 		one, err := a.callbackPlaces.Take(context.Background(), 0)
@@ -31,9 +34,24 @@ func FillCallbacks(a *Authenticator) (release func()) {
 	}
 }
 
-// LocalPath reports whether a wish to return to raw is granted.
-func LocalPath(raw string) bool {
-	site := browser.NewSite("https://app.example.com/auth/callback", "", "")
-	site.Log, site.Own, site.Others = slog.New(slog.DiscardHandler), func(func(string) bool) {}, func(string) bool { return false }
-	return site.ReturnTo(context.Background(), raw) == raw
+// CachedTokens counts the tokens that m keeps: a bound on memory shows nowhere else.
+func CachedTokens(m *Machine) int { return m.tokens.Kept() }
+
+// MachineKey returns the key of m's newest token, which never leaves the process in the clear.
+func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
+	t, _ := m.tokens.Token(ctx, access.Request{})
+	return t.Key
+}
+
+// MustRevalidate reports whether, now, a session has to be confirmed that a login began at that
+// time: no session from the future can be made from outside.
+func MustRevalidate(a *Authenticator, now, login time.Time) bool {
+	return a.mustRevalidate(&record{Login: login.UnixMilli()}, now)
+}
+
+// RevalidationDue is how long after its login a session has to be confirmed: a jitter's spread
+// needs more of them than can sign in.
+func RevalidationDue(a *Authenticator, login time.Time) time.Duration {
+	due, _ := a.revalidation(&record{Login: login.UnixMilli()}, login)
+	return due.Sub(login)
 }

@@ -1,19 +1,13 @@
 package oidcauth_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
@@ -22,23 +16,6 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 )
-
-// newCertificate returns a client certificate, signed by ca or by itself.
-func newCertificate(t *testing.T, name string, ca *tls.Certificate) *tls.Certificate {
-	t.Helper()
-	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, IsCA: ca == nil, BasicConstraintsValid: true,
-	}
-	parent, signer := template, any(key)
-	if ca != nil {
-		parent, signer = ca.Leaf, ca.PrivateKey
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer))
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
-}
 
 // An mtlsWorld is a provider behind two TLS servers: one for browsers, which asks for no certificate, and one at the aliases, which
 // demands one.

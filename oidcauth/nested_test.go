@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
@@ -33,7 +34,7 @@ func TestAnotherManagersSessionsDoNotHideTheUser(t *testing.T) {
 		require.NoError(t, err)
 		req, _ := http.NewRequestWithContext(r.Context(), http.MethodGet, oidcauthtest.DefaultIssuer+"/api", nil)
 		client := w.auth.Client(r.Context())
-		client.Transport = oidcauth.WithBase(client.Transport, w.network)
+		client.Transport = withBase(client.Transport, w.network)
 		res, err := client.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
@@ -71,4 +72,11 @@ func TestOfTwoManagersWithUsersTheInnermostUserCounts(t *testing.T) {
 	w.mux.Handle("/both", w.auth.RequireLogin(other.RequireLogin(issuer)))
 	require.Equal(t, w.provider.Issuer(), w.browser.Get(app+"/first-of-two").Body)
 	require.Equal(t, second.Issuer(), w.browser.Get(app+"/both").Body)
+}
+
+// withBase returns a transport of ours that sends through base.
+func withBase(rt, base http.RoundTripper) http.RoundTripper {
+	t := *rt.(*access.Transport)
+	t.Base = base
+	return &t
 }

@@ -426,19 +426,6 @@ func TestTransportFitsAReverseProxy(t *testing.T) {
 	})
 }
 
-func TestATokenOfAnotherTypeIsNeverSentAsBearer(t *testing.T) {
-	server, network := new(apiServer), oidcauthtest.NewNetwork()
-	network.Handle(api, server)
-	for _, kind := range []string{"DPoP", "", "mac", "bearer"} {
-		_, err := oidcauth.Send(network, httptest.NewRequest(http.MethodGet, api, nil), kind, "token")
-		require.ErrorContains(t, err, "key", kind)
-	}
-	require.Empty(t, server.seen)
-	_, err := oidcauth.Send(network, httptest.NewRequest(http.MethodGet, api, nil), "Bearer", "token")
-	require.NoError(t, err)
-	require.Equal(t, "Bearer token", server.seen[0].Header.Get("Authorization"))
-}
-
 func TestTheBodyOfARequestThatIsNotSentIsClosed(t *testing.T) {
 	w, _, inside := newAPIWorld(t)
 	inside(func(ctx context.Context) {

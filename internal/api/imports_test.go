@@ -30,12 +30,13 @@ var floors = []struct {
 	{"internal/claims", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/provider", []string{"internal/logtext", "internal/strictjson", "internal/pace", "internal/jwt", "internal/outbound", "internal/claims"}},
 	{"internal/oauth", []string{"internal/logtext", "internal/strictjson", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/provider"}},
+	{"internal/providertest", []string{"internal/outbound", "internal/provider", "internal/oauth"}},
 	{"internal/seal", nil},
 	{"internal/bound", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/seal"}},
 	{"internal/inside", []string{"internal/seal"}},
 	{"internal/access", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/oauth", "internal/seal"}},
 	{"internal/packed", nil},
-	{"internal/packed/reference", nil}, // for tests
+	{"internal/packed/reference", nil},
 	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/outbound", "internal/seal"}},
 	{"session", []string{"internal/expiring", "internal/seal", "internal/inside", "internal/packed", "internal/bound"}},
 	{"session/sessiontest", []string{"session"}},
@@ -44,6 +45,10 @@ var floors = []struct {
 	{"cmd/oidcdoctor", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/provider", "session", "oidcauth"}},
 	{"internal/api", nil},
 }
+
+// forTests are packages of this module that tests alone may import: they sign what no provider
+// signs, and fail tests.
+var forTests = []string{"internal/packed/reference", "internal/providertest"}
 
 // reserved are packages that few may import: each is dear to a binary, or a decision that belongs to one place.
 var reserved = map[string][]string{
@@ -70,6 +75,7 @@ func TestImportsRunDownward(t *testing.T) {
 	for _, floor := range floors {
 		for _, below := range floor.may {
 			require.True(t, known[below], "%s may import %s, which stands above it or nowhere", floor.folder, below)
+			require.NotContains(t, forTests, below, "%s may not import it: it is for tests", floor.folder)
 		}
 		known[floor.folder] = true
 		require.Empty(t, findUpward(floor.folder, floor.may, importsOf(t, floor.folder)))
@@ -82,6 +88,8 @@ func TestImportsRunDownward(t *testing.T) {
 func TestAnUpwardImportIsFound(t *testing.T) {
 	require.Equal(t, []string{"internal/jwt must not import oidcauth"}, findUpward("internal/jwt", []string{"internal/logtext"},
 		[]string{"fmt", module + "internal/logtext", module + "oidcauth"}))
+	require.Equal(t, []string{"oidcauth must not import internal/providertest"}, findUpward("oidcauth", []string{"internal/provider"},
+		[]string{module + "internal/provider", module + "internal/providertest"}))
 	require.Equal(t, []string{"session must not import embed"}, findUpward("session", nil, []string{"embed"}))
 }
 

@@ -31,8 +31,8 @@ func NewProofKey() (*ProofKey, error) {
 	return &ProofKey{private}, nil
 }
 
-// ParseProofKey is the inverse of bytes.
-func ParseProofKey(raw []byte) (*ProofKey, error) {
+// parseProofKey is the inverse of bytes.
+func parseProofKey(raw []byte) (*ProofKey, error) {
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	if err != nil {
 		return nil, fmt.Errorf("DPoP key: %w", err)
@@ -40,12 +40,12 @@ func ParseProofKey(raw []byte) (*ProofKey, error) {
 	return &ProofKey{private}, nil
 }
 
-// StoredProofKey is ParseProofKey for what may keep no key: nil for nil.
+// StoredProofKey is parseProofKey for what may keep no key: nil for nil.
 func StoredProofKey(raw []byte) (*ProofKey, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	return ParseProofKey(raw)
+	return parseProofKey(raw)
 }
 
 // Bytes returns the private key in 32 bytes, for sealing into the session.

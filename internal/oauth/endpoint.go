@@ -97,7 +97,7 @@ func (e *Endpoint) TokenAt(ctx context.Context, target string, form url.Values) 
 	if a.Status != http.StatusOK {
 		return nil, &Error{Endpoint: "token", Status: a.Status, Err: errors.New("expected status 200")}
 	}
-	t, err := ParseTokenAnswer(a.Body, a.received, e.proof != nil)
+	t, err := parseTokenAnswer(a.Body, a.received, e.proof != nil)
 	if err != nil {
 		return nil, &Error{Endpoint: "token", Status: a.Status, Err: err, wordless: isWordless(a.Body)}
 	}

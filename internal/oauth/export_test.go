@@ -5,3 +5,6 @@ const MaxNonces = maxNonces
 
 // Len returns of how many servers a nonce is remembered.
 func (n *Nonces) Len() int { return n.byServer.Len() }
+
+// ParseTokenAnswer is reached by a table of answers and a fuzz target.
+var ParseTokenAnswer = parseTokenAnswer

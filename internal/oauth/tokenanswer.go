@@ -52,9 +52,9 @@ func (t *TokenAnswer) String() string { return "token answer (redacted)" }
 // GoString is String.
 func (t *TokenAnswer) GoString() string { return t.String() }
 
-// ParseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token was asked for: no
+// parseTokenAnswer reads the body of a 200. dpop says that a DPoP-bound token was asked for: no
 // other type will do then, and DPoP will not do otherwise (RFC 9449 §5).
-func ParseTokenAnswer(body []byte, received time.Time, dpop bool) (*TokenAnswer, error) {
+func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*TokenAnswer, error) {
 	o, err := strictjson.Parse(body)
 	if err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 // FirstDelay is the pause after a first failure, and the least that anybody is told to wait.
 const FirstDelay = time.Second
 
-// MaxDelay is the longest pause between two attempts.
-const MaxDelay = time.Minute
+// maxDelay is the longest pause between two attempts.
+const maxDelay = time.Minute
 
 // A Backoff spaces out attempts at something that fails: 1 s, 2 s, 4 s … 1 min, each shortened by
 // up to a quarter, so that processes that lost the provider together don't return to it together.
@@ -30,7 +30,7 @@ func (b *Backoff) Wait() time.Duration { return max(0, time.Until(b.Until)) }
 // Failed notes an attempt that failed. The jitter only shortens: whoever was told to come back
 // after the full delay finds the way free.
 func (b *Backoff) Failed() {
-	delay := min(FirstDelay<<min(b.failures, 6), MaxDelay)
+	delay := min(FirstDelay<<min(b.failures, 6), maxDelay)
 	b.failures++
 	b.Until = time.Now().Add(delay - rand.N(delay/4)) //nolint:gosec // spreading load needs no secrecy
 }

@@ -102,7 +102,7 @@ func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, docume
 	}
 	named := map[string]bool{}
 	for _, document := range documents {
-		found, err := ParseClaimSources(document, func(name string) bool {
+		found, err := parseClaimSources(document, func(name string) bool {
 			spoken := slices.ContainsFunc(s.Trusted, func(p *TrustedSource) bool { return slices.Contains(p.Claims, name) })
 			return spoken && !known.Has(name) && !named[name]
 		})
@@ -143,7 +143,7 @@ func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject str
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
-	if err := trusted[i].Verifier.Sourced(ctx, jws, subject, trusted[i].SameSubject); err != nil {
+	if err := trusted[i].Verifier.sourced(ctx, jws, subject, trusted[i].SameSubject); err != nil {
 		return nil, err
 	}
 	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.Claims))

@@ -12,9 +12,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Sourced decides that a JWT with claims of this party, which it names as its issuer, is good for
+// sourced decides that a JWT with claims of this party, which it names as its issuer, is good for
 // the user called subject. With sameSubject its sub is the OpenID provider's name for the user.
-func (v *Verifier) Sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
+func (v *Verifier) sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
 	if err := jws.CheckHeader(v.alg); err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ type ClaimSource struct {
 	Endpoint, AccessToken string
 }
 
-// ParseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in
+// parseClaimSources reads _claim_names and _claim_sources of an ID token or a userinfo answer, in
 // the order of the names. Only names that are wanted are looked at, and only the sources of those:
 // a document may have others for others. One of them that makes no sense refuses all.
-func ParseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]ClaimSource, error) {
+func parseClaimSources(document json.RawMessage, wanted func(name string) bool) ([]ClaimSource, error) {
 	o, err := claims.ParseOptional(document)
 	if err != nil || !o.Present("_claim_names") {
 		return nil, err

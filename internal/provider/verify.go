@@ -213,7 +213,7 @@ func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	}
 	// The payload was taken apart before, from the very bytes that are signed: go-oidc decodes the
 	// same segments.
-	t, err := v.ReadIDToken(jws, maxAge)
+	t, err := v.readIDToken(jws, maxAge)
 	if err == nil {
 		err = checkTokenHash(jws.Payload, v.alg, accessToken)
 	}
@@ -223,10 +223,10 @@ func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration
 	return t, jws.Payload, nil
 }
 
-// ReadIDToken reads the claims of a token whose signature is good, and checks those that need
+// readIDToken reads the claims of a token whose signature is good, and checks those that need
 // nothing but a clock and the configuration. Every claim is read, so that one of an odd type is
 // found even where its value would not matter.
-func (v *Verifier) ReadIDToken(jws *jwt.JWS, maxAge time.Duration) (*IDToken, error) {
+func (v *Verifier) readIDToken(jws *jwt.JWS, maxAge time.Duration) (*IDToken, error) {
 	claims := jws.Payload
 	t := &IDToken{Raw: jws.Raw, Claims: jws.Body}
 	var errs [10]error

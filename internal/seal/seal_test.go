@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"github.com/gorilla/securecookie"
+	"github.com/stretchr/testify/require"
+
 	"github.com/signet-go/signet/internal/seal"
 	"github.com/signet-go/signet/session"
-	"github.com/stretchr/testify/require"
 )
 
 func newRing(t testing.TB, keys ...string) *seal.Keyring {

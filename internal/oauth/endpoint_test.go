@@ -1,4 +1,4 @@
-package oidcauth_test
+package oauth_test
 
 import (
 	"context"
@@ -14,8 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 const goodAnswer = `{"access_token":"at-1","token_type":"Bearer","expires_in":300,"refresh_token":"rt-1","id_token":"a.b.c","scope":"openid"}`
@@ -24,9 +25,9 @@ func grant() url.Values {
 	return url.Values{"grant_type": {"authorization_code"}, "code": {"code-4711-of-alice"}, "code_verifier": {"verifier-0815-of-alice"}}
 }
 
-func requireEndpointError(t *testing.T, err error) *oidcauth.EndpointError {
+func requireEndpointError(t *testing.T, err error) *oauth.Error {
 	t.Helper()
-	var failed *oidcauth.EndpointError
+	var failed *oauth.Error
 	require.ErrorAs(t, err, &failed)
 	for _, secret := range []string{"code-4711", "verifier-0815", "secret-of-the-shop"} {
 		require.NotContains(t, err.Error(), secret)
@@ -37,10 +38,10 @@ func requireEndpointError(t *testing.T, err error) *oidcauth.EndpointError {
 }
 
 func TestATokenRequestIsOnePost(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/token", 200, "application/json", goodAnswer)
+	op := providertest.New(t)
+	op.Handle("/token", 200, "application/json", goodAnswer)
 	form := grant()
-	answer, err := op.endpoint().Token(background(), form)
+	answer, err := op.Endpoint().Token(background(), form)
 	require.NoError(t, err)
 	require.Equal(t, "at-1", answer.AccessToken)
 	require.Equal(t, "Bearer", answer.TokenType)
@@ -48,29 +49,29 @@ func TestATokenRequestIsOnePost(t *testing.T) {
 	require.Equal(t, "a.b.c", answer.IDToken)
 	require.Equal(t, "openid", answer.Scope)
 	require.False(t, answer.Expiry.IsZero())
-	r := op.last("/token")
+	r := op.Last("/token")
 	require.Equal(t, http.MethodPost, r.Method)
 	require.Equal(t, "code-4711-of-alice", r.PostForm.Get("code"))
 	require.Empty(t, r.URL.RawQuery)
-	require.Equal(t, 1, op.hits("/token"))
+	require.Equal(t, 1, op.Hits("/token"))
 	require.Equal(t, grant(), form, "the caller's form is left alone")
 }
 
 func TestBadTokenEndpointAnswers(t *testing.T) {
-	redirect := func(status int) func(*fakeOP) {
-		return func(op *fakeOP) {
-			op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+	redirect := func(status int) func(*providertest.OP) {
+		return func(op *providertest.OP) {
+			op.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Location", "https://evil.example/token")
 				w.WriteHeader(status)
 			})
 		}
 	}
-	answers := func(status int, contentType, body string) func(*fakeOP) {
-		return func(op *fakeOP) { op.handle("/token", status, contentType, body) }
+	answers := func(status int, contentType, body string) func(*providertest.OP) {
+		return func(op *providertest.OP) { op.Handle("/token", status, contentType, body) }
 	}
 	for _, row := range []struct {
 		name   string
-		bend   func(*fakeOP)
+		bend   func(*providertest.OP)
 		status int
 		code   string
 	}{
@@ -97,26 +98,26 @@ func TestBadTokenEndpointAnswers(t *testing.T) {
 		{"a redirect with 308", redirect(308), 308, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
+			op := providertest.New(t)
 			row.bend(op)
-			_, err := op.endpoint().Token(background(), grant())
+			_, err := op.Endpoint().Token(background(), grant())
 			failed := requireEndpointError(t, err)
 			require.Equal(t, row.status, failed.Status)
 			require.Equal(t, row.code, failed.Code)
-			require.Equal(t, 1, op.hits("/token"), "one request, no retry")
-			for _, r := range op.requests {
+			require.Equal(t, 1, op.Hits("/token"), "one request, no retry")
+			for _, r := range op.Requests {
 				require.Equal(t, "op.example", r.URL.Host, "no redirect is followed")
 			}
-			require.NotContains(t, op.logged(), "code-4711")
-			require.NotContains(t, op.logged(), "secret-of-the-shop")
+			require.NotContains(t, op.Logged(), "code-4711")
+			require.NotContains(t, op.Logged(), "secret-of-the-shop")
 		})
 	}
 }
 
 func TestDescriptionsAreCleanedAndCut(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/token", 400, "application/json", `{"error":"e","error_description":"a\r\n\"<script>\u202e`+strings.Repeat("é", 1000)+`"}`)
-	_, err := op.endpoint().Token(background(), grant())
+	op := providertest.New(t)
+	op.Handle("/token", 400, "application/json", `{"error":"e","error_description":"a\r\n\"<script>\u202e`+strings.Repeat("é", 1000)+`"}`)
+	_, err := op.Endpoint().Token(background(), grant())
 	failed := requireEndpointError(t, err)
 	require.Regexp(t, `^[ -~]{0,510}$`, failed.Description)
 	require.NotContains(t, failed.Description, `"`)
@@ -139,11 +140,11 @@ func TestRepeatedSecretsAreCutOutOfDescriptions(t *testing.T) {
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
+			op := providertest.New(t)
 			body, err := json.Marshal(m{"error": "e", "error_description": row.said})
 			require.NoError(t, err)
-			op.handle("/token", 400, "application/json", string(body))
-			_, err = op.endpoint(func(c *oidcauth.Config) { c.ClientSecret = "a secret+with/odd letters" }).Token(background(), grant())
+			op.Handle("/token", 400, "application/json", string(body))
+			_, err = op.Endpoint(func(c *providertest.Config) { c.ClientSecret = "a secret+with/odd letters" }).Token(background(), grant())
 			require.Equal(t, row.want, requireEndpointError(t, err).Description)
 		})
 	}
@@ -162,9 +163,9 @@ func TestOfALongDescriptionOnlyTheBeginningIsSearched(t *testing.T) {
 		"an escaped secret before most of another": {"d" + "secret%2Dof%2Dthe%2Dshop" + strings.Repeat("%20", limit), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.handle("/token", 400, "application/json", `{"error":"e","error_description":"`+row.description+`"}`)
-			_, err := op.endpoint().Token(background(), grant())
+			op := providertest.New(t)
+			op.Handle("/token", 400, "application/json", `{"error":"e","error_description":"`+row.description+`"}`)
+			_, err := op.Endpoint().Token(background(), grant())
 			failed := requireEndpointError(t, err)
 			hidden := strings.Contains(failed.Description, "[removed]") || strings.Contains(failed.Description, "[withheld")
 			require.Equal(t, row.found, hidden, failed.Description)
@@ -184,12 +185,12 @@ func TestRetryAfterIsReadAndCapped(t *testing.T) {
 		} {
 			require.Equal(t, want, outbound.RetryAfter(http.Header{"Retry-After": {value}}), "%q", value)
 		}
-		op := newFakeOP(t)
-		op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+		op := providertest.New(t)
+		op.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(429)
 		})
-		_, err := op.endpoint().Token(background(), grant())
+		_, err := op.Endpoint().Token(background(), grant())
 		failed := requireEndpointError(t, err)
 		require.Equal(t, 7*time.Second, failed.RetryAfter)
 		require.False(t, failed.Timeout())
@@ -198,22 +199,22 @@ func TestRetryAfterIsReadAndCapped(t *testing.T) {
 
 func TestATimeoutIsToldFromOtherFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handleFunc("/token", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		op := providertest.New(t)
+		op.HandleFunc("/token", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		began := time.Now()
-		_, err := op.endpoint().Token(background(), grant())
+		_, err := op.Endpoint().Token(background(), grant())
 		require.True(t, requireEndpointError(t, err).Timeout())
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.Equal(t, 1, op.hits("/token"))
+		require.Equal(t, 1, op.Hits("/token"))
 
 		ctx, cancel := context.WithTimeout(background(), time.Second)
 		defer cancel()
-		_, err = op.endpoint().Token(ctx, grant())
+		_, err = op.Endpoint().Token(ctx, grant())
 		require.True(t, requireEndpointError(t, err).Timeout(), "a caller's deadline is a time-out too")
 	})
 }
 
-type failingTransport struct{ op *fakeOP }
+type failingTransport struct{ op *providertest.OP }
 
 func (f failingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Path != "/token" {
@@ -224,8 +225,8 @@ func (f failingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestADroppedConnectionIsNotRetried(t *testing.T) {
-	op := newFakeOP(t)
-	_, err := op.endpoint(func(c *oidcauth.Config) { c.HTTPClient = &http.Client{Transport: failingTransport{op}} }).Token(background(), grant())
+	op := providertest.New(t)
+	_, err := op.Endpoint(func(c *providertest.Config) { c.HTTPClient = &http.Client{Transport: failingTransport{op}} }).Token(background(), grant())
 	failed := requireEndpointError(t, err)
 	require.Zero(t, failed.Status)
 	require.False(t, failed.Timeout())
@@ -234,8 +235,8 @@ func TestADroppedConnectionIsNotRetried(t *testing.T) {
 }
 
 func TestABodyThatBreaksOffIsAnError(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/token", 200, "application/json", "")
+	op := providertest.New(t)
+	op.Handle("/token", 200, "application/json", "")
 	broken := roundTripper(func(r *http.Request) (*http.Response, error) {
 		res, err := op.RoundTrip(r)
 		if r.URL.Path == "/token" {
@@ -243,7 +244,7 @@ func TestABodyThatBreaksOffIsAnError(t *testing.T) {
 		}
 		return res, err
 	})
-	_, err := op.endpoint(func(c *oidcauth.Config) { c.HTTPClient = &http.Client{Transport: broken} }).Token(background(), grant())
+	_, err := op.Endpoint(func(c *providertest.Config) { c.HTTPClient = &http.Client{Transport: broken} }).Token(background(), grant())
 	require.ErrorIs(t, requireEndpointError(t, err), io.ErrUnexpectedEOF)
 }
 
@@ -256,9 +257,9 @@ type brokenReader struct{}
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func TestNoMetadataNoRequest(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle(discovery, 500, "", "")
-	endpoint := op.endpoint()
+	op := providertest.New(t)
+	op.Handle(discovery, 500, "", "")
+	endpoint := op.Endpoint()
 	_, err := endpoint.Token(background(), grant())
 	requireUnavailable(t, err)
 	_, err = endpoint.Push(background(), url.Values{})
@@ -266,38 +267,39 @@ func TestNoMetadataNoRequest(t *testing.T) {
 	requireUnavailable(t, endpoint.Revoke(background(), "rt-1", "refresh_token"))
 	_, err = endpoint.Userinfo(background(), bearer, "alice")
 	requireUnavailable(t, err)
-	require.Equal(t, 1, len(op.requests))
+	require.Equal(t, 1, len(op.Requests))
 }
 
 func TestCookiesOfTheProviderAreNotKept(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+	op := providertest.New(t)
+	op.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "op", Value: "1"})
 		_, _ = io.WriteString(w, goodAnswer)
 	})
 	jar := &recordingJar{}
-	endpoint := op.endpoint(func(c *oidcauth.Config) { c.HTTPClient = &http.Client{Transport: op, Jar: jar} })
+	endpoint := op.Endpoint(func(c *providertest.Config) { c.HTTPClient = &http.Client{Transport: op, Jar: jar} })
 	for range 2 {
 		_, err := endpoint.Token(background(), grant())
 		require.NoError(t, err)
 	}
-	require.Empty(t, op.last("/token").Cookies())
+	require.Empty(t, op.Last("/token").Cookies())
 	require.Zero(t, jar.calls)
 }
 
 type recordingJar struct{ calls int }
 
 func (j *recordingJar) SetCookies(*url.URL, []*http.Cookie) { j.calls++ }
-func (j *recordingJar) Cookies(*url.URL) []*http.Cookie     { j.calls++; return nil }
+
+func (j *recordingJar) Cookies(*url.URL) []*http.Cookie { j.calls++; return nil }
 
 func TestAPushedRequestGivesARequestURI(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/par", 201, "application/json", `{"request_uri":"urn:ietf:params:oauth:request_uri:abc","expires_in":60}`)
+	op := providertest.New(t)
+	op.Handle("/par", 201, "application/json", `{"request_uri":"urn:ietf:params:oauth:request_uri:abc","expires_in":60}`)
 	params := url.Values{"state": {"s"}, "scope": {"openid"}}
-	pushed, err := op.endpoint().Push(background(), params)
+	pushed, err := op.Endpoint().Push(background(), params)
 	require.NoError(t, err)
 	require.Equal(t, "urn:ietf:params:oauth:request_uri:abc", pushed.URI)
-	r := op.last("/par")
+	r := op.Last("/par")
 	require.Equal(t, "s", r.PostForm.Get("state"))
 	require.Equal(t, clientID, r.PostForm.Get("client_id"))
 	_, password, _ := r.BasicAuth()
@@ -312,30 +314,30 @@ func TestBadPushAnswers(t *testing.T) {
 		"a list": `[]`, "an error": `{"error":"invalid_request"}`, "HTML": `<html>`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.handle("/par", 201, "application/json", body)
-			_, err := op.endpoint().Push(background(), url.Values{})
+			op := providertest.New(t)
+			op.Handle("/par", 201, "application/json", body)
+			_, err := op.Endpoint().Push(background(), url.Values{})
 			requireEndpointError(t, err)
 		})
 	}
-	op := newFakeOP(t)
-	delete(op.metadata, "pushed_authorization_request_endpoint")
-	_, err := op.endpoint().Push(background(), url.Values{})
+	op := providertest.New(t)
+	delete(op.Metadata, "pushed_authorization_request_endpoint")
+	_, err := op.Endpoint().Push(background(), url.Values{})
 	require.ErrorContains(t, err, "pushed_authorization_request_endpoint")
 }
 
 func TestATokenIsRevoked(t *testing.T) {
-	op := newFakeOP(t)
-	require.NoError(t, op.endpoint().Revoke(background(), "rt-1", "refresh_token"))
-	r := op.last("/revoke")
+	op := providertest.New(t)
+	require.NoError(t, op.Endpoint().Revoke(background(), "rt-1", "refresh_token"))
+	r := op.Last("/revoke")
 	require.Equal(t, "rt-1", r.PostForm.Get("token"))
 	require.Equal(t, "refresh_token", r.PostForm.Get("token_type_hint"))
 	_, _, ok := r.BasicAuth()
 	require.True(t, ok)
-	op.handle("/revoke", 503, "", "")
-	requireEndpointError(t, op.endpoint().Revoke(background(), "rt-1", "refresh_token"))
-	delete(op.metadata, "revocation_endpoint")
-	op.requests = nil
-	require.NoError(t, op.endpoint().Revoke(background(), "rt-1", "refresh_token"), "nothing to do")
-	require.Zero(t, op.hits("/revoke"))
+	op.Handle("/revoke", 503, "", "")
+	requireEndpointError(t, op.Endpoint().Revoke(background(), "rt-1", "refresh_token"))
+	delete(op.Metadata, "revocation_endpoint")
+	op.Requests = nil
+	require.NoError(t, op.Endpoint().Revoke(background(), "rt-1", "refresh_token"), "nothing to do")
+	require.Zero(t, op.Hits("/revoke"))
 }

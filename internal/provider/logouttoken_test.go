@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"encoding/json"
@@ -8,20 +8,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-var logoutHeader = m{"alg": "RS256", "kid": "k1", "typ": "logout+jwt"}
-
-func logoutClaims() m {
-	now := time.Now().Unix()
-	return m{"iss": issuer, "sub": "alice", "sid": "s-1", "aud": clientID, "iat": now, "exp": now + 120, "jti": "j-1", "events": m{logoutEvent: m{}}}
-}
-
 func TestAGoodLogoutTokenIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		token, err := newFakeOP(t).verifier().Logout(background(), sign(rsaKey(), logoutHeader, logoutClaims()))
+		token, err := providertest.New(t).Verifier().Logout(background(), sign(rsaKey(), logoutHeader, logoutClaims()))
 		require.NoError(t, err)
 		require.Equal(t, issuer, token.Issuer)
 		require.Equal(t, "alice", token.Subject)
@@ -90,14 +85,14 @@ func TestClaimsOfLogoutTokens(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				op := newFakeOP(t)
-				_, err := op.verifier().Logout(background(), sign(rsaKey(), logoutHeader, with(logoutClaims(), row.change())))
+				op := providertest.New(t)
+				_, err := op.Verifier().Logout(background(), sign(rsaKey(), logoutHeader, with(logoutClaims(), row.change())))
 				if row.ok {
 					require.NoError(t, err)
 					return
 				}
 				requireTokenError(t, err)
-				require.Zero(t, op.hits("/jwks"), "what needs no key is looked at first")
+				require.Zero(t, op.Hits("/jwks"), "what needs no key is looked at first")
 			})
 		})
 	}
@@ -129,9 +124,9 @@ func TestHeadersOfLogoutTokens(t *testing.T) {
 		{"nothing is refused", func() string { return "" }, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
-			_, err := op.verifier().Logout(background(), row.raw())
+			op := providertest.New(t)
+			op.Publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
+			_, err := op.Verifier().Logout(background(), row.raw())
 			if row.ok {
 				require.NoError(t, err)
 			} else {

@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"context"
@@ -12,15 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/pace"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
-
-const discovery = "/.well-known/openid-configuration"
-
-func (op *fakeOP) provider(change ...func(*oidcauth.Config)) *oidcauth.ProtocolProvider {
-	c := op.config(change...)
-	return oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c))
-}
 
 func requireUnavailable(t *testing.T, err error) time.Duration {
 	t.Helper()
@@ -33,20 +26,20 @@ func requireUnavailable(t *testing.T, err error) time.Duration {
 }
 
 func TestNothingIsFetchedBeforeSomebodyAsks(t *testing.T) {
-	op := newFakeOP(t)
-	provider := op.provider()
+	op := providertest.New(t)
+	provider := op.Provider()
 	require.Nil(t, provider.Peek())
-	require.Empty(t, op.requests)
+	require.Empty(t, op.Requests)
 }
 
 func TestMetadataAreFetchedOnceForAllWhoAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handleFunc(discovery, func(w http.ResponseWriter, r *http.Request) {
+		op := providertest.New(t)
+		op.HandleFunc(discovery, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			op.usual(w, r)
+			op.Usual(w, r)
 		})
-		provider := op.provider()
+		provider := op.Provider()
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
@@ -58,34 +51,34 @@ func TestMetadataAreFetchedOnceForAllWhoAsk(t *testing.T) {
 		wg.Wait()
 		_, err := provider.Metadata(background())
 		require.NoError(t, err)
-		require.Equal(t, 1, op.hits(discovery))
+		require.Equal(t, 1, op.Hits(discovery))
 	})
 }
 
 func TestOneCallersCancellationDoesNotCancelTheFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handleFunc(discovery, func(w http.ResponseWriter, r *http.Request) {
+		op := providertest.New(t)
+		op.HandleFunc(discovery, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(2 * time.Second)
-			op.usual(w, r)
+			op.Usual(w, r)
 		})
-		provider := op.provider()
+		provider := op.Provider()
 		ctx, cancel := context.WithTimeout(background(), time.Second)
 		defer cancel()
 		_, err := provider.Metadata(ctx)
 		requireUnavailable(t, err)
 		time.Sleep(2 * time.Second)
 		require.NotNil(t, provider.Peek(), "the fetch went on")
-		require.Equal(t, 1, op.hits(discovery))
+		require.Equal(t, 1, op.Hits(discovery))
 	})
 }
 
 func TestAFetchEndsAfterConfigTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handleFunc(discovery, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		op := providertest.New(t)
+		op.HandleFunc(discovery, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		began := time.Now()
-		_, err := op.provider().Metadata(background())
+		_, err := op.Provider().Metadata(background())
 		requireUnavailable(t, err)
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})
@@ -93,11 +86,11 @@ func TestAFetchEndsAfterConfigTimeout(t *testing.T) {
 
 func TestMetadataAreRenewedAfterDiscoveryMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		provider := op.provider()
+		op := providertest.New(t)
+		provider := op.Provider()
 		_, err := provider.Metadata(background())
 		require.NoError(t, err)
-		op.metadata["token_endpoint"] = issuer + "/token2"
+		op.Metadata["token_endpoint"] = issuer + "/token2"
 		time.Sleep(24*time.Hour - 1)
 		m, err := provider.Metadata(background())
 		require.NoError(t, err)
@@ -106,28 +99,32 @@ func TestMetadataAreRenewedAfterDiscoveryMaxAge(t *testing.T) {
 		m, err = provider.Metadata(background())
 		require.NoError(t, err)
 		require.Equal(t, issuer+"/token2", m.TokenEndpoint)
-		require.Equal(t, 2, op.hits(discovery))
+		require.Equal(t, 2, op.Hits(discovery))
 	})
 }
 
 func TestTheLastGoodMetadataServeWhenRenewingFails(t *testing.T) {
-	for name, bad := range map[string]func(op *fakeOP){
-		"status 500":     func(op *fakeOP) { op.handle(discovery, 500, "text/plain", "no") },
-		"HTML":           func(op *fakeOP) { op.handle(discovery, 200, "text/html", "<html>") },
-		"nothing":        func(op *fakeOP) { op.handle(discovery, 200, "application/json", "") },
-		"cut JSON":       func(op *fakeOP) { op.handle(discovery, 200, "application/json", `{"issuer":"https://op.example"`) },
-		"a redirect":     func(op *fakeOP) { op.handle(discovery, 302, "", "") },
-		"another issuer": func(op *fakeOP) { op.metadata["issuer"] = "https://evil.example" },
-		"a list":         func(op *fakeOP) { op.handle(discovery, 200, "application/json", "[]") },
-		"2 MiB":          func(op *fakeOP) { op.handle(discovery, 200, "application/json", strings.Repeat(" ", 2<<20)+"{}") },
-		"a hanging fetch": func(op *fakeOP) {
-			op.handleFunc(discovery, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for name, bad := range map[string]func(op *providertest.OP){
+		"status 500": func(op *providertest.OP) { op.Handle(discovery, 500, "text/plain", "no") },
+		"HTML":       func(op *providertest.OP) { op.Handle(discovery, 200, "text/html", "<html>") },
+		"nothing":    func(op *providertest.OP) { op.Handle(discovery, 200, "application/json", "") },
+		"cut JSON": func(op *providertest.OP) {
+			op.Handle(discovery, 200, "application/json", `{"issuer":"https://op.example"`)
+		},
+		"a redirect":     func(op *providertest.OP) { op.Handle(discovery, 302, "", "") },
+		"another issuer": func(op *providertest.OP) { op.Metadata["issuer"] = "https://evil.example" },
+		"a list":         func(op *providertest.OP) { op.Handle(discovery, 200, "application/json", "[]") },
+		"2 MiB": func(op *providertest.OP) {
+			op.Handle(discovery, 200, "application/json", strings.Repeat(" ", 2<<20)+"{}")
+		},
+		"a hanging fetch": func(op *providertest.OP) {
+			op.HandleFunc(discovery, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				op := newFakeOP(t)
-				provider := op.provider()
+				op := providertest.New(t)
+				provider := op.Provider()
 				_, err := provider.Metadata(background())
 				require.NoError(t, err)
 				bad(op)
@@ -139,9 +136,9 @@ func TestTheLastGoodMetadataServeWhenRenewingFails(t *testing.T) {
 					require.Equal(t, issuer+"/token", m.TokenEndpoint)
 					require.LessOrEqual(t, time.Since(began), 3*time.Second, "an old document saves the wait")
 				}
-				require.Equal(t, 2, op.hits(discovery), "one try, then back-off")
+				require.Equal(t, 2, op.Hits(discovery), "one try, then back-off")
 				time.Sleep(time.Minute)
-				require.Contains(t, op.logged(), "provider unavailable")
+				require.Contains(t, op.Logged(), "provider unavailable")
 			})
 		})
 	}
@@ -149,17 +146,17 @@ func TestTheLastGoodMetadataServeWhenRenewingFails(t *testing.T) {
 
 func TestAFailingProviderIsAskedAtGrowingIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handle(discovery, 503, "text/plain", "")
-		provider := op.provider()
+		op := providertest.New(t)
+		op.Handle(discovery, 503, "text/plain", "")
+		provider := op.Provider()
 		for range 600 { // ten minutes of an impatient client
 			_, err := provider.Metadata(background())
 			requireUnavailable(t, err)
 			time.Sleep(time.Second)
 		}
-		require.GreaterOrEqual(t, op.hits(discovery), 6+9)
-		require.LessOrEqual(t, op.hits(discovery), 6+13)
-		op.heal(discovery)
+		require.GreaterOrEqual(t, op.Hits(discovery), 6+9)
+		require.LessOrEqual(t, op.Hits(discovery), 6+13)
+		op.Heal(discovery)
 		_, err := provider.Metadata(background())
 		if err != nil {
 			time.Sleep(requireUnavailable(t, err))
@@ -171,15 +168,15 @@ func TestAFailingProviderIsAskedAtGrowingIntervals(t *testing.T) {
 
 func TestTheFirstRetryComesWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handle(discovery, 503, "text/plain", "")
-		provider := op.provider()
+		op := providertest.New(t)
+		op.Handle(discovery, 503, "text/plain", "")
+		provider := op.Provider()
 		_, err := provider.Metadata(background())
 		require.Equal(t, time.Second, requireUnavailable(t, err))
-		op.heal(discovery)
+		op.Heal(discovery)
 		_, err = provider.Metadata(background())
 		require.Equal(t, time.Second, requireUnavailable(t, err))
-		require.Equal(t, 1, op.hits(discovery), "the back-off answers without a request")
+		require.Equal(t, 1, op.Hits(discovery), "the back-off answers without a request")
 		time.Sleep(time.Second)
 		_, err = provider.Metadata(background())
 		require.NoError(t, err)
@@ -187,9 +184,9 @@ func TestTheFirstRetryComesWithinASecond(t *testing.T) {
 }
 
 func TestAnIssuersSlashIsNotDoubled(t *testing.T) {
-	op := newFakeOP(t)
-	op.metadata["issuer"] = issuer + "/"
-	_, err := op.provider(func(c *oidcauth.Config) { c.Issuer = issuer + "/" }).Metadata(background())
+	op := providertest.New(t)
+	op.Metadata["issuer"] = issuer + "/"
+	_, err := op.Provider(func(c *providertest.Config) { c.Issuer = issuer + "/" }).Metadata(background())
 	require.NoError(t, err)
-	require.Equal(t, 1, op.hits(discovery))
+	require.Equal(t, 1, op.Hits(discovery))
 }

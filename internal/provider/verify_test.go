@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"crypto"
@@ -16,17 +16,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 func TestAGoodIDTokenIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
+		op := providertest.New(t)
 		raw := sign(rsaKey(), header, with(claims(), m{
 			"sid": "s-1", "acr": "gold", "amr": []string{"pwd", "otp"}, "auth_time": time.Now().Unix() - 5,
 			"at_hash": atHash("at-1"), "session_expiry": time.Now().Unix() + 3600, "name": "Alice",
 		}))
-		token, err := op.verifier().Login(background(), raw, expectation())
+		token, err := op.Verifier().Login(background(), raw, expectation())
 		require.NoError(t, err)
 		require.Equal(t, issuer, token.Issuer)
 		require.Equal(t, "alice", token.Subject)
@@ -139,9 +140,9 @@ func TestClaimsOfIDTokens(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				raw := sign(rsaKey(), header, with(claims(), row.change()))
-				op := newFakeOP(t)
-				token, err := op.verifier().Login(background(), raw, expectation())
-				require.LessOrEqual(t, len(op.requests), 2, "metadata and keys, and nothing that a claim names")
+				op := providertest.New(t)
+				token, err := op.Verifier().Login(background(), raw, expectation())
+				require.LessOrEqual(t, len(op.Requests), 2, "metadata and keys, and nothing that a claim names")
 				if !row.ok {
 					requireTokenError(t, err)
 					return
@@ -239,10 +240,10 @@ func TestHeadersAndSignaturesOfIDTokens(t *testing.T) {
 		{"an encrypted token is refused", func() string { return segment(m{"alg": "dir", "enc": "A256GCM"}) + "....." }, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
-			_, err := op.verifier().Login(background(), row.raw(), expectation())
-			for _, r := range op.requests {
+			op := providertest.New(t)
+			op.Publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
+			_, err := op.Verifier().Login(background(), row.raw(), expectation())
+			for _, r := range op.Requests {
 				require.Equal(t, "op.example", r.URL.Host, "nobody else is asked")
 			}
 			if row.ok {
@@ -255,7 +256,7 @@ func TestHeadersAndSignaturesOfIDTokens(t *testing.T) {
 }
 
 func TestEveryFlippedBitOfASignatureIsRefused(t *testing.T) {
-	verifier := newFakeOP(t).verifier()
+	verifier := providertest.New(t).Verifier()
 	raw := sign(rsaKey(), header, claims())
 	_, err := verifier.Login(background(), raw, expectation())
 	require.NoError(t, err)
@@ -289,8 +290,8 @@ func TestMonsterTokensCostNothing(t *testing.T) {
 		"a compressed token":             segment(m{"alg": "RSA-OAEP", "enc": "A128GCM", "zip": "DEF"}) + ".AAAA.AAAA.AAAA.AAAA",
 	} {
 		t.Run(name, func(t *testing.T) {
-			op := newFakeOP(t)
-			verifier := op.verifier()
+			op := providertest.New(t)
+			verifier := op.Verifier()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			began := time.Now()
@@ -298,7 +299,7 @@ func TestMonsterTokensCostNothing(t *testing.T) {
 			took := time.Since(began)
 			runtime.ReadMemStats(&after)
 			requireTokenError(t, err)
-			require.Zero(t, op.hits("/jwks"), "refused before a key is fetched")
+			require.Zero(t, op.Hits("/jwks"), "refused before a key is fetched")
 			require.Less(t, took, cheap)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 		})
@@ -312,7 +313,7 @@ func TestATokenWithManyGroupsIsAccepted(t *testing.T) {
 	}
 	raw := sign(rsaKey(), header, with(claims(), m{"groups": groups}))
 	require.Less(t, len(raw), jwt.MaxToken)
-	_, err := newFakeOP(t).verifier().Login(background(), raw, expectation())
+	_, err := providertest.New(t).Verifier().Login(background(), raw, expectation())
 	require.NoError(t, err)
 }
 
@@ -320,19 +321,19 @@ func TestMaxAgeAndACRAreVerified(t *testing.T) {
 	minute, zero := time.Minute, time.Duration(0)
 	for _, row := range []struct {
 		name  string
-		want  func(*oidcauth.LoginExpectation)
+		want  func(*provider.LoginExpectation)
 		token m
 		ok    bool
 	}{
-		{"max_age without auth_time is refused", func(w *oidcauth.LoginExpectation) { w.MaxAge = &minute }, nil, false},
-		{"max_age with a fresh auth_time is accepted", func(w *oidcauth.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -30}, true},
-		{"max_age and the skew are the limit", func(w *oidcauth.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -120}, true},
-		{"beyond max_age and the skew is refused", func(w *oidcauth.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -121}, false},
-		{"max_age zero is a limit too", func(w *oidcauth.LoginExpectation) { w.MaxAge = &zero }, m{"auth_time": -61}, false},
-		{"without max_age an old auth_time is accepted", func(*oidcauth.LoginExpectation) {}, m{"auth_time": -99999}, true},
-		{"an essential acr that is missing is refused", func(w *oidcauth.LoginExpectation) { w.EssentialACR = []string{"gold"} }, nil, false},
-		{"an acr below the essential one is refused", func(w *oidcauth.LoginExpectation) { w.EssentialACR = []string{"gold"} }, m{"acr": "silver"}, false},
-		{"one of several essential acrs is accepted", func(w *oidcauth.LoginExpectation) { w.EssentialACR = []string{"gold", "silver"} }, m{"acr": "silver"}, true},
+		{"max_age without auth_time is refused", func(w *provider.LoginExpectation) { w.MaxAge = &minute }, nil, false},
+		{"max_age with a fresh auth_time is accepted", func(w *provider.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -30}, true},
+		{"max_age and the skew are the limit", func(w *provider.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -120}, true},
+		{"beyond max_age and the skew is refused", func(w *provider.LoginExpectation) { w.MaxAge = &minute }, m{"auth_time": -121}, false},
+		{"max_age zero is a limit too", func(w *provider.LoginExpectation) { w.MaxAge = &zero }, m{"auth_time": -61}, false},
+		{"without max_age an old auth_time is accepted", func(*provider.LoginExpectation) {}, m{"auth_time": -99999}, true},
+		{"an essential acr that is missing is refused", func(w *provider.LoginExpectation) { w.EssentialACR = []string{"gold"} }, nil, false},
+		{"an acr below the essential one is refused", func(w *provider.LoginExpectation) { w.EssentialACR = []string{"gold"} }, m{"acr": "silver"}, false},
+		{"one of several essential acrs is accepted", func(w *provider.LoginExpectation) { w.EssentialACR = []string{"gold", "silver"} }, m{"acr": "silver"}, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -345,13 +346,13 @@ func TestMaxAgeAndACRAreVerified(t *testing.T) {
 					}
 					changes[name] = value
 				}
-				_, err := newFakeOP(t).verifier().Login(background(), sign(rsaKey(), header, with(claims(), changes)), want)
+				_, err := providertest.New(t).Verifier().Login(background(), sign(rsaKey(), header, with(claims(), changes)), want)
 				if row.ok {
 					require.NoError(t, err)
 					return
 				}
 				requireTokenError(t, err)
-				require.Equal(t, row.token == nil && want.MaxAge != nil, strings.Contains(err.Error(), oidcauth.ErrNoAuthTime.Error()))
+				require.Equal(t, row.token == nil && want.MaxAge != nil, strings.Contains(err.Error(), provider.ErrNoAuthTime.Error()))
 			})
 		})
 	}
@@ -360,16 +361,16 @@ func TestMaxAgeAndACRAreVerified(t *testing.T) {
 func TestAnEmptyExpectedNonceIsNeverMet(t *testing.T) {
 	want := expectation()
 	want.Nonce = ""
-	_, err := newFakeOP(t).verifier().Login(background(), sign(rsaKey(), header, with(claims(), m{"nonce": ""})), want)
+	_, err := providertest.New(t).Verifier().Login(background(), sign(rsaKey(), header, with(claims(), m{"nonce": ""})), want)
 	requireTokenError(t, err)
 }
 
 func TestEveryAgreedAlgorithmVerifies(t *testing.T) {
 	for alg, key := range map[string]crypto.Signer{"RS256": rsaKey(), "RS384": rsaKey(), "PS256": rsaKey(), "ES256": ecKey(), "EdDSA": edKey()} {
 		t.Run(alg, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.publish(jwkOf(ecKey().Public(), "k1"), jwkOf(edKey().Public(), "k1"), jwkOf(rsaKey().Public(), "k1"))
-			verifier := op.verifier(func(c *oidcauth.Config) { c.SigningAlg = alg })
+			op := providertest.New(t)
+			op.Publish(jwkOf(ecKey().Public(), "k1"), jwkOf(edKey().Public(), "k1"), jwkOf(rsaKey().Public(), "k1"))
+			verifier := op.Verifier(func(c *providertest.Config) { c.SigningAlg = alg })
 			_, err := verifier.Login(background(), sign(key, with(header, m{"alg": alg}), claims()), expectation())
 			require.NoError(t, err)
 			_, err = verifier.Login(background(), sign(key, with(header, m{"alg": alg}), with(claims(), m{"at_hash": "x"})), expectation())

@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -16,8 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 // encrypt makes a compact JWE.
@@ -27,8 +25,8 @@ func encrypt(key any, alg jose.KeyAlgorithm, enc jose.ContentEncryption, zip jos
 	return must(must(encrypter.Encrypt([]byte(plaintext))).CompactSerialize())
 }
 
-func decrypting(keys ...crypto.PrivateKey) func(*oidcauth.Config) {
-	return func(c *oidcauth.Config) { c.Advanced.DecryptionKeys = keys }
+func decrypting(keys ...crypto.PrivateKey) func(*providertest.Config) {
+	return func(c *providertest.Config) { c.DecryptionKeys = keys }
 }
 
 func TestEncryptedTokensAreOpened(t *testing.T) {
@@ -39,25 +37,25 @@ func TestEncryptedTokensAreOpened(t *testing.T) {
 			alg    jose.KeyAlgorithm
 		}{"RSA-OAEP-256": {&rsaKey().PublicKey, jose.RSA_OAEP_256}, "ECDH-ES": {&ecKey().PublicKey, jose.ECDH_ES}, "ECDH-ES on P-384": {&p384.PublicKey, jose.ECDH_ES}} {
 			t.Run(name+" "+string(enc), func(t *testing.T) {
-				op := newFakeOP(t)
+				op := providertest.New(t)
 				keys := decrypting(otherRSA(), rsaKey(), ecKey(), p384) // an older key among them, as in a rotation
 				signed := sign(rsaKey(), header, claims())
-				token, err := op.verifier(keys).Login(background(), encrypt(row.public, row.alg, enc, "", signed), expectation())
+				token, err := op.Verifier(keys).Login(background(), encrypt(row.public, row.alg, enc, "", signed), expectation())
 				require.NoError(t, err)
 				require.Equal(t, "alice", token.Subject)
 				require.Equal(t, signed, token.Raw, "what was signed is the hint")
 
-				op.handle("/userinfo", 200, "application/jwt", encrypt(row.public, row.alg, enc, "", sign(rsaKey(), header, m{"sub": "alice", "name": "Alice"})))
-				info, err := op.endpoint(keys).Userinfo(background(), bearer, "alice")
+				op.Handle("/userinfo", 200, "application/jwt", encrypt(row.public, row.alg, enc, "", sign(rsaKey(), header, m{"sub": "alice", "name": "Alice"})))
+				info, err := op.Endpoint(keys).Userinfo(background(), bearer, "alice")
 				require.NoError(t, err)
 				require.Contains(t, string(info), "Alice")
 
-				_, err = op.verifier(keys).Logout(background(), encrypt(row.public, row.alg, enc, "", sign(rsaKey(), logoutHeader, logoutClaims())))
+				_, err = op.Verifier(keys).Logout(background(), encrypt(row.public, row.alg, enc, "", sign(rsaKey(), logoutHeader, logoutClaims())))
 				require.NoError(t, err)
 			})
 		}
 	}
-	_, err := newFakeOP(t).verifier(decrypting(rsaKey())).Login(background(), sign(rsaKey(), header, claims()), expectation())
+	_, err := providertest.New(t).Verifier(decrypting(rsaKey())).Login(background(), sign(rsaKey(), header, claims()), expectation())
 	require.NoError(t, err, "a token that is only signed is fine too")
 }
 
@@ -117,20 +115,20 @@ func TestOddEncryptedTokensAreRefusedAtOnce(t *testing.T) {
 		"five megabytes":                    strings.Repeat("a", 5<<20) + "....",
 	} {
 		t.Run(name, func(t *testing.T) {
-			verifier := newFakeOP(t).verifier(decrypting(rsaKey(), ecKey()))
+			verifier := providertest.New(t).Verifier(decrypting(rsaKey(), ecKey()))
 			began := time.Now()
 			_, err := verifier.Login(background(), raw, expectation())
 			requireTokenError(t, err)
 			require.Less(t, time.Since(began), cheap)
 		})
 	}
-	_, err := newFakeOP(t).verifier(decrypting(rsaKey())).Login(background(), good, expectation())
+	_, err := providertest.New(t).Verifier(decrypting(rsaKey())).Login(background(), good, expectation())
 	require.NoError(t, err, "the control")
 }
 
 func TestEveryChangedByteOfAnEncryptedTokenIsRefused(t *testing.T) {
 	good := encrypt(&ecKey().PublicKey, jose.ECDH_ES, jose.A128CBC_HS256, "", sign(rsaKey(), header, claims()))
-	verifier := newFakeOP(t).verifier(decrypting(ecKey()))
+	verifier := providertest.New(t).Verifier(decrypting(ecKey()))
 	for i := 0; i < len(good); i += 5 {
 		changed := []byte(good)
 		changed[i] ^= 1
@@ -142,30 +140,11 @@ func TestEveryChangedByteOfAnEncryptedTokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestDecryptionKeysAreCheckedAndPublished(t *testing.T) {
-	small := must(rsa.GenerateKey(rand.Reader, 1024))
-	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
-	for _, bad := range []crypto.PrivateKey{nil, "key", small, p224, edKey(), rsaKey().Public()} {
-		require.Error(t, jwt.CheckDecryptionKey(bad), "%T", bad)
-	}
-	require.NoError(t, jwt.CheckDecryptionKey(rsaKey()))
-	require.NoError(t, jwt.CheckDecryptionKey(ecKey()))
-	published := jwt.EncryptionKeys([]crypto.PrivateKey{rsaKey(), edKey(), ecKey()})
-	require.Len(t, published, 2)
-	for i, alg := range []string{"RSA-OAEP-256", "ECDH-ES"} {
-		require.Equal(t, alg, published[i].Algorithm)
-		require.Equal(t, "enc", published[i].Use)
-		require.Len(t, published[i].KeyID, 43)
-		require.True(t, published[i].IsPublic())
-	}
-	require.NotEqual(t, published[0].KeyID, published[1].KeyID)
-}
-
 // Anybody can send encrypted logout tokens, each of which costs a private-key operation.
 func TestStrangersCauseFewDecryptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		public := &otherRSA().PublicKey
-		verifier := newFakeOP(t).verifier(func(c *oidcauth.Config) { c.Advanced.DecryptionKeys = []crypto.PrivateKey{otherRSA()} })
+		verifier := providertest.New(t).Verifier(func(c *providertest.Config) { c.DecryptionKeys = []crypto.PrivateKey{otherRSA()} })
 		forged := encrypt(public, jose.RSA_OAEP_256, jose.A256GCM, "", "no token")
 		for range 50 {
 			_, err := verifier.Logout(background(), forged)

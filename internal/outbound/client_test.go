@@ -1,4 +1,4 @@
-package oidcauth_test
+package outbound_test
 
 import (
 	"bufio"
@@ -24,11 +24,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
-
-func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
 
 // certificate makes a self-signed certificate for 127.0.0.1.
 func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
@@ -46,7 +45,7 @@ func certificate(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
 }
 
 // tlsServer serves metadata over a real TLS socket and returns a configuration that trusts its certificate.
-func tlsServer(t *testing.T, config *tls.Config, trusted ...*x509.Certificate) *oidcauth.Config {
+func tlsServer(t *testing.T, config *tls.Config, trusted ...*x509.Certificate) *providertest.Config {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -65,7 +64,7 @@ func tlsServer(t *testing.T, config *tls.Config, trusted ...*x509.Certificate) *
 	for _, c := range trusted {
 		pool.AddCert(c)
 	}
-	return newFakeOP(t).config(func(c *oidcauth.Config) {
+	return providertest.New(t).Config(func(c *providertest.Config) {
 		c.Issuer = server.URL
 		c.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 	})
@@ -93,7 +92,7 @@ func TestTLSIsVerified(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := tlsServer(t, row.server, row.trusted...)
-			_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+			_, err := c.Provider(c.Client()).Metadata(background())
 			if row.ok {
 				require.NoError(t, err)
 			} else {
@@ -110,11 +109,11 @@ func TestAClientCertificateIsPresented(t *testing.T) {
 	config := &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
 	c := tlsServer(t, config, server.Leaf)
 	original := c.HTTPClient.Transport.(*http.Transport)
-	_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+	_, err := c.Provider(c.Client()).Metadata(background())
 	requireUnavailable(t, err)
-	c.ClientSecret, c.ClientAuth = "", oidcauth.ClientAuth{Method: oidcauth.TLSClientAuth, Certificate: &client}
-	httpClient := oidcauth.NewHTTPClient(c)
-	endpoint := oidcauth.NewEndpoint(c, oidcauth.NewProtocolProvider(c, httpClient), httpClient)
+	c.ClientSecret, c.ClientAuth = "", oauth.Client{Method: tlsClientAuth, Certificate: &client}
+	httpClient := c.Client()
+	endpoint := c.Endpoint(c.Provider(httpClient), httpClient)
 	answer, err := endpoint.Token(background(), grant())
 	require.NoError(t, err)
 	require.Equal(t, "at-1", answer.AccessToken)
@@ -122,13 +121,13 @@ func TestAClientCertificateIsPresented(t *testing.T) {
 }
 
 func TestTheClientIsBoundedAndTheCallersIsNotChanged(t *testing.T) {
-	op := newFakeOP(t)
+	op := providertest.New(t)
 	for name, row := range map[string]struct{ theirs, want time.Duration }{
 		"no time-out": {0, 10 * time.Second}, "a longer one": {time.Hour, 10 * time.Second}, "a shorter one": {time.Second, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			theirs := &http.Client{Timeout: row.theirs, Transport: op, Jar: &recordingJar{}}
-			client := oidcauth.NewHTTPClient(op.config(func(c *oidcauth.Config) { c.HTTPClient = theirs }))
+			client := op.Config(func(c *providertest.Config) { c.HTTPClient = theirs }).Client()
 			require.Equal(t, row.want, client.Timeout)
 			require.Nil(t, client.Jar)
 			require.ErrorIs(t, client.CheckRedirect(nil, nil), http.ErrUseLastResponse)
@@ -137,20 +136,20 @@ func TestTheClientIsBoundedAndTheCallersIsNotChanged(t *testing.T) {
 			require.Nil(t, theirs.CheckRedirect)
 		})
 	}
-	own := oidcauth.NewHTTPClient(op.config(func(c *oidcauth.Config) { c.HTTPClient = nil }))
+	own := op.Config(func(c *providertest.Config) { c.HTTPClient = nil }).Client()
 	transport := own.Transport.(*http.Transport)
 	require.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
 	require.NotZero(t, transport.MaxResponseHeaderBytes)
 }
 
 func TestABodyMayHaveOneMebibyte(t *testing.T) {
-	op := newFakeOP(t)
-	document := string(must(json.Marshal(op.metadata)))
-	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)))
-	_, err := op.provider().Metadata(background())
+	op := providertest.New(t)
+	document := string(must(json.Marshal(op.Metadata)))
+	op.Handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)))
+	_, err := op.Provider().Metadata(background())
 	require.NoError(t, err)
-	op.handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)+1))
-	_, err = op.provider().Metadata(background())
+	op.Handle(discovery, 200, "application/json", document+strings.Repeat(" ", outbound.MaxBody-len(document)+1))
+	_, err = op.Provider().Metadata(background())
 	requireUnavailable(t, err)
 }
 
@@ -164,10 +163,10 @@ func TestBodiesAreCountedAfterDecompression(t *testing.T) {
 		_, _ = w.Write(bomb.Bytes())
 	}))
 	defer server.Close()
-	c := newFakeOP(t).config(func(c *oidcauth.Config) { c.Issuer, c.HTTPClient = server.URL, nil })
+	c := providertest.New(t).Config(func(c *providertest.Config) { c.Issuer, c.HTTPClient = server.URL, nil })
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := oidcauth.NewProtocolProvider(c, oidcauth.NewHTTPClient(c)).Metadata(background())
+	_, err := c.Provider(c.Client()).Metadata(background())
 	runtime.ReadMemStats(&after)
 	requireUnavailable(t, err)
 	require.ErrorContains(t, errors.Unwrap(err), "bytes")
@@ -187,7 +186,7 @@ func TestAConnectionIsNotUsedOnceItsServerMayBeClosingIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				transport, ok := oidcauth.NewHTTPClient(&oidcauth.Config{Timeout: time.Second}).Transport.(*http.Transport)
+				transport, ok := (&providertest.Config{Timeout: time.Second}).Client().Transport.(*http.Transport)
 				require.True(t, ok)
 				defer transport.CloseIdleConnections()
 				dials := 0

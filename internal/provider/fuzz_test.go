@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"encoding/json"
@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	claimspkg "github.com/signet-go/signet/internal/claims"
-	"github.com/signet-go/signet/internal/jwt"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/providertest"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // lenient is how encoding/json, and with it go-oidc, reads an ID token: names without case, the last one counts.
@@ -34,9 +35,9 @@ func FuzzIDTokenClaims(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	verifier := newFakeOP(nil).verifier()
+	verifier := providertest.New(nil).Verifier()
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		token, err := oidcauth.ReadClaims(verifier, payload)
+		token, err := provider.ReadClaims(verifier, payload)
 		if err != nil {
 			return
 		}
@@ -58,29 +59,12 @@ func FuzzIDTokenClaims(f *testing.F) {
 	})
 }
 
-func FuzzKeySet(f *testing.F) {
-	f.Add(must(json.Marshal(m{"keys": []any{jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), ""), jwkOf(edKey().Public(), "k1")}})), "RS256", "k1")
-	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AA"},{"kty":"RSA","n":"AQ","e":"AQAB","x5c":["AA"]}]}`), "HS256", "")
-	f.Add([]byte(`{"keys":{}}`), "none", "")
-	f.Add([]byte(`{"keys":[7,null,[],"x",{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`), "ES256", "\x00")
-	f.Fuzz(func(t *testing.T, document []byte, alg, kid string) {
-		used, fitting, faults, err := oidcauth.ParseKeySet(document, alg, kid)
-		require.LessOrEqual(t, used, jwt.MaxKeys)
-		require.LessOrEqual(t, fitting, used)
-		require.LessOrEqual(t, len(strings.Join(faults, "")), 1<<16)
-		require.Equal(t, err == nil, used > 0)
-		if strings.HasPrefix(alg, "HS") || strings.EqualFold(alg, "none") {
-			require.Zero(t, fitting)
-		}
-	})
-}
-
 func FuzzMetadata(f *testing.F) {
 	f.Add(must(json.Marshal(goodMetadata())), issuer)
 	f.Add(must(json.Marshal(with(goodMetadata(), m{"issuer": "http://localhost:1", "token_endpoint": "http://127.0.0.1:1/"}))), "http://localhost:1")
 	f.Add([]byte(`{"issuer":"https://op.example","token_endpoint":"https:\\evil","mtls_endpoint_aliases":{"a":"file:///x"}}`), issuer)
 	f.Fuzz(func(t *testing.T, document []byte, issuer string) {
-		got, err := oidcauth.ParseMetadata(document, issuer)
+		got, err := parseMetadata(document, issuer)
 		if err != nil {
 			return
 		}
@@ -104,29 +88,8 @@ func FuzzMetadata(f *testing.F) {
 	})
 }
 
-func FuzzTokenAnswer(f *testing.F) {
-	f.Add([]byte(goodAnswer), false)
-	f.Add([]byte(`{"access_token":"a","token_type":"dpop","expires_in":"1e400","scope":["a",null]}`), true)
-	f.Add([]byte(`{"access_token":"a","access_token":"b","token_type":"bearer"}`), false)
-	f.Fuzz(func(t *testing.T, body []byte, dpop bool) {
-		received := time.Now()
-		answer, err := oidcauth.ParseTokenAnswer(body, received, dpop)
-		if err != nil {
-			require.Nil(t, answer)
-			return
-		}
-		require.Regexp(t, `^[!-~]+$`, answer.AccessToken)
-		require.Regexp(t, `^[!-~]*$`, answer.RefreshToken+answer.IDToken)
-		require.Equal(t, map[bool]string{true: "DPoP", false: "Bearer"}[dpop], answer.TokenType)
-		if !answer.Expiry.IsZero() {
-			require.False(t, answer.Expiry.Before(received))
-			require.False(t, answer.Expiry.After(received.Add(30*24*time.Hour)))
-		}
-	})
-}
-
 func FuzzEncryptedToken(f *testing.F) {
-	verifier := newFakeOP(nil).verifier(decrypting(rsaKey(), ecKey()))
+	verifier := providertest.New(nil).Verifier(decrypting(rsaKey(), ecKey()))
 	f.Add(encrypt(&ecKey().PublicKey, jose.ECDH_ES, jose.A128GCM, "", "a.b.c"))
 	f.Add(encrypt(&rsaKey().PublicKey, jose.RSA_OAEP_256, jose.A128CBC_HS256, "", "{}"))
 	f.Add(segment(m{"alg": "ECDH-ES", "enc": "A128GCM", "epk": jwkOf(ecKey().Public(), ""), "apu": "AA"}) + "..AA.AA.AA")
@@ -137,7 +100,7 @@ func FuzzEncryptedToken(f *testing.F) {
 }
 
 func FuzzLogoutToken(f *testing.F) {
-	verifier := newFakeOP(nil).verifier()
+	verifier := providertest.New(nil).Verifier()
 	f.Add(sign(rsaKey(), logoutHeader, logoutClaims()))
 	f.Add("..")
 	f.Add(segment(m{"alg": "none"}) + "." + segment(logoutClaims()) + ".")
@@ -149,5 +112,53 @@ func FuzzLogoutToken(f *testing.F) {
 		}
 		require.True(t, token.Subject != "" || token.SID != "")
 		require.NotEmpty(t, token.ID)
+	})
+}
+
+// Whatever a document says of its sources: they are few, each is of one type, and no claim has two.
+func FuzzClaimSources(f *testing.F) {
+	for _, seed := range []string{
+		`{"_claim_names":{"score":"src1"},"_claim_sources":{"src1":{"JWT":"a.b.c"}}}`,
+		`{"_claim_names":{"score":"src1","sub":"src1","x":"src2"},"_claim_sources":{"src1":{"endpoint":"https://a.example/","access_token":"t"}}}`,
+		`{"_claim_names":{"a":"1","b":"2","c":"3","d":"4","e":"5","f":"6","g":"7","h":"8","i":"9"},"_claim_sources":{}}`,
+		`{"_claim_names":{"score":""},"_claim_sources":{"":{"JWT":"a"}}}`, `{"_claim_names":{"a":"b"}}`, `{"_claim_names":[],"_claim_sources":[]}`,
+		`{"_claim_names":{"a":"b","\u0061":"c"},"_claim_sources":{"b":{"JWT":"x","endpoint":"y"}}}`, `{"_claim_sources":null,"_claim_names":null}`,
+		`{"_claim_names":{"a":"b"},"_claim_sources":{"b":{"endpoint":"x","access_token":"a\r\nb"}}}`, `[`, ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	unwanted := func(name string) bool { return name == "sub" || name == "acr" }
+	f.Fuzz(func(t *testing.T, document []byte) {
+		sources, err := provider.ParseClaimSources(document, func(name string) bool { return !unwanted(name) })
+		if err != nil {
+			require.Less(t, len(err.Error()), 1000)
+			return
+		}
+		require.LessOrEqual(t, len(sources), provider.MaxClaimSources)
+		names, taken := map[string]bool{}, map[string]bool{}
+		for _, s := range sources {
+			require.NotEmpty(t, s.Name)
+			require.False(t, names[s.Name], "a source comes once")
+			names[s.Name] = true
+			require.NotEmpty(t, s.Claims)
+			require.NotEqual(t, s.JWT == "", s.Endpoint == "", "of one type")
+			require.Regexp(t, `^[!-~]*$`, s.AccessToken)
+			for _, claim := range s.Claims {
+				require.False(t, taken[claim], "a claim has one source")
+				require.False(t, unwanted(claim))
+				taken[claim] = true
+			}
+		}
+		merged, err := claimspkg.MergeSourced(json.RawMessage(`{"sub":"alice","acr":"low","email":"a@x"}`), document)
+		if err != nil {
+			return
+		}
+		var after lenient
+		require.NoError(t, json.Unmarshal(merged, &after))
+		require.Equal(t, lenient{Subject: "alice", ACR: "low"}, after, "no protocol claim changes")
+		object, err := strictjson.Parse(merged)
+		require.NoError(t, err)
+		require.JSONEq(t, `"a@x"`, string(object.Values["email"]))
+		require.NotContains(t, object.Values, "email_verified")
 	})
 }

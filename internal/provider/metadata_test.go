@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"encoding/json"
@@ -8,10 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/providertest"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
-func goodMetadata() m { return newFakeOP(nil).metadata }
+func goodMetadata() m { return providertest.New(nil).Metadata }
 
 func TestMetadata(t *testing.T) {
 	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
@@ -83,7 +85,7 @@ func TestMetadata(t *testing.T) {
 		{"unknown members are accepted", m{"x": m{"y": 1}}, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := oidcauth.ParseMetadata(must(json.Marshal(with(goodMetadata(), row.change))), issuer)
+			_, err := parseMetadata(must(json.Marshal(with(goodMetadata(), row.change))), issuer)
 			if row.ok {
 				require.NoError(t, err)
 				return
@@ -98,7 +100,7 @@ func TestMetadata(t *testing.T) {
 
 func TestMetadataWithAMemberTwiceAreRefused(t *testing.T) {
 	good := string(must(json.Marshal(goodMetadata())))
-	_, err := oidcauth.ParseMetadata([]byte(strings.Replace(good, "{", `{"token_endpoint":"https://evil.example/",`, 1)), issuer)
+	_, err := parseMetadata([]byte(strings.Replace(good, "{", `{"token_endpoint":"https://evil.example/",`, 1)), issuer)
 	require.ErrorContains(t, err, "twice")
 }
 
@@ -111,9 +113,9 @@ func TestMetadataAreReadWhole(t *testing.T) {
 		"mtls_endpoint_aliases": m{"token_endpoint": "https://mtls.op.example/token"},
 		"scopes_supported":      []string{"openid"}, "response_modes_supported": []string{"form_post"},
 	})
-	got, err := oidcauth.ParseMetadata(must(json.Marshal(document)), issuer)
+	got, err := parseMetadata(must(json.Marshal(document)), issuer)
 	require.NoError(t, err)
-	require.Equal(t, &oidcauth.ProtocolMetadata{
+	require.Equal(t, &provider.Metadata{
 		Issuer: issuer, AuthorizationEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token", UserinfoEndpoint: issuer + "/userinfo",
 		JWKSURI: issuer + "/jwks", EndSessionEndpoint: issuer + "/end", RevocationEndpoint: issuer + "/revoke",
 		PushedAuthorizationRequestEndpoint: issuer + "/par",
@@ -145,4 +147,20 @@ func TestPlainHTTPIsForLoopbackOnBothSides(t *testing.T) {
 			require.Equal(t, row.ok, outbound.CheckEndpoint(row.issuer, row.endpoint) == nil)
 		})
 	}
+}
+
+// parseMetadata reads metadata as those of a provider at which people sign in.
+func parseMetadata(document []byte, issuer string) (*provider.Metadata, error) {
+	o, err := strictjson.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	m, err := provider.ParseMetadata(o, issuer)
+	if err == nil {
+		err = m.ServesLogins()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }

@@ -1,4 +1,4 @@
-package oidcauth_test
+package oauth_test
 
 import (
 	"encoding/json"
@@ -8,27 +8,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
-var bearer = &oidcauth.TokenAnswer{AccessToken: "at-4711-of-alice", TokenType: "Bearer"}
+var bearer = &oauth.TokenAnswer{AccessToken: "at-4711-of-alice", TokenType: "Bearer"}
 
 func TestUserinfoIsFetchedWithTheAccessToken(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/userinfo", 200, "application/json", `{"sub":"alice","name":"Alice"}`)
-	claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	op := providertest.New(t)
+	op.Handle("/userinfo", 200, "application/json", `{"sub":"alice","name":"Alice"}`)
+	claims, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 	require.NoError(t, err)
 	require.JSONEq(t, `{"sub":"alice","name":"Alice"}`, string(claims))
-	r := op.last("/userinfo")
+	r := op.Last("/userinfo")
 	require.Equal(t, "GET", r.Method)
 	require.Equal(t, "Bearer at-4711-of-alice", r.Header.Get("Authorization"))
 	require.Empty(t, r.URL.RawQuery)
 }
 
 func TestWithoutAnEndpointThereIsNoUserinfo(t *testing.T) {
-	op := newFakeOP(t)
-	delete(op.metadata, "userinfo_endpoint")
-	claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	op := providertest.New(t)
+	delete(op.Metadata, "userinfo_endpoint")
+	claims, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 	require.NoError(t, err)
 	require.Nil(t, claims)
 }
@@ -61,9 +62,9 @@ func TestPlainUserinfoAnswers(t *testing.T) {
 		{"JSON that calls itself a JWT is refused", 200, "application/jwt", `{"sub":"alice"}`, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.handle("/userinfo", row.status, row.contentType, row.body)
-			claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+			op := providertest.New(t)
+			op.Handle("/userinfo", row.status, row.contentType, row.body)
+			claims, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 			if row.ok {
 				require.NoError(t, err)
 				return
@@ -77,9 +78,9 @@ func TestPlainUserinfoAnswers(t *testing.T) {
 }
 
 func TestA401NamesTheWayOut(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/userinfo", 401, "text/plain", "at-4711-of-alice is bad")
-	_, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	op := providertest.New(t)
+	op.Handle("/userinfo", 401, "text/plain", "at-4711-of-alice is bad")
+	_, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 	failed := requireEndpointError(t, err)
 	require.Equal(t, 401, failed.Status)
 	require.ErrorContains(t, err, `set Config.UserInfo to UserInfoOff`)
@@ -115,10 +116,10 @@ func TestSignedUserinfo(t *testing.T) {
 		{"an encrypted one is refused", func() string { return segment(m{"alg": "RSA-OAEP-256", "enc": "A256GCM"}) + ".a.b.c.d" }, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
-			op.handle("/userinfo", 200, "Application/JWT; charset=utf-8", row.jwt())
-			claims, err := op.endpoint().Userinfo(background(), bearer, "alice")
+			op := providertest.New(t)
+			op.Publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(ecKey().Public(), "ec"))
+			op.Handle("/userinfo", 200, "Application/JWT; charset=utf-8", row.jwt())
+			claims, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 			if row.ok {
 				require.NoError(t, err)
 				require.Contains(t, string(claims), `"sub":"alice"`)
@@ -131,9 +132,9 @@ func TestSignedUserinfo(t *testing.T) {
 }
 
 func TestUserinfoWithoutKeysIsAnOutage(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/jwks", 500, "", "")
-	op.handle("/userinfo", 200, "application/jwt", sign(rsaKey(), header, m{"sub": "alice"}))
-	_, err := op.endpoint().Userinfo(background(), bearer, "alice")
+	op := providertest.New(t)
+	op.Handle("/jwks", 500, "", "")
+	op.Handle("/userinfo", 200, "application/jwt", sign(rsaKey(), header, m{"sub": "alice"}))
+	_, err := op.Endpoint().Userinfo(background(), bearer, "alice")
 	requireUnavailable(t, err)
 }

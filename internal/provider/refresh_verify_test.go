@@ -1,4 +1,4 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"encoding/json"
@@ -13,14 +13,15 @@ import (
 
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/pace"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 // What becomes of a session by the ID token of a refresh.
 var (
 	errNotKept = errors.New("goes on with the claims of the login") // any error that is none of the others
-	otherLogin = oidcauth.ErrOtherLogin
-	forged     = oidcauth.ErrForged
+	otherLogin = provider.ErrOtherLogin
+	forged     = provider.ErrForged
 )
 
 // requireVerdict compares an error with what becomes of the session.
@@ -88,10 +89,10 @@ func TestIDTokensOfRefreshes(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				want := oidcauth.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now().Add(-8 * time.Hour), AccessToken: "at-2"}
+				want := provider.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now().Add(-8 * time.Hour), AccessToken: "at-2"}
 				claimed := with(claims(), row.change())
-				op := newFakeOP(t)
-				token, err := op.verifier().Refresh(background(), sign(rsaKey(), header, claimed), want)
+				op := providertest.New(t)
+				token, err := op.Verifier().Refresh(background(), sign(rsaKey(), header, claimed), want)
 				requireVerdict(t, row.verdict, err)
 				if row.verdict == nil {
 					require.Equal(t, "alice", token.Subject)
@@ -103,12 +104,12 @@ func TestIDTokensOfRefreshes(t *testing.T) {
 				if !errors.Is(row.verdict, otherLogin) {
 					unverified, forgery = errNotKept, forged
 				}
-				_, err = op.verifier().Refresh(background(), sign(otherRSA(), m{"alg": "RS256", "kid": "of tomorrow"}, claimed), want)
+				_, err = op.Verifier().Refresh(background(), sign(otherRSA(), m{"alg": "RS256", "kid": "of tomorrow"}, claimed), want)
 				requireVerdict(t, unverified, err)
-				_, err = op.verifier().Refresh(background(), sign(otherRSA(), header, claimed), want)
+				_, err = op.Verifier().Refresh(background(), sign(otherRSA(), header, claimed), want)
 				requireVerdict(t, forgery, err)
-				op.handle("/jwks", 500, "", "")
-				_, err = op.verifier().Refresh(background(), sign(rsaKey(), header, claimed), want)
+				op.Handle("/jwks", 500, "", "")
+				_, err = op.Verifier().Refresh(background(), sign(rsaKey(), header, claimed), want)
 				requireVerdict(t, unverified, err)
 			})
 		})
@@ -147,12 +148,12 @@ func TestFormsOfIDTokensOfRefreshes(t *testing.T) {
 		{"a foreign key, and a claim twice", sign(otherRSA(), header, twice(`"sub":"alice"`)), forged},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
+			op := providertest.New(t)
 			if row.token == "kidless" {
-				op.publish(jwkOf(rsaKey().Public(), ""))
+				op.Publish(jwkOf(rsaKey().Public(), ""))
 				row.token = sign(otherRSA(), m{"alg": "RS256"}, claims())
 			}
-			_, err := op.verifier().Refresh(background(), row.token, oidcauth.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now()})
+			_, err := op.Verifier().Refresh(background(), row.token, provider.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now()})
 			requireVerdict(t, row.verdict, err)
 		})
 	}
@@ -161,20 +162,20 @@ func TestFormsOfIDTokensOfRefreshes(t *testing.T) {
 // Nodes that rotate one by one, and caches: refreshes that name a key of tomorrow must not keep logins from looking for it.
 func TestRefreshesWithUnknownKeysLeaveLoginsTheirRefetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		v := op.verifier()
+		op := providertest.New(t)
+		v := op.Verifier()
 		tomorrow := m{"alg": "RS256", "kid": "of tomorrow"}
-		want := oidcauth.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now()}
+		want := provider.RefreshExpectation{Subject: "alice", Nonce: nonce, IssuedAt: time.Now()}
 		for range 50 {
 			_, err := v.Refresh(background(), sign(otherRSA(), tomorrow, claims()), want)
 			requireVerdict(t, errNotKept, err)
 			_, err = v.Refresh(background(), sign(otherRSA(), header, claims()), want)
 			require.Error(t, err)
 		}
-		require.LessOrEqual(t, op.hits("/jwks"), 7, "the refetches are braked")
+		require.LessOrEqual(t, op.Hits("/jwks"), 7, "the refetches are braked")
 		_, err := v.Refresh(background(), sign(otherRSA(), header, claims()), want)
 		requireVerdict(t, errNotKept, err) // nobody knows, for the keys may be old
-		op.publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(otherRSA().Public(), "of tomorrow"))
+		op.Publish(jwkOf(rsaKey().Public(), "k1"), jwkOf(otherRSA().Public(), "of tomorrow"))
 		_, err = v.Login(background(), sign(otherRSA(), tomorrow, claims()), expectation())
 		require.NoError(t, err)
 	})
@@ -182,11 +183,11 @@ func TestRefreshesWithUnknownKeysLeaveLoginsTheirRefetch(t *testing.T) {
 
 func TestARefreshStaysInItsTenant(t *testing.T) {
 	const one, two = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
-	op := newFakeOP(t)
-	op.metadata["issuer"] = issuer + "/{tenantid}"
-	verifier := op.verifier(func(c *oidcauth.Config) { c.Issuer, c.Tenants = issuer+"/{tenantid}", []string{one, two} })
-	op.handleFunc("/organizations"+discovery, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, op.metadata) })
-	want := oidcauth.RefreshExpectation{Issuer: issuer + "/" + one, Subject: "alice", Nonce: nonce, IssuedAt: time.Now()}
+	op := providertest.New(t)
+	op.Metadata["issuer"] = issuer + "/{tenantid}"
+	verifier := op.Verifier(func(c *providertest.Config) { c.Issuer, c.Tenants = issuer+"/{tenantid}", []string{one, two} })
+	op.HandleFunc("/organizations"+discovery, func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, op.Metadata) })
+	want := provider.RefreshExpectation{Issuer: issuer + "/" + one, Subject: "alice", Nonce: nonce, IssuedAt: time.Now()}
 	of := func(tenant string) string {
 		return sign(rsaKey(), header, with(claims(), m{"iss": issuer + "/" + tenant, "tid": tenant}))
 	}

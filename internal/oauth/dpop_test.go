@@ -1,9 +1,6 @@
-package oidcauth_test
+package oauth_test
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -19,40 +16,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/providertest"
 )
-
-// proofOf checks a DPoP proof's signature with the key inside it and returns its header and claims.
-func proofOf(t *testing.T, r *http.Request) (header, claims m) {
-	t.Helper()
-	values := r.Header.Values("DPoP")
-	require.Len(t, values, 1)
-	require.NoError(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(strings.Split(values[0], ".")[0])), &header))
-	jwk := header["jwk"].(m)
-	point := append([]byte{4}, must(base64.RawURLEncoding.DecodeString(jwk["x"].(string)))...)
-	point = append(point, must(base64.RawURLEncoding.DecodeString(jwk["y"].(string)))...)
-	return verifyAssertion(t, values[0], must(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)))
-}
-
-func proofKey(t *testing.T) *jwt.ProofKey {
-	t.Helper()
-	key, err := jwt.NewProofKey()
-	require.NoError(t, err)
-	return key
-}
 
 const dpopAnswer = `{"access_token":"at-4711","token_type":"DPoP","expires_in":300}`
 
 func TestAProofSaysWhatItIsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.metadata["token_endpoint"] = issuer + "/token?tenant=1"
-		op.handle("/token", 200, "application/json", dpopAnswer)
-		_, err := op.endpoint().Bind(proofKey(t)).Token(background(), grant())
+		op := providertest.New(t)
+		op.Metadata["token_endpoint"] = issuer + "/token?tenant=1"
+		op.Handle("/token", 200, "application/json", dpopAnswer)
+		_, err := op.Endpoint().Bind(proofKey(t)).Token(background(), grant())
 		require.NoError(t, err)
-		header, claims := proofOf(t, op.last("/token"))
+		header, claims := proofOf(t, op.Last("/token"))
 		require.Equal(t, "dpop+jwt", header["typ"])
 		require.Equal(t, "ES256", header["alg"])
 		require.ElementsMatch(t, []string{"kty", "crv", "x", "y"}, keysOf(header["jwk"].(m)), "the public part only")
@@ -70,72 +47,18 @@ func keysOf(object m) (names []string) {
 	return names
 }
 
-func TestProofsAreNeverUsedTwice(t *testing.T) {
-	key, seen := proofKey(t), map[any]bool{}
-	for range 1000 {
-		r := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
-		r.Header.Set("DPoP", must(key.Proof(http.MethodGet, r.URL, "at", "")))
-		_, claims := proofOf(t, r)
-		require.False(t, seen[claims["jti"]])
-		seen[claims["jti"]] = true
-	}
-}
-
-func TestTheTargetOfAProofHasNoQueryAndNoFragment(t *testing.T) {
-	for target, want := range map[string]string{
-		"https://API.example/a/b?c=d#e": "https://api.example/a/b",
-		"https://api.example":           "https://api.example/",
-		"https://api.example?x":         "https://api.example/",
-		"https://u:p@api.example/":      "https://api.example/",
-		"https://api.example:8443/%2F":  "https://api.example:8443/%2F",
-	} {
-		r := httptest.NewRequest(http.MethodGet, "https://x.example/", nil)
-		r.Header.Set("DPoP", must(proofKey(t).Proof(http.MethodGet, must(url.Parse(target)), "", "")))
-		_, claims := proofOf(t, r)
-		require.Equal(t, want, claims["htu"], target)
-	}
-}
-
-func TestAKeySurvivesItsSession(t *testing.T) {
-	key := proofKey(t)
-	raw, err := key.Bytes()
-	require.NoError(t, err)
-	require.Len(t, raw, 32)
-	again, err := jwt.ParseProofKey(raw)
-	require.NoError(t, err)
-	require.Equal(t, must(key.Thumbprint()), must(again.Thumbprint()))
-	require.Len(t, must(key.Thumbprint()), 43)
-	for _, bad := range [][]byte{nil, raw[:31], make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)} {
-		_, err := jwt.ParseProofKey(bad)
-		require.Error(t, err)
-	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
-		require.Equal(t, "DPoP key (redacted)", fmt.Sprintf(verb, key))
-	}
-}
-
-func TestTheThumbprintIsThatOfTheKeyInTheProof(t *testing.T) {
-	key := proofKey(t)
-	r := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
-	r.Header.Set("DPoP", must(key.Proof(http.MethodGet, r.URL, "", "")))
-	header, _ := proofOf(t, r)
-	jwk := header["jwk"].(m)
-	sum := sha256.Sum256(fmt.Appendf(nil, `{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, jwk["x"], jwk["y"]))
-	require.Equal(t, base64.RawURLEncoding.EncodeToString(sum[:]), must(key.Thumbprint()))
-}
-
 func TestOnlyDPoPTokensAreTakenForADPoPKey(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/token", 200, "application/json", goodAnswer)
-	_, err := op.endpoint().Bind(proofKey(t)).Token(background(), grant())
+	op := providertest.New(t)
+	op.Handle("/token", 200, "application/json", goodAnswer)
+	_, err := op.Endpoint().Bind(proofKey(t)).Token(background(), grant())
 	require.ErrorContains(t, requireEndpointError(t, err), "token_type")
-	op.handle("/token", 200, "application/json", strings.Replace(dpopAnswer, "DPoP", "dPOP", 1))
-	answer, err := op.endpoint().Bind(proofKey(t)).Token(background(), grant())
+	op.Handle("/token", 200, "application/json", strings.Replace(dpopAnswer, "DPoP", "dPOP", 1))
+	answer, err := op.Endpoint().Bind(proofKey(t)).Token(background(), grant())
 	require.NoError(t, err)
 	require.Equal(t, "DPoP", answer.TokenType)
-	_, err = op.endpoint().Token(background(), grant())
+	_, err = op.Endpoint().Token(background(), grant())
 	require.ErrorContains(t, requireEndpointError(t, err), "token_type", "unasked")
-	require.Empty(t, op.last("/token").Header.Get("DPoP"))
+	require.Empty(t, op.Last("/token").Header.Get("DPoP"))
 }
 
 // nonceServer demands the nonce that its last answer gave, a new one each time.
@@ -160,16 +83,16 @@ func nonceServer(status int, body string) http.HandlerFunc {
 }
 
 func TestATokenRequestIsRepeatedOnceForANonce(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/token", nonceServer(400, dpopAnswer))
-	endpoint := op.endpoint(func(c *oidcauth.Config) {
-		c.ClientAuth = oidcauth.ClientAuth{Method: oidcauth.PrivateKeyJWT, Key: ecKey()}
+	op := providertest.New(t)
+	op.HandleFunc("/token", nonceServer(400, dpopAnswer))
+	endpoint := op.Endpoint(func(c *providertest.Config) {
+		c.ClientAuth = oauth.Client{Method: privateKeyJWT, Key: ecKey()}
 	}).Bind(proofKey(t))
 	_, err := endpoint.Token(background(), grant())
 	require.NoError(t, err)
-	require.Equal(t, 2, op.hits("/token"))
+	require.Equal(t, 2, op.Hits("/token"))
 	var first, second *http.Request
-	for _, r := range op.requests {
+	for _, r := range op.Requests {
 		if r.URL.Path == "/token" {
 			first, second = second, r
 		}
@@ -178,63 +101,63 @@ func TestATokenRequestIsRepeatedOnceForANonce(t *testing.T) {
 	require.Equal(t, first.PostForm.Get("code"), second.PostForm.Get("code"))
 	_, err = endpoint.Bind(proofKey(t)).Token(background(), grant())
 	require.NoError(t, err)
-	require.Equal(t, 3, op.hits("/token"), "the nonce of the last answer serves at once, for another key too")
+	require.Equal(t, 3, op.Hits("/token"), "the nonce of the last answer serves at once, for another key too")
 }
 
 func TestEndlessDemandsForANonceEndAfterOneRetry(t *testing.T) {
 	for name, nonce := range map[string]string{"always a new one": "n", "none": "", "one with a quote": `a"b`, "one with a space": "a b", "1 MB": strings.Repeat("n", 1<<20)} {
 		t.Run(name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+			op := providertest.New(t)
+			op.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 				if nonce != "" {
 					w.Header().Set("DPoP-Nonce", nonce)
 				}
 				w.WriteHeader(400)
 				_, _ = io.WriteString(w, `{"error":"use_dpop_nonce"}`)
 			})
-			endpoint := op.endpoint().Bind(proofKey(t))
+			endpoint := op.Endpoint().Bind(proofKey(t))
 			_, err := endpoint.Token(background(), grant())
 			require.Equal(t, "use_dpop_nonce", requireEndpointError(t, err).Code)
 			want := 1
 			if nonce == "n" {
 				want = 2
 			}
-			require.Equal(t, want, op.hits("/token"))
+			require.Equal(t, want, op.Hits("/token"))
 		})
 	}
 }
 
 func TestOtherErrorsAreNotRetriedForANonce(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
+	op := providertest.New(t)
+	op.HandleFunc("/token", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("DPoP-Nonce", "n")
 		w.WriteHeader(400)
 		_, _ = io.WriteString(w, `{"error":"invalid_grant"}`)
 	})
-	_, err := op.endpoint().Bind(proofKey(t)).Token(background(), grant())
+	_, err := op.Endpoint().Bind(proofKey(t)).Token(background(), grant())
 	require.Equal(t, "invalid_grant", requireEndpointError(t, err).Code)
-	_, err = op.endpoint().Token(background(), grant())
+	_, err = op.Endpoint().Token(background(), grant())
 	require.Error(t, err)
-	require.Equal(t, 2, op.hits("/token"))
+	require.Equal(t, 2, op.Hits("/token"))
 }
 
 func TestWithoutADPoPKeyNothingIsRetried(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/token", nonceServer(400, goodAnswer))
-	_, err := op.endpoint().Token(background(), grant())
+	op := providertest.New(t)
+	op.HandleFunc("/token", nonceServer(400, goodAnswer))
+	_, err := op.Endpoint().Token(background(), grant())
 	requireEndpointError(t, err)
-	require.Equal(t, 1, op.hits("/token"))
+	require.Equal(t, 1, op.Hits("/token"))
 }
 
 func TestUserinfoIsAskedWithAProof(t *testing.T) {
-	op := newFakeOP(t)
-	op.handleFunc("/userinfo", nonceServer(401, `{"sub":"alice"}`))
-	bound := &oidcauth.TokenAnswer{AccessToken: "at-4711", TokenType: "DPoP"}
-	claims, err := op.endpoint().Bind(proofKey(t)).Userinfo(background(), bound, "alice")
+	op := providertest.New(t)
+	op.HandleFunc("/userinfo", nonceServer(401, `{"sub":"alice"}`))
+	bound := &oauth.TokenAnswer{AccessToken: "at-4711", TokenType: "DPoP"}
+	claims, err := op.Endpoint().Bind(proofKey(t)).Userinfo(background(), bound, "alice")
 	require.NoError(t, err)
 	require.JSONEq(t, `{"sub":"alice"}`, string(claims))
-	require.Equal(t, 2, op.hits("/userinfo"))
-	r := op.last("/userinfo")
+	require.Equal(t, 2, op.Hits("/userinfo"))
+	r := op.Last("/userinfo")
 	require.Equal(t, "DPoP at-4711", r.Header.Get("Authorization"))
 	_, proof := proofOf(t, r)
 	sum := sha256.Sum256([]byte("at-4711"))
@@ -244,24 +167,24 @@ func TestUserinfoIsAskedWithAProof(t *testing.T) {
 }
 
 func TestATokenIsNotSentTheOtherWay(t *testing.T) {
-	op := newFakeOP(t)
-	_, err := op.endpoint().Userinfo(background(), &oidcauth.TokenAnswer{AccessToken: "at", TokenType: "DPoP"}, "alice")
+	op := providertest.New(t)
+	_, err := op.Endpoint().Userinfo(background(), &oauth.TokenAnswer{AccessToken: "at", TokenType: "DPoP"}, "alice")
 	requireEndpointError(t, err)
-	_, err = op.endpoint().Bind(proofKey(t)).Userinfo(background(), bearer, "alice")
+	_, err = op.Endpoint().Bind(proofKey(t)).Userinfo(background(), bearer, "alice")
 	requireEndpointError(t, err)
-	require.Empty(t, op.requests)
+	require.Empty(t, op.Requests)
 }
 
 // A pushed request names the key by dpop_jkt; a revocation shows that it has it (RFC 9449 §5).
 func TestARevocationCarriesAProofAndAPushedRequestNone(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/par", 201, "application/json", `{"request_uri":"urn:x"}`)
-	endpoint := op.endpoint().Bind(proofKey(t))
+	op := providertest.New(t)
+	op.Handle("/par", 201, "application/json", `{"request_uri":"urn:x"}`)
+	endpoint := op.Endpoint().Bind(proofKey(t))
 	_, err := endpoint.Push(background(), url.Values{})
 	require.NoError(t, err)
 	require.NoError(t, endpoint.Revoke(background(), "t", "access_token"))
-	require.Empty(t, op.last("/par").Header.Get("DPoP"))
-	require.NotEmpty(t, op.last("/revoke").Header.Get("DPoP"))
+	require.Empty(t, op.Last("/par").Header.Get("DPoP"))
+	require.NotEmpty(t, op.Last("/revoke").Header.Get("DPoP"))
 }
 
 func TestAnAPIIsCalledAgainForANonce(t *testing.T) {
@@ -276,23 +199,23 @@ func TestAnAPIIsCalledAgainForANonce(t *testing.T) {
 		{"not with a body that can't", func() io.Reader { return io.MultiReader(strings.NewReader("hello")) }, 1, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
+			op := providertest.New(t)
 			server, bodies := nonceServer(401, "fine"), []string{}
-			op.handleFunc("/api", func(w http.ResponseWriter, r *http.Request) {
+			op.HandleFunc("/api", func(w http.ResponseWriter, r *http.Request) {
 				b, _ := io.ReadAll(r.Body)
 				bodies = append(bodies, string(b))
 				server(w, r)
 			})
 			r := must(http.NewRequest(http.MethodPut, "https://api.example/api?q=1", row.body()))
-			nonces := op.endpoint().Nonces
+			nonces := op.Endpoint().Nonces
 			res, err := nonces.Authorized(op.RoundTrip, r, proofKey(t), "at-4711", new(oauth.Retry))
 			require.NoError(t, err)
 			require.Equal(t, row.ok, res.StatusCode == 200)
-			require.Equal(t, row.calls, op.hits("/api"))
+			require.Equal(t, row.calls, op.Hits("/api"))
 			require.Len(t, bodies, row.calls)
 			require.Equal(t, bodies[0], bodies[len(bodies)-1])
 			require.Empty(t, r.Header, "the caller's request is left alone")
-			_, proof := proofOf(t, op.last("/api"))
+			_, proof := proofOf(t, op.Last("/api"))
 			require.Equal(t, "https://api.example/api", proof["htu"])
 			require.Equal(t, "PUT", proof["htm"])
 			require.NotEmpty(t, proof["ath"])
@@ -305,37 +228,37 @@ func TestAnAPIThatRefusesForAnotherReasonIsNotCalledAgain(t *testing.T) {
 		"an invalid token": `DPoP error="invalid_token"`, "insufficient scope": `DPoP error="insufficient_scope"`, "no challenge": ``, "another scheme": `Basic realm="use_nonce"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.handleFunc("/api", func(w http.ResponseWriter, _ *http.Request) {
+			op := providertest.New(t)
+			op.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("DPoP-Nonce", "n")
 				w.Header().Set("WWW-Authenticate", challenge)
 				w.WriteHeader(401)
 			})
-			res, err := op.endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
+			res, err := op.Endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 			require.NoError(t, err)
 			require.Equal(t, 401, res.StatusCode)
-			require.Equal(t, 1, op.hits("/api"))
+			require.Equal(t, 1, op.Hits("/api"))
 		})
 	}
 }
 
 func TestADemandForANonceIsA401(t *testing.T) {
 	for _, status := range []int{200, 400, 403, 503} {
-		op := newFakeOP(t)
-		op.handleFunc("/api", func(w http.ResponseWriter, _ *http.Request) {
+		op := providertest.New(t)
+		op.HandleFunc("/api", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("DPoP-Nonce", "n")
 			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
 			w.WriteHeader(status)
 		})
-		res, err := op.endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
+		res, err := op.Endpoint().Nonces.Authorized(op.RoundTrip, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 		require.NoError(t, err)
 		require.Equal(t, status, res.StatusCode)
-		require.Equal(t, 1, op.hits("/api"))
+		require.Equal(t, 1, op.Hits("/api"))
 	}
 }
 
 func TestAnAPIThatCannotBeReachedIsAnError(t *testing.T) {
-	op := newFakeOP(t)
+	op := providertest.New(t)
 	server := nonceServer(401, "fine")
 	for failing := 1; failing <= 2; failing++ {
 		calls := 0
@@ -347,19 +270,19 @@ func TestAnAPIThatCannotBeReachedIsAnError(t *testing.T) {
 			server(w, r)
 			return w.Result(), nil
 		}
-		_, err := op.endpoint().Nonces.Authorized(send, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
+		_, err := op.Endpoint().Nonces.Authorized(send, must(http.NewRequest("GET", "https://api.example/api", nil)), proofKey(t), "at", new(oauth.Retry))
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Equal(t, failing, calls)
 	}
 }
 
 func TestWithoutAKeyATokenIsABearerToken(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle("/api", 200, "", "")
+	op := providertest.New(t)
+	op.Handle("/api", 200, "", "")
 	r := must(http.NewRequest("GET", "https://api.example/api", nil))
-	_, err := op.endpoint().Nonces.Authorized(op.RoundTrip, r, nil, "at", new(oauth.Retry))
+	_, err := op.Endpoint().Nonces.Authorized(op.RoundTrip, r, nil, "at", new(oauth.Retry))
 	require.NoError(t, err)
-	require.Equal(t, "Bearer at", op.last("/api").Header.Get("Authorization"))
-	require.Empty(t, op.last("/api").Header.Get("DPoP"))
+	require.Equal(t, "Bearer at", op.Last("/api").Header.Get("Authorization"))
+	require.Empty(t, op.Last("/api").Header.Get("DPoP"))
 	require.Empty(t, r.Header)
 }

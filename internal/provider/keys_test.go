@@ -1,13 +1,9 @@
-package oidcauth_test
+package provider_test
 
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,9 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/outbound"
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/providertest"
 )
 
 // signedBy is a good ID token by key under kid.
@@ -29,7 +25,7 @@ func signedBy(key crypto.Signer, kid string) string {
 	return sign(key, with(header, m{"kid": kid}), claims())
 }
 
-func login(v *oidcauth.ProtocolVerifier, raw string) error {
+func login(v *provider.Verifier, raw string) error {
 	_, err := v.Login(background(), raw, expectation())
 	return err
 }
@@ -69,9 +65,9 @@ func TestKeysAreChosenByWhatTheyAreFor(t *testing.T) {
 		{"only keys of other types", []any{jwkOf(ecKey().Public(), "k1")}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			op := newFakeOP(t)
-			op.publish(append(row.keys, jwkOf(ecKey().Public(), "unrelated"))...)
-			err := login(op.verifier(), signedBy(rsaKey(), "k1"))
+			op := providertest.New(t)
+			op.Publish(append(row.keys, jwkOf(ecKey().Public(), "unrelated"))...)
+			err := login(op.Verifier(), signedBy(rsaKey(), "k1"))
 			if row.ok {
 				require.NoError(t, err)
 			} else {
@@ -82,105 +78,40 @@ func TestKeysAreChosenByWhatTheyAreFor(t *testing.T) {
 }
 
 func TestATokenWithoutKidTriesAllKeysOfItsType(t *testing.T) {
-	op := newFakeOP(t)
-	op.publish(jwkOf(ecKey().Public(), "a"), jwkOf(otherRSA().Public(), "b"), jwkOf(rsaKey().Public(), "c"))
-	require.NoError(t, login(op.verifier(), sign(rsaKey(), m{"alg": "RS256"}, claims())))
-	require.Equal(t, 1, op.hits("/jwks"))
-}
-
-func TestRSAKeysOfOddSizesAreNotUsed(t *testing.T) {
-	jwk := func(bits int, e string) any {
-		n := make([]byte, bits/8)
-		_, _ = rand.Read(n)
-		n[0], n[len(n)-1] = n[0]|0x80, n[len(n)-1]|1
-		return m{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(n), "e": e}
-	}
-	for _, row := range []struct {
-		name string
-		key  any
-		used int
-	}{
-		{"1024 bits", jwk(1024, "AQAB"), 0},
-		{"2048 bits", jwk(2048, "AQAB"), 1},
-		{"8192 bits", jwk(8192, "AQAB"), 1},
-		{"8200 bits", jwk(8200, "AQAB"), 0},
-		{"65536 bits", jwk(65536, "AQAB"), 0},
-		{"exponent 1", jwk(2048, "AQ"), 0},
-		{"exponent 2", jwk(2048, "Ag"), 0},
-		{"exponent 3", jwk(2048, "Aw"), 1},
-		{"an exponent of 33 bits", jwk(2048, "AQAAAAE"), 0},
-		{"an exponent of 2048 bits", jwk(2048, base64.RawURLEncoding.EncodeToString(make([]byte, 256))), 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			used, _, _, _ := oidcauth.ParseKeySet(must(json.Marshal(m{"keys": []any{row.key}})), "RS256", "")
-			require.Equal(t, row.used, used)
-		})
-	}
-}
-
-func TestAnECDSAKeyFitsItsOwnCurveOnly(t *testing.T) {
-	p384 := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
-	for _, row := range []struct {
-		key crypto.PublicKey
-		alg string
-		fit int
-	}{
-		{ecKey().Public(), "ES256", 1},
-		{ecKey().Public(), "ES384", 0},
-		{p384.Public(), "ES384", 1},
-		{p384.Public(), "ES256", 0},
-		{edKey().Public(), "EdDSA", 1},
-		{edKey().Public(), "ES256", 0},
-		{rsaKey().Public(), "PS256", 1},
-		{rsaKey().Public(), "HS256", 0},
-		{rsaKey().Public(), "none", 0},
-		{rsaKey().Public(), "", 0},
-	} {
-		_, fitting, _, err := oidcauth.ParseKeySet(must(json.Marshal(m{"keys": []any{jwkOf(row.key, "")}})), row.alg, "any")
-		require.NoError(t, err)
-		require.Equal(t, row.fit, fitting, "%T with %s", row.key, row.alg)
-	}
-}
-
-func TestAtMostAHundredKeysAreUsed(t *testing.T) {
-	keys := make([]any, 2000)
-	for i := range keys {
-		keys[i] = with(jwkOf(ecKey().Public(), ""), m{"kid": fmt.Sprint(i)})
-	}
-	used, _, faults, err := oidcauth.ParseKeySet(must(json.Marshal(m{"keys": keys})), "ES256", "")
-	require.NoError(t, err)
-	require.Equal(t, jwt.MaxKeys, used)
-	require.NotEmpty(t, faults)
+	op := providertest.New(t)
+	op.Publish(jwkOf(ecKey().Public(), "a"), jwkOf(otherRSA().Public(), "b"), jwkOf(rsaKey().Public(), "c"))
+	require.NoError(t, login(op.Verifier(), sign(rsaKey(), m{"alg": "RS256"}, claims())))
+	require.Equal(t, 1, op.Hits("/jwks"))
 }
 
 func TestPublishedSecretsAreWarnedAbout(t *testing.T) {
-	op := newFakeOP(t)
-	op.publish(m{"kty": "oct", "k": "c2VjcmV0LXNlY3JldA", "kid": "k1"}, jwkOf(rsaKey().Public(), "k1"))
-	require.NoError(t, login(op.verifier(), signedBy(rsaKey(), "k1")))
-	require.Contains(t, op.logged(), "private or symmetric")
-	require.NotContains(t, op.logged(), "c2VjcmV0LXNlY3JldA")
+	op := providertest.New(t)
+	op.Publish(m{"kty": "oct", "k": "c2VjcmV0LXNlY3JldA", "kid": "k1"}, jwkOf(rsaKey().Public(), "k1"))
+	require.NoError(t, login(op.Verifier(), signedBy(rsaKey(), "k1")))
+	require.Contains(t, op.Logged(), "private or symmetric")
+	require.NotContains(t, op.Logged(), "c2VjcmV0LXNlY3JldA")
 }
 
 func TestKeysAreFetchedOnceAndAgainAfterAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		verifier := op.verifier()
+		op := providertest.New(t)
+		verifier := op.Verifier()
 		for range 3 {
 			require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
 		}
-		require.Equal(t, 1, op.hits("/jwks"))
+		require.Equal(t, 1, op.Hits("/jwks"))
 		time.Sleep(time.Hour)
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-		require.Equal(t, 2, op.hits("/jwks"))
+		require.Equal(t, 2, op.Hits("/jwks"))
 	})
 }
 
 func TestAKeyThatWasWithdrawnEndsWithTheNextFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		verifier := op.verifier()
+		op := providertest.New(t)
+		verifier := op.Verifier()
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-		op.publish(jwkOf(otherRSA().Public(), "k2"))
+		op.Publish(jwkOf(otherRSA().Public(), "k2"))
 		time.Sleep(time.Hour)
 		requireTokenError(t, login(verifier, signedBy(rsaKey(), "k1")))
 	})
@@ -188,48 +119,48 @@ func TestAKeyThatWasWithdrawnEndsWithTheNextFetch(t *testing.T) {
 
 func TestRotationCausesExactlyOneRefetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		verifier := op.verifier()
+		op := providertest.New(t)
+		verifier := op.Verifier()
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-		op.publish(jwkOf(otherRSA().Public(), "k2"))
-		op.handleFunc("/jwks", func(w http.ResponseWriter, r *http.Request) {
+		op.Publish(jwkOf(otherRSA().Public(), "k2"))
+		op.HandleFunc("/jwks", func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			op.usual(w, r)
+			op.Usual(w, r)
 		})
 		var wg sync.WaitGroup
 		for range 50 { // far more than the brake's burst
 			wg.Go(func() { require.NoError(t, login(verifier, signedBy(otherRSA(), "k2"))) })
 		}
 		wg.Wait()
-		require.Equal(t, 2, op.hits("/jwks"))
+		require.Equal(t, 2, op.Hits("/jwks"))
 	})
 }
 
 func TestAKeyThatChangedUnderTheSameKidIsFound(t *testing.T) {
-	op := newFakeOP(t)
-	verifier := op.verifier()
+	op := providertest.New(t)
+	verifier := op.Verifier()
 	require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-	op.publish(jwkOf(otherRSA().Public(), "k1"))
+	op.Publish(jwkOf(otherRSA().Public(), "k1"))
 	require.NoError(t, login(verifier, signedBy(otherRSA(), "k1")))
-	require.Equal(t, 2, op.hits("/jwks"))
+	require.Equal(t, 2, op.Hits("/jwks"))
 }
 
 func TestUnknownKidsAreBraked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		verifier := op.verifier()
+		op := providertest.New(t)
+		verifier := op.Verifier()
 		for i := range 200 {
 			requireTokenError(t, login(verifier, signedBy(otherRSA(), fmt.Sprint("random-", i))))
 		}
-		require.Equal(t, 1+5, op.hits("/jwks"), "the first fetch and the burst")
+		require.Equal(t, 1+5, op.Hits("/jwks"), "the first fetch and the burst")
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")), "a real login is not braked")
 		time.Sleep(9 * time.Second)
 		requireTokenError(t, login(verifier, signedBy(otherRSA(), "again")))
-		require.Equal(t, 6, op.hits("/jwks"))
+		require.Equal(t, 6, op.Hits("/jwks"))
 		time.Sleep(time.Second)
 		requireTokenError(t, login(verifier, signedBy(otherRSA(), "again")))
-		require.Equal(t, 7, op.hits("/jwks"), "one more every ten seconds")
-		op.publish(jwkOf(otherRSA().Public(), "k2"))
+		require.Equal(t, 7, op.Hits("/jwks"), "one more every ten seconds")
+		op.Publish(jwkOf(otherRSA().Public(), "k2"))
 		time.Sleep(10 * time.Second)
 		require.NoError(t, login(verifier, signedBy(otherRSA(), "k2")), "rotation is seen although others hammered")
 	})
@@ -237,36 +168,38 @@ func TestUnknownKidsAreBraked(t *testing.T) {
 
 func TestForgedLogoutTokensDoNotBrakeLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		verifier := op.verifier()
+		op := providertest.New(t)
+		verifier := op.Verifier()
 		for i := range 100 {
 			_, err := verifier.Logout(background(), sign(otherRSA(), with(logoutHeader, m{"kid": fmt.Sprint(i)}), logoutClaims()))
 			require.Error(t, err)
 		}
-		require.Equal(t, 1+5, op.hits("/jwks"))
-		op.publish(jwkOf(otherRSA().Public(), "k2"))
+		require.Equal(t, 1+5, op.Hits("/jwks"))
+		op.Publish(jwkOf(otherRSA().Public(), "k2"))
 		require.NoError(t, login(verifier, signedBy(otherRSA(), "k2")))
-		require.Equal(t, 7, op.hits("/jwks"))
+		require.Equal(t, 7, op.Hits("/jwks"))
 	})
 }
 
 func TestKeysServeForADayWhenTheyCannotBeRenewed(t *testing.T) {
-	for name, bad := range map[string]func(*fakeOP){
-		"status 500":    func(op *fakeOP) { op.handle("/jwks", 500, "", "") },
-		"garbage":       func(op *fakeOP) { op.handle("/jwks", 200, "application/json", "{") },
-		"no keys":       func(op *fakeOP) { op.handle("/jwks", 200, "application/json", "{}") },
-		"no usable key": func(op *fakeOP) { op.handle("/jwks", 200, "application/json", `{"keys":[{"kty":"oct","k":"AA"}]}`) },
-		"an endless body": func(op *fakeOP) {
-			op.handle("/jwks", 200, "application/json", `{"keys":[`+strings.Repeat(" ", outbound.MaxBody)+`]}`)
+	for name, bad := range map[string]func(*providertest.OP){
+		"status 500": func(op *providertest.OP) { op.Handle("/jwks", 500, "", "") },
+		"garbage":    func(op *providertest.OP) { op.Handle("/jwks", 200, "application/json", "{") },
+		"no keys":    func(op *providertest.OP) { op.Handle("/jwks", 200, "application/json", "{}") },
+		"no usable key": func(op *providertest.OP) {
+			op.Handle("/jwks", 200, "application/json", `{"keys":[{"kty":"oct","k":"AA"}]}`)
 		},
-		"a hanging server": func(op *fakeOP) {
-			op.handleFunc("/jwks", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		"an endless body": func(op *providertest.OP) {
+			op.Handle("/jwks", 200, "application/json", `{"keys":[`+strings.Repeat(" ", outbound.MaxBody)+`]}`)
+		},
+		"a hanging server": func(op *providertest.OP) {
+			op.HandleFunc("/jwks", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				op := newFakeOP(t)
-				verifier := op.verifier()
+				op := providertest.New(t)
+				verifier := op.Verifier()
 				require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
 				bad(op)
 				time.Sleep(23 * time.Hour)
@@ -275,11 +208,11 @@ func TestKeysServeForADayWhenTheyCannotBeRenewed(t *testing.T) {
 					require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
 				}
 				require.LessOrEqual(t, time.Since(began), 10*time.Second)
-				require.LessOrEqual(t, op.hits("/jwks"), 4)
+				require.LessOrEqual(t, op.Hits("/jwks"), 4)
 				requireUnavailable(t, login(verifier, signedBy(otherRSA(), "unknown")))
 				time.Sleep(time.Hour + time.Minute)
 				requireUnavailable(t, login(verifier, signedBy(rsaKey(), "k1")))
-				op.heal("/jwks")
+				op.Heal("/jwks")
 				time.Sleep(time.Minute)
 				require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")), "it heals by itself")
 			})
@@ -289,16 +222,16 @@ func TestKeysServeForADayWhenTheyCannotBeRenewed(t *testing.T) {
 
 func TestKeysThatWereNeverHadAreAnOutageNotABadToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		op.handle("/jwks", 503, "", "")
-		verifier := op.verifier()
+		op := providertest.New(t)
+		op.Handle("/jwks", 503, "", "")
+		verifier := op.Verifier()
 		for range 10 {
 			requireUnavailable(t, login(verifier, signedBy(rsaKey(), "k1")))
 			_, err := verifier.Logout(background(), sign(rsaKey(), logoutHeader, logoutClaims()))
 			requireUnavailable(t, err)
 		}
-		require.Equal(t, 1, op.hits("/jwks"), "the back-off holds")
-		op.heal("/jwks")
+		require.Equal(t, 1, op.Hits("/jwks"), "the back-off holds")
+		op.Heal("/jwks")
 		time.Sleep(time.Second)
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
 	})
@@ -306,13 +239,13 @@ func TestKeysThatWereNeverHadAreAnOutageNotABadToken(t *testing.T) {
 
 func TestACallerThatLeavesDoesNotCancelTheFetchOfKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
+		op := providertest.New(t)
 		slow := func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(3 * time.Second)
-			op.usual(w, r)
+			op.Usual(w, r)
 		}
-		op.handleFunc("/jwks", slow)
-		verifier := op.verifier()
+		op.HandleFunc("/jwks", slow)
+		verifier := op.Verifier()
 		hurried := func(raw string) error {
 			ctx, cancel := context.WithTimeout(background(), time.Second)
 			defer cancel()
@@ -322,38 +255,38 @@ func TestACallerThatLeavesDoesNotCancelTheFetchOfKeys(t *testing.T) {
 		requireUnavailable(t, hurried(signedBy(rsaKey(), "k1")))
 		time.Sleep(3 * time.Second)
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-		require.Equal(t, 1, op.hits("/jwks"))
-		op.publish(jwkOf(otherRSA().Public(), "k2"))
+		require.Equal(t, 1, op.Hits("/jwks"))
+		op.Publish(jwkOf(otherRSA().Public(), "k2"))
 		requireUnavailable(t, hurried(signedBy(otherRSA(), "k2")))
 		time.Sleep(3 * time.Second)
 		require.NoError(t, login(verifier, signedBy(otherRSA(), "k2")))
-		require.Equal(t, 2, op.hits("/jwks"))
+		require.Equal(t, 2, op.Hits("/jwks"))
 	})
 }
 
 func TestWithoutMetadataThereAreNoKeys(t *testing.T) {
-	op := newFakeOP(t)
-	op.handle(discovery, 500, "", "")
-	requireUnavailable(t, login(op.verifier(), signedBy(rsaKey(), "k1")))
-	require.Zero(t, op.hits("/jwks"))
+	op := providertest.New(t)
+	op.Handle(discovery, 500, "", "")
+	requireUnavailable(t, login(op.Verifier(), signedBy(rsaKey(), "k1")))
+	require.Zero(t, op.Hits("/jwks"))
 }
 
 func TestAMovedKeySetIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		op := newFakeOP(t)
-		c := op.config(func(c *oidcauth.Config) { c.DiscoveryMaxAge = time.Minute })
-		client := oidcauth.NewHTTPClient(c)
-		provider := oidcauth.NewProtocolProvider(c, client)
-		verifier := oidcauth.NewVerifier(c, provider, client)
+		op := providertest.New(t)
+		c := op.Config(func(c *providertest.Config) { c.DiscoveryMaxAge = time.Minute })
+		client := c.Client()
+		provider := c.Provider(client)
+		verifier := c.Verifier(provider)
 		require.NoError(t, login(verifier, signedBy(rsaKey(), "k1")))
-		op.metadata["jwks_uri"] = issuer + "/jwks2"
-		op.handle("/jwks2", 200, "application/json", string(must(json.Marshal(m{"keys": []any{jwkOf(otherRSA().Public(), "k2")}}))))
+		op.Metadata["jwks_uri"] = issuer + "/jwks2"
+		op.Handle("/jwks2", 200, "application/json", string(must(json.Marshal(m{"keys": []any{jwkOf(otherRSA().Public(), "k2")}}))))
 		time.Sleep(time.Minute)
 		_, err := provider.Metadata(background())
 		require.NoError(t, err)
 		require.NoError(t, login(verifier, signedBy(otherRSA(), "k2")))
-		require.Equal(t, 1, op.hits("/jwks"))
-		require.Equal(t, 1, op.hits("/jwks2"))
+		require.Equal(t, 1, op.Hits("/jwks"))
+		require.Equal(t, 1, op.Hits("/jwks2"))
 	})
 }
 

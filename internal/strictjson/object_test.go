@@ -1,4 +1,4 @@
-package oidcauth_test
+package strictjson_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 func TestJSONObjectsAreReadStrictly(t *testing.T) {
@@ -56,13 +56,13 @@ func TestJSONObjectsAreReadStrictly(t *testing.T) {
 		{"a line end in a string", "{\"a\":\"\n\"}", nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			names, err := oidcauth.ParseObject([]byte(row.text))
+			object, err := strictjson.Parse([]byte(row.text))
 			if row.names == nil {
 				require.Error(t, err)
 				return
 			}
 			require.NoError(t, err)
-			require.ElementsMatch(t, row.names, names)
+			require.ElementsMatch(t, row.names, object.Names)
 		})
 	}
 }
@@ -73,15 +73,15 @@ func FuzzJSONObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		members, err := oidcauth.ParseMembers(bytes.Clone(text))
+		object, err := strictjson.Parse(bytes.Clone(text))
 		if err != nil {
 			return
 		}
 		var theirs map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(text, &theirs))
-		require.Equal(t, len(theirs), len(members))
+		require.Equal(t, len(theirs), len(object.Values))
 		for name, value := range theirs {
-			require.Equal(t, string(value), string(members[name]))
+			require.Equal(t, string(value), string(object.Values[name]))
 		}
 	})
 }
