@@ -1,15 +1,10 @@
-package main_test
+package devprovider_test
 
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,169 +12,18 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/example-webapp/internal/devprovider"
-	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/oidcauth"
 )
 
-// nowhere is an app that does not run: the tests below play it.
-const nowhere = "http://localhost:1"
-
-// A relyingParty is a client of the embedded provider, written out by hand so that the provider is tested against the
-// specifications and not against the library.
-type relyingParty struct {
-	t *testing.T
-
-	Issuer, ClientID, ClientSecret, RedirectURI, PostLogoutURI string
-
-	verifier string
-}
-
-// startProvider serves the embedded provider alone; change is told of its client before.
-func startProvider(t *testing.T, change func(*oidcauth.Config)) *relyingParty {
-	o := &oidcauth.Config{RedirectURL: nowhere + "/auth/callback", SigningAlg: "RS256"}
-	o.ClientAuth.Method = oidcauth.ClientSecretBasic
-	if change != nil {
-		change(o)
-	}
-	app := devprovider.App{
-		OIDC: o, API: nowhere + "/demo/api", Static: http.NotFoundHandler(), PostLogoutURI: nowhere + "/auth/signed-out",
-		Scopes: []string{"openid", "profile", "email", "offline_access"},
-	}
-	p, err := devprovider.Start(app, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	server := &httptest.Server{Listener: p.Listener, Config: serving.NewServer(p.Handler, 0)}
-	server.Start()
-	t.Cleanup(server.Close)
-	return &relyingParty{
-		t: t, verifier: rand.Text() + rand.Text(), Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
-		RedirectURI: o.RedirectURL, PostLogoutURI: app.PostLogoutURI,
-	}
-}
-
-// authorizeURL is an authentication request; pairs in extra replace its parameters, an empty value drops one.
-func (rp *relyingParty) authorizeURL(extra ...string) string {
-	challenge := sha256.Sum256([]byte(rp.verifier))
-	q := url.Values{
-		"client_id": {rp.ClientID}, "redirect_uri": {rp.RedirectURI}, "response_type": {"code"}, "state": {"the-state"},
-		"nonce": {"the-nonce"}, "scope": {"openid profile email offline_access"},
-		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-	}
-	for i := 0; i < len(extra); i += 2 {
-		q.Set(extra[i], extra[i+1])
-		if extra[i+1] == "" {
-			q.Del(extra[i])
-		}
-	}
-	return rp.Issuer + "/authorize?" + q.Encode()
-}
-
-// answer reads the authorization response off the redirect to the app that the browser can't follow.
-func (rp *relyingParty) answer(b *browser, act func()) url.Values {
-	rp.t.Helper()
-	var query url.Values
-	follow := b.client.Transport
-	b.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-		if "http://"+r.URL.Host == nowhere {
-			query = r.URL.Query()
-			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}}, nil
-		}
-		return http.DefaultTransport.RoundTrip(r)
-	})
-	defer func() { b.client.Transport = follow }()
-	act()
-	require.NotNil(rp.t, query, "the provider did not send the browser back, but showed %d\n%s", b.page.status, b.page.body)
-	return query
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-type tokens struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	IDToken      string `json:"id_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int    `json:"expires_in"`
-	Error        string `json:"error"`
-}
-
-func (rp *relyingParty) token(form url.Values) (int, tokens) {
-	rp.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, rp.Issuer+"/token", strings.NewReader(form.Encode()))
-	require.NoError(rp.t, err)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if form.Get("client_assertion") == "" {
-		req.SetBasicAuth(rp.ClientID, rp.ClientSecret)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(rp.t, err)
-	defer resp.Body.Close()
-	var answer tokens
-	require.NoError(rp.t, json.NewDecoder(resp.Body).Decode(&answer))
-	return resp.StatusCode, answer
-}
-
-func (rp *relyingParty) redeem(code string) (int, tokens) {
-	rp.t.Helper()
-	return rp.token(url.Values{
-		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {rp.RedirectURI}, "code_verifier": {rp.verifier},
-	})
-}
-
-func (rp *relyingParty) refresh(token string) (int, tokens) {
-	rp.t.Helper()
-	return rp.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
-}
-
-// claims verifies a token with the provider's published keys.
-func (rp *relyingParty) claims(token string, alg jose.SignatureAlgorithm) map[string]any {
-	rp.t.Helper()
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{alg})
-	require.NoError(rp.t, err)
-	var set jose.JSONWebKeySet
-	rp.get("/jwks", "", &set)
-	keys := set.Key(parsed.Headers[0].KeyID)
-	require.Len(rp.t, keys, 1)
-	claims := make(map[string]any)
-	require.NoError(rp.t, parsed.Claims(keys[0].Key, &claims))
-	return claims
-}
-
-func (rp *relyingParty) get(path, bearer string, into any) int {
-	rp.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, rp.Issuer+path, nil)
-	require.NoError(rp.t, err)
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(rp.t, err)
-	defer resp.Body.Close()
-	require.NoError(rp.t, json.NewDecoder(resp.Body).Decode(into))
-	return resp.StatusCode
-}
-
-// login signs alice in and returns her tokens.
-func (rp *relyingParty) login(b *browser) tokens {
-	rp.t.Helper()
-	b.open(rp.authorizeURL())
-	query := rp.answer(b, func() { b.signIn("alice", "wonderland") })
-	status, answer := rp.redeem(query.Get("code"))
-	require.Equal(rp.t, http.StatusOK, status)
-	return answer
-}
-
 func TestDevProviderSignsIn(t *testing.T) {
 	rp, b := startProvider(t, nil), newBrowser(t)
-	require.Equal(t, http.StatusOK, b.open(rp.authorizeURL()).status)
-	for name, password := range devUsers() {
-		require.Contains(t, b.page.body, name, "the form shows who can sign in")
-		require.Contains(t, b.page.body, password, "and with which password")
+	require.Equal(t, http.StatusOK, b.open(rp.authorizeURL()).Status)
+	for _, user := range devprovider.Users {
+		require.Contains(t, b.page.Body, user.Username, "the form shows who can sign in")
+		require.Contains(t, b.page.Body, user.Password, "and with which password")
 	}
 	query := rp.answer(b, func() { b.signIn("alice", "wonderland") })
 	require.Equal(t, "the-state", query.Get("state"))
@@ -258,15 +102,15 @@ func TestDevProviderRefusals(t *testing.T) {
 	}
 	t.Run("an unregistered redirect URI is not followed", func(t *testing.T) {
 		p := newBrowser(t).open(rp.authorizeURL("redirect_uri", "https://evil.example/"))
-		require.Equal(t, http.StatusBadRequest, p.status)
-		require.Empty(t, p.steps)
-		require.NotContains(t, p.body, "evil.example")
+		require.Equal(t, http.StatusBadRequest, p.Status)
+		require.Len(t, p.Exchanges, 1, "no redirect")
+		require.NotContains(t, p.Body, "evil.example")
 	})
 	t.Run("a wrong password asks again", func(t *testing.T) {
 		b := newBrowser(t)
 		b.open(rp.authorizeURL())
-		require.Equal(t, http.StatusUnauthorized, b.signIn("alice", "builder").status)
-		require.Contains(t, b.page.body, `role="alert"`)
+		require.Equal(t, http.StatusUnauthorized, b.signIn("alice", "builder").Status)
+		require.Contains(t, b.page.Body, `role="alert"`)
 		query := rp.answer(b, func() { b.signIn("alice", "wonderland") })
 		require.NotEmpty(t, query.Get("code"))
 	})
@@ -287,9 +131,8 @@ func TestDevProviderRefusals(t *testing.T) {
 	t.Run("another site can't post the form", func(t *testing.T) {
 		b := newBrowser(t)
 		b.open(rp.authorizeURL())
-		b.page.url, _ = url.Parse("https://evil.example/")
-		b.page.body = strings.ReplaceAll(b.page.body, `action="/`, `action="`+rp.Issuer+`/`)
-		require.Equal(t, http.StatusForbidden, b.signIn("alice", "wonderland").status)
+		b.page = b.Show("https://evil.example/", strings.ReplaceAll(b.page.Body, `action="/`, `action="`+rp.Issuer+`/`))
+		require.Equal(t, http.StatusForbidden, b.signIn("alice", "wonderland").Status)
 	})
 }
 
@@ -309,7 +152,7 @@ func TestDevProviderSingleSignOn(t *testing.T) {
 	})
 	for _, extra := range [][]string{{"prompt", "login"}, {"max_age", "0"}} {
 		t.Run(strings.Join(extra, "=")+" asks for the password", func(t *testing.T) {
-			require.Contains(t, b.open(rp.authorizeURL(extra...)).body, `name="password"`)
+			require.Contains(t, b.open(rp.authorizeURL(extra...)).Body, `name="password"`)
 			query := rp.answer(b, func() { b.signIn("alice", "wonderland") })
 			require.NotEmpty(t, query.Get("code"))
 		})
@@ -338,7 +181,7 @@ func TestDevProviderSignsOut(t *testing.T) {
 	t.Run("without a hint only after asking", func(t *testing.T) {
 		rp, b := startProvider(t, nil), newBrowser(t)
 		rp.login(b)
-		require.Contains(t, b.open(logout(rp, "")).body, "Sign out?")
+		require.Contains(t, b.open(logout(rp, "")).Body, "Sign out?")
 		form := b.page
 		require.True(t, signedIn(rp, b), "asking ends nothing")
 		b.page = form
@@ -349,8 +192,8 @@ func TestDevProviderSignsOut(t *testing.T) {
 		rp, b := startProvider(t, nil), newBrowser(t)
 		hint := rp.login(b).IDToken
 		p := b.open(rp.Issuer + "/logout?" + url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {"https://evil.example"}}.Encode())
-		require.Equal(t, http.StatusBadRequest, p.status)
-		require.Empty(t, p.steps)
+		require.Equal(t, http.StatusBadRequest, p.Status)
+		require.Len(t, p.Exchanges, 1, "no redirect")
 	})
 }
 
@@ -411,17 +254,8 @@ func TestDevProviderForgetsTheOldestLogins(t *testing.T) {
 	for i := range 110 { // more than the provider's library keeps
 		b := newBrowser(t)
 		b.open(rp.authorizeURL("state", strconv.Itoa(i)))
-		require.Equal(t, http.StatusOK, b.page.status)
+		require.Equal(t, http.StatusOK, b.page.Status)
 	}
 	last := newBrowser(t)
 	require.NotEmpty(t, rp.login(last).IDToken, "a crowd of unfinished logins locks nobody out")
-}
-
-func sign(t *testing.T, key *ecdsa.PrivateKey, claims map[string]any) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, nil)
-	require.NoError(t, err)
-	token, err := jwt.Signed(signer).Claims(claims).Serialize()
-	require.NoError(t, err)
-	return token
 }
