@@ -120,15 +120,27 @@ func (r *attempt) ask(ctx context.Context, latest *session.Session) (answer *oau
 	if r.key, err = r.proofKey(latest); err != nil {
 		return nil, err
 	}
-	r.inquire(ctx)
+	if since, silent := r.doubts.SilentSince(r.session.ID(), r.spent); silent {
+		r.auth.provider.Inquire(ctx, since)
+	}
 	if answer, err = r.auth.endpoint.Bind(r.key).Token(ctx, r.form()); err != nil {
-		if r.isDead(err) || r.isDoubted(err) {
+		if oauth.EndsGrant(err, r.name != "") || r.isDoubted(err) {
 			r.refused = err
 		}
 		return nil, err
 	}
-	r.doubts.drop(deadRow(r.session, r.spent)) // some providers don't rotate
+	r.doubts.Drop(r.session.ID(), r.spent) // some providers don't rotate
 	return answer, nil
+}
+
+// isDoubted reports whether err is the second answer that leaves the refresh token in doubt. Answers
+// about an extra, a resource or scope, may be meant for that.
+func (r *attempt) isDoubted(err error) bool {
+	what, _, ok := oauth.FailureOf(err)
+	if !ok || r.name != "" {
+		return false
+	}
+	return r.doubts.Decides(r.session.ID(), r.spent, what, time.Until(r.session.Deadline()), r.auth.provider.AnsweredSince)
 }
 
 // isServed reports whether the session holds already what the attempt is for.
@@ -180,7 +192,7 @@ func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session)
 	case r.refused != nil && token == r.spent:
 		r.dead = true
 		return r.refused
-	case r.tokens.dead.elsewhere(ctx, latest, token):
+	case r.tokens.dead.Elsewhere(ctx, latest.ID(), token, time.Until(latest.Deadline())):
 		return errDeadGrant
 	}
 	r.spent, r.refused = token, nil

@@ -12,7 +12,6 @@ import (
 
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/logtext"
-	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/session"
 )
 
@@ -21,7 +20,7 @@ import (
 func (r *attempt) settle(ctx context.Context, err error) error {
 	switch {
 	case r.dead:
-		r.tokens.dead.add(ctx, r.auth.log, r.session, r.spent)
+		r.tokens.dead.Add(ctx, r.session.ID(), r.spent, time.Until(r.session.Deadline()))
 		return r.failed(ctx, fmt.Errorf("%w: %w", errDeadGrant, asRefusal(err)))
 	case errors.Is(err, errOtherUser):
 		// The new tokens are dropped, and nobody goes on as somebody else (Core §12.2).
@@ -37,7 +36,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	}
 	// An outage, or a refusal of what was asked for: the session stays.
 	err = asRefusal(err)
-	return r.failed(ctx, r.pauses.Failed(r.session.ID()+r.name, r.login.Subject, err))
+	return r.failed(ctx, r.renewer.Pauses.Failed(orderName(r.session, r.name), r.login.Subject, err))
 }
 
 // settleNew settles an attempt that brought new tokens. Those are served even when they can't be
@@ -60,7 +59,7 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		// process ends before that, the refresh token is lost.
 		r.auth.log.LogAttrs(ctx, slog.LevelError, "refreshed tokens not saved", r.attributes(err)...)
 	}
-	r.pauses.Succeeded(r.session.ID() + r.name)
+	r.renewer.Pauses.Succeeded(orderName(r.session, r.name))
 	r.auth.log.LogAttrs(ctx, slog.LevelInfo, "token refreshed", r.attributes(nil)...)
 	r.tell(ctx, nil)
 	return nil
@@ -237,24 +236,3 @@ const (
 	// keepNone is no access token: each request that wants one refreshes.
 	keepNone
 )
-
-// grantSurvives are error codes that say something about the client, the request or the provider's
-// state, and nothing about the refresh token.
-var grantSurvives = []string{
-	"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
-	"temporarily_unavailable", "server_error", "slow_down", "invalid_dpop_proof", "use_dpop_nonce",
-}
-
-// isDead reports whether err means that the refresh token is of no more use. That is invalid_grant
-// (RFC 6749 §5.2), but providers have other words for it, and asking them again and again helps
-// nobody. A refused extra, a resource or scope, ends no session in such other words.
-func (r *attempt) isDead(err error) bool {
-	what, refused, ok := oauth.FailureOf(err)
-	if !ok || what != oauth.RequestRefused {
-		return false // an answer without a code is a proxy's, or a provider out of order
-	}
-	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {
-		return true
-	}
-	return r.name == "" && !slices.Contains(grantSurvives, refused.Code)
-}

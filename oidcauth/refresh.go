@@ -54,17 +54,14 @@ type tokens struct {
 	// base sends the requests to them; nil means http.DefaultTransport.
 	base http.RoundTripper
 
-	// flight joins requests for one token of one session.
-	flight pace.Flight[landing]
-
-	// pauses space out what fails, by session and token.
-	pauses pace.Pauses
+	// renewer joins requests for one token of one session, and spaces out what fails.
+	renewer *access.Renewer[landing]
 
 	// dead are the sessions that only a new login helps.
-	dead *deadGrants
+	dead *access.DeadGrants
 
 	// doubts are refresh tokens that may be dead.
-	doubts doubts
+	doubts access.Doubts
 
 	// flaws says when a session's ID tokens that are not kept are logged.
 	flaws pace.Sparing
@@ -73,14 +70,14 @@ type tokens struct {
 // newTokens returns what refreshes the tokens of a's users.
 func newTokens(a *Authenticator) *tokens {
 	t := &tokens{
-		auth: a,
-		apis: access.NewAPIs("Config.APIs", a.config.APIs),
-		base: apiTransport(a.config.ClientAuth.Certificate),
-		dead: newDeadGrants(inside.OfManager(a.sessions).Vault("dead grant")),
-
-		pauses: pace.Pauses{Enough: manyUsers},
+		auth:    a,
+		apis:    access.NewAPIs("Config.APIs", a.config.APIs),
+		base:    apiTransport(a.config.ClientAuth.Certificate),
+		dead:    access.NewDeadGrants(inside.OfManager(a.sessions).Vault("dead grant"), a.log),
+		renewer: access.NewRenewer[landing](a.log),
 	}
-	t.flight.Log = a.log
+	t.renewer.Limit, t.renewer.Patience = 2*a.config.Timeout+leaseWait, validPatience
+	t.renewer.Pauses.Enough, t.renewer.Hopeless = manyUsers, ErrLoginRequired
 	return t
 }
 
@@ -96,10 +93,7 @@ func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return have.Or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
-	if err := t.pauses.Check(s.ID() + name); err != nil {
-		return have.Or(&q, err)
-	}
-	return t.awaited(ctx, s, name, q, have)
+	return t.renewer.Renew(ctx, t.order(ctx, s, name, q, have))
 }
 
 // loginRequired turns the end of a session into what callers compare.
@@ -110,94 +104,63 @@ func loginRequired(err error) error {
 	return err
 }
 
-// awaited waits for the flight that gets the token, with or behind others. A caller that goes away
-// leaves it running.
-func (t *tokens) awaited(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) (*access.Token, error) {
-	// Who holds a token that is still good does not wait for a slow provider: the flight goes on,
-	// and the next request gets what it brings.
-	var patience <-chan time.Time
-	if now := time.Now(); have.Bridges(&q, now) {
-		patience = time.After(min(validPatience, have.Expiry.Sub(now)/2))
+// orderName is the same for all requests that want the token called name of s.
+func orderName(s *session.Session, name string) string { return s.ID() + "\x00" + name }
+
+// order is that of the token called name in place of have.
+func (t *tokens) order(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) *access.Order[landing] {
+	return &access.Order[landing]{
+		Name: orderName(s, name), Query: &q, Have: have,
+		Fetch: func(ctx context.Context) (landing, error) { return t.refresh(ctx, s, name, q) },
+		Land:  func(l landing, err error) (*access.Token, error) { return t.landed(ctx, s, name, &q, l, err) },
 	}
-	token, err := t.landed(ctx, s, name, q, patience)
-	if errors.Is(err, errOld) {
-		token, err = t.landed(ctx, s, name, q, patience)
-	}
-	switch {
-	case errors.Is(err, errOld):
-		return token, nil // a clock is set back: what came is the newest all the same
-	case errors.Is(err, errSlow):
-		return have, nil
-	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrLoginRequired) && have.Bridges(&q, time.Now()):
-		return have, nil
-	}
-	return token, err
 }
 
-// landed waits for the flight, as long as ctx and patience last: errSlow means that patience is
-// over. The response of s then carries what the flight has published.
-func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q access.Request, patience <-chan time.Time) (*access.Token, error) {
-	done := t.board(ctx, s, name, q)
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-patience:
-		return nil, errSlow
-	case r := <-done:
-		if r.Err == nil {
-			return t.taken(ctx, s, name, &q, r.Value)
-		}
-		inside.OfSession(s).JoinEnd(inside.OfSession(r.Value.session))
-		if errors.Is(r.Err, errDeadGrant) {
+// A landing is what a refresh brought to all who wait for it.
+type landing struct {
+	token *access.Token
+
+	// refreshed says that the refresh has got the token, and not found it.
+	refreshed bool
+
+	// session is that of the request which began the refresh: it knows whether that has ended it.
+	session *session.Session
+}
+
+// landed is what a request gets that waited for a refresh: its token, which then serves the whole
+// request. One that the refresh has only found may have come for an earlier request, and be over.
+// The response of s then carries what the refresh has published.
+func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q *access.Request, l landing, err error) (*access.Token, error) {
+	if err != nil {
+		inside.OfSession(s).JoinEnd(inside.OfSession(l.session))
+		if errors.Is(err, errDeadGrant) {
 			// Another process may have set a newer cookie.
 			inside.OfSession(s).LeaveCookie()
 		}
-		return nil, r.Err
+		return nil, err
 	}
-}
-
-// taken is what a request gets that waited for a flight: its token, which then serves the whole
-// request. One that the flight has only found may have come for an earlier request, and be over.
-func (t *tokens) taken(ctx context.Context, s *session.Session, name string, q *access.Request, l landing) (*access.Token, error) {
 	if err := t.adopt(ctx, s); err != nil {
 		return l.token, err
 	}
 	if !l.refreshed && !q.Confirm && !l.token.Serves(q, time.Now()) {
-		return l.token, errOld
+		return l.token, access.ErrOld
 	}
 	inside.OfSession(s).Keep(keptToken(s, name), l.token)
 	return l.token, nil
 }
 
-// errOld means that the flight brought a token that was there before.
-var errOld = errors.New("oidcauth: the token is of an earlier request")
-
-// A landing is what a flight brought to all who wait for it.
-type landing struct {
-	token *access.Token
-
-	// refreshed says that the flight has got the token, and not found it.
-	refreshed bool
-
-	// session is that of the request which began the flight: it knows whether the flight has ended
-	// it.
-	session *session.Session
-}
-
-// board joins or begins the flight.
-func (t *tokens) board(ctx context.Context, s *session.Session, name string, q access.Request) <-chan pace.Result[landing] {
-	key := s.ID() + "\x00" + name + "\x00" + q.Rejected
-	if q.Confirm {
-		key += "\x00confirm" // other flights may end with a token that is fresh
+// stopped reports whether s holds a refresh token that was refused, and then keeps the response from
+// moving the idle limit of its cookie, over which another process may have set a newer one.
+func (t *tokens) stopped(s *session.Session) bool {
+	if !t.dead.Knows(s.ID()) {
+		return false
 	}
-	return t.flight.Start(ctx, key, 2*t.auth.config.Timeout+leaseWait, func(ctx context.Context) (landing, error) {
-		l := landing{session: s}
-		r, err := t.refresh(ctx, s, name, q)
-		if err == nil {
-			l.token, l.refreshed = r.token, r.answer != nil
-		}
-		return l, err
-	})
+	token, _ := s.Token(refreshTokenName)
+	if !t.dead.Has(s.ID(), token) {
+		return false
+	}
+	inside.OfSession(s).LeaveCookie()
+	return true
 }
 
 // adopt makes s what the refresh has published, so that the response carries the new cookie. A
@@ -211,14 +174,15 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 
 // refresh gets the token called name, and publishes what it gets to all requests of the session. It
 // runs apart from every request.
-func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q access.Request) (_ *attempt, err error) {
+func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q access.Request) (l landing, err error) {
+	l.session = s
 	defer pace.Recovered(ctx, t.auth.log, &err) // so that a landing knows its session all the same
-	if err := t.pauses.Check(s.ID() + name); err != nil {
-		return nil, err // a flight has failed since the caller looked
+	if err := t.renewer.Pauses.Check(orderName(s, name)); err != nil {
+		return l, err // a refresh has failed since the caller looked
 	}
 	r, err := t.attempt(s, name, q)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	err = s.Exclusive(ctx, r.run)
 	if r.refused != nil {
@@ -226,13 +190,14 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 		err = s.Exclusive(ctx, r.run)
 	}
 	if err = r.settle(ctx, err); err != nil {
-		return nil, err
+		return l, err
 	}
-	return r, nil
+	l.token, l.refreshed = r.token, r.answer != nil
+	return l, nil
 }
 
 // Shutdown waits until no refresh of a user's tokens is in flight, or until ctx ends, whose error
 // it then returns. Call it after http.Server.Shutdown: a refresh goes on when the request that
 // began it is gone, and a refresh token that is spent while its successor is not kept signs the
 // user out. It stops nothing, and the Authenticator can be used afterwards.
-func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.flight.Wait(ctx) }
+func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.renewer.Wait(ctx) }

@@ -141,7 +141,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 	id, err := identityOf(s)
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider != a.key || a.tokens.dead.stops(s) {
+			if id.record.Provider != a.key || a.tokens.stopped(s) {
 				continue
 			}
 			if _, err := a.sessionKey(id); err != nil {

@@ -79,23 +79,15 @@ func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *
 	return nil, &unconfirmedError{Err: err}
 }
 
-// errSlow means that the provider takes its time, and that there is something to go on with.
-var errSlow = errors.New("oidcauth: the refresh takes its time")
-
 // confirm refreshes the tokens of s, unless somebody else does or has done so. With grace it does
 // not wait long: the flight goes on, and the next request finds what it brought.
 func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) error {
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
 		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers give one for offline_access in Config.Scopes", ErrLoginRequired)
 	}
-	if err := t.pauses.Check(s.ID()); err != nil {
-		return err
-	}
-	var patience <-chan time.Time
-	if grace {
-		patience = time.After(validPatience)
-	}
-	_, err := t.landed(ctx, s, "", access.Request{Confirm: true}, patience)
+	o := t.order(ctx, s, "", access.Request{Confirm: true}, nil)
+	o.Hurried = grace
+	_, err := t.renewer.Renew(ctx, o)
 	return err
 }
 

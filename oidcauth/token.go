@@ -118,7 +118,7 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 		return nil, nil, err
 	case id.record.Provider != t.auth.key:
 		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
-	case t.dead.stops(s):
+	case t.stopped(s):
 		return nil, nil, errDeadGrant
 	}
 	rec := &id.record

@@ -16,7 +16,6 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
-	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -35,9 +34,8 @@ type Machine struct {
 	// plain is the request without options, which is nearly every one.
 	plain tokenOrder
 
-	// flight joins equal requests, and pauses space out what fails.
-	flight pace.Flight[*Token]
-	pauses pace.Pauses
+	// renewer joins equal requests, and spaces out what fails.
+	renewer *Renewer[*Token]
 
 	mu sync.Mutex
 
@@ -76,8 +74,8 @@ type MachineSettings struct {
 
 // NewMachine returns the tokens of a machine, of which there are none yet.
 func NewMachine(s MachineSettings) *Machine {
-	m := &Machine{MachineSettings: s, proof: func() (*jwt.ProofKey, error) { return nil, nil }}
-	m.flight.Log, m.cache.Limit = s.Log, maxMachineTokens
+	m := &Machine{MachineSettings: s, proof: func() (*jwt.ProofKey, error) { return nil, nil }, renewer: NewRenewer[*Token](s.Log)}
+	m.renewer.Limit, m.cache.Limit = 2*s.Timeout+leaseSlack, maxMachineTokens
 	if s.DPoP {
 		m.proof = sync.OnceValues(jwt.NewProofKey)
 	}
@@ -132,29 +130,19 @@ func (m *Machine) Token(ctx context.Context, q Request) (*Token, error) {
 	if have.Serves(&q, time.Now()) {
 		return have, nil
 	}
-	if err := m.pauses.Check(o.key); err != nil {
-		return have.Or(&q, err)
-	}
-	done := m.flight.Start(ctx, o.key+"\x00"+q.Rejected, 2*m.Timeout+leaseSlack, func(ctx context.Context) (*Token, error) {
-		return m.renew(ctx, o, q)
+	return m.renewer.Renew(ctx, &Order[*Token]{
+		Name: o.key, Query: &q, Have: have,
+		Fetch: func(ctx context.Context) (*Token, error) { return m.renew(ctx, o, q) },
+		Land:  func(t *Token, err error) (*Token, error) { return t, err },
 	})
-	if have.Bridges(&q, time.Now()) {
-		return have, nil // the flight goes on, and a later caller gets what it brings
-	}
-	select {
-	case r := <-done:
-		return r.Value, r.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // renew gets a token, apart from every caller.
 func (m *Machine) renew(ctx context.Context, o tokenOrder, q Request) (t *Token, err error) {
 	if t := m.cached(o.key); t.Serves(&q, time.Now()) {
-		return t, nil // a flight has ended since the caller looked
+		return t, nil // a call has ended since the caller looked
 	}
-	if err := m.pauses.Check(o.key); err != nil {
+	if err := m.renewer.Pauses.Check(o.key); err != nil {
 		return nil, err // and so has a failing one
 	}
 	if m.shared != nil {
@@ -164,9 +152,9 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q Request) (t *Token,
 	}
 	if err != nil {
 		m.Log.LogAttrs(ctx, slog.LevelWarn, "machine token failed", slog.String("client_id", m.ClientID), logtext.Reason(err))
-		return nil, m.pauses.Failed(o.key, o.key, m.Refused(err))
+		return nil, m.renewer.Pauses.Failed(o.key, o.key, m.Refused(err))
 	}
-	m.pauses.Succeeded(o.key)
+	m.renewer.Pauses.Succeeded(o.key)
 	m.keep(o.key, t)
 	return t, nil
 }

@@ -103,6 +103,27 @@ func (e *Error) isTransient() bool {
 	return e.RetryAfter > 0 && !slices.Contains(aboutTheRequest, e.Code) // which a gateway may add to anything
 }
 
+// grantSurvives are error codes that say something about the client, the request or the provider's
+// state, and nothing about the refresh token.
+var grantSurvives = []string{
+	"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
+	"temporarily_unavailable", "server_error", "slow_down", "invalid_dpop_proof", "use_dpop_nonce",
+}
+
+// EndsGrant reports whether err means that the refresh token is of no more use. That is
+// invalid_grant (RFC 6749 §5.2), but providers have other words for it, and asking them again and
+// again helps nobody. A refused extra, a resource or scope, ends no session in such other words.
+func EndsGrant(err error, extra bool) bool {
+	what, refused, ok := FailureOf(err)
+	if !ok || what != RequestRefused {
+		return false // an answer without a code is a proxy's, or a provider out of order
+	}
+	if refused.Code == "invalid_grant" || refused.Code == "invalid_token" {
+		return true
+	}
+	return !extra && !slices.Contains(grantSurvives, refused.Code)
+}
+
 // ErrorCode is the provider's error code, or the one that it should have sent with a client that it
 // doesn't accept.
 func (e *Error) ErrorCode() string {
