@@ -61,7 +61,7 @@ type attempt struct {
 	dropped *oauth.TokenAnswer
 
 	// grant describes the new access token.
-	grant grant
+	grant access.Grant
 
 	// token is the outcome: the new access token, or one that somebody else got.
 	token *access.Token
@@ -153,9 +153,9 @@ func (r *attempt) isServed(have *access.Token, rec *record) bool {
 
 // accept makes answer the outcome. Without a token that can be used there is none.
 func (r *attempt) accept(answer *oauth.TokenAnswer, key *jwt.ProofKey) (err error) {
-	r.grant = r.auth.grantOf(r.name, answer, time.Now())
-	r.grant.inherit(r.before(), r.query.Scopes)
-	if r.token, err = r.grant.issued(answer.AccessToken).Bound(key); err != nil {
+	r.grant = access.GrantOf(r.name, answer, r.auth.config.TokenLifetime, time.Now())
+	r.grant.Inherit(r.record.Access.Of(r.name), r.query.Scopes)
+	if r.token, err = r.grant.Token(answer.AccessToken).Bound(key); err != nil {
 		r.token = nil
 		return err
 	}

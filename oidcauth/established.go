@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/jwt"
@@ -148,7 +149,7 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 
 // fillSession writes the login into s, a session to come.
 func (a *returner) fillSession(s *session.Session, t *browser.Transaction, l *login) error {
-	l.record.Access = []grant{a.grantOf("", l.answer, time.Now())}
+	l.record.Access = access.Grants{access.GrantOf("", l.answer, a.config.TokenLifetime, time.Now())}
 	for name, token := range map[string]string{
 		idTokenName: l.token.Raw, accessTokenName: l.answer.AccessToken, refreshTokenName: l.answer.RefreshToken,
 	} {
@@ -195,19 +196,6 @@ func (l *login) tag(s *session.Session) error {
 		err = errors.Join(err, s.TagAt(tag, l.token.IssuedAt))
 	}
 	return err
-}
-
-// grantOf describes the access token of answer.
-func (a *returner) grantOf(name string, answer *oauth.TokenAnswer, now time.Time) grant {
-	expiry := answer.Expiry
-	if expiry.IsZero() {
-		expiry = now.Add(a.config.TokenLifetime)
-	}
-	g := grant{Name: name, Expiry: expiry.UnixMilli(), Created: now.UnixMilli(), Scope: answer.Scope, Details: answer.Details}
-	if answer.TokenType != "Bearer" {
-		g.Type = answer.TokenType
-	}
-	return g
 }
 
 // keepClaims records what Hooks.Login made of the claims.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
@@ -201,14 +202,9 @@ func (r *attempt) extraNow() json.RawMessage {
 // that is too large for its cookie keeps fewer of them: they can be had again, while the refresh
 // token can't.
 func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
-	now := time.Now().UnixMilli()
-	kept := slices.DeleteFunc(slices.Clone(rec.Access), func(g grant) bool {
-		over := g.Name != "" && g.Expiry <= now
-		return g.Name == r.name || over || r.slim >= keepNewest
-	})
-	// The list is in the order in which the tokens came: the oldest go first.
-	if len(kept) >= maxGrants {
-		kept = kept[len(kept)-maxGrants+1:]
+	var kept access.Grants
+	if r.slim < keepNewest {
+		kept = rec.Access.Beside(r.name, time.Now())
 	}
 	value := r.token.Value
 	if rec.Confirmed = 0; r.slim >= keepNone {
@@ -217,7 +213,7 @@ func (r *attempt) keepAccessToken(s *session.Session, rec *record) error {
 		kept = append(kept, r.grant)
 	}
 	for _, g := range rec.Access {
-		if !slices.ContainsFunc(kept, func(k grant) bool { return k.Name == g.Name }) {
+		if kept.Of(g.Name) == nil {
 			if err := s.SetToken(accessTokenName+g.Name, ""); err != nil {
 				return err
 			}

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/inside"
@@ -48,7 +48,7 @@ type record struct {
 	MaxAge   *int64          `json:"m,omitempty"` // the max_age that the login was verified for, seconds
 	Scopes   []string        `json:"q,omitempty"` // what the login asked for, where that was not Config.Scopes
 	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
-	Access   []grant         `json:"a,omitempty"` // one for each access token
+	Access   access.Grants   `json:"a,omitempty"` // one for each access token
 
 	// Confirmed is when the latest refresh succeeded, Unix milliseconds, where none of Access
 	// tells.
@@ -77,19 +77,6 @@ func (c *authContext) in(raw json.RawMessage) json.RawMessage {
 	}
 	restored, _ := json.Marshal(members.Values) // of values that were just parsed
 	return restored
-}
-
-// A grant describes one access token in the session.
-type grant struct {
-	Name    string `json:"n,omitempty"` // of resource and scope; empty is the login's own
-	Type    string `json:"t,omitempty"` // empty is Bearer
-	Expiry  int64  `json:"x"`           // Unix milliseconds
-	Created int64  `json:"c"`           // Unix milliseconds
-	Scope   string `json:"s,omitempty"` // as granted, where the provider said so
-
-	// Details are the authorization_details as granted (RFC 9396 §7), nil where the provider did
-	// not say.
-	Details json.RawMessage `json:"d,omitempty"`
 }
 
 // An identity is a session's record and user, decoded once for all requests that carry the same
@@ -256,38 +243,14 @@ func (a *core) sessionKey(id *identity) (*jwt.ProofKey, error) {
 	return key, nil
 }
 
-// granted is the i-th grant of rec. The login's own has the scope that was asked for where the
-// provider said nothing else (RFC 6749 §5.1).
-func (a *core) granted(rec *record, i int) grant {
-	g := rec.Access[i]
-	if g.Scope == "" && g.Name == "" {
-		g.Scope = strings.Join(a.asked(rec.Scopes), " ")
+// grantIn is the grant called name in rec, nil when there is none. The login's own has the scope
+// that was asked for where the provider said nothing else (RFC 6749 §5.1).
+func (a *core) grantIn(rec *record, name string) *access.Grant {
+	found := rec.Access.Of(name)
+	if found == nil || found.Scope != "" || name != "" {
+		return found
 	}
-	return g
-}
-
-// inherit fills in what the answer to a refresh left out: the scopes that were asked for, else all
-// that was granted before (RFC 6749 §6).
-func (g *grant) inherit(before *grant, scopes []string) {
-	if g.Scope == "" && len(scopes) > 0 {
-		g.Scope = strings.Join(scopes, " ")
-	}
-	if before == nil {
-		return
-	}
-	if g.Scope == "" {
-		g.Scope = before.Scope
-	}
-	if g.Details == nil {
-		g.Details = before.Details
-	}
-}
-
-// before is the grant of the token that r replaces, nil when there was none.
-func (r *attempt) before() *grant {
-	i := slices.IndexFunc(r.record.Access, func(g grant) bool { return g.Name == r.name })
-	if i < 0 {
-		return nil
-	}
-	return &r.record.Access[i]
+	g := *found
+	g.Scope = strings.Join(a.asked(rec.Scopes), " ")
+	return &g
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
@@ -21,9 +23,6 @@ const (
 	// validPatience is how long a request waits for a refresh while the token at hand is still
 	// good.
 	validPatience = 2 * time.Second
-
-	// maxGrants bounds the access tokens that a session holds beside the login's own.
-	maxGrants = 8
 )
 
 // errLook means that a token would have to be refreshed where nothing may be.
@@ -201,3 +200,83 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 // began it is gone, and a refresh token that is spent while its successor is not kept signs the
 // user out. It stops nothing, and the Authenticator can be used afterwards.
 func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.renewer.Wait(ctx) }
+
+// look reads the token called name out of s, nil when there is none, and the record. It costs no
+// I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
+	id, err := identityOf(s)
+	switch {
+	case errors.Is(err, session.ErrNoSession):
+		return nil, nil, ErrLoginRequired
+	case err != nil:
+		return nil, nil, err
+	case id.record.Provider != t.auth.key:
+		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+	case t.stopped(s):
+		return nil, nil, errDeadGrant
+	}
+	rec := &id.record
+	granted := t.auth.grantIn(rec, name)
+	if granted == nil {
+		return nil, rec, nil
+	}
+	value, ok := s.Token(accessTokenName + name)
+	if !ok {
+		return nil, rec, nil
+	}
+	key, err := t.auth.sessionKey(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := granted.Token(value).Bound(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
+	}
+	return token, rec, nil
+}
+
+// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
+func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return t.auth.sessionKey(id)
+}
+
+// Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
+func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
+	s := t.auth.sessions.From(ctx)
+	name := nameOf(s, &q)
+	have, _, err := t.look(s, name)
+	if err != nil {
+		return nil, err
+	}
+	q.Since = inside.OfSession(s).Arrived()
+	if q.Force && have != nil {
+		q.Rejected = have.Value
+	}
+	now := time.Now()
+	if have.Serves(&q, now) {
+		return have, nil
+	}
+	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*access.Token); got != nil && got.Value != q.Rejected && !q.Force && now.Sub(got.Created) < access.MaxRequestToken {
+		return got, nil
+	}
+	return t.renewed(ctx, s, name, q, have)
+}
+
+// keptToken is under which a request keeps the token called name that it got for s.
+func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
+
+// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
+// own token.
+func nameOf(s *session.Session, q *access.Request) string {
+	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
+		return q.Name()
+	}
+	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
+		return ""
+	}
+	return q.Name()
+}

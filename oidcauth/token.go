@@ -2,19 +2,18 @@ package oidcauth
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/signet-go/signet/internal/access"
-	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
 
@@ -107,99 +106,6 @@ func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption)
 	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
 }
 
-// look reads the token called name out of s, nil when there is none, and the record. It costs no
-// I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
-	id, err := identityOf(s)
-	switch {
-	case errors.Is(err, session.ErrNoSession):
-		return nil, nil, ErrLoginRequired
-	case err != nil:
-		return nil, nil, err
-	case id.record.Provider != t.auth.key:
-		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
-	case t.stopped(s):
-		return nil, nil, errDeadGrant
-	}
-	rec := &id.record
-	i := slices.IndexFunc(rec.Access, func(g grant) bool { return g.Name == name })
-	if i < 0 {
-		return nil, rec, nil
-	}
-	value, ok := s.Token(accessTokenName + name)
-	if !ok {
-		return nil, rec, nil
-	}
-	key, err := t.auth.sessionKey(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	g := t.auth.granted(rec, i)
-	token, err := g.issued(value).Bound(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
-	}
-	return token, rec, nil
-}
-
-// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
-func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
-	id, err := identityOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return t.auth.sessionKey(id)
-}
-
-// issued is the access token that g describes.
-func (g *grant) issued(value string) *access.Token {
-	t := &access.Token{
-		Value: value, Kind: g.Type, Created: time.UnixMilli(g.Created), Expiry: time.UnixMilli(g.Expiry),
-		Scope: g.Scope, Details: g.Details,
-	}
-	if t.Kind == "" {
-		t.Kind = "Bearer"
-	}
-	return t
-}
-
-// Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
-func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
-	s := t.auth.sessions.From(ctx)
-	name := nameOf(s, &q)
-	have, _, err := t.look(s, name)
-	if err != nil {
-		return nil, err
-	}
-	q.Since = inside.OfSession(s).Arrived()
-	if q.Force && have != nil {
-		q.Rejected = have.Value
-	}
-	now := time.Now()
-	if have.Serves(&q, now) {
-		return have, nil
-	}
-	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*access.Token); got != nil && got.Value != q.Rejected && !q.Force && now.Sub(got.Created) < access.MaxRequestToken {
-		return got, nil
-	}
-	return t.renewed(ctx, s, name, q, have)
-}
-
-// keptToken is under which a request keeps the token called name that it got for s.
-func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
-
-// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
-// own token.
-func nameOf(s *session.Session, q *access.Request) string {
-	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
-		return q.Name()
-	}
-	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
-		return ""
-	}
-	return q.Name()
-}
-
 // TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there
 // is one. It asks nobody: not for a token, and not whether the one at hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
@@ -248,4 +154,77 @@ func asRefusal(err error) error {
 		return err
 	}
 	return &GrantError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
+}
+
+// Client returns an HTTP client that sends requests with the access token of the user who is signed
+// in in ctx, fresh as from TokenSource, whose errors come back from it. It is bound to that user: a
+// request whose context carries another session is refused with ErrOtherSession. It is made for one
+// request of the user's and is cheap to make; requests through it that have no deadline or
+// cancellation of their own end when ctx does.
+//
+// Tokens go only to the origins in Config.APIs. Any other, also behind a redirect, is an error with
+// ErrOrigin in its chain, and nothing is sent there. When the API answers 401 because of the token
+// (RFC 6750 §3.1), and the token is older than 30 seconds or half of its life, it is refreshed and
+// the request sent once more, if its body can be (http.Request.GetBody). An API that wants a
+// fresher or stronger login (RFC 9470) makes the request fail with a *StepUpError. Every other
+// answer, a second 401 included, is the caller's.
+//
+// Tokens that are bound to a DPoP key go out with a proof (RFC 9449 §7), once more where the API
+// asks for a nonce. Client uses http.DefaultTransport, with the certificate in ClientAuth where
+// there is one; for any other, put Transport into a client of your own, which for tokens that are
+// bound to the certificate has to present it (RFC 8705 §3).
+func (a *Authenticator) Client(ctx context.Context, options ...TokenOption) *http.Client {
+	q, err := newTokenRequest(options)
+	rules := clientRules
+	rules.Belongs = a.sameSessionAs(ctx)
+	return &http.Client{Transport: &access.Transport{Keeper: a.tokens, APIs: a.tokens.apis, Nonces: a.endpoint.Nonces, Base: a.tokens.base, Bound: ctx, Query: q, Err: err, Rules: rules}}
+}
+
+// apiTransport is what clients send their requests through: nil for http.DefaultTransport, or a
+// copy of that which presents the certificate that tokens are bound to (RFC 8705 §3).
+func apiTransport(certificate *tls.Certificate) http.RoundTripper {
+	if certificate == nil {
+		return nil
+	}
+	return outbound.WithCertificate(http.DefaultTransport, certificate) //nolint:forbidigo // see transport.send
+}
+
+// Transport returns a RoundTripper that does what Client does for the user whom each request's own
+// context carries: for httputil.ReverseProxy, whose outgoing requests keep the context of the
+// incoming ones. An Authorization or DPoP header of the request is replaced; its cookies are not
+// touched. base sends the requests; nil means http.DefaultTransport.
+func (a *Authenticator) Transport(base http.RoundTripper) http.RoundTripper {
+	return &access.Transport{Keeper: a.tokens, APIs: a.tokens.apis, Nonces: a.endpoint.Nonces, Base: base, Rules: clientRules}
+}
+
+// Replaceable implements access.Keeper.
+func (t *tokens) Replaceable(token *access.Token) bool {
+	return time.Since(token.Created) >= token.RejectedAge()
+}
+
+// sameSession reports whether a and b are one session, be it in two requests.
+func sameSession(a, b *session.Session) bool {
+	return a == b || a != nil && b != nil && a.ID() != "" && a.ID() == b.ID()
+}
+
+// clientRules are those of every transport here.
+var clientRules = access.Rules{
+	StepUp: func(h http.Header) error {
+		if stepUp := stepUpOf(h); stepUp != nil {
+			return stepUp
+		}
+		return nil
+	},
+	Hopeless: errDeadGrant,
+	Outward:  exported,
+}
+
+// sameSessionAs refuses requests whose context carries another session than ctx.
+func (a *Authenticator) sameSessionAs(ctx context.Context) func(*http.Request) error {
+	return func(r *http.Request) error {
+		if other := a.sessions.From(r.Context()); other != nil && !sameSession(other, a.sessions.From(ctx)) {
+			return ErrOtherSession
+		}
+		return nil
+	}
 }

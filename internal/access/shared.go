@@ -37,15 +37,12 @@ type sharedTokens struct {
 
 // A tokenRow is a token as the Store keeps it.
 type tokenRow struct {
-	Value string `json:"v"`
-	Kind  string `json:"k"`
+	Value string `json:"a"`
 
 	// Key is the DPoP key that it is bound to.
-	Key []byte `json:"d,omitempty"`
+	Key []byte `json:"k,omitempty"`
 
-	// Created and Expiry are in Unix milliseconds.
-	Created int64 `json:"c"`
-	Expiry  int64 `json:"x"`
+	Grant
 }
 
 // Token returns the token in row key if it serves q. Otherwise one process at a time may request a
@@ -116,7 +113,7 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*Token, error) {
 		return nil, err
 	}
 	var row tokenRow
-	if json.Unmarshal(rows[0].Value, &row) != nil {
+	if json.Unmarshal(rows[0].Value, &row) != nil || row.Value == "" {
 		return nil, nil //nolint:nilerr // a row of another release is none
 	}
 	return row.issued(), nil
@@ -125,7 +122,7 @@ func (s *sharedTokens) get(ctx context.Context, key string) (*Token, error) {
 // issued is the token in row, nil when the key that it is bound to is missing or broken: the next
 // one will replace it.
 func (row *tokenRow) issued() *Token {
-	t := &Token{Value: row.Value, Kind: row.Kind, Created: time.UnixMilli(row.Created), Expiry: time.UnixMilli(row.Expiry)}
+	t := row.Token(row.Value)
 	key, err := jwt.StoredProofKey(row.Key)
 	if err == nil {
 		t, err = t.Bound(key)
@@ -142,7 +139,7 @@ func (s *sharedTokens) put(ctx context.Context, key string, t *Token) error {
 	if life <= 0 {
 		return nil
 	}
-	row := tokenRow{Value: t.Value, Kind: t.Kind, Created: t.Created.UnixMilli(), Expiry: t.Expiry.UnixMilli()}
+	row := tokenRow{Value: t.Value, Grant: Grant{Type: t.Kind, Created: t.Created.UnixMilli(), Expiry: t.Expiry.UnixMilli()}}
 	if t.Key != nil {
 		key, err := t.Key.Bytes()
 		if err != nil {
