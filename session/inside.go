@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -96,9 +97,9 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 	if memo != nil {
 		return *memo
 	}
-	view := s.Session
+	view := s
 	if !own {
-		view = &Session{m: s.m, loaded: true, base: shared, begun: true}
+		view.Session = &Session{m: s.m, loaded: true, base: shared, begun: true}
 	}
 	result := build(view) // without the lock: it calls our methods
 	s.mu.Lock()
@@ -111,6 +112,23 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 		return *shared.Memo.Load()
 	}
 	return result
+}
+
+// Facts implements inside.Session.
+func (s insideSession) Facts() *packed.Facts { return s.facts() }
+
+// Amend implements inside.Session.
+func (s insideSession) Amend(change func(*packed.Facts)) error { return s.amend(change) }
+
+// PublicID implements inside.Session.
+func (s insideSession) PublicID() string { return s.publicID() }
+
+// Extension implements inside.Session.
+func (s insideSession) Extension(kind uint64) ([]byte, bool) { return s.extension(kind) }
+
+// SetExtension implements inside.Session.
+func (s insideSession) SetExtension(kind uint64, data []byte) error {
+	return s.setExtension(kind, data)
 }
 
 // LeaveCookie implements inside.Session.

@@ -140,10 +140,17 @@ func (m *Manager) begin(now time.Time) (g *packed.Generation, secret string) {
 	if m.config.ServerSide {
 		secret = newSecret()
 		g.ID = secretID(secret)
-		return g, secret
+	} else {
+		g.ID = randomText(idSize)
 	}
-	id := make([]byte, 16)
-	rand.Read(id)
-	g.ID = base64.RawURLEncoding.EncodeToString(id)
-	return g, ""
+	return g, secret
+}
+
+const idSize = 16
+
+// randomText is so many random bytes in base64.
+func randomText(size int) string {
+	b := make([]byte, size)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
 }

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -20,11 +19,7 @@ type serverKeeper struct{ *Manager }
 const secretSize = 32
 
 // newSecret returns what a cookie holds in server mode.
-func newSecret() string {
-	b := make([]byte, secretSize)
-	rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
-}
+func newSecret() string { return randomText(secretSize) }
 
 // secretID is the session's ID: it names the row and may be logged, and leads to no cookie.
 func secretID(secret string) string {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/seal"
 )
 
@@ -64,6 +65,18 @@ type Session interface {
 	// Kept returns what Keep was last given under name, nil for nothing.
 	Kept(name string) any
 
+	// View is the session with this request's changes.
+	View
+
+	// Amend lets change alter the session's facts, and begins a session when there is none. What it
+	// leaves alone stays as the newest generation has it when that is saved. Errors: as of
+	// Session.Set; a thumbprint that is none, with which nothing was changed.
+	Amend(change func(*packed.Facts)) error
+
+	// SetExtension keeps a copy of data under a kind from packed.FirstExtension on, and begins a
+	// session when there is none; nil deletes. Errors: as of Session.Set.
+	SetExtension(kind uint64, data []byte) error
+
 	// Memo returns what build makes of the session, once per generation, for all requests that
 	// carry it: so the result must depend on nothing but the session, and must not be changed. What
 	// this request has changed and not saved makes a result of its own. There is one result per
@@ -91,6 +104,19 @@ type View interface {
 
 	// Token returns the token kept under name, and whether there is one.
 	Token(name string) (string, bool)
+
+	// Facts are who is signed in and what else this module keeps of the session; nil without one.
+	// They are read without unpacking anything, and must not be changed.
+	Facts() *packed.Facts
+
+	// PublicID names the session to its user, in a list of sessions, say. It is as random as the
+	// session's ID and lives as long, is no secret and leads neither to the ID nor to a cookie.
+	// Empty without a session.
+	PublicID() string
+
+	// Extension returns a copy of what is kept under a kind from packed.FirstExtension on, and
+	// whether there is anything.
+	Extension(kind uint64) ([]byte, bool)
 }
 
 var (

@@ -15,11 +15,14 @@ type Delta struct {
 	Fresh  map[string]int64 // by a tag's key: since when its user has authenticated, Unix milliseconds
 	Limit  int64            // 0: none
 	Still  bool             // saving it is no use of the session: the idle limit stays
+
+	sections map[uint64][]byte // nil: delete
 }
 
 // Empty reports whether nothing was changed.
 func (d *Delta) Empty() bool {
-	return len(d.Values) == 0 && len(d.Tokens) == 0 && len(d.Tags) == 0 && d.Limit == 0
+	return len(d.Values) == 0 && len(d.Tokens) == 0 && len(d.Tags) == 0 && d.Limit == 0 &&
+		len(d.sections) == 0
 }
 
 // SetValue notes a value; nil deletes.
@@ -38,6 +41,54 @@ func (d *Delta) SetToken(name, text string) {
 	d.Tokens[name] = text
 }
 
+// Amend notes what change makes of g's facts, as d leaves them so far. Facts that it leaves alone
+// stay what the newest generation says. Error: the facts can't be kept; then nothing was noted.
+func (d *Delta) Amend(g *Generation, change func(*Facts)) error {
+	facts := *d.Facts(g)
+	before := facts.sections()
+	change(&facts)
+	if err := facts.check(); err != nil {
+		return err
+	}
+	for kind, data := range facts.sections() {
+		if !bytes.Equal(before[kind], data) {
+			d.setSection(kind, data)
+		}
+	}
+	return nil
+}
+
+// Facts are g's facts with d's changes.
+func (d *Delta) Facts(g *Generation) *Facts {
+	if len(d.sections) == 0 {
+		return g.Facts()
+	}
+	return new(reader).facts(applySections(g.sections, d.sections))
+}
+
+// SetExtension notes a section of a kind from FirstExtension on; nil deletes.
+func (d *Delta) SetExtension(kind uint64, data []byte) {
+	if kind < FirstExtension {
+		panic("packed: not an extension")
+	}
+	d.setSection(kind, data)
+}
+
+// Extension is g's, with d's changes.
+func (d *Delta) Extension(g *Generation, kind uint64) ([]byte, bool) {
+	if data, changed := d.sections[kind]; changed {
+		return data, data != nil
+	}
+	return g.Extension(kind)
+}
+
+func (d *Delta) setSection(kind uint64, data []byte) {
+	if d.sections == nil {
+		d.sections = map[uint64][]byte{}
+	}
+	d.sections[kind] = data
+}
+
 // Changes reports whether d would alter anything in g.
 func (d *Delta) Changes(g *Generation) bool {
 	if g.Number == 0 {
@@ -45,6 +96,7 @@ func (d *Delta) Changes(g *Generation) bool {
 	}
 	next := g.Apply(d, nil)
 	return next.Deadline != g.Deadline || !slices.Equal(next.Tags, g.Tags) || !next.tokens.equal(&g.tokens) ||
+		!equalSections(next.sections, g.sections) ||
 		!slices.EqualFunc(sorted(next.Values), sorted(g.Values), func(a, b Value) bool {
 			return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
 		})

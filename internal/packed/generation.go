@@ -2,6 +2,9 @@
 // one byte string, small, of a length that says little of the content. Unpack bounds everything by
 // the length of what it reads before it takes memory.
 //
+// The form may still change until the first release. From then on every release opens the form of
+// every earlier one; testdata/vectors has what was written, and a test that reads it.
+//
 // It does no I/O, knows no key and decides nothing: when a session ends is package session's. Start
 // reading at [Generation]; [Generation.Pack] has the form.
 package packed
@@ -22,9 +25,11 @@ type Generation struct {
 	// Times are in Unix milliseconds. Idle is when the session ends if nobody uses it; 0: never.
 	Created, Deadline, Idle int64
 
-	Tags   []Tag
-	Values []Value
-	tokens tokens
+	Tags     []Tag
+	Values   []Value
+	tokens   tokens
+	sections []section // facts and extensions, in the order of their kinds
+	facts    *Facts    // what sections say
 
 	Memo  atomic.Pointer[any] // what the package that owns the session's content has made of it
 	names struct {            // of the rows that decide about it
@@ -102,6 +107,9 @@ func (g *Generation) Size() int {
 	for _, v := range g.Values {
 		size += 64 + len(v.Name) + 2*len(v.Data)
 	}
+	for _, s := range g.sections {
+		size += 64 + 4*len(s.data) // as texts in Facts, too
+	}
 	if p := g.tokens.packed; p != nil {
 		size += 5 * len(p.form) // packed, as text, and as claims in a Memo
 	}
@@ -112,7 +120,7 @@ func (g *Generation) Size() int {
 func (g *Generation) copy() *Generation {
 	return &Generation{
 		ID: g.ID, Number: g.Number, Created: g.Created, Deadline: g.Deadline, Idle: g.Idle,
-		Tags: g.Tags, Values: g.Values, tokens: g.tokens,
+		Tags: g.Tags, Values: g.Values, tokens: g.tokens, sections: g.sections, facts: g.facts,
 	}
 }
 
@@ -130,6 +138,9 @@ func (g *Generation) Apply(d *Delta, epochs map[string]int64) *Generation {
 	next.Number++
 	next.Values = applyValues(g.Values, d.Values)
 	next.tokens = g.tokens.with(d.Tokens)
+	if len(d.sections) > 0 {
+		next.sections, next.facts = applySections(g.sections, d.sections), d.Facts(g)
+	}
 	next.Tags = applyTags(g.Tags, d.Tags, epochs)
 	if d.Limit != 0 {
 		next.Deadline = min(next.Deadline, d.Limit)

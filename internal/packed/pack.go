@@ -14,9 +14,7 @@ import (
 //	id           length, bytes
 //	number       generation
 //	created      since 1970; then deadline and idle as distances from it (idle: 0 none)
-//	tags         count, each: key (16 bytes), epoch, 0 or 1 and the foreign stamp as its distance from created
-//	values       count, each: name, length, bytes
-//	tokens       see tokens.go
+//	sections     each: kind, length, bytes; kinds ascend, see sections.go; then 0
 //	padding      zeros up to a multiple of 64 bytes, so that the length says little of the content
 //
 // Releases read the versions that they know. A value of a later version is no session and is left
@@ -25,7 +23,7 @@ const version = 1
 
 const (
 	padTo    = 64
-	maxCount = 256 // tags, values, tokens
+	maxCount = 256 // tags, values, tokens, sections
 )
 
 // MaxSize is the size of the largest packed form that is read.
@@ -43,7 +41,7 @@ var (
 
 // Pack writes g. Error: ErrTooMany.
 func (g *Generation) Pack() ([]byte, error) {
-	if max(len(g.Tags), len(g.Values), len(g.tokens.texts)) > maxCount {
+	if max(len(g.Tags), len(g.Values), len(g.tokens.texts), len(g.sections)) > maxCount {
 		return nil, ErrTooMany
 	}
 	id, err := base64.RawURLEncoding.DecodeString(g.ID)
@@ -61,15 +59,7 @@ func (g *Generation) Pack() ([]byte, error) {
 	} else {
 		b = binary.AppendVarint(b, g.Idle-g.Created)
 	}
-	b = binary.AppendUvarint(b, uint64(len(g.Tags)))
-	for _, t := range g.Tags {
-		b = t.append(b, g.Created)
-	}
-	b = binary.AppendUvarint(b, uint64(len(g.Values)))
-	for _, v := range g.Values {
-		b = appendBytes(appendName(b, v.Name), v.Data)
-	}
-	b, err = g.tokens.append(b)
+	b, err = g.appendSections(b)
 	if err != nil {
 		return nil, err
 	}
@@ -124,16 +114,7 @@ func Unpack(plain []byte) (*Generation, error) {
 	if g.Idle == g.Created {
 		g.Idle = 0
 	}
-	for range r.count() {
-		g.Tags = append(g.Tags, r.tag(g.Created))
-	}
-	if n := r.count(); n > 0 {
-		g.Values = make([]Value, 0, n)
-		for range n {
-			g.Values = append(g.Values, Value{r.name(), r.bytes()})
-		}
-	}
-	g.tokens = r.tokens()
+	r.sections(g)
 	if !r.padding() || g.Number == 0 || g.ID == "" {
 		return nil, errMalformed
 	}

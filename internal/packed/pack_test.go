@@ -39,6 +39,12 @@ func repack(plain []byte) ([]byte, error) {
 	return g.Pack()
 }
 
+func mustPack(t testing.TB, g *packed.Generation) []byte {
+	plain, err := g.Pack()
+	require.NoError(t, err)
+	return plain
+}
+
 func encoded(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 func TestTokensOfAnyShapeComeBackByteForByte(t *testing.T) {
@@ -173,6 +179,9 @@ func FuzzUnpack(f *testing.F) {
 		f.Add(plain)
 	}
 	f.Add(packed.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 28))
+	for _, g := range vectors(f) {
+		f.Add(mustPack(f, packed.WithSection(g, packed.FirstExtension-1, []byte{1})))
+	}
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		tokens, err := unpack(plain)
 		if err != nil {
@@ -183,10 +192,12 @@ func FuzzUnpack(f *testing.F) {
 			total += len(text)
 		}
 		require.LessOrEqual(t, total, 2*(packed.MaxClaims+len(plain)), "bounded, whatever it says")
-		again, err := repack(plain)
+		read, err := packed.Unpack(plain)
 		require.NoError(t, err)
-		_, err = unpack(again)
+		again, err := packed.Unpack(mustPack(t, read))
 		require.NoError(t, err)
+		require.Equal(t, contentOf(read), contentOf(again))
+		require.Equal(t, mustPack(t, read), mustPack(t, again), "whatever it holds is kept")
 	})
 }
 

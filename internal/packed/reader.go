@@ -58,6 +58,9 @@ func (r *reader) take(n uint64) []byte {
 // bytes reads what appendBytes wrote, without copying.
 func (r *reader) bytes() []byte { return r.take(r.uvarint()) }
 
+// rest takes all that is left.
+func (r *reader) rest() []byte { return r.take(uint64(len(r.b))) }
+
 // count reads how many elements follow; maxCount bounds what is made room for.
 func (r *reader) count() int {
 	n := r.uvarint()

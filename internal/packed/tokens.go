@@ -22,7 +22,6 @@ import (
 // Nothing else goes into the stream: no secret, and nothing that an application or a visitor
 // chooses, so that the length of what is sealed does not tell one from the other. The form:
 //
-//	length of the rest
 //	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
 //	table of outlined values
 //	length of the deflated stream, the stream
@@ -120,10 +119,13 @@ func (t *tokens) with(changes map[string]string) tokens {
 	return next
 }
 
-// append writes the form.
-func (t *tokens) append(b []byte) ([]byte, error) {
+// pack writes the form; nil when there are no tokens.
+func (t *tokens) pack() ([]byte, error) {
 	if t.packed != nil {
-		return appendBytes(b, t.packed.form), nil
+		return t.packed.form, nil
+	}
+	if len(t.texts) == 0 {
+		return nil, nil
 	}
 	w := tokenWriter{b: binary.AppendUvarint(nil, uint64(len(t.texts)))}
 	for _, token := range t.texts {
@@ -131,7 +133,7 @@ func (t *tokens) append(b []byte) ([]byte, error) {
 		w.token(token.text)
 	}
 	stream, err := deflate(w.claims)
-	return appendBytes(b, appendBytes(w.values.append(w.b), stream)), err
+	return appendBytes(w.values.append(w.b), stream), err
 }
 
 // tokenWriter takes tokens apart.
@@ -185,9 +187,6 @@ func rawOf(text string) []byte {
 	}
 	return raw
 }
-
-// tokens reads the form without looking into it: most requests need no token.
-func (r *reader) tokens() tokens { return tokens{packed: &packedTokens{form: r.bytes()}} }
 
 // form takes a form apart; false when it is malformed.
 func (r *reader) form() (f form, ok bool) {

@@ -1,0 +1,170 @@
+package packed
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// What a request needs first stands first: limits, then facts, then who the user is. Values and
+// tokens follow, which most requests never look into. The list is part of the format: numbers are
+// never used again for anything else.
+//
+//	confirmed    when a provider last confirmed the session
+//	persistent   1 byte: a Choice
+//	scope        text
+//	key          registration deadline (0: none), then the thumbprint
+//	identity     see identity.go
+//	tags         count, each: key (16 bytes), epoch, 0 or 1 and the foreign stamp as its distance from created
+//	values       count, each: name, length, bytes
+//	tokens       see tokens.go
+//
+// A section that is not there is empty. One of a kind that a reader does not know it keeps byte for
+// byte, and writes again with whatever it changes.
+const (
+	kindEnd = iota // nothing follows but padding
+	kindConfirmed
+	kindPersistent
+	kindScope
+	kindKey
+	kindIdentity
+	kindTags
+	kindValues
+	kindTokens
+)
+
+// FirstExtension is the least kind of a section that this package knows nothing of, and keeps for
+// other packages. Give each a constant here, so that no two are the same. The kinds below are for
+// later releases of this package.
+const FirstExtension = 32
+
+// A section is a part of the form: facts, and what this package does not know.
+type section struct {
+	kind uint64
+	data []byte
+}
+
+// Extension returns what is kept under kind, which is FirstExtension or more.
+func (g *Generation) Extension(kind uint64) ([]byte, bool) { return find(g.sections, kind) }
+
+// find returns the section of a kind.
+func find(sections []section, kind uint64) ([]byte, bool) {
+	for i := range sections {
+		if sections[i].kind == kind {
+			return sections[i].data, true
+		}
+	}
+	return nil, false
+}
+
+// appendSections writes all sections in the order of their kinds.
+func (g *Generation) appendSections(b []byte) ([]byte, error) {
+	rest := g.sections
+	for len(rest) > 0 && rest[0].kind < kindTags {
+		b, rest = rest[0].append(b), rest[1:]
+	}
+	var own []byte
+	if len(g.Tags) > 0 {
+		own = binary.AppendUvarint(own[:0], uint64(len(g.Tags)))
+		for _, t := range g.Tags {
+			own = t.append(own, g.Created)
+		}
+		b = section{kindTags, own}.append(b)
+	}
+	if len(g.Values) > 0 {
+		own = binary.AppendUvarint(own[:0], uint64(len(g.Values)))
+		for _, v := range g.Values {
+			own = appendBytes(appendName(own, v.Name), v.Data)
+		}
+		b = section{kindValues, own}.append(b)
+	}
+	form, err := g.tokens.pack()
+	if err != nil {
+		return nil, err
+	}
+	if form != nil {
+		b = section{kindTokens, form}.append(b)
+	}
+	for _, s := range rest {
+		b = s.append(b)
+	}
+	return append(b, kindEnd), nil
+}
+
+// append writes one section.
+func (s section) append(b []byte) []byte {
+	return appendBytes(binary.AppendUvarint(b, s.kind), s.data)
+}
+
+// sections reads all sections into g, up to the padding.
+func (r *reader) sections(g *Generation) {
+	last := uint64(kindEnd)
+	for {
+		s := section{kind: r.uvarint()}
+		if s.kind == kindEnd {
+			break
+		}
+		s.data = r.bytes()
+		if r.bad || s.kind <= last || len(g.sections) == maxCount {
+			r.bad = true
+			return
+		}
+		last = s.kind
+		own := &reader{b: s.data}
+		switch s.kind {
+		case kindTags:
+			g.Tags = own.tags(g.Created)
+		case kindValues:
+			g.Values = own.values()
+		case kindTokens:
+			g.tokens = tokens{packed: &packedTokens{form: own.rest()}}
+		default:
+			g.sections = append(g.sections, s)
+			own.rest()
+		}
+		r.bad = r.bad || own.bad || len(own.b) > 0
+	}
+	g.facts = r.facts(g.sections)
+}
+
+// tags reads the tags of a session that began at created.
+func (r *reader) tags(created int64) (tags []Tag) {
+	for range r.count() {
+		tags = append(tags, r.tag(created))
+	}
+	return tags
+}
+
+// values reads the values.
+func (r *reader) values() []Value {
+	n := r.count()
+	values := make([]Value, 0, n)
+	for range n {
+		values = append(values, Value{r.name(), r.bytes()})
+	}
+	return values
+}
+
+// applySections returns old with changes; nil deletes.
+func applySections(old []section, changes map[uint64][]byte) []section {
+	if len(changes) == 0 {
+		return old
+	}
+	next := slices.DeleteFunc(slices.Clone(old), func(s section) bool {
+		_, changed := changes[s.kind]
+		return changed
+	})
+	for kind, data := range changes {
+		if data != nil {
+			next = append(next, section{kind, data})
+		}
+	}
+	slices.SortFunc(next, func(a, b section) int { return cmp.Compare(a.kind, b.kind) })
+	return next
+}
+
+// equalSections compares sections.
+func equalSections(a, b []section) bool {
+	return slices.EqualFunc(a, b, func(a, b section) bool { return a.kind == b.kind && bytes.Equal(a.data, b.data) })
+}

@@ -1,0 +1,57 @@
+package session_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/packed"
+	"github.com/signet-go/signet/session"
+)
+
+// inner is s for the packages of this module.
+func inner(s *session.Session) inside.Session { return inside.OfSession(s) }
+
+func TestFactsOfParallelRequestsAllStay(t *testing.T) {
+	everywhere(t, func(t *testing.T, c session.Config) {
+		m := newManager(t, c)
+		b := newBrowser(t, m)
+		identity := &packed.Identity{Issuer: "https://login.example.com", Subject: "alice", Roles: []string{"admin"}}
+		var public string
+		b.with(func(s *session.Session) {
+			require.Nil(t, inner(s).Facts(), "no session yet")
+			require.Empty(t, inner(s).PublicID())
+			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Identity = identity }))
+			require.Equal(t, identity, inner(s).Facts().Identity, "before it is saved")
+			public = inner(s).PublicID()
+			require.Len(t, public, 16)
+			require.NotContains(t, s.ID(), public)
+		})
+		late := b.clone()
+		b.with(func(s *session.Session) {
+			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Scope = "openid" }))
+			require.NoError(t, inner(s).SetExtension(packed.FirstExtension+9, []byte("mine")))
+		})
+		late.with(func(s *session.Session) {
+			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Persistent = packed.No }))
+			require.Error(t, inner(s).Amend(func(f *packed.Facts) { f.Key.Thumbprint = "no thumbprint" }))
+		})
+		late.with(func(s *session.Session) {
+			require.Equal(t, packed.Facts{Identity: identity, Scope: "openid", Persistent: packed.No}, *inner(s).Facts())
+			data, ok := inner(s).Extension(packed.FirstExtension + 9)
+			require.True(t, ok)
+			data[0] = 'x'
+			data, _ = inner(s).Extension(packed.FirstExtension + 9)
+			require.Equal(t, "mine", string(data), "a copy is handed out")
+			require.Equal(t, public, inner(s).PublicID())
+			memo := inner(s).Memo(func(v inside.View) any { return v.Facts().Identity.Subject })
+			require.Equal(t, "alice", memo)
+		})
+		late.with(func(s *session.Session) {
+			require.NoError(t, s.Renew())
+			require.Equal(t, packed.Facts{}, *inner(s).Facts(), "of another session")
+			require.NotEqual(t, public, inner(s).PublicID())
+		})
+	})
+}
