@@ -106,6 +106,7 @@ func New(c Config) (*Authenticator, error) {
 	if err := siblingsOf(sessions).join(a); err != nil {
 		return nil, err
 	}
+	clientsHere.add(c.ClientID)
 	return a, nil
 }
 

@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -253,6 +252,11 @@ var problemTexts = map[string]problemText{
 	"cross_origin":                     {"That request came from another site", "Open this site itself and try again there.", linkHome, "request refused"},
 	"login_required":                   {"You are signed out", "If you sent something, it was not received. Sign in to go on.", linkEnter, "denied"},
 	"insufficient_user_authentication": {"A fresh sign-in is needed", "If you sent something, it was not received. Sign in to go on.", linkEnter, "denied"},
+	"unauthorized":                     {"An access token is needed", "Send one that is meant for this API.", linkNone, "access token refused"},
+	"invalid_token":                    {"This access token can't be used", "Get a new one that is meant for this API.", linkNone, "access token refused"},
+	"insufficient_scope":               {"This access token does not reach far enough", "Ask for one with the scopes that the challenge names.", linkNone, "access token refused"},
+	"invalid_dpop_proof":               {"The proof of this access token can't be used", "Make one for this very request.", linkNone, "access token refused"},
+	"use_dpop_nonce":                   {"The proof of this access token needs a nonce", "Make one with the nonce of this answer.", linkNone, "access token refused"},
 	"no_transaction":                   {"This sign-in can't be completed", "It was finished before, gave way to newer ones, was started in another browser, or your browser blocked a cookie. Sign in again.", linkLogin, "login refused"},
 	"login_expired":                    {"This sign-in has expired", "It took too long. Sign in again.", linkLogin, "login refused"},
 	"signed_out":                       {"You were signed out", "The sign-in service signed you out while you were signing in here. Sign in again.", linkLogin, "login refused"},
@@ -277,21 +281,4 @@ var problemVariants = map[string]problemText{
 	"finished":    {"This sign-in was finished before", "Its page was loaded a second time. Go on where you were, or sign in again.", linkLogin, ""},
 	"gave_way":    {"This sign-in gave way to newer ones", "More sign-ins were under way in this browser than it can keep. Sign in again.", linkLogin, ""},
 	"silent_loop": {"Signing in does not come to an end", "This site asked the sign-in service again and again who you are. Tell its operator.", linkLogin, ""},
-}
-
-// providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503
-// for none, 504 for a late one.
-func providerProblem(err error) *Problem {
-	outage, down := errors.AsType[*pace.Outage](err)
-	var timeout interface{ Timeout() bool }
-	switch {
-	case down:
-		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: outage.RetryAfter, Err: err}
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
-	}
-	if failed, ok := errors.AsType[*oauth.Error](err); ok && (failed.Status == 0 || failed.Status >= http.StatusInternalServerError) {
-		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
-	}
-	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}
 }

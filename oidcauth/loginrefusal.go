@@ -150,3 +150,20 @@ func unmatched(cb *provider.Response, err error) error {
 	said := LoginError{Code: logtext.Clip(cb.ErrorCode, 64), Description: logtext.Clip(logtext.WithoutSecrets(cb.Description, []string{cb.State}), oauth.MaxDescription)}
 	return fmt.Errorf("%w; %s", err, said.Error())
 }
+
+// providerProblem maps trouble with the provider to a status and code: 502 for a bad answer, 503
+// for none, 504 for a late one.
+func providerProblem(err error) *Problem {
+	outage, down := errors.AsType[*pace.Outage](err)
+	var timeout interface{ Timeout() bool }
+	switch {
+	case down:
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: outage.RetryAfter, Err: err}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return &Problem{Status: http.StatusGatewayTimeout, Code: "provider_timeout", Err: err}
+	}
+	if failed, ok := errors.AsType[*oauth.Error](err); ok && (failed.Status == 0 || failed.Status >= http.StatusInternalServerError) {
+		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
+	}
+	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}
+}

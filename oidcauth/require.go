@@ -18,7 +18,7 @@ import (
 // sent away, and the session is read only when h asks for it. Loading happens once a request,
 // however many guards follow.
 func (a *Authenticator) Load(h http.Handler) http.Handler {
-	return a.sessions.Handler(h)
+	return besideTokens(a.sessions.Handler, h)
 }
 
 // Peek is Load for requests that look at the session and are no use of it: that ask again and again
@@ -27,7 +27,7 @@ func (a *Authenticator) Load(h http.Handler) http.Handler {
 // refreshed; a session that is past a limit is over for it, too. UserFrom works as ever, and
 // TokenSource and Client as long as the access token at hand is good. Guards below it judge as
 // ever. [Config].SessionEndpoint serves what most applications need of it.
-func (a *Authenticator) Peek(h http.Handler) http.Handler { return a.sessions.Peek(h) }
+func (a *Authenticator) Peek(h http.Handler) http.Handler { return besideTokens(a.sessions.Peek, h) }
 
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
 //
@@ -76,7 +76,7 @@ func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.H
 
 func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handler) http.Handler {
 	first := auths[0]
-	guard := first.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	guard := besideTokens(first.sessions.Handler, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := admitted(r.Context(), auths, requirements)
 		if err == nil {
 			h.ServeHTTP(w, r)
@@ -116,22 +116,29 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 	if err != nil {
 		return nil, err
 	}
+	if err := met(user, requirements); err != nil {
+		return user(), err
+	}
+	return nil, nil
+}
+
+// met asks requirements about a user, of whom each is told anew.
+func met(user func() *User, requirements []Requirement) error {
 	var needed *StepUpError
 	for _, require := range requirements {
-		u := user()
-		err := require.of(u)
+		err := require.of(user())
 		stepUp, ok := errors.AsType[*StepUpError](err)
 		switch {
 		case ok:
 			needed = stepUp.and(needed)
 		case err != nil && needed == nil:
-			return u, err
+			return err
 		}
 	}
 	if needed != nil {
-		return user(), needed
+		return needed
 	}
-	return nil, nil
+	return nil
 }
 
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are
@@ -203,7 +210,7 @@ func (a *Authenticator) explainDenial(user *User, err error) error {
 // challenge asks for a login, such as stepUp wants it unless that is nil: a page is sent to the
 // provider, everything else gets 401.
 func (a *Authenticator) challenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
-	if !IsPageView(r) {
+	if !IsPageView(r) || judgedBy(r.Context()) != nil {
 		a.answerChallenge(w, r, err, stepUp)
 		return
 	}

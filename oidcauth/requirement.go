@@ -49,6 +49,45 @@ func Role(role string) Requirement {
 	}
 }
 
+// HasScope requires an access token with all of these scopes: a request without answers 403
+// insufficient_scope, and the challenge names them (RFC 6750 §3.1). Nobody who is signed in by a
+// session has any.
+func HasScope(scopes ...string) Requirement {
+	for _, scope := range scopes {
+		if !validScope(scope) {
+			panic("oidcauth: HasScope needs scope tokens (RFC 6749 §3.3)")
+		}
+	}
+	all := strings.Join(scopes, " ")
+	return func(u *User) error {
+		for _, scope := range scopes {
+			if !known(u).caller.HasScope(scope) {
+				return &scopeError{DeniedError{Requirement: "scope " + all}, all}
+			}
+		}
+		return nil
+	}
+}
+
+// A scopeError is a caller whose token lacks scopes.
+type scopeError struct {
+	DeniedError
+
+	// scope is what would do.
+	scope string
+}
+
+// HasAudience requires an access token that is meant for one of names, of several that
+// ResourceConfig.Audience accepts.
+func HasAudience(names ...string) Requirement {
+	return func(u *User) error {
+		if c := known(u).caller; c != nil && slices.ContainsFunc(c.Audience, func(name string) bool { return slices.Contains(names, name) }) {
+			return nil
+		}
+		return &DeniedError{Requirement: "audience " + strings.Join(names, " or ")}
+	}
+}
+
 // Claim requires the claim called name, by its exact name or else a dotted path, to be one of
 // values, or, where it is a list, to hold one of them. A claim of true or a number matches its JSON
 // text. Without values the claim must be there and not be null or false.

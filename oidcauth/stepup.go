@@ -64,7 +64,12 @@ func (e *StepUpError) fingerprint() string {
 
 // challenge is the WWW-Authenticate header for e (RFC 9470 §3).
 func (e *StepUpError) challenge() string {
-	header := `Bearer error="insufficient_user_authentication", error_description="A fresher or stronger login is required"`
+	return `Bearer error="` + insufficientAuthentication + `"` + e.params()
+}
+
+// params are the parameters of a challenge beside its error.
+func (e *StepUpError) params() string {
+	header := `, error_description="A fresher or stronger login is required"`
 	// They may be an API's: what would end the quotes is left out.
 	quotable := slices.DeleteFunc(slices.Clone(e.ACRValues), func(acr string) bool { return !validScope(acr) })
 	if len(quotable) > 0 {

@@ -44,6 +44,7 @@ type User struct {
 	Claims json.RawMessage
 
 	maxAge *time.Duration // what the login was verified for
+	caller *Caller        // whose claims these are, where they are an access token's
 }
 
 // Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out

@@ -13,7 +13,19 @@ func init() {
 	inside.Open(
 		func(m any) inside.Manager { return insideManager{m.(*Manager)} },
 		func(s any) inside.Session { return insideSession{s.(*Session)} },
+		func(ctx context.Context) context.Context { return sessionless{ctx} },
 	)
+}
+
+// sessionless is a context without sessions.
+type sessionless struct{ context.Context }
+
+// Value hides what From and Manager.From look for.
+func (c sessionless) Value(key any) any {
+	if _, ofManager := key.(*Manager); ofManager || key == (contextKey{}) {
+		return nil
+	}
+	return c.Context.Value(key)
 }
 
 // insideManager is a Manager for the packages of this module. Like insideSession it is one pointer,

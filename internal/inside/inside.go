@@ -122,12 +122,17 @@ type View interface {
 var (
 	ofManager func(m any) Manager
 	ofSession func(s any) Session
+	without   func(ctx context.Context) context.Context
 )
 
 // Open is package session's, which alone knows how its types do what is asked of them.
-func Open(manager func(m any) Manager, session func(s any) Session) {
-	ofManager, ofSession = manager, session
+func Open(manager func(m any) Manager, session func(s any) Session, hide func(context.Context) context.Context) {
+	ofManager, ofSession, without = manager, session, hide
 }
+
+// Without returns ctx as if no Manager's Handler stood around it: for a request that is judged by
+// something else than its cookie, whoever looks for a session finds none.
+func Without(ctx context.Context) context.Context { return without(ctx) }
 
 // OfManager returns what m does for this module. It panics unless m is a *session.Manager.
 func OfManager(m any) Manager { return ofManager(m) }

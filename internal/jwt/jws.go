@@ -129,3 +129,12 @@ func (t *JWS) checkType(welcome []string) error {
 // SigningAlgs are the algorithms that Config.SigningAlg may name: asymmetric ones (RFC 7518 §3.1,
 // RFC 8037 §3.1).
 var SigningAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// BeginsObject reports whether the first part of a token begins a JSON object, as a header does.
+func BeginsObject(raw string) bool {
+	if len(raw) < 4 {
+		return false
+	}
+	decoded, err := base64.RawURLEncoding.DecodeString(raw[:4])
+	return err == nil && decoded[0] == '{'
+}

@@ -198,7 +198,7 @@ func (e *Endpoint) addProof(req *http.Request, nonce string) error {
 }
 
 // secretParameters are the form fields whose values must not come back in a message.
-var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "state", "nonce"}
+var secretParameters = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "token", "subject_token", "actor_token", "assertion", "state", "nonce"}
 
 // secretsIn returns what a form holds that must stay out of messages.
 func secretsIn(form url.Values) (secrets []string) {

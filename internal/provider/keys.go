@@ -49,12 +49,13 @@ const (
 	forRefresh  purpose = "refresh" // a key set that lags behind must not cost logins their refetch
 	forLogout   purpose = "logout"
 	forResponse purpose = "response" // JARM: whoever starts a login can send one
+	forAccess   purpose = "access"   // tokens of callers, which strangers can make up
 )
 
 // newKeySet returns an empty set: the first token that needs a key fetches it.
 func newKeySet(p *Provider) *keySet {
 	s := &keySet{provider: p, brakes: map[purpose]*pace.Brake{}}
-	for _, why := range []purpose{forLogin, forRefresh, forLogout, forResponse} {
+	for _, why := range []purpose{forLogin, forRefresh, forLogout, forResponse, forAccess} {
 		s.brakes[why] = &pace.Brake{Burst: 5, Interval: brakeInterval}
 	}
 	s.document = pace.Document[publishedKeys]{

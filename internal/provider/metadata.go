@@ -37,6 +37,10 @@ type Metadata struct {
 	// RevocationEndpoint ends tokens (RFC 7009 §2).
 	RevocationEndpoint string
 
+	// IntrospectionEndpoint tells what a token is worth (RFC 7662 §2). Logins don't need it: it is
+	// empty, too, where it may not be called.
+	IntrospectionEndpoint string
+
 	// PushedAuthorizationRequestEndpoint takes authorization requests before the browser is sent
 	// (RFC 9126 §2).
 	PushedAuthorizationRequestEndpoint string
@@ -156,6 +160,9 @@ func (m *Metadata) readEndpoints(o strictjson.Object) error {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
 		*e.to = endpoint
+	}
+	if endpoint, err := o.Text("introspection_endpoint"); err == nil && outbound.CheckEndpoint(m.Issuer, endpoint) == nil {
+		m.IntrospectionEndpoint = endpoint
 	}
 	return m.readAliases(o)
 }

@@ -19,7 +19,7 @@ func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) err
 	if err != nil {
 		return err
 	}
-	keys := &oneSignature{verifier: v, claims: jws.Payload, why: why}
+	keys := &oneSignature{verifier: v, alg: v.alg, claims: jws.Payload, why: why}
 	_, err = oidc.NewVerifier(issuer, keys, &oidc.Config{
 		ClientID:             v.clientID,
 		SupportedSigningAlgs: []string{v.alg},
@@ -40,7 +40,12 @@ func (v *Verifier) signature(ctx context.Context, jws *jwt.JWS, why purpose) err
 // signedBy verifies the signature only: go-oidc's verifier would insist on iss and aud, which
 // userinfo may leave out.
 func (v *Verifier) signedBy(ctx context.Context, jws *jwt.JWS) error {
-	keys := &oneSignature{verifier: v, claims: jws.Payload, why: forLogin}
+	return v.signedWith(ctx, jws, v.alg, forLogin)
+}
+
+// signedWith is signedBy for a token with another algorithm or purpose than a login's.
+func (v *Verifier) signedWith(ctx context.Context, jws *jwt.JWS, alg string, why purpose) error {
+	keys := &oneSignature{verifier: v, alg: alg, claims: jws.Payload, why: why}
 	_, err := keys.VerifySignature(ctx, jws.Raw)
 	return err
 }
@@ -51,6 +56,9 @@ const maxFinding = 300
 // oneSignature is go-oidc's KeySet for one token. It keeps the error that go-oidc would flatten.
 type oneSignature struct {
 	verifier *Verifier
+
+	// alg is the one algorithm that it may have.
+	alg string
 
 	// Claims are the token's, not verified yet.
 	claims strictjson.Object
@@ -66,7 +74,7 @@ type oneSignature struct {
 // here again, because a key set that trusts its caller is one refactoring away from verifying
 // anything.
 func (s *oneSignature) VerifySignature(ctx context.Context, raw string) (payload []byte, err error) {
-	algs := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.verifier.alg)}
+	algs := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.alg)}
 	jws, err := jose.ParseSignedCompact(raw, algs)
 	if err == nil {
 		payload, err = s.verifier.keys.verify(ctx, jws, s.why, s.owned)

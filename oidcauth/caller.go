@@ -1,0 +1,160 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/provider"
+)
+
+// A Caller is who calls an API with an access token: plain data, a copy for each call of
+// [CallerFrom]. Subject is the user and ClientID the application that calls for them; where a
+// client calls for itself, [Caller.IsClient] tells. A Caller is no [User]: what a user may do is one
+// thing, how much of it this token passes on another, and its Scopes say that.
+type Caller struct {
+	// Issuer is the authorization server. Subject is the token's sub, which means something at its
+	// issuer only, and ClientID its client_id, or azp; each "" when the token doesn't say.
+	Issuer, Subject, ClientID string
+
+	// Actor is the sub of act (RFC 8693 §4.1): who acts for Subject, where a token was exchanged so
+	// that both can be seen. Empty means that nobody is named.
+	Actor string
+
+	// Scopes are what was granted, Audience is for whom, Roles are the values of the claim that
+	// ResourceConfig.RolesClaim names. Nil means none.
+	Scopes, Audience, Roles []string
+
+	// ACR and AMR say how the user was authenticated, AuthTime when (RFC 9068 §2.2.1); zero when
+	// the token doesn't say.
+	ACR      string
+	AMR      []string
+	AuthTime time.Time
+
+	// Expiry is when the token ends; zero where its issuer was asked and did not say.
+	Expiry time.Time
+
+	// SenderConstrained reports that the token is bound to a key or certificate of the caller's,
+	// which this request has proved to be there (RFC 9449, RFC 8705).
+	SenderConstrained bool
+
+	// Claims are all claims of the token, or of its issuer's answer, as one JSON object.
+	Claims json.RawMessage
+}
+
+// IsClient reports whether a client calls for itself, and no user is behind it: the token has no
+// sub, one that is its client's id (RFC 9068 §2.2), or says idtyp app, as Entra ID does. Keycloak
+// gives service accounts a sub like a user's: tell them by their ClientID.
+func (c *Caller) IsClient() bool {
+	if c.Subject == "" || c.Subject == c.ClientID {
+		return true
+	}
+	kind, _ := claims.At(c.Claims, "idtyp")
+	return string(kind) == `"app"`
+}
+
+// HasScope reports whether scope was granted, exactly. Nil, which is nobody, has none.
+func (c *Caller) HasScope(scope string) bool { return c != nil && slices.Contains(c.Scopes, scope) }
+
+// CallerFrom returns whose access token the request of ctx was judged by, as a guard of a [ResourceServer]
+// put it there, and nil where none was: then [UserFrom] tells who is signed in, which nobody is
+// beside a Caller. Each call returns a copy.
+func CallerFrom(ctx context.Context) *Caller {
+	if j := judgedBy(ctx); j != nil {
+		return j.caller.clone()
+	}
+	return nil
+}
+
+// clone returns a deep copy.
+func (c *Caller) clone() *Caller {
+	d := *c
+	d.Scopes, d.Audience, d.Roles, d.AMR = slices.Clone(c.Scopes), slices.Clone(c.Audience), slices.Clone(c.Roles), slices.Clone(c.AMR)
+	d.Claims = slices.Clone(c.Claims)
+	return &d
+}
+
+// callerOf is who t speaks for.
+func callerOf(t *provider.AccessToken, rolesClaim string) *Caller {
+	told := userFromClaims(t.Claims)
+	c := &Caller{
+		Issuer: t.Issuer, Subject: t.Subject, ClientID: t.ClientID, Scopes: strings.Fields(t.Scope), Audience: t.Audience,
+		Roles: claims.Roles(t.Claims, rolesClaim), ACR: told.ACR, AMR: told.AMR, AuthTime: t.AuthTime, Expiry: t.Expiry,
+		SenderConstrained: t.Thumbprint != "" || t.Certificate != "", Claims: t.Claims,
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = nil
+	}
+	if actor, ok := claims.At(t.Claims, "act"); ok {
+		c.Actor = userFromClaims(actor).Subject
+	}
+	return c
+}
+
+// user is c as requirements see it.
+func (c *Caller) user() *User {
+	u := userFromClaims(c.Claims)
+	u.Issuer, u.Subject, u.Roles, u.AuthTime, u.caller = c.Issuer, c.Subject, c.Roles, c.AuthTime, c
+	return u
+}
+
+// A judged request is one whose access token has passed. It prints as nothing, since it holds the
+// token.
+type judged struct {
+	caller *Caller
+
+	// token is what the caller has sent.
+	token string
+}
+
+// String and GoString keep the token out of logs and debug dumps.
+func (j *judged) String() string { return "judged request (redacted)" }
+
+// GoString is String.
+func (j *judged) GoString() string { return j.String() }
+
+type judgedKey struct{}
+
+// judgedBy returns what the request of ctx was judged by, nil where it was no access token.
+func judgedBy(ctx context.Context) *judged {
+	j, _ := ctx.Value(judgedKey{}).(*judged)
+	return j
+}
+
+// as returns r as its handlers see it: of the caller, and of no session.
+func (j *judged) as(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(WithUser(inside.Without(r.Context()), nil), judgedKey{}, j))
+}
+
+// besideTokens is h, whose requests pass through wrap unless they were judged by an access token
+// before: then nothing may look at their cookies.
+func besideTokens(wrap func(http.Handler) http.Handler, h http.Handler) http.Handler {
+	wrapped := wrap(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if judgedBy(r.Context()) != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		wrapped.ServeHTTP(w, r)
+	})
+}
+
+// clientsHere are the ClientIDs of all Authenticators of this process. ID tokens are made out to
+// them, and so is nothing else that a ResourceServer takes without a type that tells it apart.
+var clientsHere clientNames
+
+// clientNames are names that are added, and never taken away. They are safe for concurrent use.
+type clientNames struct{ names sync.Map }
+
+func (c *clientNames) add(name string) { c.names.Store(name, true) }
+
+func (c *clientNames) has(name string) bool {
+	_, ok := c.names.Load(name)
+	return ok
+}
