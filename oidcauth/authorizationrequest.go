@@ -2,8 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
@@ -181,8 +180,7 @@ func (s *signedIn) mark() string {
 
 // userMark tells users apart in a few characters.
 func userMark(u *User) string {
-	sum := sha256.Sum256([]byte(u.Tag()))
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
+	return logtext.Short(u.Tag())
 }
 
 // isOther reports whether somebody else has come back from t than the user who was to authenticate

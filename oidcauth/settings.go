@@ -3,8 +3,6 @@ package oidcauth
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -114,8 +112,7 @@ func (c *Config) insecureCookies() bool { return c.effectiveSession().InsecureCo
 
 // providerKey names issuer and client in few bytes.
 func providerKey(issuer, clientID string) string {
-	sum := sha256.Sum256([]byte(issuer + "\x00" + clientID))
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
+	return logtext.Short(issuer, clientID)
 }
 
 // newClaimSources makes c's claims providers ready for its client and OpenID provider.

@@ -1,8 +1,6 @@
 package oidcauth
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,8 +56,7 @@ func union(list, more []string) []string {
 // fingerprint names what e asks for in a few characters, so that a browser that comes back without
 // it is not sent again.
 func (e *StepUpError) fingerprint() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %q", e.ACRValues, e.AMR, e.MaxAge, e.Scope))
-	return base64.RawURLEncoding.EncodeToString(sum[:6])
+	return logtext.Short(fmt.Sprintf("%q %q %d %q", e.ACRValues, e.AMR, e.MaxAge, e.Scope))
 }
 
 // challenge is the WWW-Authenticate header for e (RFC 9470 §3).

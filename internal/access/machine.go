@@ -2,8 +2,6 @@ package access
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -113,8 +111,8 @@ func (m *Machine) order(q *Request) tokenOrder {
 	if len(resource) > 0 {
 		form["resource"] = resource
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %t %q", m.Issuer, m.TokenURL, m.ClientID, m.DPoP, form.Encode()))
-	return tokenOrder{form: form, key: base64.RawURLEncoding.EncodeToString(sum[:])}
+	key := fmt.Sprintf("%q %q %q %t %q", m.Issuer, m.TokenURL, m.ClientID, m.DPoP, form.Encode())
+	return tokenOrder{form: form, key: key}
 }
 
 // Token returns the token that q asks for.

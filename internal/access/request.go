@@ -1,11 +1,12 @@
 package access
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 // A Request is which token a caller wants.
@@ -33,13 +34,15 @@ func (q *Request) Name() string {
 	if len(q.Resource) == 0 && len(q.Scopes) == 0 {
 		return ""
 	}
-	// Quoted and ended, so that no two requests write the same.
-	h := sha256.New()
-	for _, list := range [][]string{q.Resource, q.Scopes} {
-		for _, item := range slices.Sorted(slices.Values(list)) {
-			fmt.Fprintf(h, "%q ", item)
-		}
-		h.Write([]byte{0})
+	// The last part, which is empty, ends the scopes: names in sessions have been made so.
+	return logtext.Short(quoted(q.Resource), quoted(q.Scopes), "")
+}
+
+// quoted writes a list in one text, in whatever order it stands.
+func quoted(list []string) string {
+	var b strings.Builder
+	for _, item := range slices.Sorted(slices.Values(list)) {
+		fmt.Fprintf(&b, "%q ", item)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:9])
+	return b.String()
 }

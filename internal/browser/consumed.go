@@ -66,7 +66,7 @@ func (c *consumed) takeLocal(state string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.has(state, now) {
+	if c.hasLocked(state, now) {
 		return false, nil
 	}
 	if !c.taken.Fits(state, 1, now) {
@@ -80,11 +80,11 @@ func (c *consumed) takeLocal(state string) (bool, error) {
 func (c *consumed) knows(state string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.has(state, time.Now())
+	return c.hasLocked(state, time.Now())
 }
 
-// has needs mu.
-func (c *consumed) has(state string, now time.Time) bool {
+// hasLocked is knows.
+func (c *consumed) hasLocked(state string, now time.Time) bool {
 	_, taken := c.taken.Get(state, now)
 	_, failed := c.failed.Get(state, now)
 	return taken || failed

@@ -6,15 +6,15 @@ package browser
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/signet-go/signet/internal/logtext"
 )
 
 const (
@@ -71,8 +71,7 @@ func (l *Logins) prefix() string {
 // CookieOf names the cookie of the login with this state: by a hash, so that the name tells
 // nothing.
 func (l *Logins) CookieOf(state string) string {
-	sum := sha256.Sum256([]byte(state))
-	return l.prefix() + base64.RawURLEncoding.EncodeToString(sum[:9])
+	return l.prefix() + logtext.Short(state)
 }
 
 // Begin adds t's cookie to the response, and expires those that must give way to it. Where the
