@@ -201,7 +201,7 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 // siblings are the Authenticators that share a session manager, by providerKey. A session of none
 // of them, left over from another configuration, is nobody's.
 type siblings struct {
-	mu   sync.Mutex
+	mu   sync.Mutex                                // of join, and innermost: nothing waits under it
 	list atomic.Pointer[map[string]*Authenticator] // replaced, never changed
 }
 

@@ -37,7 +37,8 @@ type Document[T any] struct {
 
 	flight Flight[struct{}]
 
-	// mu guards what follows. Nothing is called under it.
+	// mu guards what follows. Who holds it calls nothing that waits, and takes no other lock than
+	// that of Again's allow, under which nobody takes ours.
 	mu sync.Mutex
 
 	// current is the last good document, if any was ever had; fetched is when it came.

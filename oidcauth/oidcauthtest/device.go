@@ -42,8 +42,8 @@ type DeviceSession struct {
 
 	origin    string
 	challenge string     // sent ahead, "" for none
-	renewing  sync.Mutex // requests wait for one renewal
-	restUntil time.Time
+	renewing  sync.Mutex // requests wait for one renewal; taken before the browser's mu
+	restUntil time.Time  // under renewing
 }
 
 // A registration is what a Secure-Session-Registration header asks for.

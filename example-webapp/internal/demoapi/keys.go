@@ -38,7 +38,8 @@ type providerKeys struct {
 	issuer string
 	client *http.Client
 
-	// fetching is held during a fetch, mu never for longer than it takes to look.
+	// fetching is held during a fetch, mu never for longer than it takes to look. Who holds both has
+	// taken fetching first.
 	fetching sync.Mutex
 	mu       sync.Mutex
 	// The last attempt, whatever became of it: the brake counts failures too.

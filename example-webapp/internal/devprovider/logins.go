@@ -148,15 +148,15 @@ func (d *logins) begin(w http.ResponseWriter, r *http.Request, user User) signOn
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.sessions) >= maxSessions {
-		d.dropOldest()
+		d.dropOldestLocked()
 	}
 	d.sessions[id] = s
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	return s
 }
 
-// dropOldest makes room; the caller holds the lock.
-func (d *logins) dropOldest() {
+// dropOldestLocked makes room.
+func (d *logins) dropOldestLocked() {
 	oldest := ""
 	for id, s := range d.sessions {
 		if oldest == "" || s.authTime.Before(d.sessions[oldest].authTime) {

@@ -45,7 +45,7 @@ func (g *Guard) Consume(_ context.Context, id string) error {
 		return errors.New("this jti was used before")
 	}
 	if len(g.seen) >= MaxIDs {
-		g.sweep()
+		g.sweepLocked()
 	}
 	if len(g.seen) >= MaxIDs {
 		return errors.New("too many identifiers to remember")
@@ -54,8 +54,8 @@ func (g *Guard) Consume(_ context.Context, id string) error {
 	return nil
 }
 
-// sweep forgets what is expired; the caller holds the lock.
-func (g *Guard) sweep() {
+// sweepLocked forgets what is expired.
+func (g *Guard) sweepLocked() {
 	for id, at := range g.seen {
 		if time.Since(at) >= g.lifetime {
 			delete(g.seen, id)
