@@ -135,10 +135,7 @@ type logoutNumbers struct {
 	busy     chan struct{} // holds one value while this process numbers a logout: only other processes are raced with
 }
 
-const (
-	issuerNumber   = "issuer" // the row of the issuer's number
-	maxNumberTries = 16       // of a compare-and-swap that other processes keep winning
-)
+const issuerNumber = "issuer" // the row of the issuer's number
 
 // newLogoutNumbers returns the numbers of one issuer.
 func newLogoutNumbers(sessions *session.Manager, issuer string) *logoutNumbers {
@@ -179,37 +176,17 @@ func (n *logoutNumbers) take(ctx context.Context, mark func(number int64) error)
 	case <-ctx.Done():
 		return unavailableStore(ctx.Err())
 	}
-	for range maxNumberTries {
-		rows, err := n.vault.Get(ctx, issuerNumber)
-		if err != nil {
-			return unavailableStore(err)
-		}
-		next := numberIn(rows[0]) + 1
+	err := n.vault.Update(ctx, issuerNumber, n.life(), func(row seal.Row) ([]byte, error) {
+		next := numberIn(row) + 1
 		if next == 1 { // missing, or of a key that is gone: from the time on, above all that were
 			next = time.Now().UnixMilli()
 		}
-		if err := mark(next); err != nil {
-			return err
-		}
-		if done, err := n.replace(ctx, rows[0], next); done || err != nil {
-			return err
-		}
+		return strconv.AppendInt(nil, next, 10), mark(next)
+	})
+	if errors.Is(err, seal.ErrContended) {
+		return unavailableStore(err)
 	}
-	return unavailableStore(errors.New("oidcauth: the number of logouts kept changing"))
-}
-
-// replace writes number in place of row, and reports whether it was still that.
-func (n *logoutNumbers) replace(ctx context.Context, row seal.Row, number int64) (done bool, err error) {
-	value := strconv.AppendInt(nil, number, 10)
-	if row.Raw == nil {
-		done, err = n.vault.Add(ctx, issuerNumber, value, n.life())
-	} else {
-		done, err = n.vault.Swap(ctx, issuerNumber, row.Raw, value, n.life())
-	}
-	if err != nil {
-		return false, unavailableStore(err)
-	}
-	return done, nil
+	return err
 }
 
 // errLogoutCame means that the provider signed the user out while the code was on its way.

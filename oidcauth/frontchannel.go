@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -78,31 +77,14 @@ func (a *core) recordSID(ctx context.Context, u *User, issued time.Time) error {
 	}
 	known, tag := inside.OfManager(a.sessions).Vault("known sid"), sidTag(u.Issuer, u.SessionID)
 	life := a.sessions.Config().Lifetime + 2*a.config.Skew
-	for range maxSIDTries {
-		rows, err := known.Get(ctx, tag)
-		if err != nil {
-			return unavailableStore(err)
-		}
-		latest := max(issued.Unix(), issuedIn(rows[0]))
-		write := []byte(strconv.FormatInt(latest, 10))
-		var done bool
-		if rows[0].Raw == nil {
-			done, err = known.Add(ctx, tag, write, life)
-		} else {
-			done, err = known.Swap(ctx, tag, rows[0].Raw, write, life)
-		}
-		if err != nil {
-			return unavailableStore(err)
-		}
-		if done {
-			return nil
-		}
+	err := known.Update(ctx, tag, life, func(row seal.Row) ([]byte, error) {
+		return strconv.AppendInt(nil, max(issued.Unix(), issuedIn(row)), 10), nil
+	})
+	if err != nil {
+		return unavailableStore(err)
 	}
-	return unavailableStore(errors.New("oidcauth: row of a sid kept changing"))
+	return nil
 }
-
-// maxSIDTries is how often recordSID tries against logins with the same sid that keep winning.
-const maxSIDTries = 16
 
 // issuedIn returns what recordSID wrote into row, 0 where that can't be read.
 func issuedIn(row seal.Row) int64 {

@@ -82,8 +82,5 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Genera
 
 // store replaces the row of the newest generation, if it is still the one that v was read from.
 func (k *cookieKeeper) store(ctx context.Context, v version, next *packed.Generation, plain []byte) (bool, error) {
-	if v.raw == nil {
-		return k.vault.Add(ctx, generationRow(v.g.ID), plain, k.successorLife(next))
-	}
-	return k.vault.Swap(ctx, generationRow(v.g.ID), v.raw, plain, k.successorLife(next))
+	return k.vault.Replace(ctx, generationRow(v.g.ID), v.raw, plain, k.successorLife(next))
 }

@@ -23,6 +23,7 @@ type worth int
 
 const (
 	worthKeeping worth = iota // they may be good, or somebody else's to judge
+	worthOver                 // the same, for whoever has not waited for the Exclusive that found their session's end
 	worthNothing              // they can't be read, or are past their own limits
 	worthEnded                // this request has ended their session
 )
@@ -30,7 +31,7 @@ const (
 // cookieStepLocked is the one place that decides which cookie the response sets. s.due is what the
 // session asks for; shared says that the handler lets shared caches keep the response.
 func (s *Session) cookieStepLocked(shared bool) cookieStep {
-	free := !shared && !s.peeked
+	free := !shared && !s.looking
 	switch {
 	case s.base == nil && s.jar.empty():
 		return cookieNone
@@ -44,7 +45,7 @@ func (s *Session) cookieStepLocked(shared bool) cookieStep {
 
 // commitLocked saves what is pending and sets or expires cookies.
 func (s *Session) commitLocked(h http.Header, shared bool) error {
-	saved := s.dirtyLocked()
+	saved := s.pendingLocked()
 	if saved {
 		if err := s.saveLocked(s.ctx); err != nil && !errors.Is(err, ErrNoSession) {
 			return err
@@ -57,7 +58,7 @@ func (s *Session) commitLocked(h http.Header, shared bool) error {
 func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 	step := s.cookieStepLocked(shared)
 	if step != cookieNone && step != cookieExpire {
-		switch err := s.refreshLocked(h, saved); {
+		switch err := s.handOutLocked(h, saved); {
 		case errors.Is(err, ErrNoSession):
 			s.dropLocked()
 			step = s.cookieStepLocked(shared)
@@ -76,10 +77,10 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 	return nil
 }
 
-// refreshLocked looks once more at marks and newer generations, since the handler may have taken
+// handOutLocked looks once more at marks and newer generations, since the handler may have taken
 // its time (unless a change was saved just now), and then moves the idle limit, in the row or in
 // the cookie that it sets.
-func (s *Session) refreshLocked(h http.Header, saved bool) error {
+func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
 	v := version{g: s.base}
 	if !saved || s.due == cookieRenew {

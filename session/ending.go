@@ -91,7 +91,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 	if over {
 		s.carried = before
 	}
-	if s.begun && s.cookieStepLocked(false) == cookieExpire {
+	if s.stage >= stageBegun && s.cookieStepLocked(false) == cookieExpire {
 		s.warnLocked("session ended after the response began: its cookie stays, and is dead")
 	}
 	return err
@@ -133,7 +133,7 @@ func (s *Session) dropLocked() {
 // was overtaken by its end: the response of s then expires the cookie too.
 func (s *Session) joinEnd(of *Session) {
 	of.mu.Lock()
-	seen, ended := of.seen, of.carried == worthEnded || of.overtaken
+	seen, ended := of.seen, of.carried == worthEnded || of.carried == worthOver
 	of.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -10,14 +9,12 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-const (
-	leaseLife  = 15 * time.Second // longer than one call to a provider: who died holding it may have one under way
-	leasePause = 20 * time.Millisecond
-	leaseWait  = 250 * time.Millisecond // longest pause between two tries
-)
+// leaseLife is longer than one call to a provider: who died holding the lease may have one under
+// way.
+const leaseLife = 15 * time.Second
 
 // Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a
-// lock, between processes by a lease in the Store that is renewed while fn runs (fn's ctx ends if
+// lock, between processes by a lease in the Store that is extended while fn runs (fn's ctx ends if
 // it is lost). latest is the newest generation, read under the lock; what fn sets on it is
 // published when fn returns nil: to the Store, or without one to this process's memory of newer
 // generations, so that requests that still carry an older cookie get it, also when the response of
@@ -50,7 +47,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if err != nil {
 		return err
 	}
-	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, begun: true, delta: packed.Delta{Still: s.looks()}}
+	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, stage: stageBegun, delta: packed.Delta{Still: s.looks()}}
 	if err := fn(ctx, latest); err != nil {
 		return err
 	}
@@ -58,7 +55,7 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if errors.Is(err, errOverLimit) || wasMarked(err) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.overtaken = true // what fn has set ended it, or somebody while fn ran
+		s.carried = max(s.carried, worthOver) // what fn has set ended it, or somebody while fn ran
 	}
 	return err
 }
@@ -118,76 +115,22 @@ func (m *Manager) storeLater(g *packed.Generation) {
 	}
 }
 
-// lease waits for the session's lease in the Store and renews it until release. Without a Store
-// there is one process, and the lock is enough.
+// lease waits for the session's lease in the Store, which is held until release: ctx ends if it is
+// lost. Without a Store there is one process, and the lock is enough.
 func (m *Manager) lease(ctx context.Context, id string) (_ context.Context, release func(), err error) {
 	if m.vault == nil {
 		return ctx, func() {}, nil
 	}
-	holder := make([]byte, 16)
-	rand.Read(holder)
-	for pause := leasePause; ; pause = min(2*pause, leaseWait) {
-		ok, err := m.vault.Add(ctx, leaseRow(id), holder, leaseLife)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok {
-			break
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, nil, fmt.Errorf("session: another process holds its lease: %w", ctx.Err())
-		}
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		m.renew(ctx, cancel, id, holder)
-	}()
-	return ctx, func() { cancel(); <-done; m.unlease(ctx, id, holder) }, nil
-}
-
-// renew keeps the lease until ctx ends; when it can't, it cancels ctx before the lease's time is
-// over.
-func (m *Manager) renew(ctx context.Context, cancel func(), id string, holder []byte) {
-	tick := time.NewTicker(leaseLife / 3)
-	defer tick.Stop()
-	good := time.Now()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		switch ok, err := m.renewOnce(ctx, id, holder); {
-		case ok:
-			good = time.Now()
-		case err == nil, time.Since(good) >= leaseLife*2/3: // somebody else's, or soon
-			cancel()
-			return
-		}
-	}
-}
-
-// renewOnce extends a lease that is still ours.
-func (m *Manager) renewOnce(ctx context.Context, id string, holder []byte) (bool, error) {
-	rows, err := m.vault.Get(ctx, leaseRow(id))
-	if err != nil || string(rows[0].Value) != string(holder) {
-		return false, err
-	}
-	return m.vault.Swap(ctx, leaseRow(id), rows[0].Raw, holder, leaseLife)
-}
-
-// unlease gives the lease back, if it is still ours; else its time ends it.
-func (m *Manager) unlease(ctx context.Context, id string, holder []byte) {
-	ctx = context.WithoutCancel(ctx)
-	rows, err := m.vault.Get(ctx, leaseRow(id))
-	if err == nil && string(rows[0].Value) == string(holder) {
-		_, err = m.vault.Delete(ctx, leaseRow(id), rows[0].Raw)
+	held, lease, err := m.vault.Lease(ctx, leaseRow(id), leaseLife, nil)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnavailable) {
+		err = fmt.Errorf("session: another process holds its lease: %w", err)
 	}
 	if err != nil {
-		m.log.Warn("session lease not returned", "session", id, "error", err)
+		return nil, nil, err
 	}
+	return held, func() {
+		if err := lease.Release(ctx); err != nil {
+			m.log.Warn("session lease not returned", "session", id, "error", err)
+		}
+	}, nil
 }

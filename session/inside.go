@@ -111,7 +111,7 @@ func (s insideSession) Memo(build func(inside.View) any) any {
 	}
 	view := s
 	if !own {
-		view.Session = &Session{m: s.m, loaded: true, base: shared, begun: true}
+		view.Session = &Session{m: s.m, loaded: true, base: shared, stage: stageBegun}
 	}
 	result := build(view) // without the lock: it calls our methods
 	s.mu.Lock()

@@ -77,37 +77,31 @@ func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) err
 		return ErrNoStore
 	}
 	ctx = context.WithoutCancel(ctx) // half a revocation helps nobody
-	key := tagKey(tag)
-	for range maxTries {
-		rows, err := m.vault.Get(ctx, tagRow(key))
-		if err != nil {
-			return err
-		}
-		old, unreadable := readMark(rows[0])
+	written := false
+	err := m.vault.Update(ctx, tagRow(tagKey(tag)), m.markLife(), func(row seal.Row) ([]byte, error) {
+		old, unreadable := readMark(row)
 		next := up(old)
-		if !unreadable && next == old {
-			return nil
+		if written = unreadable || next != old; !written {
+			return nil, nil
 		}
-		if ok, err := m.writeMark(ctx, key, rows[0].Raw, next); ok || err != nil {
-			m.watch.wake()
-			return err
-		}
+		return next.bytes(), nil
+	})
+	if written {
+		m.watch.wake()
 	}
-	return fmt.Errorf("%w: mark kept changing", ErrUnavailable)
+	if errors.Is(err, seal.ErrContended) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
 }
 
-// writeMark replaces the mark that was read as raw, or adds one where there was none; false when
-// somebody else was faster.
-func (m *Manager) writeMark(ctx context.Context, key string, raw []byte, next mark) (bool, error) {
-	b := binary.BigEndian.AppendUint64(nil, uint64(next.epoch))
-	b = binary.BigEndian.AppendUint64(b, uint64(next.foreign))
-	b = binary.BigEndian.AppendUint64(b, uint64(next.fresh))
-	b = binary.BigEndian.AppendUint64(b, uint64(next.number))
-	b = append(b, next.kept...)
-	if raw == nil {
-		return m.vault.Add(ctx, tagRow(key), b, m.markLife())
+// bytes is the mark's row.
+func (m mark) bytes() []byte {
+	b := make([]byte, 0, markSize+len(m.kept))
+	for _, n := range []int64{m.epoch, m.foreign, m.fresh, m.number} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
-	return m.vault.Swap(ctx, tagRow(key), raw, b, m.markLife())
+	return append(b, m.kept...)
 }
 
 // markLife is longer than any session lives that began before the mark.
@@ -187,7 +181,7 @@ func (m *Manager) markOf(ctx context.Context, t packed.Tag, row seal.Row) (mark,
 	now, unreadable := readMark(row)
 	if unreadable {
 		m.log.Warn("unreadable revocation mark replaced", "error", row.Err)
-		if ok, err := m.writeMark(ctx, t.Key, row.Raw, now); err != nil || !ok {
+		if ok, err := m.vault.Replace(ctx, tagRow(t.Key), row.Raw, now.bytes(), m.markLife()); err != nil || !ok {
 			return mark{}, errors.Join(ErrUnavailable, err)
 		}
 	}

@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/packed"
+	"github.com/signet-go/signet/internal/seal"
 )
-
-const maxTries = 32 // of a compare-and-swap that other processes keep winning
 
 // merge publishes d on top of the newest generation of g's session, and returns the one that is
 // then the newest. Requests that change different names at once all succeed; of two that change the
@@ -21,25 +20,26 @@ func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Del
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	defer unlock()
-	for range maxTries {
+	var next *packed.Generation
+	err = seal.UntilHeld(func() (bool, error) {
+		next = nil
 		v, err := m.keeper.newest(ctx, g)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if !d.Changes(v.g) {
-			return v.g, nil
+			next = v.g
+			return true, nil
 		}
-		next, err := m.next(ctx, v, d)
-		if err != nil {
-			return nil, err
+		if next, err = m.next(ctx, v, d); err != nil {
+			return false, err
 		}
-		if ok, err := m.keeper.publish(ctx, v, next); err != nil {
-			return next, err
-		} else if ok {
-			return next, nil
-		}
+		return m.keeper.publish(ctx, v, next)
+	})
+	if errors.Is(err, seal.ErrContended) {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return nil, fmt.Errorf("%w: session kept changing", ErrUnavailable)
+	return next, err
 }
 
 // next is the generation after v with d's changes, as it will be read back: packed and unpacked

@@ -21,12 +21,12 @@ func (m *Manager) Peek(next http.Handler) http.Handler {
 func (s *Session) peek() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.peeked = true
+	s.looking = true
 }
 
 // looks reports whether the request is a look.
 func (s *Session) looks() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.peeked
+	return s.looking
 }

@@ -46,7 +46,7 @@ func (s *Session) RenewKeepingFields() error {
 // renewableLocked reports why s can't be renewed.
 func (s *Session) renewableLocked() error {
 	switch {
-	case s.returned:
+	case s.stage == stageReturned:
 		return ErrReturned
 	case s.ctx == nil, s.place != nil:
 		return errDetached

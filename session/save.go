@@ -25,10 +25,10 @@ func (s *Session) Save(ctx context.Context) error {
 		return nil
 	}
 	if err := s.saveLocked(ctx); err != nil {
-		s.gaveUp = true
+		s.refusal = err
 		return err
 	}
-	if s.ctx != nil && s.begun && s.due >= cookieWrite {
+	if s.ctx != nil && s.stage >= stageBegun && s.due >= cookieWrite {
 		s.warnLocked("session saved after the response began: its cookie can't be set")
 		return ErrCommitted
 	}
@@ -37,8 +37,11 @@ func (s *Session) Save(ctx context.Context) error {
 
 // dirtyLocked reports whether there is something to save.
 func (s *Session) dirtyLocked() bool {
-	return s.loaded && s.base != nil && !s.gaveUp && (s.base.Number == 0 || !s.delta.Empty())
+	return s.loaded && s.base != nil && (s.base.Number == 0 || !s.delta.Empty())
 }
+
+// pendingLocked reports whether there is something to save that Save has not failed to.
+func (s *Session) pendingLocked() bool { return s.refusal == nil && s.dirtyLocked() }
 
 // saveLocked publishes delta. The sessions that this one replaces end first: there is never a
 // moment with both.
@@ -65,18 +68,22 @@ func (s *Session) saveLocked(ctx context.Context) error {
 			s.due = cookieNone // the row was just written
 		}
 	}
-	s.base, s.idle, s.delta, s.memo = next, max(s.idle, next.Idle), packed.Delta{}, nil
+	s.base, s.idle, s.delta = next, max(s.idle, next.Idle), packed.Delta{}
+	s.changedLocked()
 	s.fresh = time.Now()
 	return nil
 }
 
-// finish deals with what was changed after the response began: it can still be published, for
-// requests to come. After the handler returned it is the last time.
-func (s *Session) finish(returned bool) {
+// reachLocked notes how far the response is.
+func (s *Session) reachLocked(now stage) { s.stage = max(s.stage, now) }
+
+// finish deals with what was changed after the response began, as it reaches now: it can still be
+// published, for requests to come. After the handler returned it is the last time.
+func (s *Session) finish(now stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.returned = returned
-	if !s.dirtyLocked() {
+	s.reachLocked(now)
+	if !s.pendingLocked() {
 		return
 	}
 	if err := s.saveLocked(s.ctx); err != nil {
@@ -90,7 +97,7 @@ func (s *Session) finish(returned bool) {
 func (s *Session) over() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.returned = true
+	s.reachLocked(stageReturned)
 }
 
 // warnLocked logs once a request.

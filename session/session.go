@@ -50,13 +50,20 @@ type Session struct {
 	carried worth      // what jar is worth
 	due     cookieStep // what base asks for: none, renew, write or owed
 
-	overtaken bool // its Exclusive has ended the session, which it may not have waited for
-	gaveUp    bool // Save has told the caller that delta can't be saved
-	begun     bool // the response has begun
-	peeked    bool // the request only looks: it moves no limit, and no cookie but that of a change is written
-	returned  bool // the handler has returned: nothing saves a change any more
-	warned    bool
+	stage   stage // how far the response is
+	refusal error // why Save could not save delta: the caller knows, and nobody tries again
+	looking bool  // by Peek: the request moves no limit, and writes no cookie but that of a change
+	warned  bool  // see warnLocked
 }
+
+// stage is how far a response is. It never goes back.
+type stage int
+
+const (
+	stageOpen     stage = iota // its cookie can be set
+	stageBegun                 // none can be set any more
+	stageReturned              // and nothing saves a change any more: the handler has returned
+)
 
 // contextKey is private, so that nobody else can put a session into a context.
 type contextKey struct{}
@@ -141,7 +148,7 @@ func (s *Session) Delete(name string) error {
 func (s *Session) change(note func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.returned {
+	if s.stage == stageReturned {
 		return ErrReturned
 	}
 	err := s.loadLocked()
@@ -233,7 +240,7 @@ func (s *Session) Limit(t time.Time) error {
 
 // startLocked begins a session if there is none.
 func (s *Session) startLocked() error {
-	if s.returned {
+	if s.stage == stageReturned {
 		return ErrReturned
 	}
 	err := s.loadLocked()
@@ -253,7 +260,7 @@ func (s *Session) beginLocked() {
 }
 
 // changedLocked notes that delta has changed.
-func (s *Session) changedLocked() { s.memo, s.gaveUp = nil, false }
+func (s *Session) changedLocked() { s.memo, s.refusal = nil, nil }
 
 // underWayLocked is g for a response that has begun, as a stream's has: it goes on as long as
 // [Done] is open. In cookie mode the idle limit moves in cookies that the request has not seen; and
@@ -261,7 +268,7 @@ func (s *Session) changedLocked() { s.memo, s.gaveUp = nil, false }
 // though: its refresh token would be spent.
 func (s *Session) underWayLocked(g *packed.Generation) *packed.Generation {
 	switch {
-	case !s.begun, s.peeked, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:
+	case s.stage == stageOpen, s.looking, s.m.config.ServerSide, g.Number == 0, g.Idle == 0:
 		return g
 	case s.m.vault == nil: // every request of the session has told watch
 		return s.m.watch.known(g)

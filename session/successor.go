@@ -68,7 +68,7 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 	if next.place != s || next.base == nil {
 		return errOver
 	}
-	if s.begun {
+	if s.stage >= stageBegun {
 		return ErrCommitted
 	}
 	_ = s.loadLocked() // whatever there is to end
@@ -153,7 +153,7 @@ func (s *Session) giveUpLocked() {
 
 // leaveLocked leaves nothing in the handle of a session to come.
 func (s *Session) leaveLocked() {
-	s.base, s.delta, s.err, s.returned = nil, packed.Delta{}, errOver, true
+	s.base, s.delta, s.err, s.stage = nil, packed.Delta{}, errOver, stageReturned
 	s.changedLocked()
 }
 

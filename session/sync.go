@@ -58,7 +58,7 @@ func (s *Session) advanceLocked(v version) {
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
 	if !s.m.config.ServerSide {
 		s.due = max(s.due, cookieRenew)
-		if s.begun {
+		if s.stage >= stageBegun {
 			s.warnLocked("newer session found after the response began: its cookie can't be set")
 		}
 	}

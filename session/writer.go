@@ -32,7 +32,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		defer x.session.over() // after a panic too
 		next.ServeHTTP(&x.writer, r.WithContext(x))
 		x.writer.begin()
-		x.session.finish(true)
+		x.session.finish(stageReturned)
 	})
 }
 
@@ -87,11 +87,11 @@ func (x *exchange) commit(h http.Header) error {
 	s := &x.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.begun {
+	if s.stage >= stageBegun {
 		return nil
 	}
-	defer func() { s.begun = true }() // until then it is no stream
-	if !s.loaded {                    // nothing depends on it
+	defer s.reachLocked(stageBegun) // until then it is no stream
+	if !s.loaded {                  // nothing depends on it
 		return nil
 	}
 	return s.commitLocked(h, x.describe(h))
@@ -163,8 +163,5 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // hijacked notes that no header of ours will be sent, and publishes what was changed until now.
 func (s *Session) hijacked() {
-	s.mu.Lock()
-	s.begun = true
-	s.mu.Unlock()
-	s.finish(false)
+	s.finish(stageBegun)
 }
