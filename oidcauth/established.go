@@ -206,3 +206,23 @@ func (l *login) keepClaims(changed json.RawMessage) (err error) {
 	l.extra = l.record.Changes.Without(l.extra)
 	return nil
 }
+
+// freshSince is since when the user of a login is known to have authenticated, by our clock: since
+// it began, where max_age=0 was asked for and verified, and since auth_time, as far as the
+// provider's clock may be ahead. A login that was begun for the sake of a revocation came after it,
+// whatever the clocks of two processes say.
+func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
+	since := authTime.Add(-a.config.Skew)
+	if authTime.IsZero() {
+		since = time.UnixMilli(0)
+	}
+	if t.MaxAge == nil || *t.MaxAge != 0 {
+		return since
+	}
+	for _, known := range []time.Time{t.BeganAt(), time.UnixMilli(t.Fresh + 1)} {
+		if known.After(since) {
+			since = known
+		}
+	}
+	return since
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 
@@ -166,4 +167,28 @@ func providerProblem(err error) *Problem {
 		return &Problem{Status: http.StatusBadGateway, Code: "provider_error", Err: err}
 	}
 	return &Problem{Status: http.StatusBadGateway, Code: "invalid_response", Err: err}
+}
+
+// demandFreshLogin answers a login that may not begin a session since the user's were revoked
+// (session.DemandFreshLogin): the browser is sent to the provider once more, with max_age=0. A
+// login that must not ask the user comes back signed out.
+func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
+	a.logins.Expire(w, t.State)
+	now := &StepUpError{MaxAge: -1}
+	switch {
+	case t.Silent:
+		a.logins.Count(w, t)
+		a.redirectBack(w, t)
+		return
+	case t.Fresh != 0: // it is this one's answer
+		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})
+		return
+	}
+	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
+	// Whose place it takes is known from the first try: a cross-site form_post has no session
+	// cookie that would tell.
+	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
+	o := now.loginOptions()
+	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
+	a.startLogin(w, r, next, o)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
 )
@@ -151,7 +152,7 @@ func (m *MachineConfig) validate(where string, wrong func(field, format string, 
 		wrong(where+"ClientID", "is empty; take the client identifier from the provider's registration")
 	}
 	for _, scope := range m.Scopes {
-		if !validScope(scope) {
+		if !oauth.IsScope(scope) {
 			wrong(where+"Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 // A ResponseMode is how the provider returns from a login (OAuth 2.0 Multiple Response Types §2.1).
@@ -261,7 +263,7 @@ func (o LoginOptions) check() error {
 		}
 	}
 	for _, scope := range o.Scopes {
-		if !validScope(scope) {
+		if !oauth.IsScope(scope) {
 			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/session"
 )
 
@@ -234,7 +235,7 @@ const loginChallenge = `Bearer realm="session"`
 func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
 	header, code := loginChallenge, "login_required"
 	if stepUp != nil {
-		header, code = stepUp.challenge(), "insufficient_user_authentication"
+		header, code = stepUp.asChallenge().Header(), oauth.InsufficientAuthentication
 	}
 	w.Header().Set("WWW-Authenticate", header)
 	if WantsPage(r) && !browser.IsPrefetch(r) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/oauth"
 )
 
 // A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher
@@ -54,7 +55,7 @@ func Role(role string) Requirement {
 // session has any.
 func HasScope(scopes ...string) Requirement {
 	for _, scope := range scopes {
-		if !validScope(scope) {
+		if !oauth.IsScope(scope) {
 			panic("oidcauth: HasScope needs scope tokens (RFC 6749 §3.3)")
 		}
 	}

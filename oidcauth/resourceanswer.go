@@ -14,6 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 )
@@ -62,15 +63,12 @@ func unmetBy(scheme string, err error) *refusal {
 	var scope *scopeError
 	switch {
 	case errors.As(err, &stepUp):
-		return &refusal{status: http.StatusUnauthorized, code: insufficientAuthentication, scheme: scheme, params: stepUp.params(), err: err}
+		return &refusal{status: http.StatusUnauthorized, code: oauth.InsufficientAuthentication, scheme: scheme, params: stepUp.asChallenge().Params(), err: err}
 	case errors.As(err, &scope):
 		return &refusal{status: http.StatusForbidden, code: "insufficient_scope", scheme: scheme, params: `, scope="` + scope.scope + `"`, err: err}
 	}
 	return &refusal{status: http.StatusForbidden, code: "forbidden", err: err}
 }
-
-// insufficientAuthentication is the error of RFC 9470 §3.
-const insufficientAuthentication = "insufficient_user_authentication"
 
 // challenges are the WWW-Authenticate headers of f: one for each scheme that the API takes, of which
 // one has the error (RFC 6750 §3, RFC 9449 §7.1).

@@ -4,19 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
-	"github.com/signet-go/signet/session"
 )
 
 // and is e with what other asks for beside it. Of two lists of classes those count that stand in
@@ -59,29 +55,15 @@ func (e *StepUpError) fingerprint() string {
 	return logtext.Short(fmt.Sprintf("%q %q %d %q", e.ACRValues, e.AMR, e.MaxAge, e.Scope))
 }
 
-// challenge is the WWW-Authenticate header for e (RFC 9470 §3).
-func (e *StepUpError) challenge() string {
-	return `Bearer error="` + insufficientAuthentication + `"` + e.params()
-}
-
-// params are the parameters of a challenge beside its error.
-func (e *StepUpError) params() string {
-	header := `, error_description="A fresher or stronger login is required"`
-	// They may be an API's: what would end the quotes is left out.
-	quotable := slices.DeleteFunc(slices.Clone(e.ACRValues), func(acr string) bool { return !validScope(acr) })
-	if len(quotable) > 0 {
-		header += `, acr_values="` + strings.Join(quotable, " ") + `"`
-	}
-	if e.MaxAge != 0 {
-		header += `, max_age="` + strconv.FormatInt(max(0, int64(e.MaxAge/time.Second)), 10) + `"`
-	}
-	return header
+// asChallenge is e as a challenge has it.
+func (e *StepUpError) asChallenge() oauth.StepUp {
+	return oauth.StepUp{ACRValues: e.ACRValues, MaxAge: e.MaxAge}
 }
 
 // loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks
 // for a login anew and its outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
-	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR, moreScopes: scopesIn(e.Scope)}
+	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR, moreScopes: oauth.ScopesIn(e.Scope)}
 	if len(e.AMR) > 0 {
 		o.Prompt = "login"
 	}
@@ -161,94 +143,12 @@ func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUp
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), err) })
 }
 
-const (
-	// maxACRValues and maxStepUpAge bound what an API can ask of a login.
-	maxACRValues = 20
-	maxACRBytes  = 1 << 10
-	maxStepUpAge = 365 * 24 * time.Hour
-)
-
 // stepUpOf returns what an API's 401 asks of the user's login (RFC 9470 §3), nil when it asks
 // nothing.
 func stepUpOf(h http.Header) *StepUpError {
-	c := oauth.TokenChallenge(h)
-	if c.Params["error"] != "insufficient_user_authentication" {
+	asked, ok := oauth.StepUpIn(h)
+	if !ok {
 		return nil
 	}
-	e := &StepUpError{Scope: strings.Join(scopesIn(c.Params["scope"]), " ")}
-	if acr := strings.Fields(c.Params["acr_values"]); len(acr) > 0 {
-		e.ACRValues = bounded(acr)
-	}
-	if seconds, err := strconv.ParseUint(c.Params["max_age"], 10, 32); err == nil {
-		if e.MaxAge = min(time.Duration(seconds)*time.Second, maxStepUpAge); seconds == 0 {
-			e.MaxAge = -1 // a login now
-		}
-	}
-	return e
-}
-
-// bounded returns the first of an API's acr_values: the login that they lead to keeps them in a
-// cookie.
-func bounded(acr []string) []string {
-	size := 0
-	for i, value := range acr {
-		if size += len(value); i == maxACRValues || size > maxACRBytes {
-			return acr[:i]
-		}
-	}
-	return acr
-}
-
-// scopesIn returns the scope tokens in list; what is none is left out.
-func scopesIn(list string) (scopes []string) {
-	for _, s := range strings.Fields(list) {
-		if validScope(s) {
-			scopes = append(scopes, s)
-		}
-	}
-	return scopes
-}
-
-// freshSince is since when the user of a login is known to have authenticated, by our clock: since
-// it began, where max_age=0 was asked for and verified, and since auth_time, as far as the
-// provider's clock may be ahead. A login that was begun for the sake of a revocation came after it,
-// whatever the clocks of two processes say.
-func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.Time {
-	since := authTime.Add(-a.config.Skew)
-	if authTime.IsZero() {
-		since = time.UnixMilli(0)
-	}
-	if t.MaxAge == nil || *t.MaxAge != 0 {
-		return since
-	}
-	for _, known := range []time.Time{t.BeganAt(), time.UnixMilli(t.Fresh + 1)} {
-		if known.After(since) {
-			since = known
-		}
-	}
-	return since
-}
-
-// demandFreshLogin answers a login that may not begin a session since the user's were revoked
-// (session.DemandFreshLogin): the browser is sent to the provider once more, with max_age=0. A
-// login that must not ask the user comes back signed out.
-func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
-	a.logins.Expire(w, t.State)
-	now := &StepUpError{MaxAge: -1}
-	switch {
-	case t.Silent:
-		a.logins.Count(w, t)
-		a.redirectBack(w, t)
-		return
-	case t.Fresh != 0: // it is this one's answer
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})
-		return
-	}
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-	// Whose place it takes is known from the first try: a cross-site form_post has no session
-	// cookie that would tell.
-	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
-	o := now.loginOptions()
-	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
-	a.startLogin(w, r, next, o)
+	return &StepUpError{ACRValues: asked.ACRValues, MaxAge: asked.MaxAge, Scope: asked.Scope}
 }

@@ -58,7 +58,7 @@ func newTokenRequest(options []TokenOption) (access.Request, error) {
 		}
 	}
 	for _, scope := range q.Scopes {
-		if !validScope(scope) {
+		if !oauth.IsScope(scope) {
 			return q, fmt.Errorf("oidcauth: Scopes: expected scope tokens (RFC 6749 §3.3), got %q", scope)
 		}
 	}

@@ -93,7 +93,7 @@ func (c *Config) validateTimes(wrong func(field, format string, args ...any)) {
 
 func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 	for _, scope := range c.Scopes {
-		if !validScope(scope) {
+		if !oauth.IsScope(scope) {
 			wrong("Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
 		}
 	}
@@ -173,16 +173,6 @@ func checkOrigin(origin string) error {
 		return errors.New(`is not an origin, such as "https://api.example.com"`)
 	}
 	return outbound.CheckScheme(u)
-}
-
-// validScope holds RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ).
-func validScope(scope string) bool {
-	for i := range len(scope) {
-		if c := scope[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return scope != ""
 }
 
 // validateTenants reports what does not go together.
