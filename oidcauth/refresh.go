@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/session"
 )
@@ -201,82 +199,76 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 // user out. It stops nothing, and the Authenticator can be used afterwards.
 func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.renewer.Wait(ctx) }
 
-// look reads the token called name out of s, nil when there is none, and the record. It costs no
-// I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
-	id, err := identityOf(s)
-	switch {
-	case errors.Is(err, session.ErrNoSession):
-		return nil, nil, ErrLoginRequired
-	case err != nil:
-		return nil, nil, err
-	case id.record.Provider != t.auth.key:
-		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
-	case t.stopped(s):
-		return nil, nil, errDeadGrant
-	}
-	rec := &id.record
-	granted := t.auth.grantIn(rec, name)
-	if granted == nil {
-		return nil, rec, nil
-	}
-	value, ok := s.Token(accessTokenName + name)
-	if !ok {
-		return nil, rec, nil
-	}
-	key, err := t.auth.sessionKey(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	token, err := granted.Token(value).Bound(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
-	}
-	return token, rec, nil
+// revalidation says when the session of rec has to be confirmed again, and how long it goes on in
+// an outage. There is nothing to write for it: each refresh leaves a token with its time.
+func (a *Authenticator) revalidation(rec *record, now time.Time) (due, end time.Time) {
+	c := access.Confirmation{After: a.config.RevalidateAfter, Skew: a.config.Skew}
+	return c.Due(c.Last(now, rec.Access, rec.Login, rec.Confirmed))
 }
 
-// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
-func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
-	id, err := identityOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return t.auth.sessionKey(id)
+// mustRevalidate reports whether the session of rec has to be confirmed now.
+func (a *Authenticator) mustRevalidate(rec *record, now time.Time) bool {
+	due, _ := a.revalidation(rec, now)
+	return a.config.RevalidateAfter > 0 && !now.Before(due)
 }
 
-// Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
-func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
-	s := t.auth.sessions.From(ctx)
-	name := nameOf(s, &q)
-	have, _, err := t.look(s, name)
-	if err != nil {
-		return nil, err
-	}
-	q.Since = inside.OfSession(s).Arrived()
-	if q.Force && have != nil {
-		q.Rejected = have.Value
-	}
+// revalidate makes sure, for a guard, that the provider has confirmed the login of id in s within
+// Config.RevalidateAfter, and returns what is then in s. The error is ErrLoginRequired where only a
+// login helps, session.ErrUnavailable, or an *unconfirmedError when the outage has lasted too long.
+func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
 	now := time.Now()
-	if have.Serves(&q, now) {
-		return have, nil
+	if !a.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
+		return id, nil
 	}
-	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*access.Token); got != nil && got.Value != q.Rejected && !q.Force && now.Sub(got.Created) < access.MaxRequestToken {
-		return got, nil
+	_, end := a.revalidation(&id.record, now)
+	err := a.tokens.confirm(ctx, s, now.Before(end))
+	switch {
+	case err == nil:
+		confirmed, err := identityOf(s)
+		return confirmed, loginRequired(err)
+	case errors.Is(err, ErrLoginRequired), errors.Is(err, session.ErrUnavailable):
+		return nil, err
+	case now.Before(end):
+		return id, nil
 	}
-	return t.renewed(ctx, s, name, q, have)
+	return nil, &unconfirmedError{Err: err}
 }
 
-// keptToken is under which a request keeps the token called name that it got for s.
-func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
+// confirm refreshes the tokens of s, unless somebody else does or has done so. With grace it does
+// not wait long: the flight goes on, and the next request finds what it brought.
+func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) error {
+	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
+		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers give one for offline_access in Config.Scopes", ErrLoginRequired)
+	}
+	o := t.order(ctx, s, "", access.Request{Confirm: true}, nil)
+	o.Hurried = grace
+	_, err := t.renewer.Renew(ctx, o)
+	return err
+}
 
-// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
-// own token.
-func nameOf(s *session.Session, q *access.Request) string {
-	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
-		return q.Name()
+// An unconfirmedError is a session that the provider has not confirmed for too long, in an outage.
+// It says nothing about the user: the session stays.
+type unconfirmedError struct {
+	// Err is why the last refresh failed.
+	Err error
+}
+
+// Error names the cause.
+func (e *unconfirmedError) Error() string {
+	return "oidcauth: the provider has not confirmed the login for longer than Config.RevalidateAfter allows: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *unconfirmedError) Unwrap() error { return e.Err }
+
+// problem is what the browser is told.
+func (e *unconfirmedError) problem() *Problem {
+	p := &Problem{Status: http.StatusServiceUnavailable, Code: "provider_unavailable", RetryAfter: pace.FirstDelay, Err: e}
+	if _, refused := errors.AsType[*GrantError](e.Err); refused {
+		p.Status, p.Code, p.RetryAfter = http.StatusBadGateway, "provider_error", 0
 	}
-	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
-		return ""
+	if outage, down := errors.AsType[*pace.Outage](e.Err); down {
+		p.RetryAfter = outage.RetryAfter
 	}
-	return q.Name()
+	return p
 }

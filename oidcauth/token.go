@@ -3,15 +3,19 @@ package oidcauth
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/signet-go/signet/internal/access"
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
@@ -116,46 +120,6 @@ func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok b
 	return have.Expiry, true
 }
 
-// A GrantError is a token endpoint that refused a grant: for a resource or scope that the user or
-// client may not have, or because the client's own authentication failed. Its text is for logs, not
-// for pages.
-type GrantError struct {
-	// Code is the endpoint's error code (RFC 6749 §5.2); invalid_client also where it answered 401
-	// or 403 without a code.
-	Code string
-
-	// Description is the endpoint's error_description, cut and cleaned. It is untrusted text.
-	Description string
-
-	// Err is the cause.
-	Err error
-}
-
-// Error names code and description, and what to try where that is known.
-func (e *GrantError) Error() string {
-	text := "oidcauth: token refused: " + e.Code
-	if e.Description != "" {
-		text += fmt.Sprintf(" (%q)", e.Description)
-	}
-	if hint := oauth.HintIn(e.Err); hint != "" {
-		text += "; " + hint
-	}
-	return text
-}
-
-// Unwrap returns the cause.
-func (e *GrantError) Unwrap() error { return e.Err }
-
-// asRefusal turns an endpoint's error answer into a *GrantError. Other errors stay: they are
-// outages, which callers learn of as *UnavailableErrors.
-func asRefusal(err error) error {
-	what, refused, ok := oauth.FailureOf(err)
-	if !ok || what != oauth.ClientRefused && what != oauth.RequestRefused {
-		return err
-	}
-	return &GrantError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
-}
-
 // Client returns an HTTP client that sends requests with the access token of the user who is signed
 // in in ctx, fresh as from TokenSource, whose errors come back from it. It is bound to that user: a
 // request whose context carries another session is refused with ErrOtherSession. It is made for one
@@ -227,4 +191,84 @@ func (a *Authenticator) sameSessionAs(ctx context.Context) func(*http.Request) e
 		}
 		return nil
 	}
+}
+
+// look reads the token called name out of s, nil when there is none, and the record. It costs no
+// I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
+	id, err := identityOf(s)
+	switch {
+	case errors.Is(err, session.ErrNoSession):
+		return nil, nil, ErrLoginRequired
+	case err != nil:
+		return nil, nil, err
+	case id.record.Provider != t.auth.key:
+		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+	case t.stopped(s):
+		return nil, nil, errDeadGrant
+	}
+	rec := &id.record
+	granted := t.auth.grantIn(rec, name)
+	if granted == nil {
+		return nil, rec, nil
+	}
+	value, ok := s.Token(accessTokenName + name)
+	if !ok {
+		return nil, rec, nil
+	}
+	key, err := t.auth.sessionKey(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := granted.Token(value).Bound(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
+	}
+	return token, rec, nil
+}
+
+// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
+func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return t.auth.sessionKey(id)
+}
+
+// Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
+func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
+	s := t.auth.sessions.From(ctx)
+	name := nameOf(s, &q)
+	have, _, err := t.look(s, name)
+	if err != nil {
+		return nil, err
+	}
+	q.Since = inside.OfSession(s).Arrived()
+	if q.Force && have != nil {
+		q.Rejected = have.Value
+	}
+	now := time.Now()
+	if have.Serves(&q, now) {
+		return have, nil
+	}
+	if got, _ := inside.OfSession(s).Kept(keptToken(s, name)).(*access.Token); got != nil && got.Value != q.Rejected && !q.Force && now.Sub(got.Created) < access.MaxRequestToken {
+		return got, nil
+	}
+	return t.renewed(ctx, s, name, q, have)
+}
+
+// keptToken is under which a request keeps the token called name that it got for s.
+func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
+
+// nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
+// own token.
+func nameOf(s *session.Session, q *access.Request) string {
+	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
+		return q.Name()
+	}
+	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
+		return ""
+	}
+	return q.Name()
 }

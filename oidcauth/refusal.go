@@ -192,3 +192,43 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
 	a.startLogin(w, r, next, o)
 }
+
+// A GrantError is a token endpoint that refused a grant: for a resource or scope that the user or
+// client may not have, or because the client's own authentication failed. Its text is for logs, not
+// for pages.
+type GrantError struct {
+	// Code is the endpoint's error code (RFC 6749 §5.2); invalid_client also where it answered 401
+	// or 403 without a code.
+	Code string
+
+	// Description is the endpoint's error_description, cut and cleaned. It is untrusted text.
+	Description string
+
+	// Err is the cause.
+	Err error
+}
+
+// Error names code and description, and what to try where that is known.
+func (e *GrantError) Error() string {
+	text := "oidcauth: token refused: " + e.Code
+	if e.Description != "" {
+		text += fmt.Sprintf(" (%q)", e.Description)
+	}
+	if hint := oauth.HintIn(e.Err); hint != "" {
+		text += "; " + hint
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *GrantError) Unwrap() error { return e.Err }
+
+// asRefusal turns an endpoint's error answer into a *GrantError. Other errors stay: they are
+// outages, which callers learn of as *UnavailableErrors.
+func asRefusal(err error) error {
+	what, refused, ok := oauth.FailureOf(err)
+	if !ok || what != oauth.ClientRefused && what != oauth.RequestRefused {
+		return err
+	}
+	return &GrantError{Code: refused.ErrorCode(), Description: refused.Description, Err: err}
+}
