@@ -177,3 +177,45 @@ func (c *Config) site() *browser.Site {
 	s.Issuer, s.Log = c.Issuer, c.Logger
 	return s
 }
+
+// machineProvider is a provider at which nobody signs in.
+func machineProvider(c *Config, client *http.Client) *provider.Provider {
+	s := c.providerVia(client)
+	s.MachinesOnly = true
+	return provider.New(s)
+}
+
+// newMachines makes the machines of a's configuration, which is valid.
+func newMachines(a *Authenticator) map[string]*Machine {
+	machines := make(map[string]*Machine, len(a.config.Machines))
+	vault := inside.OfManager(a.sessions).Vault(machineRows)
+	for name, c := range a.config.Machines {
+		own := c.ClientID != "" || c.ClientSecret != "" || c.HTTPClient != nil || c.Timeout != 0
+		c = c.within(&a.config)
+		derived, to := c.client(), a.endpoint
+		if own || c.Issuer != a.config.Issuer {
+			client, p := outbound.NewClient(derived.outbound()), a.provider
+			if c.Issuer != a.config.Issuer {
+				p = machineProvider(derived, client)
+			}
+			to = derived.endpointAt(p, client)
+		}
+		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
+	}
+	return machines
+}
+
+// client is m as far as the protocol layer is concerned, defaults filled in.
+func (m *MachineConfig) client() *Config {
+	c := Config{
+		Issuer: m.Issuer, ClientID: m.ClientID, ClientSecret: m.ClientSecret, ClientAuth: m.ClientAuth,
+		Timeout: m.Timeout, TokenLifetime: m.TokenLifetime, HTTPClient: m.HTTPClient, Logger: m.Logger,
+	}
+	// Without an issuer the one name that a client assertion can be made out to is the endpoint
+	// that the configuration names.
+	if m.Issuer == "" {
+		c.ClientAuth.Audience = cmp.Or(c.ClientAuth.Audience, m.TokenURL)
+	}
+	c = c.withDefaults()
+	return &c
+}
