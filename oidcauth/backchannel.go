@@ -24,6 +24,8 @@ func (a *signOut) serveBackChannelLogout(w http.ResponseWriter, r *http.Request)
 	if a.methodNotAllowed(w, r, http.MethodPost) {
 		return
 	}
+	r, end := a.observe(r, OperationBackChannelLogout)
+	defer end()
 	r, cancel := toItsEnd(r)
 	defer cancel()
 	form, err := browser.FormOf(w, r)

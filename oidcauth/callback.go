@@ -24,6 +24,8 @@ import (
 // happen: nothing is believed before its check, and nothing is sent to the provider before the
 // response is known to be this browser's.
 func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
+	r, end := a.observe(r, OperationCallback)
+	defer end()
 	began := time.Now()
 	// 1. One method, by response mode; nothing that was fetched ahead.
 	method := http.MethodGet

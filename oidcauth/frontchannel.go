@@ -23,6 +23,8 @@ func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request
 	if a.methodNotAllowed(w, r, http.MethodGet) {
 		return
 	}
+	r, end := a.observe(r, OperationFrontChannelLogout)
+	defer end()
 	r, cancel := toItsEnd(r)
 	defer cancel()
 	query := r.URL.Query()

@@ -133,6 +133,8 @@ const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
 func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
+	r, end := a.observe(r, OperationLogin)
+	defer end()
 	protectAnswer(w)
 	if err := o.check(); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})

@@ -73,6 +73,8 @@ func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 // logout takes the steps of Logout: for the provider that made the session, whichever route was
 // used.
 func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string) {
+	r, end := a.observe(r, OperationLogout)
+	defer end()
 	r, cancel := toItsEnd(r)
 	defer cancel()
 	ctx := r.Context()

@@ -223,6 +223,14 @@ type Hooks struct {
 	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a
 	// *[StepUpError], or is what the [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
+
+	// Observe is called when an [Operation] begins, for metrics and traces: what the operation does,
+	// calls to the provider included, has the context that Observe returns, which must be ctx or
+	// derived from it. The function that it returns too is called once, when the operation is over,
+	// with what callers or browsers are told of a failure, and nil otherwise. Neither may be nil.
+	// Observe is called concurrently, and with nothing that is secret or names a user; package
+	// oidcauthotel has one for OpenTelemetry.
+	Observe func(ctx context.Context, op Operation) (context.Context, func(err error))
 }
 
 // isJWT reports whether responses come as one signed JWT (JARM §2.3).

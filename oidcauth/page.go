@@ -42,11 +42,14 @@ type answers struct {
 	// stylesheet and handler are the Config's Stylesheet and ErrorHandler.
 	stylesheet string
 	handler    func(http.ResponseWriter, *http.Request, error)
+
+	// observer is Hooks.Observe, or nil.
+	observer func(context.Context, Operation) (context.Context, func(error))
 }
 
 // newAnswers returns the answers of an application that is at site.
 func newAnswers(c *Config, site *browser.Site) *answers {
-	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler}
+	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler, observer: c.Hooks.Observe}
 }
 
 // protectAnswer sets the headers that every answer of the own routes carries. The referrer policy
@@ -98,6 +101,7 @@ func (a *answers) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.Err = exported(p.Err)
 	a.complete(r, p)
 	a.logProblem(r, p)
+	observed(r.Context(), p)
 	protectAnswer(w)
 	if p.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))

@@ -172,6 +172,8 @@ func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
 // refresh gets the token called name, and publishes what it gets to all requests of the session. It
 // runs apart from every request.
 func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q access.Request) (l landing, err error) {
+	ctx, end := t.auth.observeCall(ctx, OperationRefresh)
+	defer func() { end(exported(err)) }()
 	l.session = s
 	defer pace.Recovered(ctx, t.auth.log, &err) // so that a landing knows its session all the same
 	if err := t.renewer.Pauses.Check(orderName(s, name)); err != nil {

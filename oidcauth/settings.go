@@ -201,6 +201,7 @@ func newMachines(a *Authenticator) map[string]*Machine {
 			to = derived.endpointAt(p, client)
 		}
 		machines[name] = newMachine(c, derived, to, fmt.Sprintf("Config.Machines[%q].APIs or Config.APIs", name), vault)
+		machines[name].tokens.Observe = a.machineObserver()
 	}
 	return machines
 }

@@ -68,6 +68,9 @@ type MachineSettings struct {
 	Vault *seal.Vault
 
 	Log *slog.Logger
+
+	// Observe is called before a token is got, and what it returns afterwards; nil for nobody.
+	Observe func(context.Context) (context.Context, func(error))
 }
 
 // NewMachine returns the tokens of a machine, of which there are none yet.
@@ -142,6 +145,11 @@ func (m *Machine) renew(ctx context.Context, o tokenOrder, q Request) (t *Token,
 	}
 	if err := m.renewer.Pauses.Check(o.key); err != nil {
 		return nil, err // and so has a failing one
+	}
+	if m.Observe != nil {
+		var end func(error)
+		ctx, end = m.Observe(ctx)
+		defer func() { end(err) }()
 	}
 	if m.shared != nil {
 		t, err = m.shared.token(ctx, m.Log, o.key, &q, func() (*Token, error) { return m.request(ctx, o) })
