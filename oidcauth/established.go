@@ -32,7 +32,7 @@ type login struct {
 }
 
 // tokens are what the provider has to be told of when nobody will have them.
-func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
+func (l *login) tokens() oauth.TokenSet { return l.answer.Set(l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and
 // keeps what the ID token does not say.
@@ -43,12 +43,12 @@ func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (
 			return err
 		}
 	}
-	claims, err := claims.Merge(l.token.Claims, info)
+	told, err := claims.Merge(l.token.Claims, info)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	claims = a.sources.Complete(ctx, l.token.Subject, claims, l.token.Claims, info)
-	l.extra = beyond(claims, l.token.Claims)
+	told = a.sources.Complete(ctx, l.token.Subject, told, l.token.Claims, info)
+	l.extra = claims.Beyond(told, l.token.Claims)
 	return nil
 }
 

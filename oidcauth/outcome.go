@@ -26,7 +26,7 @@ func (r *attempt) settle(ctx context.Context, err error) error {
 	case errors.Is(err, errOtherUser):
 		// The new tokens are dropped, and nobody goes on as somebody else (Core §12.2).
 		r.auth.destroy(ctx, r.session)
-		r.auth.revokeTokens(ctx, tokensOf(r.dropped, r.key))
+		r.auth.revokeTokens(ctx, r.dropped.Set(r.key))
 		return r.failed(ctx, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 	case r.answer != nil:
 		return r.settleNew(ctx, err)
@@ -52,7 +52,7 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		// A logout came first and has revoked the old tokens; these it can't know, nor, if it was
 		// by the new sid, that it meant this session.
 		r.auth.destroy(ctx, r.session)
-		r.auth.revokeTokens(ctx, tokensOf(r.answer, r.key))
+		r.auth.revokeTokens(ctx, r.answer.Set(r.key))
 		return loginRequired(err)
 	}
 	if err != nil {
