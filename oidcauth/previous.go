@@ -71,24 +71,23 @@ func keepsFields(s *session.Session, p *previous) bool {
 	return !somebodys || p != nil && p.same
 }
 
-// dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have
-// them; l is nil where there are none. They are left alone while the same user's session goes on:
-// at many providers one revocation ends all tokens of the user's, the session's too.
-func (a *core) dropLogin(r *http.Request, l *login, err error) {
-	if l == nil || a.goesOn(r, l, err) {
-		return
+// dropLogin revokes the tokens of a login that came to nothing, since nobody will have them. They
+// are left alone while the same user's session goes on: at many providers one revocation ends all
+// tokens of the user's, the session's too.
+func (a *core) dropLogin(r *http.Request, lost *lostLogin) {
+	if !a.goesOn(r, lost) {
+		a.revokeTokens(r.Context(), lost.login.answer.Set(lost.login.key))
 	}
-	a.revokeTokens(r.Context(), l.tokens())
 }
 
-// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to
-// it.
-func (a *core) goesOn(r *http.Request, l *login, err error) bool {
-	_, stale := errors.AsType[*session.FreshLoginError](err)
-	if errors.Is(err, session.ErrNoSession) && !stale {
+// goesOn reports whether the browser has a session of the user whose login was lost, which that
+// leaves to it.
+func (a *core) goesOn(r *http.Request, lost *lostLogin) bool {
+	_, stale := errors.AsType[*session.FreshLoginError](lost.err)
+	if errors.Is(lost.err, session.ErrNoSession) && !stale {
 		return false // a logout of the provider's was faster, and ended all
 	}
-	p := a.previousLogin(a.sessions.From(r.Context()), l.user)
+	p := a.previousLogin(a.sessions.From(r.Context()), lost.login.user)
 	return p != nil && p.same
 }
 
