@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,17 @@ type Config struct {
 	// none are remembered.
 	MemoryBytes int
 
+	// DeviceBound binds the session of a login to a key that never leaves the browser's device,
+	// where the browser can (Device Bound Session Credentials): a cookie that is copied to another
+	// machine is then worth BoundLife at most. It needs package oidcauth, whose logins ask for it
+	// and which has the routes for it. Zero means DeviceOff.
+	DeviceBound DeviceBinding
+
+	// BoundLife is the life of the short-lived cookie that the browser renews by proving that it has
+	// the key, 10 s to 1 h; below 2 minutes browsers run out of renewals. Unused with DeviceOff. Zero
+	// means 10 minutes.
+	BoundLife time.Duration
+
 	// StoreTimeout bounds each call of Store. Zero means 3 s.
 	StoreTimeout time.Duration
 
@@ -82,6 +94,7 @@ const (
 	defaultChunks      = 4
 	defaultMemory      = 16 << 20
 	defaultTimeout     = 3 * time.Second
+	defaultBoundLife   = 10 * time.Minute
 	maxLifetime        = 400 * 24 * time.Hour // browsers cut a cookie's life there (RFC 6265bis §5.5)
 	hostPrefix         = "__Host-"            // RFC 6265bis §4.1.3.2
 	markSlack          = 24 * time.Hour       // ends and marks outlive every session by this: clocks may be set back
@@ -100,6 +113,7 @@ func (c Config) filled() Config {
 	c.MaxChunks = or(c.MaxChunks, defaultChunks)
 	c.MemoryBytes = or(c.MemoryBytes, defaultMemory)
 	c.StoreTimeout = or(c.StoreTimeout, defaultTimeout)
+	c.BoundLife = or(c.BoundLife, defaultBoundLife)
 	c.Logger = or(c.Logger, slog.Default())
 	return c
 }
@@ -127,6 +141,11 @@ func (c Config) problems() error {
 		c.IdleTimeout)
 	report(c.MaxChunks < 1 || c.MaxChunks > chunkLimit, "MaxChunks is %d, want 1 to %d", c.MaxChunks, chunkLimit)
 	report(c.StoreTimeout < 0, "StoreTimeout is %v, want a positive duration", c.StoreTimeout)
+	report(c.BoundLife < minBoundLife || c.BoundLife > maxBoundLife, "BoundLife is %v, want 10 s to 1 h", c.BoundLife)
+	report(!slices.Contains([]DeviceBinding{DeviceOff, DeviceOn, DeviceRequire}, c.DeviceBound),
+		"DeviceBound is %q, want DeviceOff, DeviceOn or DeviceRequire", string(c.DeviceBound))
+	report(c.DeviceBound == DeviceRequire && c.InsecureCookie,
+		"DeviceBound is DeviceRequire and InsecureCookie is set: browsers bind sessions over https only, so that nobody could stay signed in")
 	report(strings.HasPrefix(c.CookieName, "__"), "CookieName is %q, want it without prefix", c.CookieName)
 	report(len(c.CookieName) > 1 && isChunk(c.CookieName[len(c.CookieName)-2:]),
 		"CookieName is %q, want it without the ending of a chunk, which may be another manager's", c.CookieName)

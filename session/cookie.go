@@ -21,6 +21,9 @@ type jar struct {
 	chunks  [chunkLimit]string
 	present [chunkLimit]bool
 	broken  bool // a name twice
+
+	bound  string // the bound cookie of a device
+	bounds int    // how many there are
 }
 
 // scan picks our cookies out of the Cookie header without parsing the others.
@@ -49,6 +52,9 @@ func (j *jar) add(rest string) {
 	if i, ours := chunkIndex(suffix); ours {
 		j.broken = j.broken || j.present[i]
 		j.chunks[i], j.present[i] = value, true
+	} else if suffix == boundSuffix {
+		j.bound = value
+		j.bounds++
 	}
 }
 

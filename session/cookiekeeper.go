@@ -146,7 +146,7 @@ func (k *cookieKeeper) endings(ctx context.Context, all []version) ([]bool, erro
 		return slices.Delete(slices.Clone(k.rowNames(g, endedRow, generationRow)), 1, 2)
 	})
 	for i, rows := range raws {
-		ended[i] = ended[i] || rows[0] != nil || k.endedByMarks(all[i].g, names[i][1:], rows[1:]) != nil
+		ended[i] = ended[i] || rows[0] != nil && !endIn(k.vault.Open(names[i][0], rows[0])).leads(time.Now()) || k.endedByMarks(all[i].g, names[i][1:], rows[1:]) != nil
 	}
 	return ended, err
 }
@@ -189,6 +189,9 @@ func (k *cookieKeeper) end(ctx context.Context, e ending) (first bool, err error
 	}
 	at := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
 	first, err = k.vault.Add(ctx, endedRow(e.id), at, e.life)
+	if err == nil && !first && k.devices.mode != DeviceOff {
+		return k.endMoved(ctx, e, at)
+	}
 	if err == nil {
 		// Should this fail, whoever comes next with a cookie of the session does it.
 		_, _ = k.vault.Delete(ctx, generationRow(e.id), nil)

@@ -18,7 +18,8 @@ func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *packed.Generation
 	err := k.endedByMarks(g, names[2:], raws[2:])
 	switch {
 	case raws[0] != nil:
-		err = &endedError{at: endOf(k.vault.Open(names[0], raws[0]))}
+		end := endIn(k.vault.Open(names[0], raws[0]))
+		err = &endedError{at: end.at, to: end.to}
 	case err == nil && !sameTags(newest, g):
 		err = k.checkTags(ctx, newest)
 	}
@@ -31,12 +32,13 @@ func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *packed.Generation
 	return err
 }
 
-// endOf is when the session of an ended row ended.
-func endOf(row seal.Row) (at time.Time) {
-	if len(row.Value) == endedSize {
-		at = time.UnixMilli(int64(binary.BigEndian.Uint64(row.Value)))
+// endIn is the end in a session's ended row.
+func endIn(row seal.Row) (end ended) {
+	if len(row.Value) >= endedSize {
+		end.at = time.UnixMilli(int64(binary.BigEndian.Uint64(row.Value)))
+		end.to = string(row.Value[endedSize:])
 	}
-	return at
+	return end
 }
 
 const endedSize = 8

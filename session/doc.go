@@ -73,6 +73,19 @@
 // A session also ends at its absolute limit, which nothing moves, and when nobody used it for
 // [Config].IdleTimeout. Both limits are sealed inside.
 //
+// # Devices
+//
+// With [Config].DeviceBound the session of a login is bound to a key that never leaves the device of
+// the browser that has signed in, where that can (Device Bound Session Credentials). Package
+// oidcauth has the routes for it. From then on a request is served only with a second cookie beside
+// the session's, "-bound" behind its name, which the browser renews each BoundLife by signing with
+// the key. Without it [Session.Load] says [ErrDeviceProof], and nobody is there: no field, no token.
+// Nothing has ended then, and Set begins no other session.
+//
+// A session that is bound goes on under a new [Session.ID], so that a copy of its cookie from before
+// is worth no more than a minute. Until then the old cookie leads to it. Without a Store, a process
+// that was restarted has forgotten that. Streams are judged when they begin.
+//
 // # Failing
 //
 // A Store that can't be reached is not a logout. [Session.Load] then returns [ErrUnavailable],
@@ -103,6 +116,8 @@
 //	streams not checked                                          warn: Done could not ask the Store
 //	unreadable session deleted from store                        warn: a row that no key opens
 //	unreadable revocation mark replaced                          warn: the same; it has ended all sessions before
+//	bound cookies end too soon                                   warn: Config.BoundLife is below 2 min
+//	no challenge for a device                                    error: the system has no randomness
 //
 // # What is not promised
 //
@@ -112,6 +127,6 @@
 //   - Two requests that change the same name at once: the later one wins.
 //   - Whoever holds [Config].Keys can make sessions. Whoever can write to the
 //     Store can delete sessions and marks, but not read or make sessions.
-//   - The cookie's length, in steps of 16 bytes, is not a secret.
+//   - The cookie's length, in steps of 64 bytes, is not a secret.
 //   - CSRF: SameSite=Lax is a net, not a fence. Use http.CrossOriginProtection.
 package session

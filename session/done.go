@@ -27,6 +27,9 @@ func Done(ctx context.Context) <-chan struct{} {
 	done := s.m.watch.add(ctx, v)
 	// end tells recent before watch, so an end that add came too late for shows here.
 	if _, err := s.m.recent.newest(v.g.ID, time.Now()); err != nil {
+		if now, err := s.m.newest(ctx, v.g); err == nil { // it has moved
+			return s.m.watch.add(ctx, now)
+		}
 		s.m.watch.end(v.g.ID)
 		return closed
 	}

@@ -74,6 +74,9 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 		keepPrivate(h)
 		s.m.format.write(h, &s.jar, nil, 0)
 	}
+	if s.jar.bounds > 0 && (step == cookieExpire || step == cookieOwed) { // it was another session's
+		h.Add("Set-Cookie", s.m.devices.cookie(s.m.format, "", 0).String())
+	}
 	return nil
 }
 
@@ -85,7 +88,7 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	v := version{g: s.base}
 	if !saved || s.due == cookieRenew {
 		var err error
-		v, err = s.m.keeper.newest(ctx, s.base)
+		v, err = s.m.newest(ctx, s.base)
 		if errors.Is(err, ErrUnavailable) && s.due == cookieOwed {
 			v, err = version{g: s.base}, nil // the next request looks
 		}
@@ -93,7 +96,7 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 			return err
 		}
 	}
-	if s.staleLocked(v) {
+	if s.staleLocked(v) || s.base.Number > 0 && v.g.ID != s.base.ID { // it has moved, and that response has its cookie
 		return nil
 	}
 	idle := s.m.idleFrom(time.Now())

@@ -13,6 +13,7 @@ import (
 // logout, a login, a mark, or a limit that was set later.
 type endedError struct {
 	at     time.Time // zero: nobody knows when
+	to     string    // the id under which the session goes on; until at, old cookies lead there
 	marked bool      // by a revocation
 }
 
@@ -66,7 +67,10 @@ func (s *Session) retireLocked() {
 	if s.base != nil && s.base.Number > 0 {
 		s.ended = append(s.ended, s.m.endingOf(s.base))
 	}
-	s.base = nil
+	if s.unproven != nil {
+		s.ended = append(s.ended, s.m.endingOf(s.unproven.g))
+	}
+	s.base, s.unproven = nil, nil
 }
 
 // Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked
@@ -103,7 +107,7 @@ func (s *Session) isOverLocked(ctx context.Context) bool {
 	if s.base == nil || s.base.Number == 0 {
 		return false
 	}
-	_, err := s.m.keeper.newest(context.WithoutCancel(ctx), s.base)
+	_, err := s.m.newest(context.WithoutCancel(ctx), s.base)
 	return errors.Is(err, ErrNoSession)
 }
 

@@ -33,6 +33,12 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	if g.Number == 0 {
 		return fmt.Errorf("%w: save it first", ErrNoSession)
 	}
+	return s.exclusively(ctx, g, fn)
+}
+
+// exclusively is Exclusive for g, and for what it is found to have become: the lock of a session
+// that has moved is taken behind the one of its old id, never the other way round.
+func (s *Session) exclusively(ctx context.Context, g *packed.Generation, fn func(ctx context.Context, latest *Session) error) error {
 	unlock, err := s.m.locks.lock(ctx, g.ID)
 	if err != nil {
 		return err
@@ -46,6 +52,9 @@ func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, la
 	v, err := s.newestOf(ctx, g)
 	if err != nil {
 		return err
+	}
+	if v.g.ID != g.ID {
+		return s.exclusively(ctx, v.g, fn)
 	}
 	latest := &Session{m: s.m, loaded: true, base: v.g, idle: v.idle, stage: stageBegun, delta: packed.Delta{Still: s.looks()}}
 	if err := fn(ctx, latest); err != nil {
@@ -65,7 +74,7 @@ func (s *Session) newestOf(ctx context.Context, g *packed.Generation) (version, 
 	s.mu.Lock()
 	g = s.underWayLocked(g)
 	s.mu.Unlock()
-	return s.m.keeper.newest(ctx, g)
+	return s.m.newest(ctx, g)
 }
 
 // publish saves what fn has set. When the Store fails, the process keeps it: fn's effects elsewhere
@@ -108,7 +117,7 @@ func (m *Manager) storeLater(g *packed.Generation) {
 	for pause := storeLaterFirst; time.Now().Before(until); pause = min(2*pause, storeLaterPause) {
 		time.Sleep(pause)
 		mine, _ := m.recent.newest(g.ID, time.Now())
-		v, err := m.keeper.newest(context.Background(), m.inUse(g))
+		v, err := m.newest(context.Background(), m.inUse(g))
 		if err == nil && v.g != mine || errors.Is(err, ErrNoSession) {
 			return // it is stored, or the session has ended
 		}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/signet-go/signet/internal/inside"
@@ -52,6 +53,26 @@ func (m insideManager) RevokeNumbered(ctx context.Context, tag string, at time.T
 // Numbered implements inside.Manager.
 func (m insideManager) Numbered(ctx context.Context, tags ...string) (greatest int64, err error) {
 	return m.numbered(ctx, tags)
+}
+
+// InviteAt implements inside.Manager.
+func (m insideManager) InviteAt(path func(s any) string) {
+	at := func(s *Session) string { return path(s) }
+	m.devices.path.Store(&at)
+}
+
+// RenewBinding implements inside.Manager.
+func (m insideManager) RenewBinding(ctx context.Context, h http.Header) (*inside.Binding, error) {
+	return m.renewBinding(ctx, h)
+}
+
+// ExpiredProof implements inside.Manager.
+func (m insideManager) ExpiredProof() *http.Cookie { return m.devices.cookie(m.format, "", 0) }
+
+// KnowsBinding implements inside.Manager.
+func (m insideManager) KnowsBinding(identifier string) bool {
+	_, _, err := m.devices.seals.OpenIdentifier(identifier)
+	return err == nil
 }
 
 // insideSession is a Session for the packages of this module.
@@ -150,6 +171,35 @@ func (s insideSession) LeaveCookie() {
 	if s.loadLocked() == nil && s.due == cookieRenew {
 		s.due = cookieNone
 	}
+}
+
+// WaiveProof implements inside.Session.
+func (s insideSession) WaiveProof() (demand func()) { return s.waive() }
+
+// Unproven implements inside.Session.
+func (s insideSession) Unproven() (id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.loadLocked()
+	if s.unproven == nil {
+		return ""
+	}
+	return s.unproven.g.ID
+}
+
+// HasStaleProof implements inside.Session.
+func (s insideSession) HasStaleProof() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unproven != nil && s.jar.bounds > 0
+}
+
+// Invite implements inside.Session.
+func (s insideSession) Invite(h http.Header, path string) { s.invite(h, path) }
+
+// Bind implements inside.Session.
+func (s insideSession) Bind(ctx context.Context, response string) (*inside.Binding, error) {
+	return s.register(ctx, response)
 }
 
 // JoinEnd implements inside.Session.

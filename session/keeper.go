@@ -30,6 +30,10 @@ type keeper interface {
 	// reports whether one was honoured until then. Manager.end tells this one.
 	end(ctx context.Context, e ending) (first bool, err error)
 
+	// move has v.g's session go on as next, under another id, and the old id lead there until then:
+	// false when it has ended, changed or moved meanwhile.
+	move(ctx context.Context, v version, next *packed.Generation, until time.Time) (bool, error)
+
 	// endings tells which of the sessions have ended, with a read of the Store for each few
 	// hundred. err: the Store has not answered, and the rest has been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)

@@ -35,6 +35,8 @@ func (s *Session) loadWithinLocked(ctx context.Context) error {
 		err = s.adoptLocked(ctx, seen)
 	}
 	switch {
+	case s.unproven != nil:
+		s.err = err
 	case errors.Is(err, errLeaveAlone):
 		s.err = ErrNoSession
 	case errors.Is(err, ErrNoSession):
@@ -74,21 +76,34 @@ func (s *Session) adoptLocked(ctx context.Context, seen sighting) error {
 		}
 		return ErrNoSession
 	}
-	v, err := s.m.keeper.newest(ctx, seen.g)
+	v, err := s.newestSeenLocked(ctx, seen.g)
 	if err != nil {
 		return err
 	}
+	v.sealed = or(seen.sealed, v.sealed)
+	if v.g.ID == seen.g.ID { // else it was let in by its old cookie, for a minute, or with a proof
+		err = s.unprovenLocked(v.g)
+	}
+	if err != nil {
+		s.unproven = &v
+		return err
+	}
+	s.takeLocked(v)
+	return nil
+}
+
+// takeLocked makes v the request's session.
+func (s *Session) takeLocked(v version) {
 	s.base, s.idle, s.fresh = v.g, v.idle, v.at
-	key := or(seen.sealed, v.sealed)
-	if key.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != seen.g {
+	s.followed = v.g.ID != s.seen.ID && !s.provenLocked(v.g)
+	if !s.followed && (v.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != s.seen) {
 		s.due = cookieRenew
 	}
 	s.m.watch.touch(v.g, v.idle)
 	if !s.m.config.ServerSide && s.m.recent.used.Load() {
-		s.m.recent.saw(seen.g.ID, seen.g.Number, s.m.successorLife(seen.g))
+		s.m.recent.saw(s.seen.ID, s.seen.Number, s.m.successorLife(s.seen))
 	}
 	if s.m.config.OnKeyUse != nil {
-		s.m.config.OnKeyUse(key.keyID)
+		s.m.config.OnKeyUse(v.keyID)
 	}
-	return nil
 }

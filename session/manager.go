@@ -54,6 +54,8 @@ type Manager struct {
 	locks  locks
 	watch  watch
 
+	devices *devices
+
 	companion struct {
 		once  sync.Once
 		value any
@@ -81,6 +83,7 @@ func New(c Config) (*Manager, error) {
 	} else {
 		m.keeper = newCookieKeeper(m)
 	}
+	m.devices = newDevices(m)
 	m.watch.ended = m.endedNow
 	return m, nil
 }
@@ -137,13 +140,17 @@ func (m *Manager) DestroyID(ctx context.Context, id string) error {
 func (m *Manager) begin(now time.Time) (g *packed.Generation, secret string) {
 	g = &packed.Generation{Created: now.UnixMilli(), Idle: m.idleFrom(now)}
 	g.Deadline = g.Created + m.config.Lifetime.Milliseconds()
+	g.ID, secret = m.newID()
+	return g, secret
+}
+
+// newID returns the id of a session to come, and in server mode the secret of its cookie.
+func (m *Manager) newID() (id, secret string) {
 	if m.config.ServerSide {
 		secret = newSecret()
-		g.ID = secretID(secret)
-	} else {
-		g.ID = randomText(idSize)
+		return secretID(secret), secret
 	}
-	return g, secret
+	return randomText(idSize), ""
 }
 
 const idSize = 16

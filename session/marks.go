@@ -40,11 +40,12 @@ func foreignStamp(t time.Time) int64 {
 }
 
 // Names of rows in the session vault. The vault hashes them.
-func tagRow(key string) string       { return "tag " + key }
-func endedRow(id string) string      { return "ended " + id }
-func generationRow(id string) string { return "generation " + id }
-func sessionRow(id string) string    { return "session " + id }
-func leaseRow(id string) string      { return "lease " + id }
+func tagRow(key string) string        { return "tag " + key }
+func endedRow(id string) string       { return "ended " + id }
+func generationRow(id string) string  { return "generation " + id }
+func sessionRow(id string) string     { return "session " + id }
+func leaseRow(id string) string       { return "lease " + id }
+func challengeRow(text string) string { return "challenge " + text }
 
 // tagKey is what a session keeps of a tag: enough to find its mark, and less than an issuer and a
 // subject take.

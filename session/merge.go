@@ -23,7 +23,7 @@ func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Del
 	var next *packed.Generation
 	err = seal.UntilHeld(func() (bool, error) {
 		next = nil
-		v, err := m.keeper.newest(ctx, g)
+		v, err := m.newest(ctx, g)
 		if err != nil {
 			return false, err
 		}

@@ -32,6 +32,9 @@ func (s *Session) recall(ctx context.Context, id string) error {
 		return nil
 	}
 	v, err := s.m.keeper.find(ctx, id)
+	if moved, ok := errors.AsType[*endedError](err); ok && moved.to != "" {
+		v, err = s.m.keeper.find(ctx, moved.to)
+	}
 	if errors.Is(err, ErrNoSession) {
 		return nil
 	}

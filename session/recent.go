@@ -20,10 +20,19 @@ type recent struct {
 	used           atomic.Bool // something was put: until then requests pass by without the lock
 	mu             sync.RWMutex
 	awaited, shown expiring.Map[string, *packed.Generation]
-	ended          expiring.Map[string, time.Time] // when
+	ended          expiring.Map[string, ended]
 	log            *slog.Logger
 	full, lost     atomic.Bool // it was logged that generations, or ended sessions, were forgotten early
 }
+
+// ended is the end of a session.
+type ended struct {
+	at time.Time // for one that has moved: when its old cookies are honoured no more
+	to string    // the id under which it goes on; "" for a real end
+}
+
+// leads reports whether old cookies still lead to the session under its new id.
+func (e ended) leads(now time.Time) bool { return e.to != "" && now.Before(e.at) }
 
 const (
 	awaitedBytes  = 24 << 20 // of generations
@@ -51,8 +60,8 @@ func (r *recent) newest(id string, now time.Time) (*packed.Generation, error) {
 
 // lookLocked is newest.
 func (r *recent) lookLocked(id string, now time.Time) (*packed.Generation, error) {
-	if at, ended := r.ended.Get(id, now); ended {
-		return nil, &endedError{at: at}
+	if e, over := r.ended.Get(id, now); over {
+		return nil, &endedError{at: e.at, to: e.to}
 	}
 	if g, ok := r.awaited.Get(id, now); ok {
 		return g, nil
@@ -131,26 +140,27 @@ func (r *recent) forget(id string) {
 }
 
 // end remembers that a session has ended, for as long as a cookie of it could live, and reports
-// whether that is news. Where a Store is set, what is forgotten here is still in it.
-func (r *recent) end(id string, life time.Duration) (first bool) {
-	first, shed := r.putEnd(id, life)
+// whether that is news; to is the id under which it went on, if it had moved. Where a Store is set, what is forgotten here is still in it.
+func (r *recent) end(id string, life time.Duration) (first bool, to string) {
+	first, to, shed := r.putEnd(id, life)
 	if shed > 0 && r.lost.CompareAndSwap(false, true) {
 		r.log.Warn("memory of ended sessions full: without a Store, copies of their cookies work again",
 			"limit_bytes", endedBytes)
 	}
-	return first
+	return first, to
 }
 
 // putEnd is end without its log line.
-func (r *recent) putEnd(id string, life time.Duration) (first bool, shed int) {
+func (r *recent) putEnd(id string, life time.Duration) (first bool, to string, shed int) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used.Store(true)
 	r.awaited.Delete(id)
 	r.shown.Delete(id)
-	if _, known := r.ended.Get(id, now); known {
-		return false, 0
+	before, known := r.ended.Get(id, now)
+	if known && before.to == "" {
+		return false, "", 0
 	}
-	return true, r.ended.Put(id, now, len(id)+entryOverhead, now, life)
+	return true, before.to, r.ended.Put(id, ended{at: now}, len(id)+entryOverhead, now, life)
 }

@@ -69,7 +69,7 @@ func (s *Session) newestFieldsLocked(ctx context.Context) (keptFields, error) {
 	err := s.loadLocked()
 	v := version{g: s.base}
 	if err == nil && v.g.Number > 0 {
-		v, err = s.m.keeper.newest(context.WithoutCancel(ctx), v.g)
+		v, err = s.m.newest(context.WithoutCancel(ctx), v.g)
 	}
 	switch {
 	case errors.Is(err, ErrNoSession):

@@ -60,7 +60,8 @@ func (s *Session) saveLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if next.Number != s.base.Number {
+	s.followed = s.followed || s.base.Number > 0 && next.ID != s.base.ID
+	if next.Number != s.base.Number && !s.followed {
 		switch {
 		case !s.m.config.ServerSide:
 			s.due = max(s.due, cookieWrite)

@@ -60,6 +60,9 @@ func (k *serverKeeper) newest(ctx context.Context, g *packed.Generation) (versio
 	if err != nil {
 		return version{}, err
 	}
+	if err := movedTo(d.g); err != nil {
+		return version{}, err
+	}
 	v := version{g: d.g, raw: raws[0], sealed: d.sealed}
 	if err := k.endedByMarks(known, names[1:], raws[1:]); err != nil {
 		_, _ = k.vault.Delete(ctx, sessionRow(g.ID), raws[0]) // the marks outlive it
@@ -158,6 +161,9 @@ func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {
 
 // end deletes the row. No mark is needed: without its row a session is over.
 func (k *serverKeeper) end(ctx context.Context, e ending) (first bool, err error) {
+	if err := k.endMoved(ctx, e); err != nil {
+		return false, err
+	}
 	return k.vault.Delete(ctx, sessionRow(e.id), nil)
 }
 

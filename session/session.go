@@ -47,6 +47,10 @@ type Session struct {
 	memo   *any               // Memo's result while delta is not empty
 	kept   map[string]any     // Keep's
 
+	waived   bool     // no proof of a device is asked for
+	followed bool     // it was found by a cookie from before it was bound, whose sender gets none of it
+	unproven *version // the session that lives, and is nobody's for this request
+
 	carried worth      // what jar is worth
 	due     cookieStep // what base asks for: none, renew, write or owed
 
@@ -244,7 +248,7 @@ func (s *Session) startLocked() error {
 		return ErrReturned
 	}
 	err := s.loadLocked()
-	if errors.Is(err, ErrNoSession) && s.place == nil {
+	if errors.Is(err, ErrNoSession) && s.place == nil && s.unproven == nil {
 		s.beginLocked()
 		err = nil
 	}

@@ -86,7 +86,7 @@ func (s *Session) Replace(ctx context.Context, next *Session, also ...string) er
 		return errors.Join(err, err2)
 	}
 	s.base, s.secret, s.idle, s.ended = g, next.secret, g.Idle, nil
-	s.delta, s.err = packed.Delta{}, nil
+	s.delta, s.err, s.unproven = packed.Delta{}, nil, nil
 	s.due = cookieOwed
 	s.changedLocked()
 	s.m.watch.touch(g, g.Idle)
@@ -134,6 +134,9 @@ func (s *Session) outgoingLocked(also []string) (all []ending) {
 	if s.base != nil && s.base.Number > 0 {
 		add(s.m.endingOf(s.base))
 	}
+	if s.unproven != nil {
+		add(s.m.endingOf(s.unproven.g))
+	}
 	for _, e := range s.ended {
 		add(e)
 	}
@@ -167,10 +170,13 @@ func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
 	return m.keeper.end(ctx, e)
 }
 
-// endHere tells this process that a session has ended.
+// endHere tells this process that a session has ended, also where it goes on under another id.
 func (m *Manager) endHere(e ending) (first bool) {
-	first = m.recent.end(e.id, e.life)
-	m.watch.end(e.id)
+	for next := e.id; next != ""; {
+		now, to := m.recent.end(next, e.life)
+		m.watch.end(next)
+		first, next = first || now, to
+	}
 	return first
 }
 

@@ -19,7 +19,7 @@ func (s *Session) Sync(ctx context.Context) error {
 		return err
 	}
 	g := s.underWayLocked(s.base)
-	v, err := s.m.keeper.newest(ctx, g)
+	v, err := s.m.newest(ctx, g)
 	if errors.Is(err, ErrUnavailable) {
 		v, err = s.m.unsaved(g, err)
 	}
@@ -52,11 +52,12 @@ func (m *Manager) unsaved(g *packed.Generation, down error) (version, error) {
 
 // advanceLocked goes on with v, when it is newer than what s has.
 func (s *Session) advanceLocked(v version) {
-	if v.g == s.base || v.g.Number == s.base.Number {
+	if v.g == s.base || v.g.Number == s.base.Number && v.g.ID == s.base.ID {
 		return
 	}
+	s.followed = s.followed || v.g.ID != s.base.ID
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
-	if !s.m.config.ServerSide {
+	if !s.m.config.ServerSide && !s.followed {
 		s.due = max(s.due, cookieRenew)
 		if s.stage >= stageBegun {
 			s.warnLocked("newer session found after the response began: its cookie can't be set")

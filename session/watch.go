@@ -113,6 +113,16 @@ func (w *watch) end(id string) {
 	w.nudgeLocked()
 }
 
+// move has the streams of a session go on with what it has become.
+func (w *watch) move(id string, v version) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.sessions[id]; s != nil && w.sessions[v.g.ID] == nil {
+		delete(w.sessions, id)
+		s.v, w.sessions[v.g.ID] = v, s
+	}
+}
+
 // wake makes the poller look now.
 func (w *watch) wake() {
 	w.mu.Lock()
@@ -186,7 +196,7 @@ func (m *Manager) resolve(ctx context.Context, all []version) (known []version, 
 			known = append(known, v)
 		case err == nil:
 			var now version
-			switch now, err = m.keeper.newest(ctx, v.g); {
+			switch now, err = m.newest(ctx, v.g); {
 			case err == nil:
 				m.watch.touch(now.g, now.idle)
 			case errors.Is(err, ErrNoSession):

@@ -85,6 +85,8 @@ func (w *writer) begin() {
 // commit is the last chance to change the header.
 func (x *exchange) commit(h http.Header) error {
 	s := &x.session
+	shared := s.depends() && x.describe(h)
+	s.inviteOnPage(h, shared)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stage >= stageBegun {
@@ -94,7 +96,14 @@ func (x *exchange) commit(h http.Header) error {
 	if !s.loaded {                  // nothing depends on it
 		return nil
 	}
-	return s.commitLocked(h, x.describe(h))
+	return s.commitLocked(h, shared)
+}
+
+// depends reports whether the response depends on the session, and has not begun.
+func (s *Session) depends() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loaded && s.stage < stageBegun
 }
 
 // WriteHeader implements http.ResponseWriter. An informational response (RFC 9110 §15.2) is not the

@@ -40,7 +40,7 @@ var floors = []struct {
 	{"internal/browser", []string{"internal/logtext", "internal/expiring", "internal/outbound", "internal/seal"}},
 	{"session", []string{"internal/expiring", "internal/seal", "internal/inside", "internal/packed", "internal/bound"}},
 	{"session/sessiontest", []string{"session"}},
-	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/inside", "internal/packed", "internal/access", "internal/browser", "session"}},
+	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/bound", "internal/inside", "internal/packed", "internal/access", "internal/browser", "session"}},
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"cmd/oidcdoctor", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/provider", "session", "oidcauth"}},
 	{"internal/api", nil},

@@ -8,6 +8,8 @@ package inside
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"time"
 
 	"github.com/signet-go/signet/internal/packed"
@@ -29,6 +31,22 @@ type Manager interface {
 	// RevokeNumbered is Manager.RevokeAt, and has the mark remember number, if that is greater than
 	// what it has.
 	RevokeNumbered(ctx context.Context, tag string, at time.Time, number int64) error
+
+	// InviteAt has pages invite browsers to bind their session, where a login may be bound. path
+	// tells, for a *session.Session, where its browser posts the registration to: as the browser
+	// sees it, "" for nowhere.
+	InviteAt(path func(s any) string)
+
+	// RenewBinding answers a renewal of a device-bound session whose request has this header: by a
+	// Binding with a Challenge, or with a Cookie. Errors: session.ErrUnavailable; any other ends the
+	// binding. The Binding is never nil, and says beside an error what is known.
+	RenewBinding(ctx context.Context, h http.Header) (*Binding, error)
+
+	// KnowsBinding reports whether one of our keys opens the identifier of a binding.
+	KnowsBinding(identifier string) bool
+
+	// ExpiredProof is the bound cookie that takes a browser's away.
+	ExpiredProof() *http.Cookie
 
 	// Numbered returns the greatest number that the marks of tags remember, 0 when they remember
 	// none. Error: session.ErrUnavailable.
@@ -89,11 +107,46 @@ type Session interface {
 	// not take the place of a newer one. After the response began it does nothing.
 	LeaveCookie()
 
+	// WaiveProof lets the request go on with a session that is bound to a device, without a proof
+	// that it comes from there: for what has to work without, as a logout. Call it before anything
+	// else is asked of the session. demand takes that back, unless the session has changed.
+	WaiveProof() (demand func())
+
+	// Unproven is the ID of the session that the request's cookie names, where it lives and is
+	// served to nobody for want of a proof, or because it had to be bound; "" otherwise.
+	Unproven() string
+
+	// HasStaleProof reports whether such a request carries a bound cookie that is of no use. Until
+	// it is gone, the browser renews nothing.
+	HasStaleProof() bool
+
+	// Invite has the response with header h invite the browser to bind the session, if it may be
+	// bound; path is where it posts the registration to. Pages do so by themselves.
+	Invite(h http.Header, path string)
+
+	// Bind binds the session to the key that response, the browser's proof, brings. It goes on
+	// under a new ID, and the response has to carry Binding.Cookie. Errors: session.ErrUnavailable;
+	// any other refuses, and changes nothing.
+	Bind(ctx context.Context, response string) (*Binding, error)
+
 	// JoinEnd is for the end of a session on behalf of several requests, as by a refresh that they
 	// wait for together: where of has ended its session, this one counts as one that ended it, so
 	// that its response expires the cookie too; so does of itself, when it has waited. Otherwise,
 	// and for an of of nil, it does nothing.
 	JoinEnd(of Session)
+}
+
+// ErrBound is why a session that is bound can't be bound again.
+var ErrBound = errors.New("session: it is bound to a device already")
+
+// A Binding is a session that is bound to a key of a device.
+type Binding struct {
+	Session    string // its ID
+	Thumbprint string // of the key (RFC 7638)
+	Identifier string // what the browser calls it by
+	Challenge  string // what it has to answer; "" where it need not
+	Cookie     *http.Cookie
+	Attributes string // those of each Cookie, as text
 }
 
 // A View is one generation of a session. It may be kept to read more of it later: the request may

@@ -31,11 +31,19 @@ type Generation struct {
 	sections []section // facts and extensions, in the order of their kinds
 	facts    *Facts    // what sections say
 
-	Memo  atomic.Pointer[any] // what the package that owns the session's content has made of it
-	names struct {            // of the rows that decide about it
+	Memo  atomic.Pointer[any]   // what the package that owns the session's content has made of it
+	Proof atomic.Pointer[Proof] // the latest bound cookie of its device that was accepted
+	names struct {              // of the rows that decide about it
 		once sync.Once
 		list []string
 	}
+}
+
+// A Proof is a cookie that was found to be a generation's, so that it need not be opened again.
+type Proof struct {
+	Value string
+	Ring  uint64    // the keyring's generation that opened it
+	Until time.Time // when it is no longer accepted
 }
 
 // A Tag ties the session to what Revoke and RevokeAt may end.
@@ -128,6 +136,14 @@ func (g *Generation) copy() *Generation {
 func (g *Generation) IdleAt(idle int64) *Generation {
 	next := g.copy()
 	next.Idle = idle
+	return next
+}
+
+// Moved returns the generation after g under another id, as Apply would: what one cookie was goes on
+// as another.
+func (g *Generation) Moved(id string, d *Delta) *Generation {
+	next := g.Apply(d, nil)
+	next.ID = id
 	return next
 }
 

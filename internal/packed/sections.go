@@ -39,6 +39,12 @@ const (
 // later releases of this package.
 const FirstExtension = 32
 
+// Kinds of extensions.
+const (
+	// ExtensionMoved is package session's, of a row that leads to another id: that id.
+	ExtensionMoved = FirstExtension + iota
+)
+
 // A section is a part of the form: facts, and what this package does not know.
 type section struct {
 	kind uint64

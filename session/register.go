@@ -1,0 +1,225 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-go/signet/internal/bound"
+	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/packed"
+	"github.com/signet-go/signet/internal/seal"
+)
+
+// register binds the session to the key that response, a browser's proof, brings. The session goes
+// on under a new id, as after a login: whoever has copied its cookie before is not let in any more.
+// Errors: ErrUnavailable; any other refuses the registration, and changes nothing.
+func (s *Session) register(ctx context.Context, response string) (*inside.Binding, error) {
+	proof, err := bound.ParseProof(response)
+	if err != nil {
+		return nil, err
+	}
+	key, err := proof.Register()
+	if err != nil {
+		return nil, err
+	}
+	g := s.current()
+	if g == nil {
+		return nil, s.Load()
+	}
+	if err := s.m.bindable(g); err != nil {
+		return nil, err
+	}
+	if err := s.m.devices.seals.CheckChallenge(bound.Registration, bound.Binding{Session: g.ID}, proof.Challenge, time.Now()); err != nil {
+		return nil, err
+	}
+	next, secret, err := s.m.bindTo(context.WithoutCancel(ctx), g, proof.Challenge, key)
+	if err != nil {
+		return nil, err
+	}
+	s.goOnAs(next, secret)
+	return s.m.bindingFor(next, key, "")
+}
+
+// goOnAs has s go on with a session that its own has moved to; the response hands it out.
+func (s *Session) goOnAs(next *packed.Generation, secret string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base, s.secret, s.idle, s.fresh = next, secret, next.Idle, time.Now()
+	s.due, s.jar.bounds = cookieOwed, 0 // whatever bound cookie there was is replaced
+	s.changedLocked()
+}
+
+// bindable says why g's session can't be bound now.
+func (m *Manager) bindable(g *packed.Generation) error {
+	switch {
+	case g.Number == 0 || !isLogin(g) || !inWindow(g, time.Now()):
+		return errNotBindable
+	case thumbprintOf(g) != "":
+		return inside.ErrBound
+	}
+	return nil
+}
+
+// bindTo moves g's session to a new id that is bound to key, while nobody refreshes it.
+func (m *Manager) bindTo(ctx context.Context, g *packed.Generation, challenge string, key bound.Key) (next *packed.Generation, secret string, err error) {
+	unlock, err := m.locks.lock(ctx, g.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
+	ctx, release, err := m.lease(ctx, g.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	defer release()
+	unlockMerge, err := m.locks.lock(ctx, "merge "+g.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlockMerge()
+	first, err := m.useChallenge(ctx, challenge, time.Now())
+	if err == nil && !first {
+		err = errReplayed
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	err = seal.UntilHeld(func() (moved bool, err error) {
+		next, secret, moved, err = m.tryToMove(ctx, g, key)
+		return moved, err
+	})
+	if errors.Is(err, seal.ErrContended) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return next, secret, err
+}
+
+// tryToMove moves the newest generation of g's session, unless that changes meanwhile.
+func (m *Manager) tryToMove(ctx context.Context, g *packed.Generation, key bound.Key) (next *packed.Generation, secret string, moved bool, err error) {
+	v, err := m.keeper.newest(ctx, g)
+	if ended, ok := errors.AsType[*endedError](err); ok && ended.to != "" {
+		err = inside.ErrBound
+	}
+	if err == nil {
+		err = m.bindable(v.g)
+	}
+	if err != nil {
+		return nil, "", false, err
+	}
+	if next, secret, err = m.rebound(ctx, v, key); err != nil {
+		return nil, "", false, err
+	}
+	moved, err = m.keeper.move(ctx, v, next, time.Now().Add(oldCookieLife))
+	if moved {
+		m.watch.move(g.ID, version{g: next, idle: next.Idle})
+	}
+	return next, secret, moved, err
+}
+
+// rebound is v under a new id, bound to key, as it will be read back; secret is what its cookie
+// holds in server mode.
+func (m *Manager) rebound(ctx context.Context, v version, key bound.Key) (next *packed.Generation, secret string, err error) {
+	id, secret := m.newID()
+	var d packed.Delta
+	if err := d.Amend(v.g, func(f *packed.Facts) { f.Key.Thumbprint = key.Thumbprint() }); err != nil {
+		return nil, "", err
+	}
+	next = v.g.Moved(id, &d)
+	if next.Tags, err = m.tagsAnew(ctx, v.g); err != nil {
+		return nil, "", err
+	}
+	next.Idle = max(v.idle, m.idleFrom(time.Now()))
+	if m.config.IdleTimeout < 0 {
+		next.Idle = 0
+	}
+	plain, err := next.Pack()
+	if err == nil {
+		err = m.keeper.fits(plain)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	next, err = packed.Unpack(plain)
+	return next, secret, err
+}
+
+// tagsAnew are g's tags for the same session under another id. A revocation that left g alone did
+// so by its id, and must be known to the next one by its epoch.
+func (m *Manager) tagsAnew(ctx context.Context, g *packed.Generation) ([]packed.Tag, error) {
+	if m.vault == nil || len(g.Tags) == 0 {
+		return g.Tags, nil
+	}
+	keys := make([]string, len(g.Tags))
+	for i, t := range g.Tags {
+		keys[i] = tagRow(t.Key)
+	}
+	rows, err := m.vault.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	tags := slices.Clone(g.Tags)
+	for i := range tags {
+		if now, unreadable := readMark(rows[i]); !unreadable && now.kept == g.ID {
+			tags[i].Epoch = max(tags[i].Epoch, now.epoch)
+		}
+	}
+	return tags, nil
+}
+
+// bindingFor is what the browser is told of g's binding; identifier is the one that it knows
+// already, "" for none.
+func (m *Manager) bindingFor(g *packed.Generation, key bound.Key, identifier string) (*inside.Binding, error) {
+	if identifier == "" {
+		known := &packed.Generation{ID: g.ID, Created: g.Created, Deadline: g.Deadline, Tags: g.Tags}
+		var d packed.Delta
+		if err := d.Amend(known, func(f *packed.Facts) { f.Key.Thumbprint = key.Thumbprint() }); err != nil {
+			return nil, err
+		}
+		plain, err := known.Apply(&d, nil).Pack()
+		if err != nil {
+			return nil, err
+		}
+		if identifier, err = m.devices.seals.Identifier(bound.Identifier{Session: plain, Key: key}); err != nil {
+			return nil, err
+		}
+	}
+	cookie, err := m.devices.boundCookie(g, m.format, time.Now())
+	return &inside.Binding{Identifier: identifier, Cookie: cookie, Attributes: m.devices.attributes(m.format), Thumbprint: key.Thumbprint(), Session: g.ID}, err
+}
+
+// invite has the browser register a key, if the session may be bound and a person opens a page: the
+// first ones after the login do, until it is bound.
+func (s *Session) invite(h http.Header, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if path == "" || bound.Invited(h, path) || !s.loaded || s.base == nil || s.m.devices.mode == DeviceOff || s.m.bindable(s.base) != nil {
+		return
+	}
+	challenge, err := s.m.devices.seals.Challenge(bound.Registration, bound.Binding{Session: s.base.ID}, time.Now())
+	if err != nil {
+		s.m.log.Error("no challenge for a device", "error", err)
+		return
+	}
+	bound.SetRegistration(h, path, challenge)
+}
+
+// inviteOnPage is invite for the page that the request opens. Only browsers that can bind a session
+// say what they open; a response that others may be given from a cache invites nobody.
+func (s *Session) inviteOnPage(h http.Header, shared bool) {
+	path := s.m.devices.path.Load()
+	if s.m.devices.mode == DeviceOff || path == nil || shared || s.header.Get("Sec-Fetch-Dest") != "document" || !s.isBindable() {
+		return
+	}
+	s.invite(h, (*path)(s))
+}
+
+// isBindable reports whether the session that was loaded may be bound now.
+func (s *Session) isBindable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loaded && s.base != nil && s.m.bindable(s.base) == nil
+}
