@@ -107,6 +107,7 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	clientsHere.add(c.ClientID)
+	a.offerBinding()
 	return a, nil
 }
 
@@ -145,7 +146,7 @@ func (a *Authenticator) LogoutURL() string { return a.site.At("logout") }
 
 // routeNames are the routes below the prefix, whether they are served or not: no callback may take
 // the place of one.
-var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session"}
+var routeNames = []string{"login", "logout", "signed-out", "style.css", "jwks.json", "backchannel-logout", "frontchannel-logout", "session", deviceStart, deviceRefresh}
 
 // ownRoutes lists the routes that ServeHTTP serves, by path.
 func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
@@ -165,6 +166,10 @@ func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 	}
 	if a.config.SessionEndpoint {
 		routes[a.site.Prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
+	}
+	if a.bindsDevices() {
+		routes[a.site.Prefix+deviceStart] = a.serveDeviceStart
+		routes[a.site.Prefix+deviceRefresh] = a.serveDeviceRefresh
 	}
 	return routes
 }

@@ -242,6 +242,7 @@ const (
 	linkEnter = "Sign in"
 	linkRetry = "Try again"
 	linkHome  = "Go to the start page"
+	linkBack  = "Go back to the page"
 )
 
 // problemTexts holds a text for each code, so that what a page says never depends on what was sent.
@@ -270,6 +271,10 @@ var problemTexts = map[string]problemText{
 	"busy":                             {"Many people are signing in", "Try again in a moment.", linkLogin, "login refused"},
 	"store_unavailable":                {"Sessions can't be read just now", "Nobody is signed out by this. Try again in a moment.", linkNone, "store unavailable"},
 	"session_too_large":                {"Sign-in failed", "Your account's data is too large for this site's cookies. Tell the operator of this site.", linkHome, "login refused"},
+	"device_proof_required":            {"Your device has to be confirmed", "If you sent something, it was not received. Go back to the page and try again.", linkBack, "denied"},
+	"device_unavailable":               {"Your device can't be confirmed just now", "You are still signed in. Try again in a moment.", linkRetry, "device proof missing"},
+	"device_binding_required":          {"This browser can't be used here", "This site asks that a session is bound to the device, which your browser did not do in time. Sign in with a browser that does, such as a current Chrome on Windows.", linkLogin, "denied"},
+	"device_refused":                   {"That device can't be confirmed", "Sign in again.", linkLogin, "device refused"},
 	"forbidden":                        {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
 	"step_up_failed":                   {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
 	"internal":                         {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},

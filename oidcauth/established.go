@@ -13,6 +13,7 @@ import (
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/claims"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
@@ -31,23 +32,8 @@ type login struct {
 	fresh  time.Time // since when the user is known to have authenticated, by our clock
 }
 
-// lostTo is a *lostLogin of l, nil where err is.
-func (l *login) lostTo(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &lostLogin{login: l, err: err}
-}
-
-// misfit is what a login has come to whose ID token was refused with err: with a token, it is good,
-// and only the authentication is not what was asked for.
-func (l *login) misfit(t *browser.Transaction, err error) error {
-	if l.token == nil {
-		return afterCode(err)
-	}
-	l.user = userFromClaims(l.token.Claims)
-	return l.lostTo(unmet(t, err))
-}
+// tokens are what the provider has to be told of when nobody will have them.
+func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and
 // keeps what the ID token does not say.
@@ -58,12 +44,12 @@ func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (
 			return err
 		}
 	}
-	told, err := claims.Merge(l.token.Claims, info)
+	claims, err := claims.Merge(l.token.Claims, info)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	told = a.sources.Complete(ctx, l.token.Subject, told, l.token.Claims, info)
-	l.extra = claims.Beyond(told, l.token.Claims)
+	claims = a.sources.Complete(ctx, l.token.Subject, claims, l.token.Claims, info)
+	l.extra = beyond(claims, l.token.Claims)
 	return nil
 }
 
@@ -125,8 +111,14 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 // beginSession takes steps 9 and 10: the login's session is made beside the browser's, the
 // application is asked about it, and only then it takes the other's place. With an error nothing
 // has changed.
-func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *login) error {
+func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *login) (err error) {
 	s := a.sessions.From(r.Context())
+	demand := inside.OfSession(s).WaiveProof() // it ends, whoever's it is
+	defer func() {
+		if err != nil {
+			demand() // nobody is told of it
+		}
+	}()
 	previous := a.previousLogin(s, l.user)
 	ctx, next, err := s.Prepare(r.Context(), keepsFields(s, previous))
 	if err != nil {
@@ -240,14 +232,4 @@ func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.T
 		}
 	}
 	return since
-}
-
-// expectationOf is what the ID token must match.
-func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
-	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
-	if t.MaxAge != nil {
-		age := time.Duration(*t.MaxAge) * time.Second
-		want.MaxAge = &age
-	}
-	return want
 }

@@ -173,7 +173,7 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 		return "", err
 	}
 	here := a.signedIn(s)
-	t.Session, t.User, t.Scopes = cmp.Or(s.ID(), t.Session), cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
+	t.Session, t.User, t.Scopes = cmp.Or(s.ID(), inside.OfSession(s).Unproven(), t.Session), cmp.Or(here.mark(), t.User), a.loginScopes(t, o, here)
 	a.fillIn(ctx, t, o)
 	params := a.authorizationParameters(t, o)
 	if a.config.Advanced.DPoP {

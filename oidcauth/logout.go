@@ -79,6 +79,7 @@ func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string
 	defer cancel()
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
+	inside.OfSession(s).WaiveProof() // who wants to sign out may
 	nobody := errors.Is(inside.OfSession(s).LoadWithin(ctx), session.ErrNoSession)
 	p := a.newestPrevious(ctx, s, nil, a.previousLogin(s, nil))
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request

@@ -220,6 +220,10 @@ type Hooks struct {
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
 	Refresh func(ctx context.Context, u *User, err error)
 
+	// Device is called when a session was bound to a device, its bound cookie was renewed, or either
+	// was refused: see [session.Config].DeviceBound.
+	Device func(ctx context.Context, e DeviceEvent)
+
 	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a
 	// *[StepUpError], or is what the [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
@@ -231,6 +235,21 @@ type Hooks struct {
 	// Observe is called concurrently, and with nothing that is secret or names a user; package
 	// oidcauthotel has one for OpenTelemetry.
 	Observe func(ctx context.Context, op Operation) (context.Context, func(err error))
+}
+
+// A DeviceEvent is what Hooks.Device is told.
+type DeviceEvent struct {
+	// User is whose session was bound; nil for a renewal, and where it was refused.
+	User *User
+
+	// Thumbprint names the key (RFC 7638, SHA-256, base64url); empty where none is known.
+	Thumbprint string
+
+	// Renewal says that it was one of the bound cookie. False is the registration of a key.
+	Renewal bool
+
+	// Err is why it was refused; nil where it was not. It is for logs.
+	Err error
 }
 
 // isJWT reports whether responses come as one signed JWT (JARM §2.3).

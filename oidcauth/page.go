@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
@@ -226,6 +227,8 @@ func (a *answers) logProblem(r *http.Request, p *Problem) {
 		level = slog.LevelDebug
 	case p.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case p.Code == "device_refused" && (errors.Is(p.Err, session.ErrNoSession) || errors.Is(p.Err, inside.ErrBound)):
+		level = slog.LevelInfo // after a logout, and where two pages have asked for the same
 	case errors.Is(p.Err, errMounted): // nobody else would tell
 	case p.Code == "not_found" || p.Code == "method_not_allowed" || errors.Is(p.Err, ErrLoginRequired):
 		level = slog.LevelDebug

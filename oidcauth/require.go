@@ -162,7 +162,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 		}
 		return nil, ErrLoginRequired
 	}
-	if !errors.Is(err, session.ErrNoSession) {
+	if !errors.Is(err, session.ErrNoSession) || withoutProof(err) {
 		return nil, err
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
@@ -179,6 +179,10 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User, err error) {
 	if errors.Is(err, session.ErrUnavailable) {
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		return
+	}
+	if withoutProof(err) {
+		a.denyProofless(w, r, err)
 		return
 	}
 	if unconfirmed, ok := errors.AsType[*unconfirmedError](err); ok {

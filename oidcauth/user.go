@@ -184,6 +184,8 @@ func (a *Authenticator) serveSession(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, a.presence(a.sessions.From(r.Context()), user))
 	case errors.Is(err, session.ErrUnavailable):
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+	case withoutProof(err):
+		a.denyProofless(w, r, err)
 	default:
 		a.nobodyHere(w, r, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/session"
 )
 
 // ownParameters are set by the package in authorization requests; Extra may not touch them.
@@ -76,6 +77,9 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 	}
 	if u, err := url.Parse(c.RedirectURL); err == nil && c.insecureCookies() && !outbound.LoopbackHost(u.Hostname()) {
 		wrong("Session", "insecure cookies are for loopback hosts only, and RedirectURL's host is %q", u.Hostname())
+	}
+	if u, err := url.Parse(c.RedirectURL); err == nil && u.Scheme == "http" && c.effectiveSession().DeviceBound == session.DeviceRequire {
+		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind nothing, so that nobody could stay signed in", c.RedirectURL)
 	}
 	if (c.BackChannelLogout || c.FrontChannelLogout) && !c.hasStore() {
 		wrong("BackChannelLogout, FrontChannelLogout", "need Session.Store: without one a logout can't reach the sessions")
