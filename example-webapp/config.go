@@ -10,6 +10,7 @@ import (
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/example-webapp/internal/site"
 	"github.com/signet-go/signet/example-webapp/internal/store"
+	"github.com/signet-go/signet/example-webapp/internal/telemetry"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -30,7 +31,11 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 	a.providers = &providers.Set{ChooseURL: a.site.At(choosePath), Asked: a.site.Asked}
 	s := c.Session
 	s.Store, s.Logger = kept, log
-	var err error
+	err := a.measure(&s)
+	if err != nil {
+		closeStore()
+		return nil, err
+	}
 	if a.sessions, err = session.New(s); err == nil {
 		err = a.addProviders()
 	}
@@ -39,6 +44,18 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
 	return a, nil
+}
+
+// measure has calls of the store measured, where somebody wants figures.
+func (a *app) measure(s *session.Config) (err error) {
+	if a.config.AdminAddr == "" {
+		return nil
+	}
+	a.telemetry, err = telemetry.New()
+	if err == nil {
+		s.Store = a.telemetry.Store(s.Store)
+	}
+	return err
 }
 
 // authConfig adds to what the environment says about a provider what this app wants of any.
@@ -58,6 +75,9 @@ func (a *app) authConfig(o oidcauth.Config) oidcauth.Config {
 	o.BackChannelLogout, o.FrontChannelLogout = true, true
 	// A page may ask /auth/session as often as it likes.
 	o.SessionEndpoint = true
+	if a.telemetry != nil {
+		o.Hooks = a.telemetry.Hooks(o.Hooks)
+	}
 	// Access tokens go to this origin and nowhere else, also behind redirects.
 	o.APIs = []string{a.config.API.Scheme + "://" + a.config.API.Host}
 	return o

@@ -10,11 +10,11 @@ import (
 	"github.com/signet-go/signet/example-webapp/internal/demoapi"
 	"github.com/signet-go/signet/example-webapp/internal/downstream"
 	"github.com/signet-go/signet/example-webapp/internal/gallery"
-	"github.com/signet-go/signet/example-webapp/internal/probes"
 	"github.com/signet-go/signet/example-webapp/internal/providers"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/example-webapp/internal/site"
+	"github.com/signet-go/signet/example-webapp/internal/telemetry"
 	"github.com/signet-go/signet/example-webapp/internal/view"
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
@@ -34,6 +34,7 @@ type app struct {
 	demo      *demoapi.API        // believes the first one's tokens, and no others
 	demo2     *demoapi.API
 	machine   *oidcauth.Machine
+	telemetry *telemetry.Telemetry // nil without ADMIN_ADDR
 	errors    *gallery.Gallery
 	log       *slog.Logger
 	close     func() // when nothing is served any more
@@ -77,10 +78,19 @@ func (a *app) handler() http.Handler {
 	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))
 
 	// For machinery: nothing here depends on a session.
-	mux.HandleFunc("GET /healthz", probes.Live)
-	mux.HandleFunc("GET /readyz", probes.Ready(a.log, a.sessions.Ready, a.providers.Ready))
+	mux.HandleFunc("GET /healthz", oidcauth.Live)
+	mux.HandleFunc("GET /readyz", oidcauth.Ready(a.providers.Auths()...))
 	mux.Handle("GET /static/", reply.Static(assets, func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, http.StatusNotFound) }))
 	return a.site.Handler(mux)
+}
+
+// adminHandler is for the operator's machinery, on a listener that only that reaches.
+func (a *app) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.telemetry.Page)
+	mux.HandleFunc("GET /healthz", oidcauth.Live)
+	mux.HandleFunc("GET /readyz", oidcauth.Ready(a.providers.Auths()...))
+	return mux
 }
 
 // choose is the page on which people choose their provider. With one there is nothing to choose,

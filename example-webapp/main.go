@@ -82,14 +82,30 @@ func start(c *settings.Config, log *slog.Logger) (*serving.Servers, error) {
 		s.Add(p.Listener, serving.NewServer(p.Handler, c.OIDC.Timeout), nil)
 	}
 	a, err := newApp(c, log)
+	if err == nil {
+		s.Last = a.close
+		err = a.addAdmin(s)
+	}
 	if err != nil {
 		listener.Close()
 		s.Close()
 		return nil, err
 	}
 	s.Add(listener, serving.NewServer(a.handler(), c.OIDC.Timeout), a.providers.Shutdown)
-	s.Last = a.close
 	return s, nil
+}
+
+// addAdmin adds the operator's listener, where there is one.
+func (a *app) addAdmin(s *serving.Servers) error {
+	if a.config.AdminAddr == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", a.config.AdminAddr)
+	if err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
+	}
+	s.Add(listener, serving.NewServer(a.adminHandler(), a.config.OIDC.Timeout), nil)
+	return nil
 }
 
 // banner says where to click.

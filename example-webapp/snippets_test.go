@@ -39,6 +39,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthotel"
 	"github.com/signet-go/signet/session"
 	"github.com/signet-go/signet/session/redisstore"
 )
@@ -65,6 +66,7 @@ var (
 	_ = redisstore.New
 	_ redis.Options
 	_ tls.Certificate
+	_ = oidcauthotel.New
 )
 
 func snippet%d() {
@@ -87,8 +89,8 @@ func snippet%d() {
 	}
 `
 
-// needsMore are the recipes that need other modules, or declare functions; example-webapp/opentelemetry_test.go compiles the last.
-var needsMore = regexp.MustCompile(`^(chi|echo|gin|gRPC-gateway|Single-page applications|WebSockets and server-sent events|OpenTelemetry)\n`)
+// needsMore are the recipes that need other modules, or declare functions.
+var needsMore = regexp.MustCompile(`^(chi|echo|gin|gRPC-gateway|Single-page applications|WebSockets and server-sent events)\n`)
 
 // compiled returns what of a page has to compile.
 func compiled(page, text string) string {

@@ -10,7 +10,6 @@ package providers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
@@ -77,27 +76,17 @@ func (s *Set) Load(h http.HandlerFunc) http.Handler { return s.list[0].Auth.Load
 // wherever it comes from: an application that trusts one provider's roles only would guard with
 // that one's Authenticator.
 func (s *Set) Require(requirements ...oidcauth.Requirement) func(http.HandlerFunc) http.Handler {
+	guard := oidcauth.RequireAny(s.Auths(), requirements...)
+	return func(h http.HandlerFunc) http.Handler { return s.offerChoice(guard(h)) }
+}
+
+// Auths are the Authenticators of all.
+func (s *Set) Auths() []*oidcauth.Authenticator {
 	auths := make([]*oidcauth.Authenticator, 0, len(s.list))
 	for _, p := range s.list {
 		auths = append(auths, p.Auth)
 	}
-	guard := oidcauth.RequireAny(auths, requirements...)
-	return func(h http.HandlerFunc) http.Handler { return s.offerChoice(guard(h)) }
-}
-
-// Ready says whether logins work at every provider.
-//
-// One that is down makes the app not ready although the other's users could sign in: this is the
-// strict reading, for a test bench. An operator of two providers might take a single one for
-// enough.
-func (s *Set) Ready(ctx context.Context) error {
-	problems := make([]error, 0, len(s.list))
-	for _, p := range s.list {
-		if err := p.Auth.Discover(ctx); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", p.Name, err))
-		}
-	}
-	return errors.Join(problems...)
+	return auths
 }
 
 // Shutdown waits for refreshes that go on without their requests: a refresh token that is spent

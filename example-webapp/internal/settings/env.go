@@ -118,6 +118,19 @@ func (e *env) address(name, fallback string) string {
 	return v
 }
 
+// adminAddress is an address that strangers must not reach: without a host it is loopback, and any
+// other host has to be written out.
+func (e *env) adminAddress(name string) string {
+	if e.getenv(name) == "" {
+		return ""
+	}
+	v := e.address(name, "127.0.0.1:9090")
+	if port, found := strings.CutPrefix(v, ":"); found {
+		return "127.0.0.1:" + port
+	}
+	return v
+}
+
 // url accepts absolute https URLs, http ones on loopback only, without user information and
 // fragment. It never returns nil.
 //

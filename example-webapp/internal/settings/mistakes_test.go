@@ -71,6 +71,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"a resource with a fragment", environment{"OIDC_RESOURCE": "https://api.example#x"}, []string{"OIDC_RESOURCE"}},
 		{"a login time-out of zero", environment{"OIDC_LOGIN_TIMEOUT": "0s"}, []string{"OIDC_LOGIN_TIMEOUT"}},
 		{"a duration without a unit", environment{"OIDC_TIMEOUT": "10"}, []string{"OIDC_TIMEOUT"}},
+		{"figures at no port", environment{"ADMIN_ADDR": "localhost"}, []string{"ADMIN_ADDR"}},
 		{"a store time-out below zero", environment{"REDIS_TIMEOUT": "-3s"}, []string{"REDIS_TIMEOUT"}},
 		{"a revalidation without a unit", environment{"OIDC_REVALIDATE_AFTER": "10"}, []string{"OIDC_REVALIDATE_AFTER"}},
 		{"a revalidation before the login", environment{"OIDC_REVALIDATE_AFTER": "-1m"}, []string{"OIDC_REVALIDATE_AFTER"}},

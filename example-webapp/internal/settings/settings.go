@@ -40,8 +40,11 @@ const (
 // It is plain data: reading it does no I/O but for the key files that it names, and nothing else in
 // the program reads the environment.
 type Config struct {
-	Addr    string
-	BaseURL *url.URL // scheme and host, and the path that a proxy strips, without a slash at its end
+	Addr string
+	// AdminAddr is where the figures and probes are that an operator's machinery asks for; "" is
+	// nowhere.
+	AdminAddr string
+	BaseURL   *url.URL // scheme and host, and the path that a proxy strips, without a slash at its end
 
 	// CallbackPath is the path of the redirect URI, as this process sees it.
 	CallbackPath string
@@ -73,6 +76,7 @@ func Parse(getenv func(string) string) (*Config, error) {
 	e := &env{getenv: getenv}
 	c := &Config{
 		Addr:          e.address("ADDR", "127.0.0.1:8080"),
+		AdminAddr:     e.adminAddress("ADMIN_ADDR"),
 		BaseURL:       e.base("BASE_URL", "http://localhost:8080"),
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.scopes("MACHINE_SCOPES"),
