@@ -44,11 +44,6 @@ type attempt struct {
 	// spent is the refresh token that was sent.
 	spent string
 
-	// refused is why the provider won't take spent any more; dead says that spent is also the
-	// newest one.
-	refused error
-	dead    bool
-
 	// key is what the session's tokens are bound to, nil for Bearer tokens.
 	key *jwt.ProofKey
 
@@ -56,9 +51,6 @@ type attempt struct {
 	// where its keys can't be had.
 	answer  *oauth.TokenAnswer
 	idToken *provider.IDToken
-
-	// dropped holds new tokens that are not of this login.
-	dropped *oauth.TokenAnswer
 
 	// grant describes the new access token.
 	grant access.Grant
@@ -82,20 +74,22 @@ func (t *tokens) attempt(s *session.Session, name string, q access.Request) (*at
 	return r, nil
 }
 
-// run takes the steps of a refresh on the newest generation of the session, under its lock.
-func (r *attempt) run(ctx context.Context, latest *session.Session) error {
+// run takes the steps of a refresh on the newest generation of the session, under its lock. refused
+// is what an earlier run came to, nil for the first. Errors: *refusedGrant, *deadGrant, *otherLogin,
+// and those of the steps.
+func (r *attempt) run(ctx context.Context, latest *session.Session, refused *refusedGrant) error {
 	// 1. What somebody else has got meanwhile.
 	have, rec, err := r.look(latest, r.name)
 	if err != nil {
 		return err
 	}
 	if r.isServed(have, rec) {
-		r.token, r.refused = have, nil
+		r.token = have
 		return nil
 	}
 	// 2. A refresh token that nobody has used.
 	r.read(latest, rec)
-	if err := r.takeRefreshToken(ctx, latest); err != nil {
+	if err := r.takeRefreshToken(ctx, latest, refused); err != nil {
 		return err
 	}
 	// 3. One request.
@@ -125,7 +119,7 @@ func (r *attempt) ask(ctx context.Context, latest *session.Session) (answer *oau
 	}
 	if answer, err = r.auth.endpoint.Bind(r.key).Token(ctx, r.form()); err != nil {
 		if oauth.EndsGrant(err, r.name != "") || r.isDoubted(err) {
-			r.refused = err
+			return nil, &refusedGrant{token: r.spent, err: err}
 		}
 		return nil, err
 	}
@@ -184,18 +178,17 @@ func nonceOf(idToken string) string {
 
 // takeRefreshToken finds the refresh token to send. One that the provider refused before is not
 // sent again.
-func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session) error {
+func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session, refused *refusedGrant) error {
 	token, _ := latest.Token(refreshTokenName)
 	switch {
 	case token == "":
 		return fmt.Errorf("%w: there is no refresh token", ErrLoginRequired)
-	case r.refused != nil && token == r.spent:
-		r.dead = true
-		return r.refused
-	case r.tokens.dead.Elsewhere(ctx, latest.ID(), token, time.Until(latest.Deadline())):
+	case refused != nil && token == refused.token:
+		return (*deadGrant)(refused)
+	case r.dead.Elsewhere(ctx, latest.ID(), token, time.Until(latest.Deadline())):
 		return errDeadGrant
 	}
-	r.spent, r.refused = token, nil
+	r.spent = token
 	return nil
 }
 
@@ -214,9 +207,6 @@ func (r *attempt) form() url.Values {
 	}
 	return form
 }
-
-// errOtherUser means that a refresh brought an ID token with which the session can't go on.
-var errOtherUser = errors.New("oidcauth: the refreshed ID token is not of this login")
 
 // verify holds Core §12.2 for the ID token of a refresh, if there is one. One that is of another
 // login ends the session, and so does one that the provider can't have signed. Without keys to
@@ -237,8 +227,7 @@ func (r *attempt) verify(ctx context.Context, answer *oauth.TokenAnswer) error {
 			r.takeSID(ctx)
 		}
 	case errors.Is(err, provider.ErrOtherLogin), errors.Is(err, provider.ErrForged), r.auth.config.Advanced.FAPI:
-		r.dropped = answer
-		return fmt.Errorf("%w: %w", errOtherUser, err)
+		return &otherLogin{answer: answer, err: err}
 	case r.flaws.Allow(r.session.ID()):
 		r.auth.log.LogAttrs(ctx, slog.LevelWarn, "refreshed ID token not verified", r.attributes(err)...)
 	}

@@ -50,10 +50,9 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	login, err := a.completeLogin(r, t, &cb)
 	// 9. and 10. The application's word, and a new session.
 	if err == nil {
-		err = a.beginSession(r, t, login)
+		err = login.lostTo(a.beginSession(r, t, login))
 	}
 	if err != nil {
-		a.dropLogin(r, login, err)
 		a.refuseLogin(w, r, t, &cb, err)
 		return
 	}
@@ -171,19 +170,27 @@ func (a *returner) readyFor(ctx context.Context, t *browser.Transaction) (logout
 	return logouts, release, err
 }
 
-// completeLogin takes steps 3 to 8 of a callback. With an error it returns the login only where its
-// tokens are good all the same.
+// completeLogin takes steps 3 to 8 of a callback. Errors: *unspentError, *lostLogin, and those of
+// the steps, after which there is neither a login to try again nor a token to revoke.
 func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb *provider.Response) (*login, error) {
 	ctx := r.Context()
 	logouts, release, err := a.readyFor(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, &unspentError{err}
 	}
 	defer release()
-	// 3. and 4.
-	key, err := a.acceptResponse(ctx, t, cb)
+	// 3.
+	meta, key, err := a.acceptResponse(ctx, t, cb)
 	if err != nil {
-		return nil, err
+		return nil, &unspentError{err}
+	}
+	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to
+	// remember.
+	if cb.ErrorCode != "" {
+		return nil, a.responseError(meta, t, cb)
+	}
+	if err := a.spend(ctx, t); err != nil {
+		return nil, &unspentError{err}
 	}
 	// 5. One token request.
 	endpoint := a.endpoint.Bind(key)
@@ -197,65 +204,52 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb *pr
 	token, err := a.verifier.Login(ctx, answer.IDToken, expectationOf(t, answer))
 	l := &login{answer: answer, token: token, key: key}
 	if err != nil {
-		return l.misfit(t, asLoginError("invalid_id_token", err))
+		return nil, l.misfit(t, asLoginError("invalid_id_token", err))
 	}
 	if err := a.logouts.since(ctx, logouts, l.tags()...); err != nil {
-		return l, err
+		return nil, l.lostTo(err)
 	}
 	// 8. Userinfo, and claims of other sources.
 	if err := a.addClaims(ctx, endpoint, l); err != nil {
 		return nil, afterCode(asLoginError("invalid_userinfo", err))
 	}
-	return l, a.identify(t, l)
-}
-
-// misfit returns what is left of a login whose ID token was refused with err: with a token, it is
-// good, and only the authentication is not what was asked for.
-func (l *login) misfit(t *browser.Transaction, err error) (*login, error) {
-	if l.token == nil {
-		return nil, afterCode(err)
+	if err := a.identify(t, l); err != nil {
+		return nil, l.lostTo(err)
 	}
-	l.user = userFromClaims(l.token.Claims)
-	return l, unmet(t, err)
+	return l, nil
 }
 
-// acceptResponse takes steps 3 and 4 of a callback: it decides that cb is the issuer's answer to
-// this login, and a code. It returns the key that the tokens are to be bound to, nil for Bearer
-// tokens.
-func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb *provider.Response) (*jwt.ProofKey, error) {
-	// 2b. A response JWT is the provider's own word.
+// acceptResponse takes step 3 of a callback: it decides that cb is the issuer's answer to this
+// login. It returns the key that the tokens are to be bound to, nil for Bearer tokens.
+func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, cb *provider.Response) (*provider.Metadata, *jwt.ProofKey, error) {
+	// A response JWT is the provider's own word.
 	if cb.JWT != "" {
 		if err := a.verifier.VerifyResponse(ctx, cb.JWT); err != nil {
-			return nil, responseProblem(err)
+			return nil, nil, responseProblem(err)
 		}
 	}
-	// 3. The issuer that answers is the one that was asked (RFC 9207 §2.4).
+	// The issuer that answers is the one that was asked (RFC 9207 §2.4).
 	meta, err := a.provider.Metadata(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.verifier.CheckIssuer(meta, cb, a.config.Advanced.FAPI); err != nil {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
+		return nil, nil, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
 	key, err := a.loginKey(t)
-	if err != nil {
-		return nil, err
+	return meta, key, err
+}
+
+// spend takes t out of use, so that a doubled or replayed callback sends no code.
+func (a *returner) spend(ctx context.Context, t *browser.Transaction) error {
+	first, err := a.logins.Take(ctx, t.State)
+	switch {
+	case err != nil:
+		return unavailableStore(err)
+	case !first:
+		return a.noTransaction(ctx, browser.ErrFinished)
 	}
-	// 4. An error is the provider's answer. Nothing is sent for it, so that there is nothing to
-	// remember.
-	if cb.ErrorCode != "" {
-		t.Spent = true
-		return nil, a.responseError(meta, t, cb)
-	}
-	// 4b. From here on the transaction is spent, so that a doubled or replayed callback sends no
-	// code.
-	if first, err := a.logins.Take(ctx, t.State); err != nil {
-		return nil, unavailableStore(err)
-	} else if !first {
-		return nil, a.noTransaction(ctx, browser.ErrFinished)
-	}
-	t.Spent = true
-	return key, nil
+	return nil
 }
 
 // responseError is the error that the provider answered a login with.
@@ -283,14 +277,4 @@ func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Tra
 		form["resource"] = t.Resource
 	}
 	return e.Token(ctx, form)
-}
-
-// expectationOf is what the ID token must match.
-func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
-	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
-	if t.MaxAge != nil {
-		age := time.Duration(*t.MaxAge) * time.Second
-		want.MaxAge = &age
-	}
-	return want
 }

@@ -32,8 +32,23 @@ type login struct {
 	fresh  time.Time // since when the user is known to have authenticated, by our clock
 }
 
-// tokens are what the provider has to be told of when nobody will have them.
-func (l *login) tokens() tokenSet { return tokensOf(l.answer, l.key) }
+// lostTo is a *lostLogin of l, nil where err is.
+func (l *login) lostTo(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &lostLogin{login: l, err: err}
+}
+
+// misfit is what a login has come to whose ID token was refused with err: with a token, it is good,
+// and only the authentication is not what was asked for.
+func (l *login) misfit(t *browser.Transaction, err error) error {
+	if l.token == nil {
+		return afterCode(err)
+	}
+	l.user = userFromClaims(l.token.Claims)
+	return l.lostTo(unmet(t, err))
+}
 
 // addClaims fetches userinfo where it is asked for, and what sources say that are trusted, and
 // keeps what the ID token does not say.
@@ -44,12 +59,12 @@ func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (
 			return err
 		}
 	}
-	claims, err := claims.Merge(l.token.Claims, info)
+	told, err := claims.Merge(l.token.Claims, info)
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	claims = a.sources.Complete(ctx, l.token.Subject, claims, l.token.Claims, info)
-	l.extra = beyond(claims, l.token.Claims)
+	told = a.sources.Complete(ctx, l.token.Subject, told, l.token.Claims, info)
+	l.extra = claims.Beyond(told, l.token.Claims)
 	return nil
 }
 
@@ -232,4 +247,14 @@ func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.T
 		}
 	}
 	return since
+}
+
+// expectationOf is what the ID token must match.
+func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
+	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
+	if t.MaxAge != nil {
+		age := time.Duration(*t.MaxAge) * time.Second
+		want.MaxAge = &age
+	}
+	return want
 }

@@ -13,20 +13,59 @@ import (
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/logtext"
+	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/session"
 )
+
+// A refusedGrant is a refresh token that the provider won't take any more, while the session may
+// have a newer one by now.
+type refusedGrant struct {
+	token string
+	err   error
+}
+
+// Error is the cause's text.
+func (e *refusedGrant) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *refusedGrant) Unwrap() error { return e.err }
+
+// A deadGrant is a refusedGrant that is also the session's newest.
+type deadGrant refusedGrant
+
+// Error is the cause's text.
+func (e *deadGrant) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *deadGrant) Unwrap() error { return e.err }
+
+// An otherLogin is an answer with whose ID token the session can't go on.
+type otherLogin struct {
+	answer *oauth.TokenAnswer
+	err    error
+}
+
+// Error names the cause.
+func (e *otherLogin) Error() string {
+	return "oidcauth: the refreshed ID token is not of this login: " + e.err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *otherLogin) Unwrap() error { return e.err }
 
 // settle draws the consequences of the attempt, which ended with err, and returns what callers are
 // told.
 func (r *attempt) settle(ctx context.Context, err error) error {
+	dead, isDead := errors.AsType[*deadGrant](err)
+	other, isOther := errors.AsType[*otherLogin](err)
 	switch {
-	case r.dead:
-		r.tokens.dead.Add(ctx, r.session.ID(), r.spent, time.Until(r.session.Deadline()))
+	case isDead:
+		r.dead.Add(ctx, r.session.ID(), dead.token, time.Until(r.session.Deadline()))
 		return r.failed(ctx, fmt.Errorf("%w: %w", errDeadGrant, asRefusal(err)))
-	case errors.Is(err, errOtherUser):
+	case isOther:
 		// The new tokens are dropped, and nobody goes on as somebody else (Core §12.2).
 		r.auth.destroy(ctx, r.session)
-		r.auth.revokeTokens(ctx, tokensOf(r.dropped, r.key))
+		r.auth.revokeTokens(ctx, other.answer.Set(r.key))
 		return r.failed(ctx, fmt.Errorf("%w: %w", ErrLoginRequired, err))
 	case r.answer != nil:
 		return r.settleNew(ctx, err)
@@ -52,7 +91,7 @@ func (r *attempt) settleNew(ctx context.Context, err error) error {
 		// A logout came first and has revoked the old tokens; these it can't know, nor, if it was
 		// by the new sid, that it meant this session.
 		r.auth.destroy(ctx, r.session)
-		r.auth.revokeTokens(ctx, tokensOf(r.answer, r.key))
+		r.auth.revokeTokens(ctx, r.answer.Set(r.key))
 		return loginRequired(err)
 	}
 	if err != nil {

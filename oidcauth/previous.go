@@ -5,14 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
-	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
 
@@ -21,7 +17,7 @@ type previous struct {
 	user    *User
 	same    bool  // it is of the same issuer and subject as the new one
 	owner   *core // the one that made it: its provider, log and hooks are those of the session
-	tokens  tokenSet
+	tokens  oauth.TokenSet
 	idToken string
 }
 
@@ -57,15 +53,15 @@ func (a *core) ownerOf(id *identity) *core {
 }
 
 // tokensIn returns the tokens that s holds.
-func tokensIn(s *session.Session, id *identity) tokenSet {
-	var t tokenSet
-	t.refresh, _ = s.Token(refreshTokenName)
+func tokensIn(s *session.Session, id *identity) oauth.TokenSet {
+	var t oauth.TokenSet
+	t.Refresh, _ = s.Token(refreshTokenName)
 	for _, g := range id.record.Access {
 		if token, ok := s.Token(accessTokenName + g.Name); ok {
-			t.access = append(t.access, token)
+			t.Access = append(t.Access, token)
 		}
 	}
-	t.key, _ = id.proof() // without a key that can be read, they are revoked as bearer tokens
+	t.Key, _ = id.proof() // without a key that can be read, they are revoked as bearer tokens
 	return t
 }
 
@@ -76,28 +72,27 @@ func keepsFields(s *session.Session, p *previous) bool {
 	return !somebodys || p != nil && p.same
 }
 
-// dropLogin revokes the tokens of a login that came to nothing for err, since nobody will have
-// them; l is nil where there are none. They are left alone while the same user's session goes on:
-// at many providers one revocation ends all tokens of the user's, the session's too.
-func (a *core) dropLogin(r *http.Request, l *login, err error) {
-	if l == nil || a.goesOn(r, l, err) {
-		return
+// dropLogin revokes the tokens of a login that came to nothing, since nobody will have them. They
+// are left alone while the same user's session goes on: at many providers one revocation ends all
+// tokens of the user's, the session's too.
+func (a *core) dropLogin(r *http.Request, lost *lostLogin) {
+	if !a.goesOn(r, lost) {
+		a.revokeTokens(r.Context(), lost.login.answer.Set(lost.login.key))
 	}
-	a.revokeTokens(r.Context(), l.tokens())
 }
 
-// goesOn reports whether the browser has a session of l's user, which the failure of l leaves to
-// it.
-func (a *core) goesOn(r *http.Request, l *login, err error) bool {
-	_, stale := errors.AsType[*session.FreshLoginError](err)
-	if errors.Is(err, session.ErrNoSession) && !stale {
+// goesOn reports whether the browser has a session of the user whose login was lost, which that
+// leaves to it.
+func (a *core) goesOn(r *http.Request, lost *lostLogin) bool {
+	_, stale := errors.AsType[*session.FreshLoginError](lost.err)
+	if errors.Is(lost.err, session.ErrNoSession) && !stale {
 		return false // a logout of the provider's was faster, and ended all
 	}
 	s := a.sessions.From(r.Context())
 	if inside.OfSession(s).Unproven() != "" {
 		return true // whose it is, is nothing to tell
 	}
-	p := a.previousLogin(s, l.user)
+	p := a.previousLogin(s, lost.login.user)
 	return p != nil && p.same
 }
 
@@ -131,81 +126,10 @@ func (a *core) destroy(ctx context.Context, s *session.Session) {
 	}
 }
 
-const (
-	// revokeTimeout bounds how long a logout waits for tokens to be revoked, and
-	// refreshRevokeTimeout how much of it the refresh token may take.
-	revokeTimeout        = 3 * time.Second
-	refreshRevokeTimeout = 2 * time.Second
-)
-
-// A tokenSet is what a login brought that the provider can take back: key is what the tokens are
-// bound to, nil for Bearer tokens.
-type tokenSet struct {
-	refresh string
-	access  []string
-	key     *jwt.ProofKey
-}
-
-// tokensOf returns those of t.
-func tokensOf(t *oauth.TokenAnswer, key *jwt.ProofKey) tokenSet {
-	return tokenSet{refresh: t.RefreshToken, access: []string{t.AccessToken}, key: key}
-}
-
-// revokeTokens tells the provider that tokens are of no more use (RFC 7009), so that nobody else
-// finds one, each once, as far as they can be revoked within revokeTimeout. Failures are logged,
-// and stop nothing. It does nothing where the provider has no endpoint for it, or not for us, or
-// Config.KeepTokensAtLogout is set.
-//
-// The refresh token comes first: many providers take the access tokens of its grant with it, and
-// some then call those unknown, which is no failure any more.
-func (a *core) revokeTokens(ctx context.Context, t tokenSet) {
-	if a.config.KeepTokensAtLogout {
-		return
+// revokeTokens tells the provider that tokens are of no more use, unless the configuration keeps
+// them.
+func (a *core) revokeTokens(ctx context.Context, tokens oauth.TokenSet) {
+	if !a.config.KeepTokensAtLogout {
+		a.endpoint.RevokeAll(ctx, tokens)
 	}
-	// The browser that signs out may be gone before the provider has answered.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
-	defer cancel()
-	if !a.mayRevoke(ctx) {
-		return
-	}
-	level := slog.LevelWarn
-	if t.refresh != "" {
-		first, cancel := context.WithTimeout(ctx, refreshRevokeTimeout)
-		if a.revoke(first, t.key, t.refresh, "refresh_token", slog.LevelWarn) {
-			level = slog.LevelDebug
-		}
-		cancel()
-	}
-	var all sync.WaitGroup
-	for _, token := range t.access {
-		if token != "" {
-			all.Go(func() { a.revoke(ctx, t.key, token, "access_token", level) })
-		}
-	}
-	all.Wait()
-}
-
-// mayRevoke reports whether the provider takes tokens back from clients that authenticate as we do.
-func (a *core) mayRevoke(ctx context.Context) bool {
-	m, err := a.provider.Metadata(ctx)
-	if err != nil {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "token not revoked", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
-		return false
-	}
-	method := a.config.ClientAuth.Method
-	if m.RevocationEndpoint != "" && provider.LacksAuthMethod(m.RevocationAuthMethods, string(method)) {
-		a.log.LogAttrs(ctx, slog.LevelInfo, "tokens left to expire", slog.String("issuer", a.config.Issuer),
-			slog.String("method", string(method)), slog.Any("supported", m.RevocationAuthMethods))
-		return false
-	}
-	return m.RevocationEndpoint != ""
-}
-
-// revoke takes back one token, logs a failure at level, and reports success.
-func (a *core) revoke(ctx context.Context, key *jwt.ProofKey, token, kind string, level slog.Level) bool {
-	err := a.endpoint.Bind(key).Revoke(ctx, token, kind)
-	if err != nil {
-		a.log.LogAttrs(ctx, level, "token not revoked", slog.String("issuer", a.config.Issuer), slog.String("kind", kind), logtext.Reason(err))
-	}
-	return err == nil
 }

@@ -1,7 +1,6 @@
 package oidcauth
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -157,35 +156,6 @@ func fromSeconds(s int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(s, 0)
-}
-
-// beyond returns the members of claims that base does not have, or has otherwise, as a JSON object;
-// nil when there are none.
-func beyond(claims, base json.RawMessage) json.RawMessage {
-	var all, known map[string]json.RawMessage
-	if json.Unmarshal(claims, &all) != nil {
-		return nil
-	}
-	_ = json.Unmarshal(base, &known) // a verified token's claims are an object
-	for name, value := range all {
-		if old, ok := known[name]; ok && bytes.Equal(compacted(old), compacted(value)) {
-			delete(all, name)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	extra, _ := json.Marshal(all) // of values that were just decoded
-	return extra
-}
-
-// compacted is value without insignificant white space.
-func compacted(value json.RawMessage) []byte {
-	var out bytes.Buffer
-	if json.Compact(&out, value) != nil {
-		return value
-	}
-	return out.Bytes()
 }
 
 // proofKeyName is under which a session keeps the DPoP key that its tokens are bound to: 32 opaque

@@ -183,10 +183,10 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 	if err != nil {
 		return l, err
 	}
-	err = s.Exclusive(ctx, r.run)
-	if r.refused != nil {
+	err = s.Exclusive(ctx, func(ctx context.Context, latest *session.Session) error { return r.run(ctx, latest, nil) })
+	if refused, ok := errors.AsType[*refusedGrant](err); ok {
 		// Another process may have been faster, in spite of the lease: look once more.
-		err = s.Exclusive(ctx, r.run)
+		err = s.Exclusive(ctx, func(ctx context.Context, latest *session.Session) error { return r.run(ctx, latest, refused) })
 	}
 	if err = r.settle(ctx, err); err != nil {
 		return l, err

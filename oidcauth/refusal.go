@@ -36,23 +36,48 @@ func asLoginError(code string, err error) error {
 	return &LoginError{Code: code, Description: failed.Description, Err: err}
 }
 
-// refuseLogin answers a login that failed after its transaction was found.
+// An unspentError is a login that is not over: the response was not its, or may be sent again.
+type unspentError struct{ error }
+
+// Unwrap returns the cause.
+func (e *unspentError) Unwrap() error { return e.error }
+
+// A lostLogin is a login that came to nothing although its tokens are good.
+type lostLogin struct {
+	login *login
+	err   error
+}
+
+// Error is the cause's text.
+func (e *lostLogin) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *lostLogin) Unwrap() error { return e.err }
+
+// refuseLogin answers a login that failed after its transaction was found: what is left of it goes,
+// the transaction and the tokens.
 func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, cb *provider.Response, err error) {
+	if lost, ok := errors.AsType[*lostLogin](err); ok {
+		a.dropLogin(r, lost)
+		err = lost.err
+	}
+	unspent, again := errors.AsType[*unspentError](err)
+	if again {
+		err = unspent.error
+	} else {
+		a.logins.Expire(w, t.State)
+	}
 	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
 		a.demandFreshLogin(w, r, t, stale)
 		return
 	}
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.ErrorCode != "" {
-		a.logins.Expire(w, t.State)
 		a.logins.Count(w, t)
 		a.redirectBack(w, t)
 		return
 	}
 	p := callbackProblem(err, cb)
-	if t.Spent { // else the response was not this login's, or may be sent again
-		a.logins.Expire(w, t.State)
-	}
 	switch back := a.site.BackFrom(t); {
 	case p.Status == http.StatusForbidden:
 		p.SwitchURL = a.switchURL(back)
@@ -173,7 +198,6 @@ func providerProblem(err error) *Problem {
 // (session.DemandFreshLogin): the browser is sent to the provider once more, with max_age=0. A
 // login that must not ask the user comes back signed out.
 func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, err *session.FreshLoginError) {
-	a.logins.Expire(w, t.State)
 	now := &StepUpError{MaxAge: -1}
 	switch {
 	case t.Silent:

@@ -193,7 +193,7 @@ func TestTooLargeIsAClearErrorAndChangesNothing(t *testing.T) {
 		limit int
 	}{
 		{"four cookies", session.Config{}, 12_000},
-		{"one cookie", session.Config{MaxChunks: 1}, 2900},
+		{"one cookie", session.Config{MaxChunks: 1}, 3000},
 		{"server side", session.Config{ServerSide: true, Store: session.NewMemoryStore()}, 256 << 10},
 	}
 	for _, row := range rows {

@@ -127,6 +127,6 @@
 //   - Two requests that change the same name at once: the later one wins.
 //   - Whoever holds [Config].Keys can make sessions. Whoever can write to the
 //     Store can delete sessions and marks, but not read or make sessions.
-//   - The cookie's length, in steps of 64 bytes, is not a secret.
+//   - The cookie's length, in steps of 16 bytes, is not a secret.
 //   - CSRF: SameSite=Lax is a net, not a fence. Use http.CrossOriginProtection.
 package session

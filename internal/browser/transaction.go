@@ -53,8 +53,6 @@ type Transaction struct {
 	Fresh   int64    `json:"f,omitempty"` // when the revocation was made that this login is begun for, Unix milliseconds
 	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
 	Resource []string `json:"h,omitempty"`
-
-	Spent bool // its callback was accepted: no other will be
 }
 
 // Secrets are what must not come back in a message.

@@ -135,23 +135,6 @@ type Answer struct {
 	received time.Time
 }
 
-// Revoke ends a token (RFC 7009 §2.1); hint is its kind, access_token or refresh_token. A bound
-// endpoint proves that it has the token's key, without ath, since no access token is presented (RFC
-// 9449 §4.2). Without a revocation endpoint there is nothing to do, and that is no error.
-func (e *Endpoint) Revoke(ctx context.Context, token, hint string) error {
-	m, err := e.provider.Metadata(ctx)
-	if err != nil || m.RevocationEndpoint == "" {
-		return err
-	}
-	_, err = e.sendProven(ctx, revocation, e.target(m, "revocation_endpoint", m.RevocationEndpoint),
-		url.Values{"token": {token}, "token_type_hint": {hint}})
-	return err
-}
-
-// revocation is the name of the endpoint whose 200 is a success whatever the body says (RFC 7009
-// §2.2): an unknown token needs no revoking.
-const revocation = "revocation"
-
 // send is the one place where a form leaves for the provider. With a DPoP key the request carries a
 // proof, with the nonce given or else the server's latest.
 func (e *Endpoint) send(ctx context.Context, name, target string, form url.Values, nonce string) (*Answer, error) {

@@ -25,8 +25,8 @@ func PackStream(size int, claims []byte, uuids int) []byte {
 	for i := range uuids {
 		table.uuids = append(table.uuids, outlinedValue{formUUID, bytes.Repeat([]byte{byte(i)}, uuidSize)})
 	}
-	form := append([]byte{1, 0, 1}, appendUvarint(uint64(size)<<2|partClaims)...)
-	form = appendBytes(table.append(form), stream)
+	form := append(table.append([]byte{1, 0, 1, partClaims}), appendUvarint(uint64(size))...)
+	form = append(form, stream...)
 	g := &Generation{ID: "AAAA", Number: 1, Created: 1, Deadline: 2}
 	g.tokens.packed = &packedTokens{form: form}
 	plain, err := g.Pack()

@@ -56,7 +56,7 @@ var symbolIndex = func() (index [' ']int) {
 
 // outline replaces values in text; nil when text holds control characters already.
 func (o *outlined) outline(text []byte) []byte {
-	if bytes.ContainsAny(text, string(symbols)) {
+	if bytes.ContainsAny(text, string(symbols)) || bytes.IndexByte(text, endOfClaims) >= 0 {
 		return nil
 	}
 	out := make([]byte, 0, len(text))
@@ -240,7 +240,7 @@ func (r *reader) symbols(others int) int {
 // a value that is not there.
 func (o *outlined) fill(b, outline []byte, most int) []byte {
 	for _, c := range outline {
-		if c >= ' ' || symbolIndex[c] < 0 {
+		if c >= ' ' || symbolIndex[c] < 0 { // NUL does not come here
 			b = append(b, c)
 			continue
 		}

@@ -15,14 +15,14 @@ import (
 //	number       generation
 //	created      since 1970; then deadline and idle as distances from it (idle: 0 none)
 //	sections     each: kind, length, bytes; kinds ascend, see sections.go; then 0
-//	padding      zeros up to a multiple of 64 bytes, so that the length says little of the content
+//	padding      zeros up to a multiple of 16 bytes, so that the length says little of the content
 //
 // Releases read the versions that they know. A value of a later version is no session and is left
 // alone.
 const version = 1
 
 const (
-	padTo    = 64
+	padTo    = 16
 	maxCount = 256 // tags, values, tokens, sections
 )
 

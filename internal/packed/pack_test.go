@@ -135,8 +135,10 @@ func TestClaimsThatExplodeYieldNoTokenAndLittleMemory(t *testing.T) {
 		{"more than was announced", packed.PackStream(10, bytes.Repeat([]byte("x"), 10<<20), 0)},
 		{"less than was announced", packed.PackStream(100, []byte("{}"), 0)},
 		{"an announcement beyond the bound", packed.PackStream(10<<20, bytes.Repeat([]byte("x"), 10<<20), 0)},
-		{"few symbols that stand for much", packed.PackStream(60_000, bytes.Repeat([]byte{1}, 60_000), 1)},
-		{"a symbol that stands for nothing", packed.PackStream(3, []byte{'{', 2, '}'}, 1)},
+		{"few symbols that stand for much", packed.PackStream(60_001, append(bytes.Repeat([]byte{1}, 60_000), 0), 1)},
+		{"a symbol that stands for nothing", packed.PackStream(4, []byte{'{', 2, '}', 0}, 1)},
+		{"claims without an end", packed.PackStream(3, []byte{'{', 1, '}'}, 1)},
+		{"claims that are nobody's", packed.PackStream(8, []byte{'{', 1, '}', 0, '{', 1, '}', 0}, 1)},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -149,7 +151,7 @@ func TestClaimsThatExplodeYieldNoTokenAndLittleMemory(t *testing.T) {
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 		})
 	}
-	tokens, err := unpack(packed.PackStream(3, []byte{'{', 1, '}'}, 1))
+	tokens, err := unpack(packed.PackStream(4, []byte{'{', 1, '}', 0}, 1))
 	require.NoError(t, err)
 	require.NotEmpty(t, tokens, "control")
 }

@@ -2,6 +2,7 @@ package packed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"maps"
@@ -14,17 +15,22 @@ import (
 // smallest form from which its text comes back character by character, which is tried when it is
 // packed; a part that fails is kept as text:
 //
-//	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), in one stream that all
-//	         tokens of the session share, deflated with a preset dictionary
+//	claims   the JSON object behind the header or payload of a signed JWT: its outline (outline.go), and NUL, in one stream
+//	         that all tokens of the session share, deflated with a preset dictionary
 //	raw      the bytes behind any other base64 part: signatures, opaque tokens, encrypted tokens
 //	text     anything else
 //
 // Nothing else goes into the stream: no secret, and nothing that an application or a visitor
 // chooses, so that the length of what is sealed does not tell one from the other. The form:
 //
-//	count, each token: name, number of parts, each part: length<<2 | kind, then bytes unless the kind is claims
+//	count, each token: name, then
+//	    0, and the length and bytes of the signature, for claims.claims.raw; or
+//	    number of parts, each part: length<<2 | kind, bytes; 2 for claims
 //	table of outlined values
-//	length of the deflated stream, the stream
+//	length of the claims, inflated; the deflated stream, up to the end
+//
+// The ID token stands first, since its claims are asked for most: they are read without inflating
+// more.
 const (
 	partText = iota
 	partRaw
@@ -32,9 +38,13 @@ const (
 	partKinds
 )
 
+const signedJWT = 0 // in place of a number of parts
+
 const (
 	maxParts  = 16
 	maxClaims = 64 << 10 // of all tokens of a session, inflated and filled in
+
+	endOfClaims = 0 // after the outline of each
 )
 
 // tokens are the tokens of a generation: packed, and unpacked when somebody asks.
@@ -67,10 +77,10 @@ type packedToken struct {
 	parts []part
 }
 
-// part is one of them; size is its length in its own form.
+// part is one of them.
 type part struct {
-	kind, size int
-	data       []byte // nil for claims
+	kind int
+	data []byte // nil for claims
 }
 
 // get returns the text of a token, unpacking all tokens on the first call.
@@ -116,7 +126,16 @@ func (t *tokens) with(changes map[string]string) tokens {
 			next.texts = append(next.texts, tokenText{name, changes[name]})
 		}
 	}
+	slices.SortStableFunc(next.texts, func(a, b tokenText) int { return cmp.Compare(rank(a.name), rank(b.name)) })
 	return next
+}
+
+// rank is 0 for an ID token.
+func rank(name string) int {
+	if name == "id" || name == "id_token" {
+		return 0
+	}
+	return 1
 }
 
 // pack writes the form; nil when there are no tokens.
@@ -133,7 +152,8 @@ func (t *tokens) pack() ([]byte, error) {
 		w.token(token.text)
 	}
 	stream, err := deflate(w.claims)
-	return appendBytes(w.values.append(w.b), stream), err
+	w.b = binary.AppendUvarint(w.values.append(w.b), uint64(len(w.claims)))
+	return append(w.b, stream...), err
 }
 
 // tokenWriter takes tokens apart.
@@ -147,15 +167,18 @@ type tokenWriter struct {
 // token writes one token, part by part.
 func (w *tokenWriter) token(text string) {
 	parts := strings.Split(text, ".")
-	jwt := len(parts) == 3
 	if len(parts) > maxParts {
 		parts = []string{text}
+	}
+	if len(parts) == 3 && w.jwt(parts) {
+		return
 	}
 	w.b = binary.AppendUvarint(w.b, uint64(len(parts)))
 	for i, part := range parts {
 		raw := rawOf(part)
 		switch {
-		case jwt && i < 2 && w.object(raw):
+		case len(parts) == 3 && i < 2 && w.object(raw):
+			w.b = append(w.b, partClaims)
 		case raw != nil:
 			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
 		default:
@@ -164,7 +187,19 @@ func (w *tokenWriter) token(text string) {
 	}
 }
 
-// object writes raw as claims, if it looks like a JSON object and there is room.
+// jwt writes a signed JWT in its short form, if it is one.
+func (w *tokenWriter) jwt(parts []string) bool {
+	before := *w
+	signature := rawOf(parts[2])
+	if signature == nil || !w.object(rawOf(parts[0])) || !w.object(rawOf(parts[1])) {
+		*w = before
+		return false
+	}
+	w.b = appendBytes(append(w.b, signedJWT), signature)
+	return true
+}
+
+// object adds raw to the stream, if it looks like a JSON object and there is room.
 func (w *tokenWriter) object(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
 		return false
@@ -174,8 +209,7 @@ func (w *tokenWriter) object(raw []byte) bool {
 		return false
 	}
 	w.filled += len(raw)
-	w.claims = append(w.claims, outline...)
-	w.b = binary.AppendUvarint(w.b, uint64(len(outline))<<2|partClaims)
+	w.claims = append(append(w.claims, outline...), endOfClaims)
 	return true
 }
 
@@ -190,36 +224,38 @@ func rawOf(text string) []byte {
 
 // form takes a form apart; false when it is malformed.
 func (r *reader) form() (f form, ok bool) {
-	for range r.count() {
-		token := packedToken{name: r.name()}
-		n := r.count()
-		if n > maxParts {
-			return f, false
-		}
-		token.parts = make([]part, 0, n)
-		for range n {
-			token.parts = append(token.parts, r.part(&f))
-		}
-		f.list = append(f.list, token)
+	n := r.count()
+	f.list = make([]packedToken, 0, n)
+	for range n {
+		f.list = append(f.list, packedToken{r.name(), r.parts()})
 	}
 	f.values = r.outlined()
-	f.stream = r.bytes()
-	return f, !r.bad && len(r.b) == 0 && f.claims <= maxClaims
+	f.claims = int(min(r.uvarint(), maxClaims+1))
+	f.stream = r.rest()
+	return f, !r.bad && f.claims <= maxClaims
 }
 
-// part reads one part's head, and its bytes unless they are in the stream.
-func (r *reader) part(f *form) part {
-	head := r.uvarint()
-	t := part{kind: int(head & 3), size: int(min(head>>2, maxClaims+1))}
-	switch t.kind {
-	case partKinds:
-		r.bad = true
-	case partClaims:
-		f.claims += t.size
-	default:
-		t.data = r.take(head >> 2)
+// parts reads the parts of a token, the bytes of those that are not in the stream.
+func (r *reader) parts() []part {
+	n := r.count()
+	if n == signedJWT {
+		return []part{{kind: partClaims}, {kind: partClaims}, {partRaw, r.bytes()}}
 	}
-	return t
+	if n > maxParts {
+		r.bad = true
+		return nil
+	}
+	parts := make([]part, 0, n)
+	for range n {
+		head := r.uvarint()
+		p := part{kind: int(head & 3)}
+		r.bad = r.bad || p.kind == partKinds || p.kind == partClaims && head != partClaims
+		if p.kind != partClaims {
+			p.data = r.take(head >> 2)
+		}
+		parts = append(parts, p)
+	}
+	return parts
 }
 
 // unpackTokens rebuilds the texts. A form that contradicts itself, or grows beyond what was ever
@@ -235,8 +271,7 @@ func unpackTokens(packed []byte) []tokenText {
 		return nil
 	}
 	texts := make([]tokenText, 0, len(f.list))
-	room := maxClaims
-	var filled []byte
+	filler := filler{values: &f.values, claims: claims, room: maxClaims}
 	for _, token := range f.list {
 		text := make([]byte, 0, 1024)
 		for i, part := range token.parts {
@@ -245,22 +280,43 @@ func unpackTokens(packed []byte) []tokenText {
 			}
 			data := part.data
 			if part.kind == partClaims {
-				filled = f.values.fill(filled[:0], claims[:part.size], room)
-				if filled == nil {
+				if data = filler.next(); data == nil {
 					return nil
 				}
-				data, claims, room = filled, claims[part.size:], room-len(filled)
 			}
 			text = part.append(text, data)
 		}
 		texts = append(texts, tokenText{token.name, string(text)})
 	}
+	if len(filler.claims) > 0 {
+		return nil
+	}
 	return texts
 }
 
+// filler gives the claims of a stream, one after the other.
+type filler struct {
+	values *outlined
+	claims []byte // outlines that are left
+	room   int    // for what they are long in full
+	filled []byte // the last one
+}
+
+// next returns the next claims, which are good until it is called again; nil when there are none.
+func (f *filler) next() []byte {
+	end := bytes.IndexByte(f.claims, endOfClaims)
+	if end < 0 {
+		return nil
+	}
+	outline := f.claims[:end]
+	f.filled = f.values.fill(f.filled[:0], outline, f.room)
+	f.claims, f.room = f.claims[end+1:], f.room-len(f.filled)
+	return f.filled
+}
+
 // append writes the text of a part.
-func (t part) append(text, data []byte) []byte {
-	if t.kind == partText {
+func (p part) append(text, data []byte) []byte {
+	if p.kind == partText {
 		return append(text, data...)
 	}
 	return base64.RawURLEncoding.AppendEncode(text, data)

@@ -1,6 +1,8 @@
 package seal
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,8 +11,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-
-	"github.com/gorilla/securecookie"
 )
 
 const (
@@ -139,13 +139,17 @@ func keyID(secret []byte) string {
 	return base64.RawURLEncoding.EncodeToString(subkey(secret, "key id", idSize))[:idSize]
 }
 
-// codec returns securecookie for one key and purpose. Values are bytes already and carry their own
-// times, so the serializer is none and securecookie's age and length limits are off (what is read
-// is bounded before it gets here).
-func (k key) codec(purpose string) *securecookie.SecureCookie {
-	b := subkey(k.secret, "seal 1 "+purpose, 2*keySize)
-	return securecookie.New(b[:keySize], b[keySize:]).
-		SetSerializer(securecookie.NopEncoder{}).MaxAge(0).MaxLength(0)
+// aead returns the cipher of one key and purpose.
+func (k key) aead(purpose string) cipher.AEAD {
+	block, err := aes.NewCipher(subkey(k.secret, "seal 1 "+purpose, keySize))
+	if err != nil { // only for a key of another size
+		panic(err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil { // only for a cipher other than AES
+		panic(err)
+	}
+	return aead
 }
 
 // subkey is HKDF-SHA256 (RFC 5869) with the use as info, so that no two purposes share a key.

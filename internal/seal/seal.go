@@ -1,23 +1,22 @@
 // Package seal holds the keys and is the only place that knows how values are encrypted.
 //
-// A value is sealed by gorilla/securecookie (AES-256 in counter mode, then HMAC-SHA-256 over name,
-// date and ciphertext) under a sub-key of its purpose. securecookie wraps its ciphertext in base64
-// and then wraps the whole, "date|ciphertext|mac", in base64 again. The second layer adds a third
-// and says nothing, so it is taken off on the way out and put back, byte for byte, on the way in.
-// In front stand the format's version and the id of the key:
+// A value is sealed with AES-256-GCM under a sub-key of its purpose, with a random nonce
+// (crypto/cipher), and bound to its context. In front stand the format's version and the id of the
+// key. Text, for cookies, has one layer of base64; rows have none:
 //
-//	1 kkkkkk date|base64(iv, ciphertext)|base64(mac)
+//	1 kkkkkk base64(nonce, ciphertext, tag)
+//	1 kkkkkk nonce ciphertext tag
+//
+// Random nonces of 96 bits are good for 2^32 values under one key (NIST SP 800-38D §8.3): two
+// thousand a second for 24 days. Who seals more rotates keys before.
 package seal
 
 import (
+	"crypto/cipher"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
 	"sync/atomic"
-
-	"github.com/gorilla/securecookie"
 )
 
 // ErrOpen is returned for a value that no current key opens: altered, made for another purpose, or
@@ -34,76 +33,107 @@ var ErrNewerFormat error = fmt.Errorf("%w (newer format)", ErrUnknownKey)
 const (
 	version    = '1'
 	prefixSize = 1 + idSize
-	macText    = 43 // characters of a MAC without padding
-	dateText   = 10 // digits of a date in seconds, until the year 2286
-	ivSize     = 16
+	overhead   = 12 + 16 // bytes of nonce and tag
 )
 
 // A Sealer seals values of one purpose. Safe for concurrent use.
 type Sealer struct {
 	ring    *Keyring
 	purpose string
-	codecs  atomic.Pointer[codecs]
+	aeads   atomic.Pointer[aeads]
 }
 
-// codecs are the sub-keys of one purpose for one list of keys.
-type codecs struct {
+// aeads are the sub-keys of one purpose for one list of keys.
+type aeads struct {
 	of   *keyset
-	list []*securecookie.SecureCookie
+	list []cipher.AEAD
 }
 
 // Sealer returns the sealer of one purpose ("session __Host-session", "transaction", …): a sub-key
 // by HKDF.
 func (k *Keyring) Sealer(purpose string) *Sealer { return &Sealer{ring: k, purpose: purpose} }
 
-// Seal encrypts and authenticates plain, bound to the purpose and to context (a cookie name, a row
-// key; may be empty). The result is cookie-safe text (RFC 6265 §4.1.1) of SealedLen(len(plain))
-// bytes: one layer of base64, with a key id. It fails only for an empty plain, which securecookie
-// would not open, and when the system has no randomness.
+// Seal encrypts and authenticates plain, bound to the purpose and to context (a cookie name, say;
+// may be empty). The result is cookie-safe text (RFC 6265 §4.1.1) of SealedLen(len(plain)) bytes.
+// It fails only for an empty plain, which is a mistake.
 func (s *Sealer) Seal(context string, plain []byte) (string, error) {
 	if len(plain) == 0 {
 		return "", errors.New("seal: nothing to seal, want at least one byte")
 	}
+	sealed := s.SealBytes(context, plain)
+	text := make([]byte, SealedLen(len(plain)))
+	copy(text, sealed[:prefixSize])
+	base64.RawURLEncoding.Encode(text[prefixSize:], sealed[prefixSize:])
+	return string(text), nil
+}
+
+// SealBytes is Seal for what need not be text, and may be empty.
+func (s *Sealer) SealBytes(context string, plain []byte) []byte {
 	c := s.current()
-	// securecookie encrypts in place, and the caller's bytes are not ours.
-	outer, err := c.list[0].Encode(context, append(make([]byte, 0, len(plain)), plain...))
-	if err != nil {
-		return "", fmt.Errorf("seal: %w", err)
-	}
-	buf := make([]byte, prefixSize+base64.URLEncoding.DecodedLen(len(outer))+macText)
-	buf[0] = version
-	copy(buf[1:], c.of.keys[0].id)
-	n, err := base64.URLEncoding.Decode(buf[prefixSize:], []byte(outer))
-	if err != nil || n < macSize {
-		return "", errors.New("seal: securecookie's format has changed")
-	}
-	// The MAC is the last 32 bytes, as they are; everything before is text already.
-	end := prefixSize + n - macSize
-	mac := [macSize]byte(buf[end:])
-	base64.RawURLEncoding.Encode(buf[end:end+macText], mac[:])
-	return string(buf[:end+macText]), nil
+	sealed := make([]byte, 0, prefixSize+overhead+len(plain))
+	sealed = append(append(sealed, version), c.of.keys[0].id...)
+	return c.list[0].Seal(sealed, nil, plain, []byte(context))
 }
 
 // SealedLen is the length of what Seal makes of n bytes.
 func SealedLen(n int) int {
-	return prefixSize + dateText + 1 + base64.URLEncoding.EncodedLen(ivSize+n) + 1 + macText
+	return prefixSize + base64.RawURLEncoding.EncodedLen(overhead+n)
 }
 
 // Open returns what Seal was given, and whether the newest key sealed it (if not: seal again).
 // Errors: ErrOpen, ErrUnknownKey.
 func (s *Sealer) Open(context, sealed string) (plain []byte, newest bool, err error) {
-	if err := wellFormed(sealed); err != nil {
+	i, aead, err := s.find(sealed)
+	if err != nil && err != ErrUnknownKey { //nolint:errorlint // a newer format wraps it, and looks as it likes
 		return nil, false, err
+	}
+	// Strict, and a line break would make it shorter, so that every sealed value has one spelling.
+	b, malformed := base64.RawURLEncoding.Strict().DecodeString(sealed[prefixSize:])
+	if malformed != nil || len(b) < overhead || SealedLen(len(b)-overhead) != len(sealed) {
+		return nil, false, ErrOpen
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	plain, err = aead.Open(b[:0], nil, b, []byte(context))
+	if err != nil {
+		return nil, false, ErrOpen
+	}
+	return plain, i == 0, nil
+}
+
+// OpenBytes is Open for what SealBytes returned, which stays as it is.
+func (s *Sealer) OpenBytes(context string, sealed []byte) (plain []byte, newest bool, err error) {
+	i, aead, err := s.find(string(sealed[:min(prefixSize, len(sealed))]))
+	if err != nil {
+		return nil, false, err
+	}
+	plain = make([]byte, 0, len(sealed)-prefixSize) // of more than it takes: never nil
+	plain, err = aead.Open(plain, nil, sealed[prefixSize:], []byte(context))
+	if err != nil {
+		return nil, false, ErrOpen
+	}
+	return plain, i == 0, nil
+}
+
+// find returns the key that sealed names, and tells garbage from a value that another replica may
+// understand.
+func (s *Sealer) find(sealed string) (i int, aead cipher.AEAD, err error) {
+	switch {
+	case len(sealed) < prefixSize:
+		return 0, nil, ErrOpen
+	case sealed[0] > version && sealed[0] <= '9':
+		return 0, nil, ErrNewerFormat
+	case sealed[0] != version:
+		return 0, nil, ErrOpen
 	}
 	c := s.current()
 	for i, key := range c.of.keys {
-		if key.id != KeyID(sealed) {
-			continue
+		if key.id == KeyID(sealed) {
+			return i, c.list[i], nil
 		}
-		plain, err := open(c.list[i], context, sealed[prefixSize:])
-		return plain, i == 0, err
 	}
-	return nil, false, ErrUnknownKey
+	return 0, nil, ErrUnknownKey
 }
 
 // KeyID is the id that sealed names as its key's: a hint that only Open makes certain. Empty when
@@ -115,59 +145,16 @@ func KeyID(sealed string) string {
 	return sealed[1:prefixSize]
 }
 
-// wellFormed tells garbage from a value that another replica may understand.
-func wellFormed(sealed string) error {
-	switch {
-	case len(sealed) < SealedLen(1)-1: // a date has nine digits before 2001, where testing/synctest begins
-		return ErrOpen
-	case sealed[0] > version && sealed[0] <= '9':
-		return ErrNewerFormat
-	case sealed[0] != version || sealed[len(sealed)-macText-1] != '|' || strings.Count(sealed, "|") != 2:
-		return ErrOpen
-	}
-	return nil
-}
-
-// macSize is the size of an HMAC-SHA-256.
-const macSize = 32
-
-// scratch holds the two buffers in which open puts securecookie's layer back.
-type scratch struct{ inner, outer []byte }
-
-// scratches spare a first sight two allocations as large as the cookie.
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// open puts securecookie's outer layer back and lets it verify and decrypt.
-func open(codec *securecookie.SecureCookie, context, text string) ([]byte, error) {
-	b := scratches.Get().(*scratch)
-	defer scratches.Put(b)
-	end := len(text) - macText
-	b.inner = append(b.inner[:0], text[:end]...)
-	b.outer = append(b.outer[:0], text[end:]...)
-	var err error
-	// Strict, so that every sealed value has one spelling.
-	b.inner, err = base64.RawURLEncoding.Strict().AppendDecode(b.inner, b.outer)
-	if err != nil || len(b.inner) != end+macSize {
-		return nil, ErrOpen
-	}
-	b.outer = base64.URLEncoding.AppendEncode(b.outer[:0], b.inner)
-	var plain []byte
-	if err := codec.Decode(context, string(b.outer), &plain); err != nil {
-		return nil, ErrOpen // securecookie's reasons would only help who guesses
-	}
-	return plain, nil
-}
-
 // current returns the sub-keys for the ring's present keys, deriving them once per Keyring.Set.
-func (s *Sealer) current() *codecs {
+func (s *Sealer) current() *aeads {
 	set := s.ring.keys.Load()
-	if c := s.codecs.Load(); c != nil && c.of == set {
+	if c := s.aeads.Load(); c != nil && c.of == set {
 		return c
 	}
-	c := &codecs{of: set, list: make([]*securecookie.SecureCookie, len(set.keys))}
+	c := &aeads{of: set, list: make([]cipher.AEAD, len(set.keys))}
 	for i, key := range set.keys {
-		c.list[i] = key.codec(s.purpose)
+		c.list[i] = key.aead(s.purpose)
 	}
-	s.codecs.Store(c)
+	s.aeads.Store(c)
 	return c
 }

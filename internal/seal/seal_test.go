@@ -2,6 +2,10 @@ package seal_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -10,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/securecookie"
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/internal/seal"
@@ -83,17 +86,45 @@ func TestSealedValuesOpenAgain(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestSealIsSecurecookieWithItsOuterLayerOff(t *testing.T) {
-	text, err := newRing(t).Sealer("p").Seal("name", []byte("plain"))
+func TestTheSealIsGCMOfTheStandardLibrary(t *testing.T) {
+	secret := bytes.Repeat([]byte{1, 2}, 16)
+	text, err := newRing(t, base64.StdEncoding.EncodeToString(secret)).Sealer("p").Seal("name", []byte("plain"))
 	require.NoError(t, err)
-	parts := strings.Split(text[7:], "|")
-	require.Len(t, parts, 3)
-	mac, err := base64.RawURLEncoding.DecodeString(parts[2])
+	key, err := hkdf.Key(sha256.New, secret, nil, "signet seal 1 p", 32)
 	require.NoError(t, err)
-	outer := base64.URLEncoding.EncodeToString([]byte(parts[0] + "|" + parts[1] + "|" + string(mac)))
-	// Well-formed to securecookie: another key's verdict is about the MAC, not about the form.
-	err = securecookie.New(make([]byte, 32), make([]byte, 32)).MaxAge(0).Decode("name", outer, new([]byte))
-	require.ErrorIs(t, err, securecookie.ErrMacInvalid)
+	block, err := aes.NewCipher(key)
+	require.NoError(t, err)
+	aead, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	sealed, err := base64.RawURLEncoding.DecodeString(text[7:])
+	require.NoError(t, err)
+	plain, err := aead.Open(nil, sealed[:12], sealed[12:], []byte("name"))
+	require.NoError(t, err)
+	require.Equal(t, "plain", string(plain))
+	other, err := newRing(t, base64.StdEncoding.EncodeToString(secret)).Sealer("p").Seal("name", []byte("plain"))
+	require.NoError(t, err)
+	require.NotEqual(t, text, other, "a nonce of its own")
+}
+
+func TestWhatIsNoTextIsNotOpenedAsText(t *testing.T) {
+	s := newRing(t).Sealer("p")
+	text, err := s.Seal("name", []byte("plain"))
+	require.NoError(t, err)
+	sealed := s.SealBytes("name", []byte("plain"))
+	_, _, err = s.Open("name", string(sealed))
+	require.ErrorIs(t, err, seal.ErrOpen)
+	_, _, err = s.OpenBytes("name", []byte(text))
+	require.ErrorIs(t, err, seal.ErrOpen)
+	for n := range sealed {
+		_, _, err = s.OpenBytes("name", sealed[:n])
+		require.ErrorIs(t, err, seal.ErrOpen, "cut after %d", n)
+	}
+	before := bytes.Clone(sealed)
+	plain, newest, err := s.OpenBytes("name", sealed)
+	require.NoError(t, err)
+	require.True(t, newest)
+	require.Equal(t, "plain", string(plain))
+	require.Equal(t, before, sealed, "what is opened stays as it is")
 }
 
 func TestValueOpensOnlyWhereItWasSealed(t *testing.T) {
@@ -131,13 +162,14 @@ func TestEveryAlteredByteIsNoticed(t *testing.T) {
 	}
 }
 
-// The last character of a MAC has two bits to spare. A value has one spelling all the same.
+// The last character has bits to spare. A value has one spelling all the same.
 func TestSpareBitsAreNoSecondSpelling(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	s := newRing(t).Sealer("p")
-	text, err := s.Seal("name", []byte("plain"))
+	text, err := s.Seal("name", []byte("plain!!")) // 35 bytes
 	require.NoError(t, err)
 	last := strings.IndexByte(alphabet, text[len(text)-1])
+	require.Zero(t, last%4)
 	for spare := 1; spare < 4; spare++ {
 		_, _, err := s.Open("name", text[:len(text)-1]+alphabet[last+spare:last+spare+1])
 		require.ErrorIs(t, err, seal.ErrOpen)
@@ -151,8 +183,13 @@ func TestNewerFormatIsToldFromGarbage(t *testing.T) {
 	_, _, err = s.Open("name", "2"+text[1:])
 	require.ErrorIs(t, err, seal.ErrNewerFormat)
 	require.ErrorIs(t, err, seal.ErrUnknownKey)
-	_, _, err = s.Open("name", strings.Repeat("x", 200))
-	require.NotErrorIs(t, err, seal.ErrUnknownKey)
+	_, _, err = s.Open("name", "2 of any form")
+	require.ErrorIs(t, err, seal.ErrNewerFormat)
+	for _, garbage := range []string{strings.Repeat("x", 200), "1" + strings.Repeat("|", 200), "1xxxxxx"} {
+		_, _, err = s.Open("name", garbage)
+		require.ErrorIs(t, err, seal.ErrOpen)
+		require.NotErrorIs(t, err, seal.ErrUnknownKey)
+	}
 }
 
 func TestRotation(t *testing.T) {

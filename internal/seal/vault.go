@@ -84,51 +84,34 @@ func (v *Vault) Open(name string, raw []byte) Row {
 	if raw == nil {
 		return Row{}
 	}
-	value, newest, err := v.sealer.Open(name, string(raw))
+	value, newest, err := v.sealer.OpenBytes(name, raw)
 	if err != nil {
 		return Row{Raw: raw, Err: err}
 	}
-	return Row{Value: value[1:], Raw: raw, Newest: newest}
+	return Row{Value: value, Raw: raw, Newest: newest}
 }
 
 // Set writes a row, whatever it held.
 func (v *Vault) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	name, sealed, err := v.seal(key, value)
-	if err != nil {
-		return err
-	}
-	return v.store.Set(ctx, name, sealed, ttl)
+	name := v.Name(key)
+	return v.store.Set(ctx, name, v.sealer.SealBytes(name, value), ttl)
 }
 
 // Add writes a row that is absent, and reports whether it was.
 func (v *Vault) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
-	name, sealed, err := v.seal(key, value)
-	if err != nil {
-		return false, err
-	}
-	return v.store.Add(ctx, name, sealed, ttl)
+	name := v.Name(key)
+	return v.store.Add(ctx, name, v.sealer.SealBytes(name, value), ttl)
 }
 
 // Swap replaces a row that still holds oldRaw, and reports whether it did: false too when the row
 // is gone.
 func (v *Vault) Swap(ctx context.Context, key string, oldRaw, value []byte, ttl time.Duration) (bool, error) {
-	name, sealed, err := v.seal(key, value)
-	if err != nil {
-		return false, err
-	}
-	return v.store.Swap(ctx, name, oldRaw, sealed, ttl)
+	name := v.Name(key)
+	return v.store.Swap(ctx, name, oldRaw, v.sealer.SealBytes(name, value), ttl)
 }
 
 // Delete removes a row that still holds oldRaw (nil: whatever it holds), and reports whether it
 // did.
 func (v *Vault) Delete(ctx context.Context, key string, oldRaw []byte) (bool, error) {
 	return v.store.Delete(ctx, v.Name(key), oldRaw)
-}
-
-// seal names a row and seals its value for that name.
-func (v *Vault) seal(key string, value []byte) (name string, sealed []byte, err error) {
-	name = v.Name(key)
-	// A leading byte, because securecookie opens no empty value.
-	text, err := v.sealer.Seal(name, append([]byte{0}, value...))
-	return name, []byte(text), err
 }
