@@ -312,3 +312,28 @@ func heapBytes() uint64 {
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
+
+// BenchmarkListed is what a list of the user's sessions costs the requests of one.
+func BenchmarkListed(b *testing.B) {
+	for _, mode := range []struct {
+		name       string
+		serverSide bool
+	}{{"cookie and store", false}, {"server side", true}} {
+		for _, listed := range []bool{false, true} {
+			b.Run(mode.name+map[bool]string{false: ", in no list", true: ", listed"}[listed], func(b *testing.B) {
+				m := newManager(b, session.Config{Store: session.NewMemoryStore(), ServerSide: mode.serverSide})
+				browser := newBrowser(b, m)
+				browser.with(func(s *session.Session) {
+					require.NoError(b, s.Set("user", []byte("alice")))
+					require.NoError(b, s.Tag("alice"))
+					if listed {
+						require.NoError(b, s.Enlist("alice", session.Place{UserAgent: "Phone/1.0"}))
+					}
+				})
+				r := httptest.NewRequest("GET", "https://shop.example/", nil)
+				r.Header.Set("Cookie", browser.header())
+				benchmarkLoad(b, m, r)
+			})
+		}
+	}
+}

@@ -15,19 +15,22 @@ import (
 // endedIn looks for the end of g's session, of which newest is the newest generation, in what was
 // read.
 func (k *cookieKeeper) endedIn(ctx context.Context, g, newest *packed.Generation, names []string, raws [][]byte) error {
-	err := k.endedByMarks(g, names[2:], raws[2:])
-	switch {
-	case raws[0] != nil:
-		end := endIn(k.vault.Open(names[0], raws[0]))
-		err = &endedError{at: end.at, to: end.to}
-	case err == nil && !sameTags(newest, g):
-		err = k.checkTags(ctx, newest)
-	}
-	if errors.Is(err, ErrNoSession) {
+	if raws[0] != nil {
 		k.recent.forget(g.ID)
 		if raws[1] != nil {
 			_, _ = k.vault.Delete(ctx, generationRow(g.ID), raws[1]) // what has ended it outlives it
 		}
+		end := endIn(k.vault.Open(names[0], raws[0]))
+		return &endedError{at: end.at, to: end.to}
+	}
+	err := k.endedByMarks(g, names[2:], raws[2:])
+	if err == nil && !sameTags(newest, g) {
+		err = k.checkTags(ctx, newest)
+	}
+	if errors.Is(err, ErrNoSession) && newest != g {
+		// An older cookie may not have the tag that the mark is of, and must not outlive what is
+		// kept of the newest. Should this fail, that stays.
+		_, _ = k.end(ctx, k.endingOf(newest))
 	}
 	return err
 }

@@ -62,6 +62,9 @@
 // the tag begins either, unless its user has authenticated since; [Except] leaves one session
 // alone.
 //
+// Users see where they are signed in, and end one session or all others, with [Session.Enlist],
+// [Manager.List], [Manager.End] and [Manager.EndOthers].
+//
 // A login that may still be refused works on a session to come, beside the browser's:
 // [Session.Prepare] makes it, and [Session.Replace] puts it in the other's place.
 //
@@ -113,6 +116,7 @@
 //	session lease not returned                                   warn: the next Exclusive waits up to 15 s
 //	session memory full: late responses may roll back sessions   warn: once; more than 24 MiB wait for their browsers
 //	memory of ended sessions full: …                             warn: once; see below
+//	list of sessions not updated                                 warn: it shows LastSeen too early, or lacks a session
 //	streams not checked                                          warn: Done could not ask the Store
 //	unreadable session deleted from store                        warn: a row that no key opens
 //	unreadable revocation mark replaced                          warn: the same; it has ended all sessions before

@@ -101,6 +101,7 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	}
 	idle := s.m.idleFrom(time.Now())
 	s.m.watch.touch(v.g, idle)
+	s.m.seen(ctx, v.g, s.header.Get("User-Agent"))
 	if s.due == cookieRenew {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err

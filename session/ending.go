@@ -39,15 +39,20 @@ const lateness = time.Minute
 type ending struct {
 	id   string
 	life time.Duration // of the longest-lived cookie that there may be
+	list string        // key of the tag in whose list it is; "": in none, or nobody knows
 }
 
 // endingOf is the end of g's session.
 func (m *Manager) endingOf(g *packed.Generation) ending {
 	if g.Created == 0 { // nothing but its id is known
-		return ending{g.ID, m.markLife()}
+		return ending{id: g.ID, life: m.markLife()}
 	}
 	// A clock that was ahead when the session began has made its cookies live longer.
-	return ending{g.ID, max(time.Until(time.UnixMilli(g.Deadline)), 0) + markSlack}
+	e := ending{id: g.ID, life: max(time.Until(time.UnixMilli(g.Deadline)), 0) + markSlack}
+	if tag := g.Listed(); tag != nil {
+		e.list = tag.Key
+	}
+	return e
 }
 
 // useless reports whether the cookie of a request that found no session, for the reason err, is to

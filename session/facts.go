@@ -38,7 +38,12 @@ func (s *Session) publicID() string {
 	if g == nil {
 		return ""
 	}
-	sum := sha256.Sum256([]byte("public id of " + g.ID))
+	return publicIDOf(g.ID)
+}
+
+// publicIDOf is the public id of the session with this ID.
+func publicIDOf(id string) string {
+	sum := sha256.Sum256([]byte("public id of " + id))
 	return base64.RawURLEncoding.EncodeToString(sum[:publicIDSize])
 }
 

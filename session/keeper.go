@@ -103,7 +103,8 @@ func (m *Manager) within(g *packed.Generation, now time.Time) bool {
 // successorLife is how long a generation is kept for a browser that may not have got it: until no
 // cookie of the session is within its limits any more.
 func (m *Manager) successorLife(g *packed.Generation) time.Duration {
-	ends, now := g.Deadline, time.Now()
+	// Not g.Deadline: a limit that was set since is in no older cookie.
+	ends, now := g.Created+m.config.Lifetime.Milliseconds(), time.Now()
 	if g.Idle != 0 {
 		ends = min(ends, max(g.Idle, m.idleFrom(now)))
 	}
@@ -127,8 +128,11 @@ func (m *Manager) touchDue(idle int64, now time.Time) bool {
 		return idle != 0
 	}
 	age := now.Add(timeout).UnixMilli() - idle
-	return idle == 0 || age >= min(timeout/10, time.Minute).Milliseconds()
+	return idle == 0 || age >= touchStep(timeout).Milliseconds()
 }
+
+// touchStep is how much of the idle time has to pass before the limit is moved.
+func touchStep(timeout time.Duration) time.Duration { return min(timeout/10, time.Minute) }
 
 // inUse is g with an idle limit as if it were used now. In server mode it is g: its row alone
 // tells.

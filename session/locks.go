@@ -13,7 +13,8 @@ import (
 //  1. that of Exclusive, named by the session's id
 //  2. that of the request's session, then of the one to come: Session.mu
 //  3. that of a merge, named "merge " and the id
-//  4. that of one memory: recent, cache, watch, locks itself
+//  4. that of a user's list, named "list " and the key of a tag
+//  5. that of one memory: recent, cache, watch, told, locks itself
 //
 // Under a memory's lock there is no call of a Store, no log line and no second lock. A method whose
 // name ends in Locked needs its receiver's lock held, that of a watched its watch's.

@@ -35,8 +35,9 @@ var (
 	// the background, change the session in [Session.Exclusive].
 	ErrReturned = errors.New("session: the handler has returned: change the session before, or in Session.Exclusive")
 
-	// ErrNoStore is what [Manager.Revoke] and [Manager.RevokeAt] say without Config.Store.
-	ErrNoStore = errors.New("session: Revoke needs Config.Store: without one, nobody remembers a revocation")
+	// ErrNoStore is what [Manager.Revoke], [Manager.RevokeAt], [Session.Enlist], [Manager.List] and
+	// [Manager.End] say without Config.Store.
+	ErrNoStore = errors.New("session: Config.Store is not set: without one, nobody remembers a revocation or a list of sessions")
 )
 
 // A Manager keeps the sessions of one cookie. Make it with [New]. It is immutable but for
@@ -53,6 +54,7 @@ type Manager struct {
 	recent *recent
 	locks  locks
 	watch  watch
+	told   told
 
 	devices *devices
 

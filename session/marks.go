@@ -72,14 +72,14 @@ func (m *Manager) numbered(ctx context.Context, tags []string) (greatest int64, 
 	return greatest, err
 }
 
-// raise replaces the mark of tag by what up makes of it.
-func (m *Manager) raise(ctx context.Context, tag string, up func(mark) mark) error {
+// raise replaces the mark of the tag with this key by what up makes of it.
+func (m *Manager) raise(ctx context.Context, key string, up func(mark) mark) error {
 	if m.vault == nil {
 		return ErrNoStore
 	}
 	ctx = context.WithoutCancel(ctx) // half a revocation helps nobody
 	written := false
-	err := m.vault.Update(ctx, tagRow(tagKey(tag)), m.markLife(), func(row seal.Row) ([]byte, error) {
+	err := m.vault.Update(ctx, tagRow(key), m.markLife(), func(row seal.Row) ([]byte, error) {
 		old, unreadable := readMark(row)
 		next := up(old)
 		if written = unreadable || next != old; !written {

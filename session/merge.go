@@ -34,6 +34,10 @@ func (m *Manager) merge(ctx context.Context, g *packed.Generation, d *packed.Del
 		if next, err = m.next(ctx, v, d); err != nil {
 			return false, err
 		}
+		// Before it is published: no session lives that its list does not have.
+		if err := m.enlist(ctx, v.g, next, d.Place); err != nil {
+			return false, err
+		}
 		return m.keeper.publish(ctx, v, next)
 	})
 	if errors.Is(err, seal.ErrContended) {

@@ -131,7 +131,7 @@ func (k *serverKeeper) endMoved(ctx context.Context, e ending) error {
 		return nil // it is no session
 	}
 	if to, moved := g.Extension(packed.ExtensionMoved); moved {
-		_, err = k.end(ctx, ending{string(to), e.life})
+		_, err = k.end(ctx, ending{id: string(to), life: e.life})
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func (k *cookieKeeper) endMoved(ctx context.Context, e ending, mark []byte) (fir
 	if to == "" {
 		return false, nil
 	}
-	if first, err = k.end(ctx, ending{to, e.life}); err != nil {
+	if first, err = k.end(ctx, ending{id: to, life: e.life}); err != nil {
 		return first, err
 	}
 	_, err = k.vault.Swap(ctx, endedRow(e.id), rows[0].Raw, mark, e.life)

@@ -116,6 +116,7 @@ func (m *Manager) tryToMove(ctx context.Context, g *packed.Generation, key bound
 	moved, err = m.keeper.move(ctx, v, next, time.Now().Add(oldCookieLife))
 	if moved {
 		m.watch.move(g.ID, version{g: next, idle: next.Idle})
+		m.relist(ctx, g.ID, next)
 	}
 	return next, secret, moved, err
 }

@@ -21,13 +21,18 @@ func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOptio
 	if tag == "" {
 		return errNoTag
 	}
-	r := revocation{key: tagKey(tag)}
+	return m.revoke(ctx, tagKey(tag), options)
+}
+
+// revoke is Revoke of the tag with this key.
+func (m *Manager) revoke(ctx context.Context, key string, options []RevokeOption) error {
+	r := revocation{key: key}
 	for _, option := range options {
 		if option != nil {
 			option(&r)
 		}
 	}
-	return m.raise(ctx, tag, r.mark)
+	return m.raise(ctx, key, r.mark)
 }
 
 // A RevokeOption says more of what [Manager.Revoke] does: [DemandFreshLogin] or [Except].
@@ -98,7 +103,7 @@ func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error 
 
 // revokeAt is RevokeAt, and has the mark remember number, if that is greater than what it has.
 func (m *Manager) revokeAt(ctx context.Context, tag string, at time.Time, number int64) error {
-	return m.raise(ctx, tag, func(old mark) mark {
+	return m.raise(ctx, tagKey(tag), func(old mark) mark {
 		old.foreign, old.number = max(old.foreign, foreignStamp(at)), max(old.number, number)
 		return old
 	})

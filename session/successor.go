@@ -167,7 +167,10 @@ func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
 	if m.vault == nil {
 		return first, nil
 	}
-	return m.keeper.end(ctx, e)
+	if first, err = m.keeper.end(ctx, e); err == nil {
+		m.delist(ctx, e)
+	}
+	return first, err
 }
 
 // endHere tells this process that a session has ended, also where it goes on under another id.
@@ -189,6 +192,7 @@ func (m *Manager) endAll(ctx context.Context, all []ending) error {
 	}
 	for _, e := range all {
 		m.endHere(e)
+		m.delist(ctx, e)
 	}
 	return nil
 }

@@ -14,10 +14,14 @@ type Delta struct {
 	Tags   []Tag
 	Fresh  map[string]int64 // by a tag's key: since when its user has authenticated, Unix milliseconds
 	Limit  int64            // 0: none
+	Place  Place            // of whoever enters a list; no part of the session
 	Still  bool             // saving it is no use of the session: the idle limit stays
 
 	sections map[uint64][]byte // nil: delete
 }
+
+// A Place is where somebody is signed in, as a list of sessions tells it.
+type Place struct{ Provider, UserAgent, Address string }
 
 // Empty reports whether nothing was changed.
 func (d *Delta) Empty() bool {
@@ -120,10 +124,15 @@ func applyValues(old []Value, changes map[string][]byte) []Value {
 }
 
 // applyTags adds tags; one that is there keeps the older epoch and the older stamp, so that tagging
-// again revives nothing.
+// again revives nothing. A session is in one list: the last that it has entered.
 func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
 	tags := slices.Clone(old)
 	for _, t := range added {
+		for i := range tags {
+			if t.Listed {
+				tags[i].Listed = tags[i].Key == t.Key
+			}
+		}
 		i := slices.IndexFunc(tags, func(o Tag) bool { return o.Key == t.Key })
 		switch {
 		case i < 0:

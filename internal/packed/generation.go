@@ -51,6 +51,7 @@ type Tag struct {
 	Key     string // TagSize bytes that stand for its name
 	Epoch   int64  // the mark's epoch that the session has seen: a later one ends it
 	Foreign int64  // stamp of a foreign clock in ms; NoStamp: none
+	Listed  bool   `json:",omitempty"` // the session is in the list of this tag: at most one has it
 }
 
 // TagSize is the size of a tag's key.
@@ -100,6 +101,16 @@ func (g *Generation) RowNames(compute func() []string) []string {
 func (g *Generation) Tag(key string) *Tag {
 	for i := range g.Tags {
 		if g.Tags[i].Key == key {
+			return &g.Tags[i]
+		}
+	}
+	return nil
+}
+
+// Listed returns the tag in whose list the session is, nil if there is none.
+func (g *Generation) Listed() *Tag {
+	for i := range g.Tags {
+		if g.Tags[i].Listed {
 			return &g.Tags[i]
 		}
 	}

@@ -66,13 +66,22 @@ func (g *Generation) Pack() ([]byte, error) {
 	return append(b, make([]byte, -len(b)&(padTo-1))...), nil
 }
 
+const (
+	tagStamped = 1 << iota
+	tagListed
+)
+
 // append writes a tag. The foreign stamp is near created as a rule, and then takes few bytes.
 func (t Tag) append(b []byte, created int64) []byte {
 	b = binary.AppendVarint(append(b, t.Key...), t.Epoch)
-	if t.Foreign == NoStamp {
-		return append(b, 0)
+	var flags byte
+	if t.Listed {
+		flags |= tagListed
 	}
-	return binary.AppendVarint(append(b, 1), t.Foreign-created)
+	if t.Foreign == NoStamp {
+		return append(b, flags)
+	}
+	return binary.AppendVarint(append(b, flags|tagStamped), t.Foreign-created)
 }
 
 // appendBytes writes a length and data.

@@ -87,10 +87,13 @@ func (r *reader) name() string {
 // tag reads a tag of a session that began at created.
 func (r *reader) tag(created int64) Tag {
 	t := Tag{Key: string(r.take(TagSize)), Epoch: r.varint(), Foreign: NoStamp}
-	switch flag := r.take(1); {
-	case r.bad || flag[0] > 1:
+	flags := r.take(1)
+	if r.bad || flags[0]&^(tagStamped|tagListed) != 0 {
 		r.bad = true
-	case flag[0] == 1:
+		return t
+	}
+	t.Listed = flags[0]&tagListed != 0
+	if flags[0]&tagStamped != 0 {
 		t.Foreign = r.after(created)
 	}
 	return t

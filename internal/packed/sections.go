@@ -16,7 +16,7 @@ import (
 //	scope        text
 //	key          registration deadline (0: none), then the thumbprint
 //	identity     see identity.go
-//	tags         count, each: key (16 bytes), epoch, 0 or 1 and the foreign stamp as its distance from created
+//	tags         count, each: key (16 bytes), epoch, flags (stamped, listed), the foreign stamp as its distance from created
 //	values       count, each: name, length, bytes
 //	tokens       see tokens.go
 //

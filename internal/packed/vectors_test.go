@@ -56,6 +56,9 @@ func vectors(t testing.TB) map[string]*packed.Generation {
 		"values": build(nothing, packed.Delta{Values: map[string][]byte{"oidc": []byte("{}"), "f.cart": {0, 1, 2}}, Tags: []packed.Tag{
 			{Key: "0123456789abcdef", Foreign: packed.NoStamp}, {Key: "fedcba9876543210", Foreign: 1767280200000},
 		}}),
+		"listed": build(nothing, packed.Delta{Tags: []packed.Tag{
+			{Key: "0123456789abcdef", Foreign: packed.NoStamp, Listed: true}, {Key: "fedcba9876543210", Foreign: 1767280200000},
+		}}),
 		"extension": build(nothing, extended),
 		"jwts": build(nothing, packed.Delta{Tokens: map[string]string{
 			"id": s.ID, "access": s.Access, "refresh": s.Refresh, "access.other": "opaque~token",

@@ -178,3 +178,39 @@ func ExampleNew() {
 	fmt.Println(manager != nil, err)
 	// Output: true <nil>
 }
+
+func TestListOfSessionsUnderParallelLoginsAndLogouts(t *testing.T) {
+	modes(t, func(t *testing.T, serverSide bool) {
+		here, there := replicas(startServer(t), serverSide)
+		const browsers = 12
+		cookies := make([]string, browsers)
+		var wg sync.WaitGroup
+		for i := range cookies {
+			wg.Go(func() {
+				m := []*session.Manager{here, there}[i%2]
+				cookies[i] = request(m, "", func(s *session.Session) {
+					require.NoError(t, s.Set("v", []byte("1")))
+					require.NoError(t, s.Enlist("alice", session.Place{UserAgent: "Phone/1.0"}))
+				})
+				if i%3 == 0 {
+					request(m, cookies[i], func(s *session.Session) { require.NoError(t, s.Destroy(t.Context())) })
+				}
+			})
+		}
+		wg.Wait()
+		all, err := there.List(t.Context(), "alice")
+		require.NoError(t, err)
+		require.Len(t, all, browsers*2/3)
+		require.NoError(t, here.End(t.Context(), "alice", all[0].ID))
+		all, err = there.List(t.Context(), "alice")
+		require.NoError(t, err)
+		require.Len(t, all, browsers*2/3-1)
+		living := 0
+		for _, cookie := range cookies {
+			if _, err := load(there, cookie); err == nil {
+				living++
+			}
+		}
+		require.Equal(t, len(all), living)
+	})
+}
