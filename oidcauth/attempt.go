@@ -2,15 +2,13 @@ package oidcauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/provider"
@@ -117,7 +115,7 @@ func (r *attempt) ask(ctx context.Context, latest *session.Session) (answer *oau
 	if since, silent := r.doubts.SilentSince(r.session.ID(), r.spent); silent {
 		r.auth.provider.Inquire(ctx, since)
 	}
-	if answer, err = r.auth.endpoint.Bind(r.key).Token(ctx, r.form()); err != nil {
+	if answer, err = r.auth.endpoint.Bind(r.key).Token(ctx, r.query.RefreshForm(r.spent, r.record.Resource)); err != nil {
 		if oauth.EndsGrant(err, r.name != "") || r.isDoubted(err) {
 			return nil, &refusedGrant{token: r.spent, err: err}
 		}
@@ -167,15 +165,6 @@ func (r *attempt) read(latest *session.Session, rec *record) {
 	}
 }
 
-// nonceOf returns the nonce of an ID token that was verified before it was kept.
-func nonceOf(idToken string) string {
-	var claims struct {
-		Nonce string `json:"nonce"`
-	}
-	_ = json.Unmarshal(claimsOf(idToken), &claims) // verified tokens hold an object
-	return claims.Nonce
-}
-
 // takeRefreshToken finds the refresh token to send. One that the provider refused before is not
 // sent again.
 func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session, refused *refusedGrant) error {
@@ -190,22 +179,6 @@ func (r *attempt) takeRefreshToken(ctx context.Context, latest *session.Session,
 	}
 	r.spent = token
 	return nil
-}
-
-// form is the request (RFC 6749 §6, RFC 8707 §2.2).
-func (r *attempt) form() url.Values {
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.spent}}
-	resource := r.query.Resource
-	if resource == nil {
-		resource = r.record.Resource
-	}
-	if len(resource) > 0 {
-		form["resource"] = resource
-	}
-	if len(r.query.Scopes) > 0 {
-		form.Set("scope", strings.Join(r.query.Scopes, " "))
-	}
-	return form
 }
 
 // verify holds Core §12.2 for the ID token of a refresh, if there is one. One that is of another
@@ -255,3 +228,60 @@ func (r *attempt) takeSID(ctx context.Context) {
 
 // errManySIDs means that a provider changes the sid with every refresh.
 var errManySIDs = errors.New("oidcauth: the provider has changed the sid too often")
+
+// look reads the token called name out of s, nil when there is none, and the record. It costs no
+// I/O beyond loading the session.
+func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
+	id, err := identityOf(s)
+	switch {
+	case errors.Is(err, session.ErrNoSession):
+		return nil, nil, ErrLoginRequired
+	case err != nil:
+		return nil, nil, err
+	case id.record.Provider != t.auth.key:
+		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+	case t.stopped(s):
+		return nil, nil, errDeadGrant
+	}
+	rec := &id.record
+	granted := t.auth.grantIn(rec, name)
+	if granted == nil {
+		return nil, rec, nil
+	}
+	value, ok := s.Token(accessTokenName + name)
+	if !ok {
+		return nil, rec, nil
+	}
+	key, err := t.auth.sessionKey(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := granted.Token(value).Bound(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
+	}
+	return token, rec, nil
+}
+
+// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
+func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
+	id, err := identityOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return t.auth.sessionKey(id)
+}
+
+// stopped reports whether s holds a refresh token that was refused, and then keeps the response from
+// moving the idle limit of its cookie, over which another process may have set a newer one.
+func (t *tokens) stopped(s *session.Session) bool {
+	if !t.dead.Knows(s.ID()) {
+		return false
+	}
+	token, _ := s.Token(refreshTokenName)
+	if !t.dead.Has(s.ID(), token) {
+		return false
+	}
+	inside.OfSession(s).LeaveCookie()
+	return true
+}

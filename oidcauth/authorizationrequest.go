@@ -223,11 +223,3 @@ func (a *starter) loginScopes(t *browser.Transaction, o LoginOptions, here *sign
 	}
 	return scopes
 }
-
-// asked returns the scopes that a login asked for which keeps them as scopes.
-func (a *core) asked(scopes []string) []string {
-	if scopes == nil {
-		return a.config.Scopes
-	}
-	return scopes
-}

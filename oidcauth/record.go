@@ -224,3 +224,20 @@ func (a *core) grantIn(rec *record, name string) *access.Grant {
 	g.Scope = strings.Join(a.asked(rec.Scopes), " ")
 	return &g
 }
+
+// asked returns the scopes that a login asked for which keeps them as scopes.
+func (a *core) asked(scopes []string) []string {
+	if scopes == nil {
+		return a.config.Scopes
+	}
+	return scopes
+}
+
+// nonceOf returns the nonce of an ID token that was verified before it was kept.
+func nonceOf(idToken string) string {
+	var claims struct {
+		Nonce string `json:"nonce"`
+	}
+	_ = json.Unmarshal(claimsOf(idToken), &claims) // verified tokens hold an object
+	return claims.Nonce
+}

@@ -146,20 +146,6 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	return l.token, nil
 }
 
-// stopped reports whether s holds a refresh token that was refused, and then keeps the response from
-// moving the idle limit of its cookie, over which another process may have set a newer one.
-func (t *tokens) stopped(s *session.Session) bool {
-	if !t.dead.Knows(s.ID()) {
-		return false
-	}
-	token, _ := s.Token(refreshTokenName)
-	if !t.dead.Has(s.ID(), token) {
-		return false
-	}
-	inside.OfSession(s).LeaveCookie()
-	return true
-}
-
 // adopt makes s what the refresh has published, so that the response carries the new cookie. A
 // response that has begun can't; the next one will.
 func (t *tokens) adopt(ctx context.Context, s *session.Session) error {
@@ -274,3 +260,6 @@ func (e *unconfirmedError) problem() *Problem {
 	}
 	return p
 }
+
+// keptToken is under which a request keeps the token called name that it got for s.
+func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }

@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/inside"
-	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/session"
@@ -193,49 +191,6 @@ func (a *Authenticator) sameSessionAs(ctx context.Context) func(*http.Request) e
 	}
 }
 
-// look reads the token called name out of s, nil when there is none, and the record. It costs no
-// I/O beyond loading the session.
-func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, error) {
-	id, err := identityOf(s)
-	switch {
-	case errors.Is(err, session.ErrNoSession):
-		return nil, nil, ErrLoginRequired
-	case err != nil:
-		return nil, nil, err
-	case id.record.Provider != t.auth.key:
-		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
-	case t.stopped(s):
-		return nil, nil, errDeadGrant
-	}
-	rec := &id.record
-	granted := t.auth.grantIn(rec, name)
-	if granted == nil {
-		return nil, rec, nil
-	}
-	value, ok := s.Token(accessTokenName + name)
-	if !ok {
-		return nil, rec, nil
-	}
-	key, err := t.auth.sessionKey(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	token, err := granted.Token(value).Bound(key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, err)
-	}
-	return token, rec, nil
-}
-
-// proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
-func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
-	id, err := identityOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return t.auth.sessionKey(id)
-}
-
 // Token implements access.Keeper: it returns the access token that q asks for of the user in ctx.
 func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
 	s := t.auth.sessions.From(ctx)
@@ -257,9 +212,6 @@ func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, er
 	}
 	return t.renewed(ctx, s, name, q, have)
 }
-
-// keptToken is under which a request keeps the token called name that it got for s.
-func keptToken(s *session.Session, name string) string { return "token " + s.ID() + " " + name }
 
 // nameOf is q's name in s. A request for exactly the resources of the login is one for the login's
 // own token.

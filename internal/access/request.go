@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -45,4 +46,20 @@ func quoted(list []string) string {
 		fmt.Fprintf(&b, "%q ", item)
 	}
 	return b.String()
+}
+
+// RefreshForm asks for the token at the token endpoint (RFC 6749 §6, RFC 8707 §2.2). resource is
+// what the login's own token is for.
+func (q *Request) RefreshForm(refreshToken string, resource []string) url.Values {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
+	if q.Resource != nil {
+		resource = q.Resource
+	}
+	if len(resource) > 0 {
+		form["resource"] = resource
+	}
+	if len(q.Scopes) > 0 {
+		form.Set("scope", strings.Join(q.Scopes, " "))
+	}
+	return form
 }
