@@ -89,16 +89,18 @@ func (a *app) addProviders() error {
 	o := a.authConfig(c.OIDC)
 	// The application's own client: the same credentials, without a user.
 	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
-	name, audience := settings.HostOf(o.Issuer), ""
+	name := settings.HostOf(o.Issuer)
 	if c.Embedded {
-		name, audience = "Development provider", c.API.String()
+		name = "Development provider"
 	}
 	var err error
 	if a.first, err = a.providers.Add(name, c.API, o); err != nil {
 		return err
 	}
 	a.machine = a.first.Auth.Machine(machineName)
-	a.demo = demoapi.New(c.BaseURL.JoinPath("/demo/api").String(), audience, &c.OIDC, a.log)
+	if a.apis, err = demoapi.New(c, a.log); err != nil {
+		return err
+	}
 	if c.Second == nil {
 		return nil
 	}
@@ -106,7 +108,6 @@ func (a *app) addProviders() error {
 	if c.APIIsOurs() {
 		api = c.BaseURL.JoinPath("/demo2/api")
 	}
-	a.demo2 = demoapi.New(c.BaseURL.JoinPath("/demo2/api").String(), "", &c.Second.OIDC, a.log)
 	a.second, err = a.providers.Add(c.Second.Name, api, a.authConfig(c.Second.OIDC))
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,24 +146,25 @@ func TestDemoAPIVerifiesTokens(t *testing.T) {
 		{"an expired token is refused", "Bearer " + op.token(map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}), 401, "invalid_token"},
 		{"a token without an end is refused", "Bearer " + op.token(map[string]any{"exp": nil}), 401, "invalid_token"},
 		{"a token whose scope is a list is answered", "Bearer " + op.token(map[string]any{"scope": []string{"read", "write"}}), 200, ""},
-		{"a token whose scope is a number can't be checked here", "Bearer " + op.token(map[string]any{"scope": 7}), 501, "api_url_needed"},
+		{"a token whose scope is a number is refused", "Bearer " + op.token(map[string]any{"scope": 7}), 401, "invalid_token"},
 		{"a token of tomorrow is refused", "Bearer " + op.token(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()}), 401, "invalid_token"},
 		{"another issuer's token is refused", "Bearer " + op.token(map[string]any{"iss": "https://evil.example"}), 401, "invalid_token"},
 		{"an ID token without a nonce is refused", "Bearer " + op.token(map[string]any{"aud": "client", "at_hash": "h"}), 401, "invalid_token"},
 		{"Keycloak's ID token is refused", "Bearer " + op.token(map[string]any{"typ": "ID", "azp": "client"}), 401, "invalid_token"},
 		{"Keycloak's refresh token is refused", "Bearer " + op.token(map[string]any{"typ": "Offline"}), 401, "invalid_token"},
-		{"Keycloak's access token may have a nonce", "Bearer " + op.token(map[string]any{"typ": "Bearer", "nonce": "n"}), 200, ""},
+		{"Keycloak's access token is answered", "Bearer " + op.token(map[string]any{"typ": "Bearer", "azp": "client"}), 200, ""},
+		{"a nonce makes an ID token of any", "Bearer " + op.token(map[string]any{"typ": "Bearer", "nonce": "n"}), 401, "invalid_token"},
 		{"an ID token is refused", "Bearer " + op.token(map[string]any{"nonce": "n"}), 401, "invalid_token"},
 		{"a logout token is refused", "Bearer " + op.token(map[string]any{"events": map[string]any{}}), 401, "invalid_token"},
 		{"a token that names another type is refused", "Bearer " + op.typed("Application/Logout+JWT"), 401, "invalid_token"},
 		{"an access token by its type is answered", "Bearer " + op.typed("at+jwt"), 200, ""},
 		{"two tokens are refused", "Bearer " + good + ", Bearer " + good, 400, "invalid_request"},
 		{"what is no token is refused", "Bearer a b", 400, "invalid_request"},
-		{"a scheme that is neither is refused", "Basic " + good, 401, "invalid_token"},
+		{"a scheme that is neither is refused", "Basic " + good, 401, "unauthorized"},
 		{"an unbound token is not sent as DPoP", "DPoP " + good, 401, "invalid_token"},
 		{"an opaque token can't be checked here", "Bearer opaque", 501, "api_url_needed"},
-		{"a stranger's signature can't be checked here", "Bearer " + signAs(t, stranger, "k", map[string]any{"iss": op.URL}), 501, "api_url_needed"},
-		{"a broken signature can't be checked here", "Bearer " + flipped, 501, "api_url_needed"},
+		{"a stranger's signature can't be checked here", "Bearer " + (&authority{Server: op.Server, t: t, key: stranger}).token(nil), 501, "api_url_needed"},
+		{"a broken signature is refused", "Bearer " + flipped, 401, "invalid_token"},
 		{"a certificate-bound token can't be checked here", "Bearer " + op.token(map[string]any{"cnf": map[string]string{"x5t#S256": "x"}}), 501, "api_url_needed"},
 	}
 	for _, tt := range tests {
@@ -184,7 +184,7 @@ func TestDemoAPIVerifiesTokens(t *testing.T) {
 			}
 		})
 	}
-	require.EqualValues(t, 1, op.keyFetches.Load(), "no token makes the API fetch keys again at once")
+	require.LessOrEqual(t, op.keyFetches.Load(), int32(6), "tokens that no key verifies make the API fetch keys a few times, and no more")
 }
 
 func TestDemoAPIReadsScopesInEitherForm(t *testing.T) {
@@ -233,27 +233,17 @@ func TestDemoAPISaysOnceThatItCannotCheckOpaqueTokens(t *testing.T) {
 func TestDemoAPIAnswersManyOpaqueTokensAtOnce(t *testing.T) {
 	op := startAuthority(t, map[string]any{"known": map[string]any{"active": true, "sub": "u7"}})
 	const many = 24
-	asking, release := make(chan struct{}, many), make(chan struct{})
-	letGo := sync.OnceFunc(func() { close(release) })
-	t.Cleanup(letGo)
-	op.asked = func() { asking <- struct{}{}; <-release }
+	var asked atomic.Int32
+	op.asked = func() { asked.Add(1) }
 	a := op.app()
 	statuses := make(chan int, many)
 	for range many {
 		go func() { statuses <- a.demo("Authorization", "Bearer known").status }()
 	}
-	for range 8 {
-		<-asking // what may be under way is
-	}
-	select {
-	case early := <-statuses:
-		require.Fail(t, "answered without asking", early)
-	case <-time.After(100 * time.Millisecond): // the others have come by now, and wait
-	}
-	letGo()
 	for range many {
 		require.Equal(t, http.StatusOK, <-statuses)
 	}
+	require.EqualValues(t, 1, asked.Load(), "the answer serves all of them")
 }
 
 func TestDemoAPIBelievesNoAnswerThatContradictsItself(t *testing.T) {

@@ -31,8 +31,7 @@ type app struct {
 	providers *providers.Set // one or two; the first is OIDC_ISSUER's
 	first     *providers.Provider
 	second    *providers.Provider // nil without OIDC2_ISSUER
-	demo      *demoapi.API        // believes the first one's tokens, and no others
-	demo2     *demoapi.API
+	apis      demoapi.Routes      // take access tokens, and look at no session
 	machine   *oidcauth.Machine
 	telemetry *telemetry.Telemetry // nil without ADMIN_ADDR
 	errors    *gallery.Gallery
@@ -51,10 +50,9 @@ func (a *app) handler() http.Handler {
 	if callback := a.config.CallbackPath; !strings.HasPrefix(callback, settings.OwnPrefix) {
 		mux.Handle(callback, a.first.Auth)
 	}
-	mux.Handle("GET /demo/api", a.demo)
+	a.apis.Register(mux)
 	if a.second != nil {
 		mux.Handle(settings.SecondPrefix, a.second.Auth)
-		mux.Handle("GET /demo2/api", a.demo2)
 		mux.Handle("GET "+choosePath, a.providers.Load(a.choose))
 	}
 

@@ -14,7 +14,7 @@ import (
 
 // MaxIDs bounds a Guard.
 //
-// A guard of a real API would keep them in a store that its replicas share.
+// A guard of a real provider would keep them in a store that its replicas share.
 const MaxIDs = 10_000
 
 // A Guard remembers identifiers (jti) that may be used once. It forgets them after a while, as the

@@ -62,6 +62,13 @@ type Config struct {
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL
+	// What tokens for /resource must be meant for, and the scopes that they must have. Without an
+	// audience there is no such route.
+	ResourceAudience string
+	ResourceScopes   []string
+	// ExchangeAudience is whom /api/exchange gets a token for; empty: no such route.
+	ExchangeAudience string
+
 	// Asked for by the machine client; nil sends no scope parameter, and the provider's default
 	// counts (RFC 6749 §3.3).
 	MachineScopes []string
@@ -81,6 +88,9 @@ func Parse(getenv func(string) string) (*Config, error) {
 		Embedded:      getenv("OIDC_ISSUER") == "",
 		MachineScopes: e.scopes("MACHINE_SCOPES"),
 		CallbackPath:  e.callbackPath("OIDC_CALLBACK_PATH"),
+
+		ResourceAudience: e.text("RESOURCE_AUDIENCE", ""), ResourceScopes: e.scopes("RESOURCE_SCOPE"),
+		ExchangeAudience: e.text("EXCHANGE_AUDIENCE", ""),
 	}
 	// The demo API at the public address, not at ADDR: the token's audience and a DPoP proof's htu
 	// name it by that.
