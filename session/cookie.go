@@ -100,56 +100,61 @@ func (j *jar) text(n int) string {
 
 // format is how sessions stand in cookies: names, attributes and sizes. Immutable.
 type format struct {
-	name   string
-	cookie http.Cookie // every attribute but value and Max-Age
-	chunks int
-	room   [chunkLimit]int // bytes of value in each chunk
+	name          string
+	cookie        http.Cookie // every attribute but value and Max-Age
+	before, after string      // of the number of Max-Age in a Set-Cookie line, behind the value
+	chunks        int
+	room          [chunkLimit]int // bytes of value in each chunk
 }
 
-// newFormat measures how much value fits beside the attributes, with the widest Max-Age, so that
-// the number of chunks depends on nothing but the length of the text.
+// newFormat lets net/http write the attributes once, and measures how much value fits beside them,
+// with the widest Max-Age, so that the number of chunks depends on nothing but the length of the
+// text.
 func newFormat(c Config) *format {
 	f := &format{name: c.cookieName(), chunks: c.MaxChunks}
 	f.cookie = http.Cookie{
 		Domain: c.CookieDomain, Path: c.CookiePath,
 		Secure: !c.InsecureCookie, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+	before, after, _ := strings.Cut(f.like(f.name, "", time.Second).String(), "Max-Age=1")
+	f.before, f.after = strings.TrimPrefix(before, f.name+"=")+"Max-Age=", after
 	for i := range f.room {
-		cookie := f.chunk(i, "", maxLifetime)
-		f.room[i] = chunkSize - len(cookie.String())
+		f.room[i] = chunkSize - len(f.line(i, nil, maxLifetime))
 	}
 	return f
 }
 
-// chunk makes the cookie with index i. A life of zero or less expires it.
-func (f *format) chunk(i int, value string, life time.Duration) *http.Cookie {
-	cookie := f.cookie
-	cookie.Name, cookie.Value = f.name, value
+// line makes the Set-Cookie line with index i. A life of zero or less expires the cookie.
+func (f *format) line(i int, value []byte, life time.Duration) string {
+	index := ""
 	if i > 0 {
-		cookie.Name += "." + strconv.Itoa(i)
+		index = "." + strconv.Itoa(i)
 	}
-	// Rounded up: the browser must not drop the cookie while the session lives.
-	cookie.MaxAge = int((life + time.Second - 1) / time.Second)
-	if cookie.MaxAge <= 0 {
-		cookie.MaxAge = -1
+	return f.name + index + "=" + string(value) + f.before + strconv.Itoa(maxAge(life)) + f.after
+}
+
+// like makes another cookie, with the attributes of the session's. A life of zero or less expires
+// it.
+func (f *format) like(name, value string, life time.Duration) *http.Cookie {
+	cookie := f.cookie
+	cookie.Name, cookie.Value, cookie.MaxAge = name, value, maxAge(life)
+	if cookie.MaxAge == 0 {
+		cookie.MaxAge = -1 // as net/http writes 0
 	}
 	return &cookie
 }
 
-// split cuts text into chunk values, the count in front of the first. There is no empty last one.
-func (f *format) split(text string) ([]string, error) {
-	n := f.need(len(text))
-	if n > f.chunks {
-		return nil, fmt.Errorf("%w: %d bytes sealed, %d cookies of %d bytes are permitted: set Config.ServerSide to keep "+
-			"sessions in the Store, or put less into them", ErrTooLarge, len(text), f.chunks, chunkSize)
+// maxAge is life in seconds, rounded up: the browser must not drop a cookie while the session
+// lives.
+func maxAge(life time.Duration) int { return max(int((life+time.Second-1)/time.Second), 0) }
+
+// count is the number of chunks for a sealed text of so many bytes, beside the letter that says so.
+func (f *format) count(size int) (n int, err error) {
+	if n = f.need(size); n > f.chunks {
+		return 0, fmt.Errorf("%w: %d bytes sealed, %d cookies of %d bytes are permitted: set Config.ServerSide to keep "+
+			"sessions in the Store, or put less into them", ErrTooLarge, size, f.chunks, chunkSize)
 	}
-	text = string(rune(countBase+n)) + text
-	values := make([]string, n)
-	for i := range values {
-		size := min(f.room[i], len(text))
-		values[i], text = text[:size], text[size:]
-	}
-	return values, nil
+	return n, nil
 }
 
 // need is the number of chunks for a text of so many bytes; more than chunkLimit when none is
@@ -167,17 +172,18 @@ func (f *format) need(size int) int {
 	return n
 }
 
-// write sets the chunks, and expires those that the request carried beyond them. The range is
-// fixed: nothing that a client says makes it longer. It returns the bytes of all values.
-func (f *format) write(h http.Header, carried *jar, values []string, life time.Duration) (size int) {
+// write sets the cookies of a text, cut into chunks, and expires those that the request carried
+// beyond them. There is no empty last one. The range is fixed: nothing that a client says makes it
+// longer.
+func (f *format) write(h http.Header, carried *jar, text []byte, life time.Duration) {
 	for i := range chunkLimit {
 		switch {
-		case i < len(values):
-			h.Add("Set-Cookie", f.chunk(i, values[i], life).String())
-			size += len(values[i])
+		case len(text) > 0:
+			size := min(f.room[i], len(text))
+			h.Add("Set-Cookie", f.line(i, text[:size], life))
+			text = text[size:]
 		case carried.present[i]:
-			h.Add("Set-Cookie", f.chunk(i, "", 0).String())
+			h.Add("Set-Cookie", f.line(i, nil, 0))
 		}
 	}
-	return size
 }

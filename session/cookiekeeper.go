@@ -201,25 +201,43 @@ func (k *cookieKeeper) end(ctx context.Context, e ending) (first bool, err error
 
 // fits tries what cookie will do.
 func (k *cookieKeeper) fits(plain []byte) error {
-	_, err := k.format.split(strings.Repeat(" ", seal.SealedLen(len(plain))))
+	_, err := k.format.count(seal.SealedLen(len(plain)))
 	return err
 }
 
-// cookie seals g for its cookies. The number of chunks, which the seal binds, follows from the
+// cookie seals g for its cookies, with an idle limit that is not due. That is done once: requests
+// that come in parallel, and clients that keep their old cookie, are all handed the same text, as
+// long as its limit is not due either.
+func (k *cookieKeeper) cookie(g *packed.Generation, _ string) ([]byte, time.Duration, error) {
+	now, ring := time.Now(), k.ring.Generation()
+	c := g.Sealed.Load()
+	if c == nil || c.Ring != ring || k.touchDue(c.Idle, now) {
+		var err error
+		if c, err = k.sealedAt(g, now); err != nil {
+			return nil, 0, err
+		}
+		c.Ring = ring
+		g.Sealed.Store(c)
+	}
+	return c.Text, time.UnixMilli(c.Ends).Sub(now), nil
+}
+
+// sealedAt seals g as it is used now. The number of chunks, which the seal binds, follows from the
 // length alone and so is known before.
-func (k *cookieKeeper) cookie(g *packed.Generation, _ string) ([]string, time.Duration, error) {
+func (k *cookieKeeper) sealedAt(g *packed.Generation, now time.Time) (*packed.Sealed, error) {
+	if k.touchDue(g.Idle, now) {
+		g = g.IdleAt(k.idleFrom(now))
+	}
 	plain, err := g.Pack()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	n := k.format.need(seal.SealedLen(len(plain)))
-	if n > k.format.chunks {
-		return nil, 0, k.fits(plain)
-	}
-	text, err := k.sealer.Seal(k.contexts[n], plain)
+	size := seal.SealedLen(len(plain))
+	n, err := k.format.count(size)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	values, err := k.format.split(text)
-	return values, time.Until(time.UnixMilli(g.Ends())), err
+	text := append(make([]byte, 0, 1+size), byte(countBase+n))
+	text, err = k.sealer.AppendSeal(text, k.contexts[n], plain)
+	return &packed.Sealed{Text: text, Idle: g.Idle, Ends: g.Ends()}, err
 }

@@ -177,9 +177,7 @@ func (d *devices) boundCookie(g *packed.Generation, f *format, now time.Time) (*
 
 // cookie is the bound cookie; a life of zero expires it.
 func (d *devices) cookie(f *format, value string, life time.Duration) *http.Cookie {
-	c := f.chunk(0, value, life)
-	c.Name = d.name
-	return c
+	return f.like(d.name, value, life)
 }
 
 // attributes are what every bound cookie is set with, beside its value and its life.

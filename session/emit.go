@@ -110,13 +110,14 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	if s.m.config.ServerSide && s.due == cookieRenew {
 		return nil
 	}
-	values, life, err := s.m.keeper.cookie(v.g.IdleAt(idle), s.secret)
+	text, life, err := s.m.keeper.cookie(v.g, s.secret)
 	if err != nil {
 		return err
 	}
 	keepPrivate(h)
-	if size := s.m.format.write(h, &s.jar, values, life); size > warnSize {
-		s.m.log.Warn("session cookies are large", "bytes", size)
+	s.m.format.write(h, &s.jar, text, life)
+	if len(text) > warnSize {
+		s.m.log.Warn("session cookies are large", "bytes", len(text))
 	}
 	return nil
 }

@@ -47,8 +47,9 @@ type keeper interface {
 	// fits reports ErrTooLarge for a packed session that has no room.
 	fits(plain []byte) error
 
-	// cookie returns what the browser has to hold for g, and for how long.
-	cookie(g *packed.Generation, secret string) (values []string, life time.Duration, err error)
+	// cookie returns the text that the browser has to hold for g, which is used now, and for how
+	// long.
+	cookie(g *packed.Generation, secret string) (text []byte, life time.Duration, err error)
 }
 
 // sighting is what a request's cookies say.

@@ -188,6 +188,6 @@ func (k *serverKeeper) fits(plain []byte) error {
 }
 
 // cookie holds the secret until the absolute limit: the idle limit moves in the Store.
-func (k *serverKeeper) cookie(g *packed.Generation, secret string) ([]string, time.Duration, error) {
-	return []string{secret}, time.Until(time.UnixMilli(g.Deadline)), nil
+func (k *serverKeeper) cookie(g *packed.Generation, secret string) ([]byte, time.Duration, error) {
+	return []byte(secret), time.Until(time.UnixMilli(g.Deadline)), nil
 }

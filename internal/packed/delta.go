@@ -95,15 +95,25 @@ func (d *Delta) setSection(kind uint64, data []byte) {
 
 // Changes reports whether d would alter anything in g.
 func (d *Delta) Changes(g *Generation) bool {
-	if g.Number == 0 {
+	if g.Number == 0 || d.Limit != 0 && d.Limit < g.Deadline {
 		return true
 	}
-	next := g.Apply(d, nil)
-	return next.Deadline != g.Deadline || !slices.Equal(next.Tags, g.Tags) || !next.tokens.equal(&g.tokens) ||
-		!equalSections(next.sections, g.sections) ||
-		!slices.EqualFunc(sorted(next.Values), sorted(g.Values), func(a, b Value) bool {
-			return a.Name == b.Name && bytes.Equal(a.Data, b.Data)
-		})
+	for name, data := range d.Values {
+		if old, ok := g.Value(name); ok != (data != nil) || !bytes.Equal(old, data) {
+			return true
+		}
+	}
+	for name, text := range d.Tokens {
+		if old, _ := g.Token(name); old != text {
+			return true
+		}
+	}
+	for kind, data := range d.sections {
+		if old, ok := find(g.sections, kind); ok != (data != nil) || !bytes.Equal(old, data) {
+			return true
+		}
+	}
+	return len(d.Tags) > 0 && !slices.Equal(applyTags(g.Tags, d.Tags, nil), g.Tags)
 }
 
 // applyValues returns the values after changes. Names are sorted, so that what is packed does not
@@ -145,11 +155,4 @@ func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
 		}
 	}
 	return tags
-}
-
-// sorted returns values by name: their order means nothing.
-func sorted(values []Value) []Value {
-	return slices.SortedFunc(slices.Values(values), func(a, b Value) int {
-		return bytes.Compare([]byte(a.Name), []byte(b.Name))
-	})
 }

@@ -51,6 +51,7 @@ const (
 // WithSection is g with the section of a kind, whatever it is, in place of its own.
 func WithSection(g *Generation, kind uint64, data []byte) *Generation {
 	next := g.copy()
+	next.body = nil
 	next.sections = applySections(g.sections, map[uint64][]byte{kind: data})
 	return next
 }

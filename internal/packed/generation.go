@@ -31,12 +31,23 @@ type Generation struct {
 	sections []section // facts and extensions, in the order of their kinds
 	facts    *Facts    // what sections say
 
-	Memo  atomic.Pointer[any]   // what the package that owns the session's content has made of it
-	Proof atomic.Pointer[Proof] // the latest bound cookie of its device that was accepted
-	names struct {              // of the rows that decide about it
+	plain []byte // what it was unpacked from, nil for what has changed since
+	body  []byte // all sections as they were packed, nil where they have changed since
+
+	Sealed atomic.Pointer[Sealed] // as it was last sealed
+	Memo   atomic.Pointer[any]    // what the package that owns the session's content has made of it
+	Proof  atomic.Pointer[Proof]  // the latest bound cookie of its device that was accepted
+	names  struct {               // of the rows that decide about it
 		once sync.Once
 		list []string
 	}
+}
+
+// Sealed is what was made of a generation for its cookie. It is immutable.
+type Sealed struct {
+	Text       []byte
+	Idle, Ends int64  // of what was sealed: see Generation
+	Ring       uint64 // the keyring's generation: no key that was removed seals any more
 }
 
 // A Proof is a cookie that was found to be a generation's, so that it need not be opened again.
@@ -117,7 +128,8 @@ func (g *Generation) Listed() *Tag {
 	return nil
 }
 
-// Size is roughly the memory that g takes once its tokens are unpacked and a Memo is made of it.
+// Size is roughly the memory that g takes once its tokens are unpacked, a Memo is made of it and it
+// was sealed again.
 func (g *Generation) Size() int {
 	size := 512
 	for _, t := range g.Tags {
@@ -132,19 +144,23 @@ func (g *Generation) Size() int {
 	if p := g.tokens.packed; p != nil {
 		size += 5 * len(p.form) // packed, as text, and as claims in a Memo
 	}
-	return size
+	return size + 2*len(g.plain)
 }
 
-// copy returns a generation that may still be altered.
+// copy returns a generation whose number and times may still be altered.
 func (g *Generation) copy() *Generation {
 	return &Generation{
 		ID: g.ID, Number: g.Number, Created: g.Created, Deadline: g.Deadline, Idle: g.Idle,
 		Tags: g.Tags, Values: g.Values, tokens: g.tokens, sections: g.sections, facts: g.facts,
+		body: g.body,
 	}
 }
 
 // IdleAt returns g with another idle limit: the same generation, seen later.
 func (g *Generation) IdleAt(idle int64) *Generation {
+	if idle == g.Idle {
+		return g
+	}
 	next := g.copy()
 	next.Idle = idle
 	return next
@@ -163,6 +179,7 @@ func (g *Generation) Moved(id string, d *Delta) *Generation {
 func (g *Generation) Apply(d *Delta, epochs map[string]int64) *Generation {
 	next := g.copy()
 	next.Number++
+	next.body = nil
 	next.Values = applyValues(g.Values, d.Values)
 	next.tokens = g.tokens.with(d.Tokens)
 	if len(d.sections) > 0 {

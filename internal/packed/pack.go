@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 )
 
 // The packed form of a generation, before it is sealed. All numbers are varints, times are
@@ -39,8 +41,12 @@ var (
 	errMalformed = errors.New("packed: no session")
 )
 
-// Pack writes g. Error: ErrTooMany.
+// Pack writes g. The result must not be changed: it may be what g was unpacked from. Error:
+// ErrTooMany.
 func (g *Generation) Pack() ([]byte, error) {
+	if g.plain != nil {
+		return g.plain, nil
+	}
 	if max(len(g.Tags), len(g.Values), len(g.tokens.texts), len(g.sections)) > maxCount {
 		return nil, ErrTooMany
 	}
@@ -48,7 +54,11 @@ func (g *Generation) Pack() ([]byte, error) {
 	if err != nil {
 		return nil, errMalformed
 	}
-	b := make([]byte, 0, 1024)
+	form, err := g.tokens.pack()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, len(id)+headRoom+max(len(g.body), g.roomForSections(form))+padTo)
 	b = append(b, version)
 	b = appendBytes(b, id)
 	b = binary.AppendUvarint(b, g.Number)
@@ -59,9 +69,10 @@ func (g *Generation) Pack() ([]byte, error) {
 	} else {
 		b = binary.AppendVarint(b, g.Idle-g.Created)
 	}
-	b, err = g.appendSections(b)
-	if err != nil {
-		return nil, err
+	if g.body != nil {
+		b = append(b, g.body...)
+	} else {
+		b = g.appendSections(b, form)
 	}
 	return append(b, make([]byte, -len(b)&(padTo-1))...), nil
 }
@@ -70,6 +81,8 @@ const (
 	tagStamped = 1 << iota
 	tagListed
 )
+
+const headRoom = 1 + 5*binary.MaxVarintLen64 // bytes that the head takes at most, beside the id
 
 // append writes a tag. The foreign stamp is near created as a rule, and then takes few bytes.
 func (t Tag) append(b []byte, created int64) []byte {
@@ -91,6 +104,17 @@ func appendBytes(b, data []byte) []byte {
 
 // wellKnown names take one byte. The list is part of the format: append only.
 var wellKnown = [...]string{"id", "access", "refresh", "oidc", "oidc.info", "id_token", "access_token", "refresh_token"}
+
+// uvarintSize is what binary.AppendUvarint writes.
+func uvarintSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+// nameSize is what appendName writes.
+func nameSize(name string) int {
+	if slices.Contains(wellKnown[:], name) {
+		return 1
+	}
+	return uvarintSize(uint64(nameBase+len(name))) + len(name)
+}
 
 // appendName writes a number below len(wellKnown), or len(wellKnown) plus the length, and the name.
 func appendName(b []byte, name string) []byte {
@@ -117,13 +141,15 @@ func Unpack(plain []byte) (*Generation, error) {
 	r := &reader{b: plain[1:], bad: plain[0] != version}
 	var room [64]byte // spares an allocation
 	id := base64.RawURLEncoding.AppendEncode(room[:0], r.bytes())
-	g := &Generation{ID: string(id), Number: r.uvarint(), Created: r.varint()}
+	g := &Generation{ID: string(id), Number: r.uvarint(), Created: r.varint(), plain: plain}
 	g.Deadline = r.after(g.Created)
 	g.Idle = r.after(g.Created)
 	if g.Idle == g.Created {
 		g.Idle = 0
 	}
+	g.body = r.b
 	r.sections(g)
+	g.body = g.body[: len(g.body)-len(r.b) : len(g.body)-len(r.b)]
 	if !r.padding() || g.Number == 0 || g.ID == "" {
 		return nil, errMalformed
 	}

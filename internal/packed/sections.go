@@ -1,7 +1,6 @@
 package packed
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -65,29 +64,16 @@ func find(sections []section, kind uint64) ([]byte, bool) {
 }
 
 // appendSections writes all sections in the order of their kinds.
-func (g *Generation) appendSections(b []byte) ([]byte, error) {
+func (g *Generation) appendSections(b, form []byte) []byte {
 	rest := g.sections
 	for len(rest) > 0 && rest[0].kind < kindTags {
 		b, rest = rest[0].append(b), rest[1:]
 	}
-	var own []byte
 	if len(g.Tags) > 0 {
-		own = binary.AppendUvarint(own[:0], uint64(len(g.Tags)))
-		for _, t := range g.Tags {
-			own = t.append(own, g.Created)
-		}
-		b = section{kindTags, own}.append(b)
+		b = section{kindTags, g.packTags()}.append(b)
 	}
 	if len(g.Values) > 0 {
-		own = binary.AppendUvarint(own[:0], uint64(len(g.Values)))
-		for _, v := range g.Values {
-			own = appendBytes(appendName(own, v.Name), v.Data)
-		}
-		b = section{kindValues, own}.append(b)
-	}
-	form, err := g.tokens.pack()
-	if err != nil {
-		return nil, err
+		b = g.appendValues(b)
 	}
 	if form != nil {
 		b = section{kindTokens, form}.append(b)
@@ -95,7 +81,49 @@ func (g *Generation) appendSections(b []byte) ([]byte, error) {
 	for _, s := range rest {
 		b = s.append(b)
 	}
-	return append(b, kindEnd), nil
+	return append(b, kindEnd)
+}
+
+// roomForSections is what appendSections writes at most.
+func (g *Generation) roomForSections(form []byte) int {
+	const head = 2 * binary.MaxVarintLen64
+	size := head + g.valuesSize() + head + len(form) + head + len(g.Tags)*maxTag + head
+	for _, s := range g.sections {
+		size += head + len(s.data)
+	}
+	return size
+}
+
+const maxTag = TagSize + 1 + 2*binary.MaxVarintLen64 // bytes of a tag at most
+
+// packTags writes the tags.
+func (g *Generation) packTags() []byte {
+	b := make([]byte, 0, binary.MaxVarintLen64+len(g.Tags)*maxTag)
+	b = binary.AppendUvarint(b, uint64(len(g.Tags)))
+	for _, t := range g.Tags {
+		b = t.append(b, g.Created)
+	}
+	return b
+}
+
+// valuesSize is the length of the section of values.
+func (g *Generation) valuesSize() int {
+	size := uvarintSize(uint64(len(g.Values)))
+	for _, v := range g.Values {
+		size += nameSize(v.Name) + uvarintSize(uint64(len(v.Data))) + len(v.Data)
+	}
+	return size
+}
+
+// appendValues writes the section of values: the largest one of many sessions, and so without a
+// copy.
+func (g *Generation) appendValues(b []byte) []byte {
+	b = binary.AppendUvarint(append(b, kindValues), uint64(g.valuesSize()))
+	b = binary.AppendUvarint(b, uint64(len(g.Values)))
+	for _, v := range g.Values {
+		b = appendBytes(appendName(b, v.Name), v.Data)
+	}
+	return b
 }
 
 // append writes one section.
@@ -131,7 +159,9 @@ func (r *reader) sections(g *Generation) {
 		}
 		r.bad = r.bad || own.bad || len(own.b) > 0
 	}
-	g.facts = r.facts(g.sections)
+	if len(g.sections) > 0 {
+		g.facts = r.facts(g.sections)
+	}
 }
 
 // tags reads the tags of a session that began at created.
@@ -168,9 +198,4 @@ func applySections(old []section, changes map[uint64][]byte) []section {
 	}
 	slices.SortFunc(next, func(a, b section) int { return cmp.Compare(a.kind, b.kind) })
 	return next
-}
-
-// equalSections compares sections.
-func equalSections(a, b []section) bool {
-	return slices.EqualFunc(a, b, func(a, b section) bool { return a.kind == b.kind && bytes.Equal(a.data, b.data) })
 }

@@ -102,11 +102,6 @@ func (t *tokens) all() []tokenText {
 	return t.packed.texts
 }
 
-// equal compares tokens; the same packed form needs no unpacking.
-func (t *tokens) equal(other *tokens) bool {
-	return t.packed != nil && t.packed == other.packed || slices.Equal(t.all(), other.all())
-}
-
 // with returns the tokens after changes ("" deletes); without any, the packed form stays.
 func (t *tokens) with(changes map[string]string) tokens {
 	if len(changes) == 0 {
@@ -146,7 +141,7 @@ func (t *tokens) pack() ([]byte, error) {
 	if len(t.texts) == 0 {
 		return nil, nil
 	}
-	w := tokenWriter{b: binary.AppendUvarint(nil, uint64(len(t.texts)))}
+	w := tokenWriter{b: binary.AppendUvarint(make([]byte, 0, t.size()), uint64(len(t.texts)))}
 	for _, token := range t.texts {
 		w.b = appendName(w.b, token.name)
 		w.token(token.text)
@@ -154,6 +149,14 @@ func (t *tokens) pack() ([]byte, error) {
 	stream, err := deflate(w.claims)
 	w.b = binary.AppendUvarint(w.values.append(w.b), uint64(len(w.claims)))
 	return append(w.b, stream...), err
+}
+
+// size is the length of all texts: more, as a rule, than their form takes.
+func (t *tokens) size() (n int) {
+	for _, token := range t.texts {
+		n += len(token.name) + len(token.text)
+	}
+	return n
 }
 
 // tokenWriter takes tokens apart.

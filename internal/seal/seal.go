@@ -16,6 +16,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -57,14 +58,18 @@ func (k *Keyring) Sealer(purpose string) *Sealer { return &Sealer{ring: k, purpo
 // may be empty). The result is cookie-safe text (RFC 6265 §4.1.1) of SealedLen(len(plain)) bytes.
 // It fails only for an empty plain, which is a mistake.
 func (s *Sealer) Seal(context string, plain []byte) (string, error) {
+	text, err := s.AppendSeal(nil, context, plain)
+	return string(text), err
+}
+
+// AppendSeal appends to b what Seal returns.
+func (s *Sealer) AppendSeal(b []byte, context string, plain []byte) ([]byte, error) {
 	if len(plain) == 0 {
-		return "", errors.New("seal: nothing to seal, want at least one byte")
+		return b, errors.New("seal: nothing to seal, want at least one byte")
 	}
 	sealed := s.SealBytes(context, plain)
-	text := make([]byte, SealedLen(len(plain)))
-	copy(text, sealed[:prefixSize])
-	base64.RawURLEncoding.Encode(text[prefixSize:], sealed[prefixSize:])
-	return string(text), nil
+	b = append(slices.Grow(b, SealedLen(len(plain))), sealed[:prefixSize]...)
+	return base64.RawURLEncoding.AppendEncode(b, sealed[prefixSize:]), nil
 }
 
 // SealBytes is Seal for what need not be text, and may be empty.
