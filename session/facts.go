@@ -49,6 +49,19 @@ func publicIDOf(id string) string {
 
 const publicIDSize = 12
 
+// claims returns the payload of the token kept under name, with this request's changes.
+func (s *Session) claims(name string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loadLocked() != nil {
+		return nil, false
+	}
+	if text, changed := s.delta.Tokens[name]; changed {
+		return packed.ClaimsIn(text)
+	}
+	return s.base.Claims(name)
+}
+
 // extension returns a copy of what is kept under kind.
 func (s *Session) extension(kind uint64) ([]byte, bool) {
 	s.mu.Lock()

@@ -1,6 +1,8 @@
 package session_test
 
 import (
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,39 @@ func TestFactsOfParallelRequestsAllStay(t *testing.T) {
 			require.NoError(t, s.Renew())
 			require.Equal(t, packed.Facts{}, *inner(s).Facts(), "of another session")
 			require.NotEqual(t, public, inner(s).PublicID())
+		})
+	})
+}
+
+func TestClaimsAreThoseOfTheTokenAsItIsNow(t *testing.T) {
+	everywhere(t, func(t *testing.T, c session.Config) {
+		b := newBrowser(t, newManager(t, c))
+		set, other := setS(1), setS(2)
+		payload := func(token string) string {
+			raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+			require.NoError(t, err)
+			return string(raw)
+		}
+		claims := func(s *session.Session, name string) string {
+			raw, _ := inner(s).Claims(name)
+			return string(raw)
+		}
+		b.with(func(s *session.Session) {
+			require.Empty(t, claims(s, "id_token"))
+			set.keep(t, s)
+			require.NoError(t, s.SetToken("opaque", "a.b.c"))
+			require.Equal(t, payload(set.ID), claims(s, "id_token"))
+		})
+		b.with(func(s *session.Session) {
+			require.Equal(t, payload(set.ID), claims(s, "id_token"))
+			require.Equal(t, payload(set.Access), claims(s, "access_token"))
+			_, ok := inner(s).Claims("opaque")
+			require.False(t, ok)
+			require.NoError(t, s.SetToken("id_token", other.ID))
+			require.Equal(t, payload(other.ID), claims(s, "id_token"))
+			require.NoError(t, s.Delete("id_token"))
+			require.Empty(t, claims(s, "id_token"))
+			require.Equal(t, payload(set.Access), claims(s, "access_token"))
 		})
 	})
 }

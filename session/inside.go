@@ -153,6 +153,9 @@ func (s insideSession) Facts() *packed.Facts { return s.facts() }
 // Amend implements inside.Session.
 func (s insideSession) Amend(change func(*packed.Facts)) error { return s.amend(change) }
 
+// Claims implements inside.Session.
+func (s insideSession) Claims(name string) ([]byte, bool) { return s.claims(name) }
+
 // PublicID implements inside.Session.
 func (s insideSession) PublicID() string { return s.publicID() }
 

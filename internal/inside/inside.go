@@ -158,6 +158,11 @@ type View interface {
 	// Token returns the token kept under name, and whether there is one.
 	Token(name string) (string, bool)
 
+	// Claims returns the payload of the token kept under name, where that is a signed JWT whose
+	// payload is an object, and whether it is. No other token is unpacked for it. The bytes are the
+	// caller's.
+	Claims(name string) ([]byte, bool)
+
 	// Facts are who is signed in and what else this module keeps of the session; nil without one.
 	// They are read without unpacking anything, and must not be changed.
 	Facts() *packed.Facts

@@ -101,6 +101,10 @@ func (g *Generation) Value(name string) ([]byte, bool) {
 // Token returns the text of a token. The first call unpacks all of them.
 func (g *Generation) Token(name string) (string, bool) { return g.tokens.get(name) }
 
+// Claims returns the payload of a token that is a signed JWT, without unpacking the others; it is
+// the caller's. false: there is none, or it is no object. Nothing was verified here.
+func (g *Generation) Claims(name string) ([]byte, bool) { return g.tokens.claims(name) }
+
 // RowNames returns what compute made of g at the first call: the names of the rows that decide
 // about it, which every request needs.
 func (g *Generation) RowNames(compute func() []string) []string {

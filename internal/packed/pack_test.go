@@ -86,6 +86,17 @@ func TestTokensOfAnyShapeComeBackByteForByte(t *testing.T) {
 			again, err := repack(plain)
 			require.NoError(t, err)
 			require.Equal(t, plain, again)
+			g, err := packed.Unpack(plain)
+			require.NoError(t, err)
+			want, isJWT := packed.ClaimsIn(row.token)
+			claims, ok := g.Claims("a")
+			require.Equal(t, isJWT, ok)
+			if ok {
+				require.Equal(t, string(want), string(claims))
+			}
+			other, ok := g.Claims("b")
+			require.True(t, ok)
+			require.Contains(t, string(other), `"preferred_username"`)
 		})
 	}
 }

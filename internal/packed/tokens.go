@@ -1,9 +1,7 @@
 package packed
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/base64"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -63,26 +61,6 @@ type packedTokens struct {
 	texts []tokenText
 }
 
-// form is a form taken apart; it refers to the form's bytes.
-type form struct {
-	list   []packedToken
-	values outlined
-	stream []byte
-	claims int // inflated length
-}
-
-// packedToken is a token as parts between dots.
-type packedToken struct {
-	name  string
-	parts []part
-}
-
-// part is one of them.
-type part struct {
-	kind int
-	data []byte // nil for claims
-}
-
 // get returns the text of a token, unpacking all tokens on the first call.
 func (t *tokens) get(name string) (string, bool) {
 	for _, token := range t.all() {
@@ -92,6 +70,43 @@ func (t *tokens) get(name string) (string, bool) {
 	}
 	return "", false
 }
+
+// claims returns the payload of a signed JWT, false when the token is none. Others stay packed.
+func (t *tokens) claims(name string) ([]byte, bool) {
+	if t.packed == nil {
+		text, _ := t.get(name)
+		return ClaimsIn(text)
+	}
+	r := &reader{b: t.packed.form}
+	f, ok := r.form()
+	if !ok {
+		return nil, false
+	}
+	before := 0 // claims of other tokens, and the header's
+	for _, token := range f.list {
+		if token.name == name {
+			return f.claimsOf(token.parts, before)
+		}
+		for _, p := range token.parts {
+			if p.kind == partClaims {
+				before++
+			}
+		}
+	}
+	return nil, false
+}
+
+// ClaimsIn returns the payload of a signed JWT, false for any other text and for a payload that is
+// no object.
+func ClaimsIn(text string) ([]byte, bool) {
+	_, rest, _ := strings.Cut(text, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	raw := rawOf(payload)
+	return raw, isObject(raw) && !strings.Contains(signature, ".")
+}
+
+// isObject reports whether raw looks like a JSON object.
+func isObject(raw []byte) bool { return len(raw) >= 2 && raw[0] == '{' && raw[len(raw)-1] == '}' }
 
 // all returns every token as text.
 func (t *tokens) all() []tokenText {
@@ -157,170 +172,4 @@ func (t *tokens) size() (n int) {
 		n += len(token.name) + len(token.text)
 	}
 	return n
-}
-
-// tokenWriter takes tokens apart.
-type tokenWriter struct {
-	b      []byte
-	values outlined
-	claims []byte // the stream to be
-	filled int    // what the stream's claims are long in full
-}
-
-// token writes one token, part by part.
-func (w *tokenWriter) token(text string) {
-	parts := strings.Split(text, ".")
-	if len(parts) > maxParts {
-		parts = []string{text}
-	}
-	if len(parts) == 3 && w.jwt(parts) {
-		return
-	}
-	w.b = binary.AppendUvarint(w.b, uint64(len(parts)))
-	for i, part := range parts {
-		raw := rawOf(part)
-		switch {
-		case len(parts) == 3 && i < 2 && w.object(raw):
-			w.b = append(w.b, partClaims)
-		case raw != nil:
-			w.b = append(binary.AppendUvarint(w.b, uint64(len(raw))<<2|partRaw), raw...)
-		default:
-			w.b = append(binary.AppendUvarint(w.b, uint64(len(part))<<2|uint64(partText)), part...)
-		}
-	}
-}
-
-// jwt writes a signed JWT in its short form, if it is one.
-func (w *tokenWriter) jwt(parts []string) bool {
-	before := *w
-	signature := rawOf(parts[2])
-	if signature == nil || !w.object(rawOf(parts[0])) || !w.object(rawOf(parts[1])) {
-		*w = before
-		return false
-	}
-	w.b = appendBytes(append(w.b, signedJWT), signature)
-	return true
-}
-
-// object adds raw to the stream, if it looks like a JSON object and there is room.
-func (w *tokenWriter) object(raw []byte) bool {
-	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' || w.filled+len(raw) > maxClaims {
-		return false
-	}
-	outline := w.values.outline(raw)
-	if outline == nil || !bytes.Equal(w.values.fill(nil, outline, len(raw)), raw) {
-		return false
-	}
-	w.filled += len(raw)
-	w.claims = append(append(w.claims, outline...), endOfClaims)
-	return true
-}
-
-// rawOf returns the bytes behind base64 text, nil unless they give back the same text.
-func rawOf(text string) []byte {
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != text {
-		return nil
-	}
-	return raw
-}
-
-// form takes a form apart; false when it is malformed.
-func (r *reader) form() (f form, ok bool) {
-	n := r.count()
-	f.list = make([]packedToken, 0, n)
-	for range n {
-		f.list = append(f.list, packedToken{r.name(), r.parts()})
-	}
-	f.values = r.outlined()
-	f.claims = int(min(r.uvarint(), maxClaims+1))
-	f.stream = r.rest()
-	return f, !r.bad && f.claims <= maxClaims
-}
-
-// parts reads the parts of a token, the bytes of those that are not in the stream.
-func (r *reader) parts() []part {
-	n := r.count()
-	if n == signedJWT {
-		return []part{{kind: partClaims}, {kind: partClaims}, {partRaw, r.bytes()}}
-	}
-	if n > maxParts {
-		r.bad = true
-		return nil
-	}
-	parts := make([]part, 0, n)
-	for range n {
-		head := r.uvarint()
-		p := part{kind: int(head & 3)}
-		r.bad = r.bad || p.kind == partKinds || p.kind == partClaims && head != partClaims
-		if p.kind != partClaims {
-			p.data = r.take(head >> 2)
-		}
-		parts = append(parts, p)
-	}
-	return parts
-}
-
-// unpackTokens rebuilds the texts. A form that contradicts itself, or grows beyond what was ever
-// packed, which only a holder of the keys can make, yields no tokens.
-func unpackTokens(packed []byte) []tokenText {
-	r := &reader{b: packed}
-	f, ok := r.form()
-	if !ok {
-		return nil
-	}
-	claims, err := inflate(f.stream, f.claims)
-	if err != nil {
-		return nil
-	}
-	texts := make([]tokenText, 0, len(f.list))
-	filler := filler{values: &f.values, claims: claims, room: maxClaims}
-	for _, token := range f.list {
-		text := make([]byte, 0, 1024)
-		for i, part := range token.parts {
-			if i > 0 {
-				text = append(text, '.')
-			}
-			data := part.data
-			if part.kind == partClaims {
-				if data = filler.next(); data == nil {
-					return nil
-				}
-			}
-			text = part.append(text, data)
-		}
-		texts = append(texts, tokenText{token.name, string(text)})
-	}
-	if len(filler.claims) > 0 {
-		return nil
-	}
-	return texts
-}
-
-// filler gives the claims of a stream, one after the other.
-type filler struct {
-	values *outlined
-	claims []byte // outlines that are left
-	room   int    // for what they are long in full
-	filled []byte // the last one
-}
-
-// next returns the next claims, which are good until it is called again; nil when there are none.
-func (f *filler) next() []byte {
-	end := bytes.IndexByte(f.claims, endOfClaims)
-	if end < 0 {
-		return nil
-	}
-	outline := f.claims[:end]
-	f.filled = f.values.fill(f.filled[:0], outline, f.room)
-	f.claims, f.room = f.claims[end+1:], f.room-len(f.filled)
-	return f.filled
-}
-
-// append writes the text of a part.
-func (p part) append(text, data []byte) []byte {
-	if p.kind == partText {
-		return append(text, data...)
-	}
-	return base64.RawURLEncoding.AppendEncode(text, data)
 }
