@@ -5,7 +5,7 @@ BENCHTIME ?= 1s
 
 all: lint test
 
-# Every test of the three modules, with the race detector.
+# Every test of all modules, with the race detector.
 test:
 	go test -race work
 

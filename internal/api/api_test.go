@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the API of today into testdata")
 
 // public are the packages that users import, by their folders below the module's root.
-var public = []string{"oidcauth", "oidcauth/oidcauthtest", "session", "session/sessiontest", "session/redisstore"}
+var public = []string{"oidcauth", "oidcauth/oidcauthtest", "session", "session/sessiontest", "session/redisstore", "session/sqlstore"}
 
 // A change that is meant is written down by `go test ./internal/api -update`, and told to users in CHANGELOG.md.
 func TestTheAPIIsTheOneWrittenDown(t *testing.T) {

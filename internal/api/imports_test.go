@@ -30,6 +30,7 @@ var floors = []struct {
 	{"internal/claims", []string{"internal/logtext", "internal/strictjson"}},
 	{"internal/provider", []string{"internal/logtext", "internal/strictjson", "internal/pace", "internal/jwt", "internal/outbound", "internal/claims"}},
 	{"internal/oauth", []string{"internal/logtext", "internal/strictjson", "internal/expiring", "internal/pace", "internal/jwt", "internal/outbound", "internal/provider"}},
+	{"internal/pgtest", nil},
 	{"internal/providertest", []string{"internal/outbound", "internal/provider", "internal/oauth"}},
 	{"internal/seal", nil},
 	{"internal/bound", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/seal"}},
@@ -48,7 +49,7 @@ var floors = []struct {
 
 // forTests are packages of this module that tests alone may import: they sign what no provider
 // signs, and fail tests.
-var forTests = []string{"internal/packed/reference", "internal/providertest"}
+var forTests = []string{"internal/packed/reference", "internal/providertest", "internal/pgtest"}
 
 // reserved are packages that few may import: each is dear to a binary, or a decision that belongs to one place.
 var reserved = map[string][]string{

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package pgtest starts PostgreSQL servers for tests: each in a temporary directory, on a loopback
 // port, as a user who is not root. No production code may import it.
 //

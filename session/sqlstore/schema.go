@@ -11,7 +11,7 @@ import (
 // ErrSchema is wrapped by the error of [Store.Check] when the table is not there, or not as
 // [Store.Schema] makes it. What helps is running the statements, by hand or by [Store.Migrate]; a
 // table of another form has to be dropped first, with what is in it.
-var ErrSchema = errors.New("sqlstore: the table " + Table + " is not as the schema has it")
+var ErrSchema = errors.New("sqlstore: the table " + table + " is not as the schema has it")
 
 // Schema returns the statements that make the table, each ended by a semicolon and a line's end.
 // They do nothing where it is already.
@@ -80,7 +80,7 @@ func compare(found, want []column) error {
 
 // columns reads what describe finds.
 func (s *Store) columns(ctx context.Context, describe string) (found []column, err error) {
-	rows, err := s.db.QueryContext(ctx, describe, Table)
+	rows, err := s.db.QueryContext(ctx, describe, table)
 	if err != nil {
 		return nil, err
 	}
@@ -117,14 +117,14 @@ func (s *Store) checkPostgres(ctx context.Context) error {
 	var permanent, rights bool
 	err = s.db.QueryRowContext(ctx, `SELECT relpersistence = 'p',
 	has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')
-FROM pg_class WHERE oid = to_regclass($1)`, Table).Scan(&permanent, &rights)
+FROM pg_class WHERE oid = to_regclass($1)`, table).Scan(&permanent, &rights)
 	switch {
 	case err != nil:
 		return err
 	case !permanent:
 		return fmt.Errorf("%w: it is unlogged or temporary, and loses after a crash what was revoked", ErrSchema)
 	case !rights:
-		return fmt.Errorf("sqlstore: the role lacks rights: GRANT SELECT, INSERT, UPDATE, DELETE ON %s", Table)
+		return fmt.Errorf("sqlstore: the role lacks rights: GRANT SELECT, INSERT, UPDATE, DELETE ON %s", table)
 	}
 	return nil
 }
