@@ -179,6 +179,7 @@ func (c *Config) readSession(e *env) {
 	if len(c.Session.Keys) == 0 {
 		c.RandomKeys, c.Session.Keys = true, []string{session.NewKey()}
 	}
+	c.readDevices(e)
 	c.checkSession(e)
 }
 

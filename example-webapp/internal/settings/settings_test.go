@@ -100,7 +100,7 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 		"OIDC_LOGIN_TIMEOUT", "5m", "OIDC_ROLES_CLAIM", "realm_access.roles", "SESSION_KEYS", young+"\n"+old,
 		"SESSION_STORE", "redis", "REDIS_URL", "redis://:pw@127.0.0.1:6379/2", "SESSION_LIFETIME", "2h", "SESSION_IDLE", "10m",
 		"OIDC_TIMEOUT", "2s", "REDIS_TIMEOUT", "1s", "OIDC_DISCOVERY_MAX_AGE", "1h", "API_URL", "https://api.example.com/v1",
-		"OIDC_REVALIDATE_AFTER", "10m",
+		"OIDC_REVALIDATE_AFTER", "10m", "SESSION_DEVICE_BOUND", "require", "SESSION_BOUND_LIFE", "5m",
 		"MACHINE_SCOPES", "read write", "OIDC_DPOP", "true", "OIDC_DECRYPTION_KEY_FILE", keys["rsa"],
 	)
 	c, err := settings.Parse(env.get)
@@ -112,6 +112,8 @@ func TestConfigReadsEveryVariable(t *testing.T) {
 	require.True(t, c.Session.ServerSide)
 	require.Equal(t, 2*time.Hour, c.Session.Lifetime)
 	require.Equal(t, 10*time.Minute, c.Session.IdleTimeout)
+	require.Equal(t, session.DeviceRequire, c.Session.DeviceBound)
+	require.Equal(t, 5*time.Minute, c.Session.BoundLife)
 	require.Equal(t, "127.0.0.1:6379", c.Redis.Addr)
 	require.Equal(t, 2, c.Redis.DB)
 	require.Equal(t, time.Second, c.Session.StoreTimeout)
