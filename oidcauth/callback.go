@@ -60,7 +60,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
-	inside.OfSession(a.sessions.From(r.Context())).Invite(w.Header(), a.site.At(deviceStart))
+	inside.OfSession(a.sessions.From(r.Context())).Invite(r.Context(), w.Header(), a.site.At(deviceStart))
 	a.redirectBack(w, t)
 }
 

@@ -65,7 +65,7 @@ func TestLinkFromAnotherSiteSignsNobodyOut(t *testing.T) {
 		tab.Show("https://mail.test/", "")
 		page := tab.Click(app + "/me?q=1")
 		require.Equal(t, 200, page.Status)
-		require.Contains(t, page.Body, `<meta http-equiv="refresh" content="0`)
+		require.Contains(t, page.Body, `<meta http-equiv="refresh" content="0;url=/me?q=1"`)
 		require.Contains(t, page.Body, `href="/me?q=1"`)
 		requireProtected(t, page.Header)
 		require.Empty(t, sent(w.browser, "/auth/device/refresh"), "browsers renew nothing for another site")

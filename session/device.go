@@ -38,6 +38,7 @@ const (
 	maxBoundLife  = time.Hour
 	wiseBoundLife = 2 * time.Minute // below, browsers run out of the renewals that they make
 	boundSuffix   = "-bound"        // of the bound cookie's name
+	startSuffix   = "-start"        // of the name of the cookie that names a session to its registration
 	oldCookieLife = time.Minute     // how long the cookie from before a registration leads to the session that it has become
 
 	usedChallenges = 8 << 20 // bytes: about 50,000 within a minute

@@ -121,6 +121,7 @@
 //	unreadable session deleted from store                        warn: a row that no key opens
 //	unreadable revocation mark replaced                          warn: the same; it has ended all sessions before
 //	bound cookies end too soon                                   warn: Config.BoundLife is below 2 min
+//	no device will be bound by this login                        warn: the Store could not be told of the session
 //	no challenge for a device                                    error: the system has no randomness
 //
 // # What is not promised

@@ -198,7 +198,9 @@ func (s insideSession) HasStaleProof() bool {
 }
 
 // Invite implements inside.Session.
-func (s insideSession) Invite(h http.Header, path string) { s.invite(h, path) }
+func (s insideSession) Invite(ctx context.Context, h http.Header, path string) {
+	s.inviteAtLogin(ctx, h, path)
+}
 
 // Bind implements inside.Session.
 func (s insideSession) Bind(ctx context.Context, response string) (*inside.Binding, error) {

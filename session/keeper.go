@@ -38,8 +38,8 @@ type keeper interface {
 	// hundred. err: the Store has not answered, and the rest has been judged.
 	endings(ctx context.Context, all []version) (ended []bool, err error)
 
-	// deposit lets find find g's session, also where only its browser has had it.
-	deposit(ctx context.Context, g *packed.Generation) error
+	// deposit lets find find g's session for so long, also where only its browser has had it.
+	deposit(ctx context.Context, g *packed.Generation, life time.Duration) error
 
 	// find returns the newest generation of the session with this id; errors as of newest.
 	find(ctx context.Context, id string) (version, error)

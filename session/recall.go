@@ -20,7 +20,7 @@ func (s *Session) deposit(ctx context.Context) error {
 	if err := s.loadLocked(); err != nil || s.base.Number == 0 {
 		return nil // whoever needs the session has been told
 	}
-	return s.m.keeper.deposit(ctx, s.base)
+	return s.m.keeper.deposit(ctx, s.base, s.m.successorLife(s.base))
 }
 
 // recall has s go on with the session of this id, if the request came without any and that one
@@ -47,7 +47,7 @@ func (s *Session) recall(ctx context.Context, id string) error {
 }
 
 // deposit does nothing: the Store has all there is.
-func (k *serverKeeper) deposit(context.Context, *packed.Generation) error { return nil }
+func (k *serverKeeper) deposit(context.Context, *packed.Generation, time.Duration) error { return nil }
 
 // find reads the row.
 func (k *serverKeeper) find(ctx context.Context, id string) (version, error) {
@@ -56,16 +56,16 @@ func (k *serverKeeper) find(ctx context.Context, id string) (version, error) {
 
 // deposit adds the row of the newest generation, as a change would have. One that is there already
 // is no older.
-func (k *cookieKeeper) deposit(ctx context.Context, g *packed.Generation) error {
+func (k *cookieKeeper) deposit(ctx context.Context, g *packed.Generation, life time.Duration) error {
 	if k.vault == nil {
-		k.recent.keep(g, k.successorLife(g))
+		k.recent.keep(g, life)
 		return nil
 	}
 	plain, err := g.Pack()
 	if err != nil {
 		return err
 	}
-	_, err = k.vault.Add(ctx, generationRow(g.ID), plain, k.successorLife(g))
+	_, err = k.vault.Add(ctx, generationRow(g.ID), plain, life)
 	return err
 }
 

@@ -26,6 +26,9 @@ func (s *Session) register(ctx context.Context, response string) (*inside.Bindin
 	if err != nil {
 		return nil, err
 	}
+	if err := s.recallStarted(ctx); err != nil {
+		return nil, err
+	}
 	g := s.current()
 	if g == nil {
 		return nil, s.Load()
@@ -206,6 +209,38 @@ func (s *Session) invite(h http.Header, path string) {
 		return
 	}
 	bound.SetRegistration(h, path, challenge)
+}
+
+// inviteAtLogin is invite for the answer that hands the session out, to a navigation that another
+// site began: the provider. Browsers register in that navigation's place, without the cookies that
+// SameSite=Lax keeps from it. So for as long as the challenge a cookie of its own names the session,
+// which waits where recall finds it. Without Secure there is no such cookie, and no registration.
+func (s *Session) inviteAtLogin(ctx context.Context, h http.Header, path string) {
+	if s.invite(h, path); !bound.Invited(h, path) || s.m.config.InsecureCookie {
+		return
+	}
+	g := s.current()
+	value, err := s.m.devices.seals.Start(g.ID, time.Now())
+	if err == nil {
+		err = s.m.keeper.deposit(ctx, g, 2*bound.ChallengeLife)
+	}
+	if err != nil {
+		s.m.log.Warn("no device will be bound by this login", "error", err)
+		return
+	}
+	c := s.m.format.like(s.m.format.name+startSuffix, value, bound.ChallengeLife)
+	c.SameSite = http.SameSiteNoneMode
+	h.Add("Set-Cookie", c.String())
+}
+
+// recallStarted has a registration that came without the session's cookie go on with the session
+// that inviteAtLogin has named. Error: ErrUnavailable.
+func (s *Session) recallStarted(ctx context.Context) error {
+	found := (&http.Request{Header: s.header}).CookiesNamed(s.m.format.name + startSuffix)
+	if len(found) != 1 {
+		return nil
+	}
+	return s.recall(ctx, s.m.devices.seals.StartOf(found[0].Value, time.Now()))
 }
 
 // inviteOnPage is invite for the page that the request opens. Only browsers that can bind a session

@@ -36,7 +36,7 @@ const (
 
 // Seals make and read the three texts. Safe for concurrent use.
 type Seals struct {
-	identifiers, challenges, cookies *seal.Sealer
+	identifiers, challenges, cookies, starts *seal.Sealer
 
 	// name is of the session's cookie: what one manager seals is nothing to another.
 	name string
@@ -46,7 +46,7 @@ type Seals struct {
 func New(ring *seal.Keyring, name string) *Seals {
 	return &Seals{
 		identifiers: ring.Sealer("device identifier"), challenges: ring.Sealer("device challenge"),
-		cookies: ring.Sealer("device cookie"), name: name,
+		cookies: ring.Sealer("device cookie"), starts: ring.Sealer("device start"), name: name,
 	}
 }
 
@@ -107,6 +107,21 @@ func (s *Seals) CheckCookie(b Binding, value string, now time.Time) (until time.
 		return time.Time{}, ErrCookie
 	}
 	return until, nil
+}
+
+// Start returns the value of the cookie that names a session to its registration, which may come
+// without the session's own: until [ChallengeLife] after now.
+func (s *Seals) Start(session string, now time.Time) (string, error) {
+	return s.starts.Seal(s.name, append(moment(now.Add(ChallengeLife)), session...))
+}
+
+// StartOf returns the session that such a cookie names, "" for none.
+func (s *Seals) StartOf(value string, now time.Time) (session string) {
+	plain, _, err := s.starts.Open(s.name, value)
+	if err != nil || len(plain) < momentSize || now.After(momentIn(plain)) {
+		return ""
+	}
+	return string(plain[momentSize:])
 }
 
 const momentSize = 8

@@ -84,6 +84,22 @@ func TestBoundCookieIsOfOneSessionAndKeyUntilItsEnd(t *testing.T) {
 	}
 }
 
+func TestStartNamesASessionForAMinute(t *testing.T) {
+	ring, now := newRing(t), time.Now()
+	s := bound.New(ring, "c")
+	value, err := s.Start("id", now)
+	require.NoError(t, err)
+	require.Equal(t, "id", s.StartOf(value, now.Add(59*time.Second)))
+	require.Empty(t, s.StartOf(value, now.Add(61*time.Second)))
+	require.Empty(t, bound.New(ring, "d").StartOf(value, now))
+	require.Empty(t, bound.New(newRing(t), "c").StartOf(value, now))
+	cookie, err := s.Cookie(binding, now.Add(time.Hour))
+	require.NoError(t, err)
+	for _, other := range []string{"", "x", cookie, "x" + value[1:]} {
+		require.Empty(t, s.StartOf(other, now))
+	}
+}
+
 func TestIdentifierHoldsSessionAndKey(t *testing.T) {
 	first, second := seal.NewKey(), seal.NewKey()
 	ring := newRing(t, first)

@@ -120,9 +120,9 @@ type Session interface {
 	// it is gone, the browser renews nothing.
 	HasStaleProof() bool
 
-	// Invite has the response with header h invite the browser to bind the session, if it may be
-	// bound; path is where it posts the registration to. Pages do so by themselves.
-	Invite(h http.Header, path string)
+	// Invite has the response with header h, which hands out the session of a login, invite the
+	// browser to bind it; path is where it posts the registration to. Pages do so by themselves.
+	Invite(ctx context.Context, h http.Header, path string)
 
 	// Bind binds the session to the key that response, the browser's proof, brings. It goes on
 	// under a new ID, and the response has to carry Binding.Cookie. Errors: session.ErrUnavailable;

@@ -50,6 +50,7 @@ type DeviceSession struct {
 type registration struct {
 	target                   *url.URL
 	challenge, authorization string
+	behalf                   *Navigation // of whose answer it was
 }
 
 // DeviceSessions returns the bindings that the browser has, oldest first.
@@ -68,7 +69,7 @@ func (b *Browser) Restart() {
 }
 
 // obeyDevice reads what an answer says about device-bound sessions. The browser's mutex is held.
-func (b *Browser) obeyDevice(x *Exchange, u *url.URL) {
+func (b *Browser) obeyDevice(n *Navigation, x *Exchange, u *url.URL) {
 	if clear := x.Answer.Get("Clear-Site-Data"); trustworthy(u) && regexp.MustCompile(`"(cookies|storage|\*)"`).MatchString(clear) {
 		b.device.sessions = slices.DeleteFunc(b.device.sessions, func(s *DeviceSession) bool {
 			return registrable(mustParse(s.origin).Hostname()) == registrable(u.Hostname())
@@ -81,7 +82,7 @@ func (b *Browser) obeyDevice(x *Exchange, u *url.URL) {
 		algs, rest, _ := strings.Cut(strings.TrimPrefix(value, "("), ")")
 		target, err := u.Parse(fieldParameter(rest, "path"))
 		if err == nil && originOf(target) == originOf(u) && slices.Contains(strings.Fields(algs), b.DeviceAlg) {
-			b.device.waiting = append(b.device.waiting, registration{target, fieldParameter(rest, "challenge"), fieldParameter(rest, "authorization")})
+			b.device.waiting = append(b.device.waiting, registration{target, fieldParameter(rest, "challenge"), fieldParameter(rest, "authorization"), n})
 		}
 	}
 	for _, value := range x.Answer.Values("Secure-Session-Challenge") {
@@ -119,7 +120,7 @@ func (t *Tab) register() {
 	b.mu.Unlock()
 	for _, r := range waiting {
 		key := NewKey(b.DeviceAlg, "")
-		body, x := t.sendDevice(r.target, nil, http.Header{"Secure-Session-Response": {key.deviceProof(true, r.challenge, r.authorization)}})
+		body, x := t.sendDevice(r.target, r.behalf, http.Header{"Secure-Session-Response": {key.deviceProof(true, r.challenge, r.authorization)}})
 		if s := newDeviceSession(r.target, body, &x); s != nil {
 			s.Key = key
 			b.mu.Lock()

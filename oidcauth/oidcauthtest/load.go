@@ -113,7 +113,7 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 			ctx = cookieContext{} // the answer is taken as one to the origin itself
 		}
 		b.takeCookies(&x, u, ctx)
-		b.obeyDevice(&x, u)
+		b.obeyDevice(n, &x, u)
 	}
 	x.Location = redirectTarget(u, response)
 	return string(body), x

@@ -42,7 +42,7 @@ type Navigation struct {
 	header     http.Header // what a script adds
 	body       string      // what a script sends, without a Form
 	own        bool        // the browser itself sends it: a registration, or a renewal
-	behalf     *Navigation // of a renewal: the request that waits for it
+	behalf     *Navigation // of such: the request that waits for it, or has caused it
 }
 
 // document is what matters of the page that a request comes from.

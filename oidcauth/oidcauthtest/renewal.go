@@ -107,8 +107,9 @@ func (b *Browser) mayDeviceSign() bool {
 	return true
 }
 
-// sendDevice posts a request of the browser's own: a registration, or a renewal on behalf of n. The
-// latter has the cookies that n's site lets it have.
+// sendDevice posts a request of the browser's own on behalf of n: a registration that its answer has
+// asked for, or a renewal. It has the cookies that SameSite lets n have, and says all the same that
+// it comes from the origin itself.
 func (t *Tab) sendDevice(u *url.URL, n *Navigation, header http.Header) (string, Exchange) {
 	return t.send(&Navigation{
 		Method: http.MethodPost, URL: u.String(), mode: "no-cors", dest: "empty",
