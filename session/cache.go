@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/signet-go/signet/internal/packed"
@@ -24,7 +25,8 @@ type cache struct {
 type decoded struct {
 	g    *packed.Generation
 	key  string
-	from string // all the bytes
+	from string // all the bytes: a cookie's text,
+	row  []byte // or a row of the Store
 	ring uint64 // the keyring's generation: a hit must not outlive a key
 	size int
 	sealed
@@ -32,14 +34,14 @@ type decoded struct {
 
 // get returns the entry of key if it was decoded under the present keys from bytes that are the
 // same.
-func (c *cache) get(key string, ring uint64, same func(from string) bool) *decoded {
+func (c *cache) get(key string, ring uint64, same func(*decoded) bool) *decoded {
 	c.mu.RLock()
 	d, young := c.young[key]
 	if !young {
 		d = c.old[key]
 	}
 	c.mu.RUnlock()
-	if d == nil || d.ring != ring || !same(d.from) {
+	if d == nil || d.ring != ring || !same(d) {
 		return nil
 	}
 	if !young {
@@ -48,9 +50,23 @@ func (c *cache) get(key string, ring uint64, same func(from string) bool) *decod
 	return d
 }
 
-// newDecoded notes what g was decoded from. Its key is kept beside the text, or is a part of it.
+// newDecoded notes what g was decoded from. Its key is a part of the text.
 func newDecoded(g *packed.Generation, key, from string) *decoded {
 	return &decoded{g: g, key: key, from: from, size: entryOverhead + len(key) + len(from) + g.Size()}
+}
+
+// rowIs finds the entry that was decoded from this row.
+func rowIs(raw []byte) func(*decoded) bool {
+	return func(d *decoded) bool { return bytes.Equal(d.row, raw) }
+}
+
+// putRow remembers that g is what a row of the Store holds, by the id of its session. The row must
+// not change any more.
+func (c *cache) putRow(g *packed.Generation, row []byte, ring uint64, by sealed) *decoded {
+	d := &decoded{g: g, key: g.ID, row: row, ring: ring, sealed: by}
+	d.size = entryOverhead + len(g.ID) + len(row) + g.Size()
+	c.put(d)
+	return d
 }
 
 // remembers reports whether there is any memory: without, nothing need be copied for it.

@@ -38,7 +38,7 @@ func (k *cookieKeeper) see(j *jar) (sighting, error) {
 		return sighting{}, ErrNoSession
 	}
 	ring := k.ring.Generation()
-	d := k.cache.get(cacheKey(j.chunks[n-1]), ring, func(from string) bool { return joins(from, j.chunks[:n]) })
+	d := k.cache.get(cacheKey(j.chunks[n-1]), ring, func(d *decoded) bool { return joins(d.from, j.chunks[:n]) })
 	if d == nil {
 		var err error
 		if d, err = k.decode(j, n); err != nil {

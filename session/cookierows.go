@@ -68,7 +68,7 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Genera
 		return nil
 	}
 	ring := k.ring.Generation()
-	if d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) }); d != nil {
+	if d := k.cache.get(id, ring, rowIs(raw)); d != nil {
 		return d.g
 	}
 	row := k.vault.Open(name, raw)
@@ -79,13 +79,21 @@ func (k *cookieKeeper) stored(name string, raw []byte, id string) *packed.Genera
 	if err != nil || g.ID != id {
 		return nil
 	}
-	d := newDecoded(g, id, string(raw))
-	d.ring = ring
-	k.cache.put(d)
+	k.cache.putRow(g, raw, ring, sealed{})
 	return g
 }
 
 // store replaces the row of the newest generation, if it is still the one that v was read from.
-func (k *cookieKeeper) store(ctx context.Context, v version, next *packed.Generation, plain []byte) (bool, error) {
-	return k.vault.Replace(ctx, generationRow(v.g.ID), v.raw, plain, k.successorLife(next))
+func (k *cookieKeeper) store(ctx context.Context, v version, next *packed.Generation, plain []byte) (ok bool, err error) {
+	ring, name := k.ring.Generation(), k.rowNames(v.g, endedRow, generationRow)[1]
+	row, life := k.vault.Seal(name, plain), k.successorLife(next)
+	if v.raw == nil {
+		ok, err = k.vault.AddSealed(ctx, name, row, life)
+	} else {
+		ok, err = k.vault.SwapSealed(ctx, name, v.raw, row, life)
+	}
+	if ok {
+		k.cache.putRow(next, row, ring, sealed{})
+	}
+	return ok, err
 }

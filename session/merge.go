@@ -78,5 +78,5 @@ func (m *Manager) next(ctx context.Context, v version, d *packed.Delta) (*packed
 	if err := m.keeper.fits(plain); err != nil {
 		return nil, err
 	}
-	return packed.Unpack(plain)
+	return next.Reread(plain)
 }

@@ -45,7 +45,7 @@ func (k *serverKeeper) newest(ctx context.Context, g *packed.Generation) (versio
 	}
 	ring := k.ring.Generation()
 	known := g
-	if d := k.cache.get(g.ID, ring, func(string) bool { return true }); d != nil {
+	if d := k.cache.get(g.ID, ring, func(*decoded) bool { return true }); d != nil {
 		known = d.g
 	}
 	names := k.rowNames(known, sessionRow)
@@ -88,7 +88,7 @@ func (k *serverKeeper) missing(id string) error {
 // decode opens a row. One that can't be read is deleted, since nobody will ever read it, but for
 // one that a key of another replica may open.
 func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, ring uint64) (*decoded, error) {
-	d := k.cache.get(id, ring, func(from string) bool { return from == string(raw) })
+	d := k.cache.get(id, ring, rowIs(raw))
 	if d != nil {
 		return d, nil
 	}
@@ -104,11 +104,7 @@ func (k *serverKeeper) decode(ctx context.Context, id, name string, raw []byte, 
 		}
 		return nil, ErrNoSession
 	}
-	text := string(raw)
-	d = newDecoded(g, id, text)
-	d.ring, d.sealed = ring, sealed{older: !row.Newest, keyID: seal.KeyID(text)}
-	k.cache.put(d)
-	return d, nil
+	return k.cache.putRow(g, raw, ring, sealed{older: !row.Newest, keyID: rowKeyID(raw)}), nil
 }
 
 // handOver prefers a generation that this process could not store when it was made, because the
@@ -134,7 +130,7 @@ func (k *serverKeeper) handOver(ctx context.Context, v version) (version, error)
 
 // publish writes the row: adds it for a session that has just begun, else replaces it while it is
 // the one that v was read from.
-func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Generation) (bool, error) {
+func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Generation) (ok bool, err error) {
 	plain, err := next.Pack()
 	if err != nil {
 		return false, err
@@ -143,15 +139,21 @@ func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Gene
 	if life <= 0 {
 		return false, ErrNoSession
 	}
+	ring, name := k.ring.Generation(), k.rowNames(next, sessionRow)[0]
+	row := k.vault.Seal(name, plain)
 	if v.g.Number > 0 {
-		return k.vault.Swap(ctx, sessionRow(next.ID), v.raw, plain, life)
-	}
-	ok, err := k.vault.Add(ctx, sessionRow(next.ID), plain, life)
-	if err == nil && !ok {
+		ok, err = k.vault.SwapSealed(ctx, name, v.raw, row, life)
+	} else if ok, err = k.vault.AddSealed(ctx, name, row, life); err == nil && !ok {
 		err = fmt.Errorf("%w: a new session's row is there already", ErrUnavailable)
+	}
+	if ok {
+		k.cache.putRow(next, row, ring, sealed{keyID: rowKeyID(row)})
 	}
 	return ok, err
 }
+
+// rowKeyID is the id of the key that has sealed a row.
+func rowKeyID(row []byte) string { return seal.KeyID(string(row[:min(len(row), 16)])) }
 
 // touch leaves a row alone that somebody else has just changed: that moved the limit too.
 func (k *serverKeeper) touch(ctx context.Context, v version, idle int64) error {

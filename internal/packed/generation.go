@@ -11,7 +11,6 @@ package packed
 
 import (
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -34,13 +33,10 @@ type Generation struct {
 	plain []byte // what it was unpacked from, nil for what has changed since
 	body  []byte // all sections as they were packed, nil where they have changed since
 
-	Sealed atomic.Pointer[Sealed] // as it was last sealed
-	Memo   atomic.Pointer[any]    // what the package that owns the session's content has made of it
-	Proof  atomic.Pointer[Proof]  // the latest bound cookie of its device that was accepted
-	names  struct {               // of the rows that decide about it
-		once sync.Once
-		list []string
-	}
+	Sealed atomic.Pointer[Sealed]   // as it was last sealed
+	Memo   atomic.Pointer[any]      // what the package that owns the session's content has made of it
+	Proof  atomic.Pointer[Proof]    // the latest bound cookie of its device that was accepted
+	names  atomic.Pointer[[]string] // of the rows that decide about it
 }
 
 // Sealed is what was made of a generation for its cookie. It is immutable.
@@ -108,8 +104,12 @@ func (g *Generation) Claims(name string) ([]byte, bool) { return g.tokens.claims
 // RowNames returns what compute made of g at the first call: the names of the rows that decide
 // about it, which every request needs.
 func (g *Generation) RowNames(compute func() []string) []string {
-	g.names.once.Do(func() { g.names.list = compute() })
-	return g.names.list
+	if names := g.names.Load(); names != nil {
+		return *names
+	}
+	names := compute()
+	g.names.Store(&names)
+	return names
 }
 
 // Tag returns the tag with this key, nil if there is none.
@@ -167,6 +167,8 @@ func (g *Generation) IdleAt(idle int64) *Generation {
 	}
 	next := g.copy()
 	next.Idle = idle
+	next.Memo.Store(g.Memo.Load())
+	next.names.Store(g.names.Load())
 	return next
 }
 
@@ -175,6 +177,7 @@ func (g *Generation) IdleAt(idle int64) *Generation {
 func (g *Generation) Moved(id string, d *Delta) *Generation {
 	next := g.Apply(d, nil)
 	next.ID = id
+	next.names.Store(nil)
 	return next
 }
 
@@ -189,9 +192,22 @@ func (g *Generation) Apply(d *Delta, epochs map[string]int64) *Generation {
 	if len(d.sections) > 0 {
 		next.sections, next.facts = applySections(g.sections, d.sections), d.Facts(g)
 	}
-	next.Tags = applyTags(g.Tags, d.Tags, epochs)
+	if len(d.Tags) > 0 {
+		next.Tags = applyTags(g.Tags, d.Tags, epochs)
+	} else {
+		next.names.Store(g.names.Load()) // which follow from the id and the tags
+	}
 	if d.Limit != 0 {
 		next.Deadline = min(next.Deadline, d.Limit)
 	}
 	return next
+}
+
+// Reread returns g as it will be read back from plain, which is g packed.
+func (g *Generation) Reread(plain []byte) (*Generation, error) {
+	next, err := Unpack(plain)
+	if err == nil {
+		next.names.Store(g.names.Load())
+	}
+	return next, err
 }

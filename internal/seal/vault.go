@@ -94,24 +94,37 @@ func (v *Vault) Open(name string, raw []byte) Row {
 // Set writes a row, whatever it held.
 func (v *Vault) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	name := v.Name(key)
-	return v.store.Set(ctx, name, v.sealer.SealBytes(name, value), ttl)
+	return v.store.Set(ctx, name, v.Seal(name, value), ttl)
 }
 
 // Add writes a row that is absent, and reports whether it was.
 func (v *Vault) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error) {
 	name := v.Name(key)
-	return v.store.Add(ctx, name, v.sealer.SealBytes(name, value), ttl)
+	return v.AddSealed(ctx, name, v.Seal(name, value), ttl)
 }
 
 // Swap replaces a row that still holds oldRaw, and reports whether it did: false too when the row
 // is gone.
 func (v *Vault) Swap(ctx context.Context, key string, oldRaw, value []byte, ttl time.Duration) (bool, error) {
 	name := v.Name(key)
-	return v.store.Swap(ctx, name, oldRaw, v.sealer.SealBytes(name, value), ttl)
+	return v.SwapSealed(ctx, name, oldRaw, v.Seal(name, value), ttl)
 }
 
 // Delete removes a row that still holds oldRaw (nil: whatever it holds), and reports whether it
 // did.
 func (v *Vault) Delete(ctx context.Context, key string, oldRaw []byte) (bool, error) {
 	return v.store.Delete(ctx, v.Name(key), oldRaw)
+}
+
+// Seal returns what Fetch will return for name when value is there: for AddSealed and SwapSealed.
+func (v *Vault) Seal(name string, value []byte) []byte { return v.sealer.SealBytes(name, value) }
+
+// AddSealed is Add for a caller that has the row's name, and what Seal made of the value.
+func (v *Vault) AddSealed(ctx context.Context, name string, sealed []byte, ttl time.Duration) (bool, error) {
+	return v.store.Add(ctx, name, sealed, ttl)
+}
+
+// SwapSealed is Swap for such a caller.
+func (v *Vault) SwapSealed(ctx context.Context, name string, oldRaw, sealed []byte, ttl time.Duration) (bool, error) {
+	return v.store.Swap(ctx, name, oldRaw, sealed, ttl)
 }
