@@ -14,12 +14,7 @@ import (
 
 type m = providertest.Object
 
-const (
-	clientID  = providertest.ClientID
-	discovery = providertest.Discovery
-
-	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
-)
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
 // What the tests say often.
 var (

@@ -9,9 +9,9 @@ import (
 	"github.com/signet-go/signet/internal/pace"
 )
 
-// ErrSlow means that a renewal takes longer than its caller waits who has something to go on with.
+// errSlow means that a renewal takes longer than its caller waits who has something to go on with.
 // It goes on, and the next caller gets what it brings.
-var ErrSlow = errors.New("oidcauth: the refresh takes its time")
+var errSlow = errors.New("oidcauth: the refresh takes its time")
 
 // ErrOld means that a renewal has brought a token which was there before, and which does not serve
 // this caller.
@@ -61,7 +61,7 @@ type Order[L any] struct {
 }
 
 // Renew returns the token that o asks for, or the one at hand where no newer one can be had, or not
-// in time. Errors: Land's, ctx's, those of Pauses, ErrSlow for the hurried.
+// in time. Errors: Land's, ctx's, those of Pauses, errSlow for the hurried.
 func (r *Renewer[L]) Renew(ctx context.Context, o *Order[L]) (*Token, error) {
 	if err := r.Pauses.Check(o.Name); err != nil {
 		return o.Have.Or(o.Query, err)
@@ -69,7 +69,7 @@ func (r *Renewer[L]) Renew(ctx context.Context, o *Order[L]) (*Token, error) {
 	// Who holds a token that is still good does not wait for a slow provider.
 	var patience <-chan time.Time
 	switch now := time.Now(); {
-	case o.Have.Bridges(o.Query, now):
+	case o.Have.bridges(o.Query, now):
 		patience = time.After(min(r.Patience, o.Have.Expiry.Sub(now)/2))
 	case o.Hurried:
 		patience = time.After(r.Patience)
@@ -81,25 +81,25 @@ func (r *Renewer[L]) Renew(ctx context.Context, o *Order[L]) (*Token, error) {
 	switch {
 	case errors.Is(err, ErrOld):
 		return token, nil // a clock is set back: what came is the newest all the same
-	case errors.Is(err, ErrSlow) && o.Have != nil:
+	case errors.Is(err, errSlow) && o.Have != nil:
 		return o.Have, nil
-	case err != nil && ctx.Err() == nil && !errors.Is(err, r.Hopeless) && o.Have.Bridges(o.Query, time.Now()):
+	case err != nil && ctx.Err() == nil && !errors.Is(err, r.Hopeless) && o.Have.bridges(o.Query, time.Now()):
 		return o.Have, nil
 	}
 	return token, err
 }
 
-// landed waits for the call, as long as ctx and patience last: ErrSlow means that patience is over.
+// landed waits for the call, as long as ctx and patience last: errSlow means that patience is over.
 func (r *Renewer[L]) landed(ctx context.Context, o *Order[L], patience <-chan time.Time) (*Token, error) {
 	done := r.start(ctx, o)
 	if r.Patience <= 0 && patience != nil {
-		return nil, ErrSlow
+		return nil, errSlow
 	}
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-patience:
-		return nil, ErrSlow
+		return nil, errSlow
 	case landed := <-done:
 		return o.Land(landed.Value, landed.Err)
 	}

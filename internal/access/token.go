@@ -73,14 +73,14 @@ func (t *Token) Serves(q *Request, now time.Time) bool {
 	return (t.fresh(now) || t.cameFor(q, now)) && (q.Rejected == "" || t.Value != q.Rejected)
 }
 
-// Bridges reports whether t may be handed out for q because no newer one can be had.
-func (t *Token) Bridges(q *Request, now time.Time) bool {
+// bridges reports whether t may be handed out for q because no newer one can be had.
+func (t *Token) bridges(q *Request, now time.Time) bool {
 	return t.valid(now) && !q.Force && (q.Rejected == "" || t.Value != q.Rejected)
 }
 
 // Or returns t if it bridges, else err.
 func (t *Token) Or(q *Request, err error) (*Token, error) {
-	if t.Bridges(q, time.Now()) {
+	if t.bridges(q, time.Now()) {
 		return t, nil
 	}
 	return nil, err

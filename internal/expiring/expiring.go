@@ -96,9 +96,6 @@ func (m *Map[K, V]) Delete(key K) {
 	}
 }
 
-// Clear forgets everything.
-func (m *Map[K, V]) Clear() { m.entries, m.ends, m.size = nil, nil, 0 }
-
 // Len counts the entries, among them those that have ended and were not dropped yet.
 func (m *Map[K, V]) Len() int { return len(m.ends) }
 

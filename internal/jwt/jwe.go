@@ -97,7 +97,7 @@ func checkEncryption(raw string) (jose.KeyAlgorithm, error) {
 func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		if key.N.BitLen() >= MinRSABits {
+		if key.N.BitLen() >= minRSABits {
 			return jose.RSA_OAEP_256
 		}
 	case *ecdsa.PrivateKey:
@@ -111,7 +111,7 @@ func encryptionAlg(key crypto.PrivateKey) jose.KeyAlgorithm {
 // CheckDecryptionKey says why a key can't be one of Advanced.DecryptionKeys.
 func CheckDecryptionKey(key crypto.PrivateKey) error {
 	if encryptionAlg(key) == "" {
-		return fmt.Errorf("expected an RSA key of at least %d bits or a P-256, P-384 or P-521 key, got %T", MinRSABits, key)
+		return fmt.Errorf("expected an RSA key of at least %d bits or a P-256, P-384 or P-521 key, got %T", minRSABits, key)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 // Bounds of a key set.
 const (
 	MaxKeys    = 100 // usable ones of a set; the rest is not looked at
-	MinRSABits = 2048
+	minRSABits = 2048
 	maxRSABits = 8192 // verifying gets slow with size, and the provider chooses the size
 )
 
@@ -153,8 +153,8 @@ func rsaPublicKey(o strictjson.Object) (*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bits := n.BitLen(); bits < MinRSABits || bits > maxRSABits {
-		return nil, fmt.Errorf("expected an RSA key of %d to %d bits, got %d", MinRSABits, maxRSABits, bits)
+	if bits := n.BitLen(); bits < minRSABits || bits > maxRSABits {
+		return nil, fmt.Errorf("expected an RSA key of %d to %d bits, got %d", minRSABits, maxRSABits, bits)
 	}
 	if e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 || n.Bit(0) == 0 {
 		return nil, errors.New("expected an odd RSA modulus and exponent, the exponent from 3 to 2^31-1")
@@ -176,8 +176,8 @@ func bigInteger(o strictjson.Object, name string) (*big.Int, error) {
 	return new(big.Int).SetBytes(decoded), nil
 }
 
-// CurveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
-var CurveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+// curveOf names the one curve of each ECDSA algorithm (RFC 7518 §3.4).
+var curveOf = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
 // Named reports whether the key has this kid.
 func (k Key) Named(kid string) bool { return k.id == kid }
@@ -192,7 +192,7 @@ func (k Key) Fits(alg, kid string) bool {
 	case *rsa.PublicKey:
 		return slices.Contains([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, alg)
 	case *ecdsa.PublicKey:
-		return CurveOf[alg] == key.Curve.Params().Name
+		return curveOf[alg] == key.Curve.Params().Name
 	case ed25519.PublicKey:
 		return alg == "EdDSA"
 	}

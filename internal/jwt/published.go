@@ -34,11 +34,11 @@ func CertificateKeys(certificate *tls.Certificate) []jose.JSONWebKey {
 func CheckPublicKey(key crypto.PublicKey) error {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		if key != nil && key.N.BitLen() >= MinRSABits {
+		if key != nil && key.N.BitLen() >= minRSABits {
 			return nil
 		}
 	case *ecdsa.PublicKey:
-		if key != nil && key.Curve.Params().Name == CurveOf["ES256"] {
+		if key != nil && key.Curve.Params().Name == curveOf["ES256"] {
 			return nil
 		}
 	case ed25519.PublicKey:
@@ -46,5 +46,5 @@ func CheckPublicKey(key crypto.PublicKey) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("expected the public half of an RSA key of at least %d bits, a P-256 or an Ed25519 key, got %T", MinRSABits, key)
+	return fmt.Errorf("expected the public half of an RSA key of at least %d bits, a P-256 or an Ed25519 key, got %T", minRSABits, key)
 }

@@ -56,11 +56,11 @@ func SigningAlg(key crypto.Signer, alg string) (string, error) {
 	switch public := key.Public().(type) {
 	case *rsa.PublicKey:
 		able = []string{"PS256", "RS256"}
-		if public.N.BitLen() < MinRSABits {
-			return "", fmt.Errorf("expected an RSA key of at least %d bits, got %d", MinRSABits, public.N.BitLen())
+		if public.N.BitLen() < minRSABits {
+			return "", fmt.Errorf("expected an RSA key of at least %d bits, got %d", minRSABits, public.N.BitLen())
 		}
 	case *ecdsa.PublicKey:
-		if public.Curve.Params().Name == CurveOf["ES256"] {
+		if public.Curve.Params().Name == curveOf["ES256"] {
 			able = []string{"ES256"}
 		}
 	case ed25519.PublicKey:

@@ -8,8 +8,8 @@ import (
 // maxChallenges bounds the bytes of WWW-Authenticate that are read.
 const maxChallenges = 8 << 10
 
-// A Challenge is one challenge of a WWW-Authenticate header (RFC 9110 §11.6.1).
-type Challenge struct {
+// A challenge is one challenge of a WWW-Authenticate header (RFC 9110 §11.6.1).
+type challenge struct {
 	// Scheme is in lower case.
 	Scheme string
 
@@ -17,21 +17,21 @@ type Challenge struct {
 	Params map[string]string
 }
 
-// TokenChallenge is the first challenge for access tokens that has an error, else an empty one.
-func TokenChallenge(h http.Header) Challenge {
+// tokenChallenge is the first challenge for access tokens that has an error, else an empty one.
+func tokenChallenge(h http.Header) challenge {
 	for _, c := range parseChallenges(h.Values("WWW-Authenticate")) {
 		if (c.Scheme == "bearer" || c.Scheme == "dpop") && c.Params["error"] != "" {
 			return c
 		}
 	}
-	return Challenge{}
+	return challenge{}
 }
 
 // parseChallenges reads header values that may hold several challenges each. Commas separate both
 // challenges and their parameters, so that only what follows a word tells which it is: "=" and a
 // value make it a parameter, anything else a scheme. What can't be understood ends the reading of
 // its value.
-func parseChallenges(values []string) (found []Challenge) {
+func parseChallenges(values []string) (found []challenge) {
 	budget := maxChallenges
 	for _, value := range values {
 		value = value[:min(len(value), budget)]
@@ -42,7 +42,7 @@ func parseChallenges(values []string) (found []Challenge) {
 }
 
 // parseChallengeValue is parseChallenges for one value.
-func parseChallengeValue(value string) (found []Challenge) {
+func parseChallengeValue(value string) (found []challenge) {
 	rest := value
 	for {
 		rest = strings.TrimLeft(rest, " \t,")
@@ -61,7 +61,7 @@ func parseChallengeValue(value string) (found []Challenge) {
 		if after != "" && !strings.ContainsAny(after[:1], " \t,") {
 			return found
 		}
-		found = append(found, Challenge{Scheme: strings.ToLower(word), Params: map[string]string{}})
+		found = append(found, challenge{Scheme: strings.ToLower(word), Params: map[string]string{}})
 		rest = skipToken68(after)
 	}
 }
@@ -129,6 +129,6 @@ func cutToken(s string) (token, rest string) {
 // BlamesToken reports whether an API's 401 says that the token is at fault (RFC 6750 §3.1), or
 // nothing at all.
 func BlamesToken(h http.Header) bool {
-	code := TokenChallenge(h).Params["error"]
+	code := tokenChallenge(h).Params["error"]
 	return code == "" || code == "invalid_token"
 }

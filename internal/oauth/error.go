@@ -121,7 +121,7 @@ func isWordless(body []byte) bool {
 // readChallenge takes what readError did not find out of WWW-Authenticate, where resources such as
 // userinfo say what is wrong with a token (RFC 6750 §3).
 func (e *Error) readChallenge(h http.Header, secrets []string) {
-	params := TokenChallenge(h).Params
+	params := tokenChallenge(h).Params
 	if e.Code == "" {
 		e.Code = clean(params["error"], 64, secrets)
 	}

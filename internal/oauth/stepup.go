@@ -33,7 +33,7 @@ const (
 
 // StepUpIn returns what an API's 401 asks of the user's login; ok is false when it asks nothing.
 func StepUpIn(h http.Header) (s StepUp, ok bool) {
-	c := TokenChallenge(h)
+	c := tokenChallenge(h)
 	if c.Params["error"] != InsufficientAuthentication {
 		return StepUp{}, false
 	}
