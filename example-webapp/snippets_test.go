@@ -25,6 +25,7 @@ import (
 	"errors"
 	"expvar"
 	"fmt"
+	"html/template"
 	"log"
 	"maps"
 	"net/http"
@@ -67,6 +68,7 @@ var (
 	_ redis.Options
 	_ tls.Certificate
 	_ = oidcauthotel.New
+	_ = template.New
 )
 
 func snippet%d() {

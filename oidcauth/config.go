@@ -167,6 +167,16 @@ type Config struct {
 	// Nil means the built-in answers.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
+	// Pages write the pages that people see, in place of the built-in ones; ErrorHandler has the
+	// first word about problems. Nil means the built-in pages.
+	Pages Pages
+
+	// Messages are translations of the built-in texts, by language tag ("de", "pt-BR"): each answer
+	// is in the language that the browser prefers among these and English (Accept-Language, RFC 9110
+	// §12.5.4), titles and advice of a Problem included. [English] lists the texts; what a translation
+	// lacks is English. Nil means English alone.
+	Messages map[string]Messages
+
 	// Stylesheet is the URL path of the style sheet that the built-in pages link to. Empty means
 	// the built-in one.
 	Stylesheet string
@@ -201,7 +211,7 @@ func (c Config) clone() Config {
 	c.Login.Resource, c.Login.Claims = slices.Clone(c.Login.Resource), slices.Clone(c.Login.Claims)
 	c.Login.UILocales, c.Login.ACRValues = slices.Clone(c.Login.UILocales), slices.Clone(c.Login.ACRValues)
 	c.Login.Extra = cloneValues(c.Login.Extra)
-	c.Machines = maps.Clone(c.Machines)
+	c.Machines, c.Messages = maps.Clone(c.Machines), maps.Clone(c.Messages)
 	for name, m := range c.Machines {
 		c.Machines[name] = m.clone()
 	}

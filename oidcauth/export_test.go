@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -13,6 +14,10 @@ const MaxPlaces = maxPlaces
 
 // StepUpOf is reached by the fuzz target of challenges, for which a round trip is too dear.
 var StepUpOf = stepUpOf
+
+// WriteBuiltIn is reached by the fuzz target of the built-in pages, which have to hold whatever a
+// person is called.
+func WriteBuiltIn(w *bytes.Buffer, data any) { (&pageWriter{w}).page(data) }
 
 // TransactionCookie names the cookie of the login with this state, into which a fuzz target puts
 // anything.

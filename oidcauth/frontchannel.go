@@ -31,14 +31,14 @@ func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request
 	iss, sid := query["iss"], query["sid"]
 	if len(iss) != 1 || len(sid) != 1 || !a.provider.Issuers.Allow(iss[0]) || sid[0] == "" || len(sid[0]) > provider.MaxSessionID {
 		a.endedNothing(r.Context(), "expected one iss of ours and one sid: does the client's registration demand them?")
-		a.writePage(w, http.StatusOK, "signedout.html", page{})
+		a.showSignedOut(w, r)
 		return
 	}
 	if err := a.endBySID(r.Context(), iss[0], sid[0]); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
 		return
 	}
-	a.writePage(w, http.StatusOK, "signedout.html", page{})
+	a.showSignedOut(w, r)
 }
 
 // endedNothing logs that a front-channel request had no effect: at most once in nothingEvery, since

@@ -63,11 +63,11 @@ func postedReturn(w http.ResponseWriter, r *http.Request) string {
 // null under no-referrer.
 func (a *signOut) askLogout(w http.ResponseWriter, r *http.Request) {
 	allowForm(w)
-	p := page{Action: a.site.At("logout")}
+	p := &LogoutPage{Page: a.headOf(w, r, "logout.title"), Action: a.site.At("logout")}
 	if returnTo := a.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to")); returnTo != a.site.Home() {
 		p.Fields = map[string]string{"return_to": returnTo}
 	}
-	a.writePage(w, http.StatusOK, "logout.html", p)
+	a.writePage(w, http.StatusOK, pageLogout, p)
 }
 
 // logout takes the steps of Logout: for the provider that made the session, whichever route was
@@ -173,7 +173,7 @@ func (a *signOut) sendToProvider(w http.ResponseWriter, r *http.Request, target 
 	if a.redirectSize(w, r, get.String()) > maxLogoutHeader {
 		switch {
 		case browser.FollowsRedirects(r):
-			a.leaveByForm(w, target, params)
+			a.leaveByForm(w, r, target, params)
 			return
 		case browser.KindOf(r) == browser.HTMX:
 			query.Del("id_token_hint")
@@ -184,13 +184,15 @@ func (a *signOut) sendToProvider(w http.ResponseWriter, r *http.Request, target 
 }
 
 // leaveByForm is the page whose form leads to the provider.
-func (a *signOut) leaveByForm(w http.ResponseWriter, target *url.URL, params url.Values) {
+func (a *signOut) leaveByForm(w http.ResponseWriter, r *http.Request, target *url.URL, params url.Values) {
 	fields := make(map[string]string, len(params))
 	for name := range params {
 		fields[name] = params.Get(name)
 	}
 	allowForm(w)
-	a.writePage(w, http.StatusOK, "leave.html", page{Action: target.String(), Fields: fields})
+	head := a.headOf(w, r, "leave.title")
+	head.User = nil
+	a.writePage(w, http.StatusOK, pageLeave, &LeavePage{head, target.String(), fields})
 }
 
 // serverLines are what net/http adds to the header of a redirect: status line, Date,
@@ -271,7 +273,7 @@ func (a *signOut) serveSignedOut(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	a.writePage(w, http.StatusOK, "signedout.html", page{})
+	a.showSignedOut(w, r)
 }
 
 // waitingReturn returns the path that waits under the request's state, or "".

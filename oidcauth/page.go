@@ -1,17 +1,12 @@
 package oidcauth
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
-	"embed"
 	"encoding/json"
 	"errors"
-	"html/template"
 	"log/slog"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,11 +17,6 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/session"
 )
-
-//go:embed pages
-var pageFiles embed.FS
-
-var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 
 // pagePolicy lets the built-in pages load their style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -40,7 +30,10 @@ type answers struct {
 	issuer, clientID string
 	log              *slog.Logger
 
-	// stylesheet and handler are the Config's Stylesheet and ErrorHandler.
+	// pages, stylesheet and handler are the Config's Pages, Stylesheet and ErrorHandler; texts has its
+	// Messages.
+	pages      Pages
+	texts      *languages
 	stylesheet string
 	handler    func(http.ResponseWriter, *http.Request, error)
 
@@ -50,7 +43,10 @@ type answers struct {
 
 // newAnswers returns the answers of an application that is at site.
 func newAnswers(c *Config, site *browser.Site) *answers {
-	return &answers{site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, stylesheet: c.Stylesheet, handler: c.ErrorHandler, observer: c.Hooks.Observe}
+	return &answers{
+		site: site, issuer: c.Issuer, clientID: c.ClientID, log: c.Logger, pages: c.Pages, texts: newLanguages(c.Messages),
+		stylesheet: c.Stylesheet, handler: c.ErrorHandler, observer: c.Hooks.Observe,
+	}
 }
 
 // protectAnswer sets the headers that every answer of the own routes carries. The referrer policy
@@ -62,38 +58,6 @@ func protectAnswer(w http.ResponseWriter) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Content-Security-Policy", pagePolicy)
-}
-
-// A page is what the templates in pages/ show.
-type page struct {
-	*Problem
-	Stylesheet string
-	Home       string // the start page
-	Action     string // where the form posts to
-	Fields     map[string]string
-}
-
-// writePage writes a built-in page.
-func (a *answers) writePage(w http.ResponseWriter, status int, name string, p page) {
-	p.Stylesheet, p.Home = cmp.Or(a.stylesheet, a.site.At("style.css")), a.site.Home()
-	var body bytes.Buffer
-	if err := pageTemplates.ExecuteTemplate(&body, name, p); err != nil {
-		a.log.Error("page not rendered", slog.Any("error", err))
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the browser may be gone, and nothing is left to do then
-}
-
-// serveStyle serves the built-in style sheet, the one answer that may be cached.
-func (a *answers) serveStyle(w http.ResponseWriter, r *http.Request) {
-	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
-		return
-	}
-	w.Header().Set("Cache-Control", "public, max-age=3600")
-	http.ServeFileFS(w, r, pageFiles, path.Join("pages", "style.css"))
 }
 
 // fail answers with p: it completes p's texts, logs the cause and writes a page or JSON. It is the
@@ -121,7 +85,7 @@ func (a *answers) fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 		return
 	}
 	if WantsPage(r) {
-		a.writePage(w, p.Status, "problem.html", page{Problem: p})
+		a.showProblem(w, r, p)
 		return
 	}
 	writeProblemJSON(w, p)
@@ -133,19 +97,19 @@ func allowForm(w http.ResponseWriter) { w.Header().Set("Referrer-Policy", "same-
 
 // complete fills in what p's code implies.
 func (a *answers) complete(r *http.Request, p *Problem) {
-	text, known := problemTexts[p.Code]
+	key := p.Code
+	text, known := problemTexts[key]
 	if !known {
-		text = problemTexts["internal"]
+		key = "internal"
+		text = problemTexts[key]
 	}
 	if closer, ok := problemVariants[p.variant]; ok {
-		closer.event = text.event
-		text = closer
+		key, text = p.variant, closer
 	}
-	p.Title, p.Advice = text.title, text.advice
 	if p.Reference == "" {
 		p.Reference = rand.Text()[:10]
 	}
-	p.Frame = browser.KindOf(r) == browser.Frame
+	p.Frame = frameTarget(r)
 	a.completeLink(r, p, text.link)
 	if p.Status == http.StatusServiceUnavailable && p.RetryAfter <= 0 {
 		p.RetryAfter = time.Second
@@ -153,6 +117,7 @@ func (a *answers) complete(r *http.Request, p *Problem) {
 	if slices.Contains(accountProblems, p.Code) {
 		a.offerOtherAccount(r, p)
 	}
+	a.texts.translate(r, p, key)
 }
 
 // completeLink lets p lead on to where link says, unless it knows better.

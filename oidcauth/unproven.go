@@ -101,7 +101,7 @@ func (a *Authenticator) confirmDevice(w http.ResponseWriter, r *http.Request) {
 	if inside.OfSession(a.sessions.From(r.Context())).HasStaleProof() {
 		http.SetCookie(w, inside.OfManager(a.sessions).ExpiredProof()) // what is there, browsers don't renew
 	}
-	a.writePage(w, http.StatusOK, "confirm.html", page{Action: a.site.Seen(r)})
+	a.writePage(w, http.StatusOK, pageConfirm, &ConfirmPage{a.headOf(w, r, "confirm.title"), a.site.Seen(r)})
 }
 
 // confirmingCookie counts how often a page has loaded itself again. It is not sealed: it only brakes

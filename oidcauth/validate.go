@@ -51,6 +51,7 @@ func (c *Config) validate() error {
 	c.ClientAuth.validate(c.ClientSecret, "ClientAuth", wrong)
 	c.validateFAPI(wrong)
 	c.validateClaimsProviders(wrong)
+	checkMessages(c.Messages, wrong)
 	for _, key := range c.Advanced.DecryptionKeys {
 		if err := jwt.CheckDecryptionKey(key); err != nil {
 			wrong("Advanced.DecryptionKeys", "%v", err)

@@ -3,7 +3,9 @@ package oidcauthtest
 import (
 	"crypto/rand"
 	"encoding/json"
-	"html/template"
+	"fmt"
+	"html"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -167,7 +169,7 @@ func (p *Provider) respond(w http.ResponseWriter, s *Settings, a *Authorization)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	if response.Mode == "form_post" {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = formPostPage.Execute(w, response)
+		writeFormPost(w, response.RedirectURI, response.Params)
 		return
 	}
 	// 303, so that a POST to this endpoint does not become one to the client (RFC 9700 §4.12).
@@ -193,13 +195,16 @@ func (p *Provider) responseJWT(s *Settings, client string, params url.Values) st
 	return t.Compact()
 }
 
-// formPostPage is the page of OAuth 2.0 Form Post Response Mode §2.
-var formPostPage = template.Must(template.New("").Parse(`<!DOCTYPE html>
-<html><head><title>Back to the application</title></head>
-<body onload="document.forms[0].submit()"><form method="post" action="{{.RedirectURI}}">
-{{range $name, $values := .Params}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">
-{{end}}{{end}}<noscript><button>Continue</button></noscript></form></body></html>
-`))
+// writeFormPost writes the page of OAuth 2.0 Form Post Response Mode §2.
+func writeFormPost(w io.Writer, redirectURI string, params url.Values) {
+	fmt.Fprintf(w, "<!DOCTYPE html>\n<html><head><title>Back to the application</title></head>\n<body onload=\"document.forms[0].submit()\"><form method=\"post\" action=\"%s\">\n", html.EscapeString(redirectURI))
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		for _, value := range params[name] {
+			fmt.Fprintf(w, "<input type=\"hidden\" name=\"%s\" value=\"%s\">\n", html.EscapeString(name), html.EscapeString(value))
+		}
+	}
+	fmt.Fprint(w, "<noscript><button>Continue</button></noscript></form></body></html>\n")
+}
 
 // redirect sends the browser to exactly this address; http.Redirect would clean its path.
 func redirect(w http.ResponseWriter, status int, location string) {

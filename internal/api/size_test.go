@@ -1,0 +1,35 @@
+package api_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sizeLimit is how much larger a server with this library may be than one with the libraries below
+// it. When html/template slips in, or anything else that finds methods by name, the linker keeps
+// every exported method of the program and the ratio passes 1.5.
+const sizeLimit = 1.4
+
+func TestABinaryWithTheLibraryStaysSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links two programs")
+	}
+	ours, parts := sizeOf(t, "signet"), sizeOf(t, "parts")
+	t.Logf("%.1f MB, and %.1f MB with go-oidc, x/oauth2 and securecookie alone: %.2f ×", ours/1e6, parts/1e6, ours/parts)
+	require.Less(t, ours/parts, sizeLimit)
+}
+
+// sizeOf is the size of a stripped program of testdata.
+func sizeOf(t *testing.T, program string) float64 {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), program)
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", binary, "./testdata/size/"+program).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	info, err := os.Stat(binary)
+	require.NoError(t, err)
+	return float64(info.Size())
+}

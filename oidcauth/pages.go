@@ -1,0 +1,154 @@
+package oidcauth
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"io"
+	"log/slog"
+	"net/http"
+	"path"
+
+	"github.com/signet-go/signet/internal/browser"
+)
+
+//go:embed pages/style.css
+var pageFiles embed.FS
+
+// Pages writes the pages that people see. A *template.Template of html/template is one, with a
+// template for each of these names:
+//
+//	name        data             when
+//	problem     *[ProblemPage]   something failed, or is refused (where Config.ErrorHandler is nil)
+//	logout      *[LogoutPage]    the logout route asks whether to sign out
+//	leave       *[LeavePage]     the provider's sign-out needs a form, since its URL would be too long
+//	signed-out  *[SignedOutPage] it is done
+//	confirm     *[ConfirmPage]   a session that is bound to a device waits for its proof
+//
+// When ExecuteTemplate fails, what it has written is dropped, the log has the error, and the built-in
+// page is shown: also one whose name a later version adds.
+//
+// The headers are set before: the pages may load style sheets and images of this site, and have
+// forms, and run no scripts. ExecuteTemplate is called concurrently.
+type Pages interface {
+	ExecuteTemplate(w io.Writer, name string, data any) error
+}
+
+// Names of pages.
+const (
+	pageProblem   = "problem"
+	pageLogout    = "logout"
+	pageLeave     = "leave"
+	pageSignedOut = "signed-out"
+	pageConfirm   = "confirm"
+)
+
+// A Page is what every page is given.
+type Page struct {
+	// Lang is the language of the texts, for the lang attribute: "en", or a key of Config.Messages.
+	Lang string
+
+	// Title says what the page is about.
+	Title string
+
+	// Stylesheet and Home are paths of this site: of the style sheet, and of the start page.
+	Stylesheet, Home string
+
+	// User is who is signed in, or nil.
+	User *User
+
+	texts Messages
+}
+
+// Text returns the text called id in the page's language, as [English] lists them; "" for an id that
+// is not there.
+func (p *Page) Text(id string) string { return p.texts[id] }
+
+// A ProblemPage tells of something that failed.
+type ProblemPage struct {
+	Page
+	Problem *Problem
+}
+
+// A LogoutPage asks whether to sign out. Its form posts Fields to Action.
+type LogoutPage struct {
+	Page
+	Action string
+	Fields map[string]string
+}
+
+// A LeavePage tells somebody who is signed out here to go on to the provider. Its form posts Fields
+// to Action, which is the provider's.
+type LeavePage struct {
+	Page
+	Action string
+	Fields map[string]string
+}
+
+// A SignedOutPage says that nobody is signed in any more.
+type SignedOutPage struct{ Page }
+
+// A ConfirmPage loads itself again, at Action, in no time: on the way the browser proves that it has
+// the device's key. A page that does not leads people on by a link to Action.
+type ConfirmPage struct {
+	Page
+	Action string
+}
+
+// headOf is what a page that answers r is given.
+func (a *answers) headOf(w http.ResponseWriter, r *http.Request, title string) Page {
+	lang, texts := a.texts.of(r)
+	if a.texts.several() {
+		w.Header().Add("Vary", "Accept-Language")
+	}
+	return Page{Lang: lang, Title: texts[title], Stylesheet: cmp.Or(a.stylesheet, a.site.At("style.css")), Home: a.site.Home(), User: UserFrom(r.Context()), texts: texts}
+}
+
+// writePage writes a page.
+func (a *answers) writePage(w http.ResponseWriter, status int, name string, data any) {
+	body := a.render(name, data)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the browser may be gone, and nothing is left to do then
+}
+
+// render writes a page into memory: by the application's Pages if they can, else the built-in one.
+func (a *answers) render(name string, data any) []byte {
+	var body bytes.Buffer
+	if a.pages != nil {
+		err := a.pages.ExecuteTemplate(&body, name, data)
+		if err == nil {
+			return body.Bytes()
+		}
+		a.log.Error("page not rendered", slog.String("page", name), slog.Any("error", err))
+		body.Reset()
+	}
+	(&pageWriter{w: &body}).page(data)
+	return body.Bytes()
+}
+
+// showProblem writes the page about p.
+func (a *answers) showProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	head := a.headOf(w, r, "")
+	head.Title = p.Title
+	a.writePage(w, p.Status, pageProblem, &ProblemPage{head, p})
+}
+
+// showSignedOut writes the page of somebody who is signed out.
+func (a *answers) showSignedOut(w http.ResponseWriter, r *http.Request) {
+	head := a.headOf(w, r, "signed_out.title")
+	head.User = nil
+	a.writePage(w, http.StatusOK, pageSignedOut, &SignedOutPage{head})
+}
+
+// serveStyle serves the built-in style sheet, the one answer that may be cached.
+func (a *answers) serveStyle(w http.ResponseWriter, r *http.Request) {
+	if a.methodNotAllowed(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	http.ServeFileFS(w, r, pageFiles, path.Join("pages", "style.css"))
+}
+
+// frameTarget has links of a page in a frame open in the whole tab.
+func frameTarget(r *http.Request) bool { return browser.KindOf(r) == browser.Frame }
