@@ -74,9 +74,9 @@ func TestATranslationThatCannotBe(t *testing.T) {
 		messages map[string]oidcauth.Messages
 		says     string
 	}{
-		"of a text that is not there":      {map[string]oidcauth.Messages{"de": {"logout.titel": "x"}}, `"logout.titel"`},
-		"without the place for the name":   {map[string]oidcauth.Messages{"de": {"problem.user": "Angemeldet."}}, "problem.user"},
-		"into what is no language":         {map[string]oidcauth.Messages{"de_DE": {}}, "language tag"},
+		"of a text that is not there":     {map[string]oidcauth.Messages{"de": {"logout.titel": "x"}}, `"logout.titel"`},
+		"without the place for the name":  {map[string]oidcauth.Messages{"de": {"problem.user": "Angemeldet."}}, "problem.user"},
+		"into what is no language":        {map[string]oidcauth.Messages{"de_DE": {}}, "language tag"},
 		"into what could become a header": {map[string]oidcauth.Messages{"de\" onload=\"": {}}, "language tag"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,4 +165,3 @@ func TestNoLinkOfAPageRunsAScript(t *testing.T) {
 }
 
 var _ oidcauth.Pages = (*template.Template)(nil)
-
