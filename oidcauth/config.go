@@ -121,6 +121,16 @@ type Config struct {
 	// knows the users of every Authenticator that shares them. False answers 404.
 	SessionEndpoint bool
 
+	// ListSessions enters each login into the list of its user's sessions (see
+	// [session.Session.Enlist]), so that people see where they are signed in, and end what they
+	// don't know: session.Manager.List, End and EndOthers, with the Tag of [UserFrom]. It needs a
+	// session Store, where the browser's User-Agent is then kept, sealed. False keeps no list.
+	ListSessions bool
+
+	// RecordAddress returns the address that the list shows of a login: of the request's RemoteAddr,
+	// say, or of a header that your proxy sets and no client can. Nil records none.
+	RecordAddress func(*http.Request) string
+
 	// FrameAncestors are origins that may frame the front-channel logout page, beside those of the
 	// issuer and its end_session_endpoint.
 	FrameAncestors []string

@@ -143,6 +143,9 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	if err := a.fillSession(next, t, l); err != nil {
 		return err
 	}
+	if err := a.enlist(r, next, l.user); err != nil {
+		return err
+	}
 	if err := a.admit(ctx, l); err != nil {
 		return err
 	}
@@ -167,6 +170,18 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		t.ReturnTo = "" // where it leads is nothing that the other has asked for
 	}
 	return nil
+}
+
+// enlist enters s, a session to come, into the list of its user's.
+func (a *returner) enlist(r *http.Request, s *session.Session, u *User) error {
+	if !a.config.ListSessions {
+		return nil
+	}
+	at := session.Place{Provider: u.Issuer, UserAgent: r.UserAgent()}
+	if a.config.RecordAddress != nil {
+		at.Address = a.config.RecordAddress(r)
+	}
+	return s.Enlist(u.Tag(), at)
 }
 
 // fillSession writes the login into s, a session to come.

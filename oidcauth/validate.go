@@ -82,6 +82,12 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 	if u, err := url.Parse(c.RedirectURL); err == nil && u.Scheme == "http" && c.effectiveSession().DeviceBound == session.DeviceRequire {
 		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind nothing, so that nobody could stay signed in", c.RedirectURL)
 	}
+	if c.ListSessions && !c.hasStore() {
+		wrong("ListSessions", "needs Session.Store, where the lists are kept")
+	}
+	if c.RecordAddress != nil && !c.ListSessions {
+		wrong("RecordAddress", "is for the list of sessions: set ListSessions")
+	}
 	if (c.BackChannelLogout || c.FrontChannelLogout) && !c.hasStore() {
 		wrong("BackChannelLogout, FrontChannelLogout", "need Session.Store: without one a logout can't reach the sessions")
 	}
