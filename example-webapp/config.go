@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/signet-go/signet/example-webapp/internal/demoapi"
 	"github.com/signet-go/signet/example-webapp/internal/gallery"
 	"github.com/signet-go/signet/example-webapp/internal/providers"
+	"github.com/signet-go/signet/example-webapp/internal/sessionlist"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/example-webapp/internal/site"
 	"github.com/signet-go/signet/example-webapp/internal/store"
@@ -43,6 +45,10 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 		closeStore()
 		return nil, fmt.Errorf("configuration:\n%w", err)
 	}
+	a.list = &sessionlist.List{
+		Sessions: a.sessions, Site: a.site, Fail: a.fail, DemandFresh: c.FreshAfterRevoke,
+		Logout: func(w http.ResponseWriter, r *http.Request) { a.providers.Of(r).Auth.Logout(w, r) },
+	}
 	return a, nil
 }
 
@@ -73,6 +79,11 @@ func (a *app) authConfig(o oidcauth.Config) oidcauth.Config {
 	// Both need a Store for their marks, which there is in every mode: one process has a memory,
 	// several share a Redis.
 	o.BackChannelLogout, o.FrontChannelLogout = true, true
+	// People see where they are signed in; their address is kept only where the operator says so.
+	o.ListSessions = true
+	if a.config.RecordAddress {
+		o.RecordAddress = sessionlist.Address
+	}
 	// A page may ask /auth/session as often as it likes.
 	o.SessionEndpoint = true
 	if a.telemetry != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/signet-go/signet/example-webapp/internal/gallery"
 	"github.com/signet-go/signet/example-webapp/internal/providers"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
+	"github.com/signet-go/signet/example-webapp/internal/sessionlist"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
 	"github.com/signet-go/signet/example-webapp/internal/site"
 	"github.com/signet-go/signet/example-webapp/internal/telemetry"
@@ -33,6 +34,7 @@ type app struct {
 	second    *providers.Provider // nil without OIDC2_ISSUER
 	apis      demoapi.Routes      // take access tokens, and look at no session
 	machine   *oidcauth.Machine
+	list      *sessionlist.List    // of where somebody is signed in
 	telemetry *telemetry.Telemetry // nil without ADMIN_ADDR
 	errors    *gallery.Gallery
 	log       *slog.Logger
@@ -61,8 +63,7 @@ func (a *app) handler() http.Handler {
 	mux.Handle("GET /{$}", a.providers.Load(a.pageHandler("home.html", "Home", a.config.Embedded)))
 	mux.Handle("GET /profile", login(a.profile))
 	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
-	mux.Handle("POST /profile/sign-out-everywhere", login(a.signOutEverywhere))
-	mux.Handle("POST /profile/sign-out-elsewhere", login(a.signOutElsewhere))
+	a.list.Register(mux, login)
 	mux.Handle("GET /api-calls", login(a.apiCalls))
 	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
 	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
@@ -117,6 +118,7 @@ type profile struct {
 	TokenExpiry    time.Time
 	SessionCreated time.Time
 	SessionExpires time.Time
+	Sessions       []session.Listed // where the user is signed in
 	CookieMode     bool
 	FreshLogin     bool // is demanded of who signs in again after a sign-out everywhere
 }
@@ -124,12 +126,16 @@ type profile struct {
 // profile shows what is known of the user and the session, and when the tokens expire. It alone may
 // run a script, its own file, which counts the times down.
 func (a *app) profile(w http.ResponseWriter, r *http.Request) {
-	p := a.newPage(r, "Profile")
-	s := session.From(r.Context())
+	list, err := a.list.Of(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	p, s := a.newPage(r, "Profile"), session.From(r.Context())
 	data := profile{
 		Provider: a.providers.Of(r).Name, Claims: view.Claims(p.User.Claims), CookieMode: !a.config.Session.ServerSide,
 		FreshLogin:     a.config.FreshAfterRevoke,
-		SessionCreated: s.Created(), SessionExpires: s.Expires(),
+		SessionCreated: s.Created(), SessionExpires: s.Expires(), Sessions: list,
 	}
 	data.TokenExpiry, data.HasToken = a.providers.Of(r).Auth.TokenExpiry(r.Context())
 	p.Data, p.Script = data, "/static/countdown.js"
@@ -147,39 +153,6 @@ func (a *app) refreshAndShow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.site.Redirect(w, "/profile") // which asks for a login where one is needed
-}
-
-// signOutEverywhere ends all sessions of the user, on every device, and then this one as any logout
-// does.
-//
-// The mark is set first: when the store fails, the person is told, and is still signed in to try
-// again.
-func (a *app) signOutEverywhere(w http.ResponseWriter, r *http.Request) {
-	if err := a.revoke(r); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.providers.Of(r).Auth.Logout(w, r)
-}
-
-// signOutElsewhere ends all other sessions of the user.
-func (a *app) signOutElsewhere(w http.ResponseWriter, r *http.Request) {
-	if err := a.revoke(r, session.Except(session.From(r.Context()))); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.site.Redirect(w, "/profile")
-}
-
-// revoke ends the sessions of the user at their provider.
-//
-// The others are still signed in there, as far as they were: without SESSION_FRESH_AFTER_REVOKE
-// single sign-on lets them in again.
-func (a *app) revoke(r *http.Request, options ...session.RevokeOption) error {
-	if a.config.FreshAfterRevoke {
-		options = append(options, session.DemandFreshLogin)
-	}
-	return a.sessions.Revoke(r.Context(), oidcauth.UserFrom(r.Context()).Tag(), options...)
 }
 
 // apiCalls shows what the API answers, as the user or as the machine.

@@ -68,7 +68,7 @@ func TestRedisDownAndUp(t *testing.T) {
 
 			server.stop()
 			before := b.cookies(a.base)
-			for _, path := range []string{"/profile", "/admin", "/api/me", "/api/call"} {
+			for _, path := range []string{"/profile", "/admin", "/api/me", "/api/call", "/api/sessions"} {
 				p := b.open(a.base + path)
 				require.Equal(t, http.StatusServiceUnavailable, p.status, "%s: %s", path, p.body)
 				require.Empty(t, p.steps, "an outage is no reason to sign in again")

@@ -28,6 +28,8 @@ func constant(status int, code, title, advice string, err error) *oidcauth.Probl
 // Their texts are the same for every path and host, so that no page repeats what somebody else put
 // into a link.
 var Refused = map[int]*oidcauth.Problem{
+	http.StatusBadRequest: constant(http.StatusBadRequest, "invalid_request", "That request can't be used",
+		"Go back and try again from the page you came from.", nil),
 	http.StatusNotFound: constant(http.StatusNotFound, "not_found", "Page not found",
 		"Check the address, or start from the home page.", nil),
 	http.StatusMethodNotAllowed: constant(http.StatusMethodNotAllowed, "method_not_allowed", "That can't be done here",

@@ -57,8 +57,11 @@ type Config struct {
 	RandomKeys bool // Session.Keys were made up for this run
 	// FreshAfterRevoke: who signed out everywhere, and comes back, has to authenticate anew.
 	FreshAfterRevoke bool
-	Store            string
-	Redis            *redis.Options // nil without REDIS_URL
+
+	// RecordAddress: the list of a user's sessions says where each login came from.
+	RecordAddress bool
+	Store         string
+	Redis         *redis.Options // nil without REDIS_URL
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL
@@ -169,6 +172,7 @@ func (c *Config) readSession(e *env) {
 		IdleTimeout:    e.duration("SESSION_IDLE", time.Hour),
 		InsecureCookie: e.flag("COOKIE_INSECURE", false),
 	}
+	c.RecordAddress = e.flag("SESSION_RECORD_ADDRESS", false)
 	c.FreshAfterRevoke = e.flag("SESSION_FRESH_AFTER_REVOKE", false)
 	if c.Session.InsecureCookie && !IsLoopback(c.BaseURL.Hostname()) {
 		e.mistake("COOKIE_INSECURE", "allowed only when BASE_URL is on localhost, 127.0.0.0/8 or [::1]")
