@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// post is a script's form, sent from the site that origin is.
-func (b *browser) post(address, origin string, form url.Values) page {
+// postForm is a script's form, sent from the site that origin is.
+func (b *browser) postForm(address, origin string, form url.Values) page {
 	b.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	require.NoError(b.t, err)
@@ -96,25 +96,25 @@ func TestPeopleSeeAndEndTheirSessions(t *testing.T) {
 
 			end := a.base + "/api/sessions/end"
 			for name, id := range map[string]string{"an unknown id": "x", "another user's": bob.sessions(a)[0].ID} {
-				requireCode(t, here.post(end, a.base, url.Values{"id": {id}}), http.StatusNotFound, "not_found")
+				requireCode(t, here.postForm(end, a.base, url.Values{"id": {id}}), http.StatusNotFound, "not_found")
 				require.NotEmpty(t, name)
 			}
-			requireCode(t, here.post(end, a.base, nil), http.StatusBadRequest, "invalid_request")
-			requireCode(t, here.post(end+"?id="+list[1].ID, a.base, nil), http.StatusBadRequest, "invalid_request")
-			requireCode(t, here.post(end, a.base, url.Values{"id": {strings.Repeat("x", 10_000)}}), http.StatusBadRequest, "invalid_request")
-			requireCode(t, here.post(end, "https://evil.example", url.Values{"id": {list[1].ID}}), http.StatusForbidden, "cross_origin")
-			requireCode(t, newBrowser(t).post(end, a.base, url.Values{"id": {list[1].ID}}), http.StatusUnauthorized, "login_required")
+			requireCode(t, here.postForm(end, a.base, nil), http.StatusBadRequest, "invalid_request")
+			requireCode(t, here.postForm(end+"?id="+list[1].ID, a.base, nil), http.StatusBadRequest, "invalid_request")
+			requireCode(t, here.postForm(end, a.base, url.Values{"id": {strings.Repeat("x", 10_000)}}), http.StatusBadRequest, "invalid_request")
+			requireCode(t, here.postForm(end, "https://evil.example", url.Values{"id": {list[1].ID}}), http.StatusForbidden, "cross_origin")
+			requireCode(t, newBrowser(t).postForm(end, a.base, url.Values{"id": {list[1].ID}}), http.StatusUnauthorized, "login_required")
 			there.requireHere(a, true)
 			bob.requireHere(a, true)
 
-			p := here.post(end, a.base, url.Values{"id": {list[1].ID}})
+			p := here.postForm(end, a.base, url.Values{"id": {list[1].ID}})
 			require.Equal(t, http.StatusNoContent, p.status)
 			require.Empty(t, p.body)
 			there.requireHere(a, false)
 			require.Len(t, here.sessions(a), 1)
-			requireCode(t, here.post(end, a.base, url.Values{"id": {list[1].ID}}), http.StatusNotFound, "not_found")
+			requireCode(t, here.postForm(end, a.base, url.Values{"id": {list[1].ID}}), http.StatusNotFound, "not_found")
 
-			require.Equal(t, http.StatusNoContent, here.post(end, a.base, url.Values{"id": {list[0].ID}}).status)
+			require.Equal(t, http.StatusNoContent, here.postForm(end, a.base, url.Values{"id": {list[0].ID}}).status)
 			require.False(t, here.hasSession(a), "its own cookie expires")
 			here.requireHere(a, false)
 			bob.requireHere(a, true)
@@ -128,17 +128,17 @@ func TestPeopleEndTheOtherSessionsOrAll(t *testing.T) {
 			a := startApp(t, "SESSION_STORE", store)
 			here, there, bob := a.signedIn("alice"), a.signedIn("alice"), a.signedIn("bob")
 			for _, path := range []string{"end-others", "end-all"} {
-				requireCode(t, here.post(a.base+"/api/sessions/"+path, "https://evil.example", nil), http.StatusForbidden, "cross_origin")
-				requireCode(t, newBrowser(t).post(a.base+"/api/sessions/"+path, a.base, nil), http.StatusUnauthorized, "login_required")
+				requireCode(t, here.postForm(a.base+"/api/sessions/"+path, "https://evil.example", nil), http.StatusForbidden, "cross_origin")
+				requireCode(t, newBrowser(t).postForm(a.base+"/api/sessions/"+path, a.base, nil), http.StatusUnauthorized, "login_required")
 				require.Equal(t, http.StatusMethodNotAllowed, here.fetch(http.MethodGet, a.base+"/api/sessions/"+path).status)
 			}
-			require.Equal(t, http.StatusNoContent, here.post(a.base+"/api/sessions/end-others", a.base, nil).status)
+			require.Equal(t, http.StatusNoContent, here.postForm(a.base+"/api/sessions/end-others", a.base, nil).status)
 			here.requireHere(a, true)
 			there.requireHere(a, false)
 			require.Len(t, here.sessions(a), 1)
 			there.open(a.base + "/profile")
 			there.requireHere(a, true)
-			require.Equal(t, http.StatusNoContent, here.post(a.base+"/api/sessions/end-all", a.base, nil).status)
+			require.Equal(t, http.StatusNoContent, here.postForm(a.base+"/api/sessions/end-all", a.base, nil).status)
 			require.False(t, here.hasSession(a))
 			there.requireHere(a, false)
 			bob.requireHere(a, true)
@@ -152,9 +152,9 @@ func TestEndingAllAsksAnewOnlyWhereThatIsConfigured(t *testing.T) {
 		t.Run(fresh, func(t *testing.T) {
 			a := startApp(t, "SESSION_FRESH_AFTER_REVOKE", fresh)
 			here, there := a.signedIn("alice"), a.signedIn("alice")
-			require.Equal(t, http.StatusNoContent, here.post(a.base+"/api/sessions/end-others", a.base, nil).status)
+			require.Equal(t, http.StatusNoContent, here.postForm(a.base+"/api/sessions/end-others", a.base, nil).status)
 			require.Equal(t, "/profile", there.open(a.base+"/profile").url.Path, "ending the others asks nobody")
-			require.Equal(t, http.StatusNoContent, here.post(a.base+"/api/sessions/end-all", a.base, nil).status)
+			require.Equal(t, http.StatusNoContent, here.postForm(a.base+"/api/sessions/end-all", a.base, nil).status)
 			for _, b := range []*browser{here, there} {
 				require.Equal(t, fresh == "true", b.open(a.base+"/profile").url.Path != "/profile")
 			}
