@@ -3,4 +3,6 @@ package main
 var (
 	Main = main
 	Run  = run
+
+	Migrate = migrate
 )

@@ -12,9 +12,14 @@ import (
 
 func TestAProcessThatDiesInARefreshStopsNobodyForLong(t *testing.T) {
 	t.Parallel()
-	server := newRedis(t)
+	for _, k := range []kind{redisServers, databases, files} {
+		t.Run(k.name, func(t *testing.T) { dieInARefresh(t, k.open(t)) })
+	}
+}
+
+func dieInARefresh(t *testing.T, server *place) {
 	server.start()
-	f := startFleet(t, 2, time.Hour, "REDIS_URL", server.url())
+	f := startFleet(t, 2, time.Hour, server.env(true)...)
 	v := f.signedIn(t, 1)[0]
 	old := v.cookie()
 	f.forget()

@@ -12,23 +12,20 @@ import (
 
 func TestAFleetRefreshesOnceAUserAndMixesNobodyUp(t *testing.T) {
 	t.Parallel()
-	for _, store := range []string{"redis", "cookie"} {
-		t.Run("SESSION_STORE="+store, func(t *testing.T) {
-			server := newRedis(t)
-			server.start()
-			f := startFleet(t, 3, shortLife, "SESSION_STORE", store, "REDIS_URL", server.url())
-			visitors := f.signedIn(t, 50)
+	inEach(t, func(t *testing.T, server *place, cookies bool) {
+		server.start()
+		f := startFleet(t, 3, shortLife, server.env(cookies)...)
+		visitors := f.signedIn(t, 50)
 
-			for range 2 {
-				f.storm(t, visitors)
-			}
-			f.mixed(t, visitors[:20], 10_000)
+		for range 2 {
+			f.storm(t, visitors)
+		}
+		f.mixed(t, visitors[:20], 10_000)
 
-			for _, v := range visitors {
-				require.NoError(t, v.call(t.Context(), 2, v.cookie()), "nobody was signed out")
-			}
-		})
-	}
+		for _, v := range visitors {
+			require.NoError(t, v.call(t.Context(), 2, v.cookie()), "nobody was signed out")
+		}
+	}, redisServers, databases, files)
 }
 
 // wave is how many users storm at the same time: as many as a small machine serves within the life of a token.

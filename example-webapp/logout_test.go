@@ -51,9 +51,8 @@ type cluster struct {
 // replicaHeader sends a request to one replica.
 const replicaHeader = "X-Test-Replica"
 
-func startCluster(t *testing.T, store string, client map[string]any) *cluster {
+func startCluster(t *testing.T, server *place, cookies bool, client map[string]any) *cluster {
 	t.Helper()
-	redis := newRedis(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(listener.Addr().String())
@@ -69,13 +68,12 @@ func startCluster(t *testing.T, store string, client map[string]any) *cluster {
 		metadata[name] = value
 	}
 	c.npmProvider = startNPMProvider(t, map[string]any{"host": "127.0.0.1", "clients": []any{metadata}})
-	redis.start()
+	server.start()
 	for i := range c.replicas {
 		c.replicas[i] = c.startReplica(environment{
 			"BASE_URL": c.url, "OIDC_ISSUER": c.Issuer, "OIDC_CLIENT_ID": "app", "OIDC_CLIENT_SECRET": "secret",
-			"SESSION_KEYS":  "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=",
-			"SESSION_STORE": store, "REDIS_URL": redis.url(),
-		})
+			"SESSION_KEYS": "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=",
+		}.with(server.env(cookies)...))
 	}
 	proxy := &http.Server{Handler: &httputil.ReverseProxy{Rewrite: c.deal}}
 	go func() { _ = proxy.Serve(listener) }()
@@ -202,15 +200,9 @@ func (h *hammer) finish(t *testing.T) {
 	require.Zero(t, h.other.Load(), "answers that are neither 200 nor 401")
 }
 
-func inEachStore(t *testing.T, f func(t *testing.T, store string)) {
-	for _, store := range []string{"cookie", "redis"} {
-		t.Run("SESSION_STORE="+store, func(t *testing.T) { f(t, store) })
-	}
-}
-
 func TestBackChannelLogoutReachesEveryProcess(t *testing.T) {
-	inEachStore(t, func(t *testing.T, store string) {
-		c := startCluster(t, store, map[string]any{"backchannel_logout_session_required": true})
+	inEach(t, func(t *testing.T, server *place, inCookies bool) {
+		c := startCluster(t, server, inCookies, map[string]any{"backchannel_logout_session_required": true})
 		ended, other := newBrowser(t), newBrowser(t)
 		c.signIn(ended, "/profile", "alice")
 		c.signIn(other, "/profile", "alice")
@@ -230,12 +222,12 @@ func TestBackChannelLogoutReachesEveryProcess(t *testing.T) {
 		require.True(t, last.Before(answered), "a request was accepted %v after the logout was confirmed", last.Sub(answered))
 		c.requireEverywhere(http.StatusUnauthorized, cookies)
 		c.requireEverywhere(http.StatusOK, other.cookies(c.url))
-	})
+	}, redisServers, databases, files)
 }
 
 func TestBackChannelLogoutOfAUserReachesEverySession(t *testing.T) {
-	inEachStore(t, func(t *testing.T, store string) {
-		c := startCluster(t, store, map[string]any{"backchannel_logout_session_required": false})
+	inEach(t, func(t *testing.T, server *place, inCookies bool) {
+		c := startCluster(t, server, inCookies, map[string]any{"backchannel_logout_session_required": false})
 		first, second, ada := newBrowser(t), newBrowser(t), newBrowser(t)
 		c.signIn(first, "/profile", "alice")
 		c.signIn(second, "/profile", "alice")
@@ -250,12 +242,12 @@ func TestBackChannelLogoutOfAUserReachesEverySession(t *testing.T) {
 		require.Eventually(t, func() bool { return first.open(c.url+"/profile").status == http.StatusOK }, patience, 100*time.Millisecond)
 		c.requireEverywhere(http.StatusOK, first.cookies(c.url))
 		c.requireEverywhere(http.StatusUnauthorized, second.cookies(c.url))
-	})
+	}, redisServers, databases, files)
 }
 
 func TestLogoutReachesEveryProcess(t *testing.T) {
-	inEachStore(t, func(t *testing.T, store string) {
-		c := startCluster(t, store, map[string]any{"backchannel_logout_session_required": true})
+	inEach(t, func(t *testing.T, server *place, inCookies bool) {
+		c := startCluster(t, server, inCookies, map[string]any{"backchannel_logout_session_required": true})
 		b, other := newBrowser(t), newBrowser(t)
 		c.signIn(b, "/profile", "alice")
 		c.signIn(other, "/profile", "alice")
@@ -283,5 +275,5 @@ func TestLogoutReachesEveryProcess(t *testing.T) {
 		c.requireEverywhere(http.StatusOK, other.cookies(c.url))
 		b.open(c.url + "/profile")
 		require.Contains(t, b.page.body, `name="password"`, "the provider has forgotten the person too")
-	})
+	}, redisServers, databases, files)
 }

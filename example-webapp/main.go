@@ -19,6 +19,7 @@ import (
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/serving"
 	"github.com/signet-go/signet/example-webapp/internal/settings"
+	"github.com/signet-go/signet/example-webapp/internal/store"
 )
 
 // main is run with the process around it: signals in, exit code out. SIGQUIT keeps its meaning in
@@ -28,10 +29,33 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
+	if err := command(os.Args[1:])(ctx, os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "example-webapp:", err)
 		os.Exit(1)
 	}
+}
+
+// command is what the arguments ask for: none to serve, and -migrate to make the table that a
+// database has to have.
+func command(args []string) func(ctx context.Context, getenv func(string) string, out io.Writer) error {
+	switch {
+	case len(args) == 0:
+		return run
+	case len(args) == 1 && (args[0] == "-migrate" || args[0] == "--migrate"):
+		return migrate
+	}
+	return func(context.Context, func(string) string, io.Writer) error {
+		return fmt.Errorf("want no argument, or -migrate; got %q: the configuration is in the environment", args)
+	}
+}
+
+// migrate makes the table in the database of DATABASE_URL.
+func migrate(ctx context.Context, getenv func(string) string, out io.Writer) error {
+	c, err := settings.Parse(getenv)
+	if err != nil {
+		return err
+	}
+	return store.Migrate(ctx, c, out)
 }
 
 // run serves until ctx ends and the requests in flight are answered. Everything it has to say goes

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	main "github.com/signet-go/signet/example-webapp"
+	"github.com/signet-go/signet/internal/pgtest"
 )
 
 // asTheProgram, when set, makes the test binary be the program itself.
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	undo := trustTestRoots()
-	code := m.Run()
+	code := pgtest.Main(m)
 	undo()
 	os.Exit(code)
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -172,33 +171,33 @@ func (s *redisServer) flush() {
 	require.Equal(s.t, "+OK\r\n", string(answer))
 }
 
-func TestRedisStallsStopsAndForgetsUnderLoad(t *testing.T) {
-	// What a server that has lost all its rows means to a session: a row is gone, a sealed cookie still says who it is.
-	for store, lost := range map[string]int{"redis": http.StatusUnauthorized, "cookie": http.StatusOK} {
-		t.Run("SESSION_STORE="+store, func(t *testing.T) {
-			server := newRedis(t)
-			server.start()
-			a := startApp(t, "SESSION_STORE", store, "REDIS_URL", server.url(), "REDIS_TIMEOUT", "2s")
-			l := startLoad(t, a.base, a.signedIn("alice"))
-			l.settles(http.StatusOK, http.StatusOK)
+func TestAStoreStallsStopsAndForgetsUnderLoad(t *testing.T) {
+	inEach(t, func(t *testing.T, server *place, cookies bool) {
+		server.start()
+		a := startApp(t, server.env(cookies, "REDIS_TIMEOUT", "2s")...)
+		l := startLoad(t, a.base, a.signedIn("alice"))
+		l.settles(http.StatusOK, http.StatusOK)
 
-			require.NoError(t, server.process.Process.Signal(syscall.SIGSTOP))
-			l.settles(http.StatusServiceUnavailable, http.StatusServiceUnavailable)
-			require.NoError(t, server.process.Process.Signal(syscall.SIGCONT))
-			l.settles(http.StatusOK, http.StatusOK)
-			l.never(http.StatusUnauthorized)
+		server.stall()
+		l.settles(http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+		server.goOn()
+		l.settles(http.StatusOK, http.StatusOK)
+		l.never(http.StatusUnauthorized)
 
-			server.flush()
-			l.settles(lost, http.StatusOK)
-			l.use(a.signedIn("bob"))
-			l.settles(http.StatusOK, http.StatusOK)
+		server.flush()
+		l.settles(lost(cookies), http.StatusOK)
+		l.use(a.signedIn("bob"))
+		l.settles(http.StatusOK, http.StatusOK)
 
-			server.stop()
-			l.settles(http.StatusServiceUnavailable, http.StatusServiceUnavailable)
-			server.start()
-			l.settles(lost, http.StatusOK)
-			l.use(a.signedIn("alice"))
+		server.stop()
+		l.settles(http.StatusServiceUnavailable, http.StatusServiceUnavailable)
+		server.start()
+		if server.keeps {
 			l.settles(http.StatusOK, http.StatusOK)
-		})
-	}
+			return
+		}
+		l.settles(lost(cookies), http.StatusOK)
+		l.use(a.signedIn("alice"))
+		l.settles(http.StatusOK, http.StatusOK)
+	}, redisServers, postgresServers)
 }

@@ -21,6 +21,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"expvar"
@@ -43,6 +44,7 @@ import (
 	"github.com/signet-go/signet/oidcauth/oidcauthotel"
 	"github.com/signet-go/signet/session"
 	"github.com/signet-go/signet/session/redisstore"
+	"github.com/signet-go/signet/session/sqlstore"
 )
 
 var (
@@ -65,8 +67,10 @@ var (
 	_ oidcauth.Config
 	_ session.Config
 	_ = redisstore.New
+	_ = sqlstore.NewPostgres
 	_ redis.Options
 	_ tls.Certificate
+	_ sql.DB
 	_ = oidcauthotel.New
 	_ = template.New
 )
@@ -84,10 +88,11 @@ func snippet%d() {
 		r                             *http.Request
 		keys                          []string
 		newKey, oldKey, apiURL        string
+		db                            *sql.DB
 	)
 	for range 0 {
 		_, _, _, _, _, _, _, _, _, _, _, _ = auth, mux, config, redisClient, client, key, certificate, app, admin, handler, next, ctx
-		_, _, _, _, _ = r, keys, newKey, oldKey, apiURL
+		_, _, _, _, _, _ = r, keys, newKey, oldKey, apiURL, db
 	}
 `
 

@@ -64,12 +64,14 @@ func TestAStormOfMachineCallsMakesOneTokenRequest(t *testing.T) {
 		f := startFleet(t, 1, time.Hour)
 		require.Equal(t, 1, machineStorm(t, f))
 	})
-	t.Run("in three processes that share a store", func(t *testing.T) {
-		server := newRedis(t)
-		server.start()
-		f := startFleet(t, 3, time.Hour, "REDIS_URL", server.url())
-		require.Equal(t, 1, machineStorm(t, f))
-	})
+	for _, k := range []kind{redisServers, databases, files} {
+		t.Run("in three processes that share a store: "+k.name, func(t *testing.T) {
+			server := k.open(t)
+			server.start()
+			f := startFleet(t, 3, time.Hour, server.env(true)...)
+			require.Equal(t, 1, machineStorm(t, f))
+		})
+	}
 }
 
 // machineStorm makes 200 machine calls at once, and returns how many tokens the provider was asked for.

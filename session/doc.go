@@ -33,8 +33,8 @@
 //	Done                   within the process        within 5 s elsewhere
 //	Store out of reach     –                         503, cookie kept
 //
-// [NewMemoryStore] is a [Store] for one process; package redisstore is one for many. A Store of
-// your own passes package sessiontest.
+// [NewMemoryStore] is a [Store] for one process; packages redisstore and sqlstore are for many. A
+// Store of your own passes package sessiontest.
 //
 // # Generations
 //

@@ -163,13 +163,29 @@ func (s *Server) Stop() { s.end(syscall.SIGQUIT) }
 
 // end sends a signal to the server and waits for its end.
 func (s *Server) end(signal syscall.Signal) {
-	_ = s.process.Process.Signal(syscall.SIGCONT)
+	s.GoOn()
 	_ = s.process.Process.Signal(signal)
 	<-s.ended
 }
 
-// Signal sends a signal to the server's first process.
-func (s *Server) Signal(signal syscall.Signal) { _ = s.process.Process.Signal(signal) }
+// Stall makes the server answer nobody, without closing a connection, until GoOn.
+func (s *Server) Stall() { s.signalAll(syscall.SIGSTOP) }
+
+// GoOn ends Stall.
+func (s *Server) GoOn() { s.signalAll(syscall.SIGCONT) }
+
+// signalAll sends a signal to the server's processes: the first, and those that it has made, each
+// of which has left its group.
+func (s *Server) signalAll(signal syscall.Signal) {
+	first := s.process.Process.Pid
+	_ = syscall.Kill(first, signal)
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", first, first))
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, signal)
+		}
+	}
+}
 
 // Addr is where the server listens.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.port }

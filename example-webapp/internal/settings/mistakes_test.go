@@ -106,6 +106,17 @@ func TestConfigMistakes(t *testing.T) {
 		{"an unknown store", environment{"SESSION_STORE": "files"}, []string{"SESSION_STORE"}},
 		{"Redis without an address", environment{"SESSION_STORE": "redis"}, []string{"REDIS_URL"}},
 		{"an address that is not Redis", environment{"REDIS_URL": "http://127.0.0.1"}, []string{"REDIS_URL"}},
+		{"a SQL store without an address", environment{"SESSION_STORE": "postgres"}, []string{"DATABASE_URL"}},
+		{"a file without a name", environment{"SESSION_STORE": "sqlite", "DATABASE_URL": "file:"}, []string{"DATABASE_URL"}},
+		{"a database in memory", environment{"SESSION_STORE": "sqlite", "DATABASE_URL": "file::memory:"}, []string{"DATABASE_URL"}},
+		{"a database in memory, by a parameter", environment{"DATABASE_URL": "file:x?mode=memory"}, []string{"DATABASE_URL"}},
+		{"a database of another kind", environment{"DATABASE_URL": "mysql://127.0.0.1/app"}, []string{"DATABASE_URL"}},
+		{"an address that is no URL", environment{"DATABASE_URL": "postgres://127.0.0.1:port/app"}, []string{"DATABASE_URL"}},
+		{"PostgreSQL in a file", environment{"SESSION_STORE": "postgres", "DATABASE_URL": "file:sessions.db"}, []string{"DATABASE_URL"}},
+		{"SQLite on a server", environment{"SESSION_STORE": "sqlite", "DATABASE_URL": "postgres://127.0.0.1/app"}, []string{"DATABASE_URL"}},
+		{"two stores", environment{"DATABASE_URL": "postgres://127.0.0.1/app", "REDIS_URL": "redis://127.0.0.1"}, []string{"DATABASE_URL"}},
+		{"two stores, one of them for sessions", environment{"SESSION_STORE": "redis", "DATABASE_URL": "file:x.db", "REDIS_URL": "redis://127.0.0.1"}, []string{"DATABASE_URL"}},
+		{"Redis in a database", environment{"SESSION_STORE": "redis", "DATABASE_URL": "file:x.db"}, []string{"REDIS_URL"}},
 		{"a plain http API on another host", environment{"API_URL": "http://api.example.com"}, []string{"API_URL"}},
 		{"an API without a host", environment{"API_URL": "/demo/api"}, []string{"API_URL"}},
 	}
@@ -145,10 +156,11 @@ func TestConfigNamesEveryMistakeAtOnce(t *testing.T) {
 func TestConfigErrorsKeepSecrets(t *testing.T) {
 	_, err := settings.Parse(production().with(
 		"REDIS_URL", "http://user:redis-password@127.0.0.1", "SESSION_KEYS", "not-a-key-but-secret", "OIDC_CLIENT_SECRET", "hush-hush",
+		"DATABASE_URL", "postgres://user:database-password@127.0.0.1:port/app",
 		"OIDC_CLIENT_AUTH", "x", "OIDC_ISSUER", "https://user:issuer-password@id.example.com",
 	).get)
 	require.Error(t, err)
-	for _, secret := range []string{"redis-password", "not-a-key-but-secret", "hush-hush", "issuer-password"} {
+	for _, secret := range []string{"redis-password", "database-password", "not-a-key-but-secret", "hush-hush", "issuer-password"} {
 		require.NotContains(t, err.Error(), secret)
 	}
 }

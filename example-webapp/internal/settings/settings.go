@@ -26,14 +26,6 @@ import (
 // neither can be configured, not even for a test (RFC 8725 §3.1, §3.2).
 var signingAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// SESSION_STORE says where the sessions themselves are. Revocations, leases and used transactions
-// need a shared place in any case, which is Redis with REDIS_URL and this process's memory without.
-const (
-	storeCookie = "cookie"
-	storeMemory = "memory"
-	storeRedis  = "redis"
-)
-
 // A Config is the environment, parsed and checked. Only the embedded provider adds to it, once its
 // port is known: the issuer and the client's credentials.
 //
@@ -62,6 +54,7 @@ type Config struct {
 	RecordAddress bool
 	Store         string
 	Redis         *redis.Options // nil without REDIS_URL
+	Database      *Database      // nil without DATABASE_URL
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL
@@ -200,27 +193,6 @@ func (c *Config) checkSession(e *env) {
 	if _, err := session.New(session.Config{Keys: key, IdleTimeout: c.Session.IdleTimeout}); err != nil {
 		e.mistake("SESSION_IDLE", "%w", err)
 	}
-}
-
-// readStore reads where sessions, revocations and locks live.
-func (c *Config) readStore(e *env) {
-	c.Store = e.oneOf("SESSION_STORE", storeCookie, storeMemory, storeRedis)
-	c.Session.ServerSide = c.Store != storeCookie
-	c.Session.StoreTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
-	v := e.getenv("REDIS_URL")
-	if v == "" {
-		if c.Store == storeRedis {
-			e.mistake("REDIS_URL", "required with SESSION_STORE=redis")
-		}
-		return
-	}
-	options, err := redis.ParseURL(v)
-	if err != nil {
-		// The parser's own error would quote the password.
-		e.mistake("REDIS_URL", "want redis://[user:password@]host:port[/number]")
-		return
-	}
-	c.Redis = options
 }
 
 // checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the

@@ -3,6 +3,9 @@ package settings_test
 import (
 	"crypto/rsa"
 	"maps"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +213,9 @@ func TestConfigAccepts(t *testing.T) {
 		{"cookies without Secure on [::1]", environment{"BASE_URL": "http://[::1]:8080", "COOKIE_INSECURE": "true"}},
 		{"sessions in memory", environment{"SESSION_STORE": "memory"}},
 		{"cookie sessions with revocations in Redis", production().with("REDIS_URL", "redis://127.0.0.1:6379")},
+		{"sessions in PostgreSQL", production().with("SESSION_STORE", "postgres", "DATABASE_URL", "postgresql://app:pw@127.0.0.1:5432/app?sslmode=disable")},
+		{"sessions in SQLite", production().with("SESSION_STORE", "sqlite", "DATABASE_URL", "file:///var/lib/app/sessions.db")},
+		{"cookie sessions with revocations in a database", production().with("DATABASE_URL", "file:sessions.db")},
 		{"DPoP", environment{"OIDC_DPOP": "true"}},
 		{"FAPI with a key", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "PS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"])},
 		{"FAPI with a certificate", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "ES256", "OIDC_CLIENT_AUTH", "tls_client_auth", "OIDC_CLIENT_CERT_FILE", keys["cert"])},
@@ -238,4 +244,21 @@ func TestConfigAccepts(t *testing.T) {
 	c, err := settings.Parse(environment{"OIDC_MAX_AGE": "0"}.get)
 	require.NoError(t, err)
 	require.Negative(t, c.OIDC.Login.MaxAge, "0 is sent, which oidcauth says with a negative value")
+}
+
+func TestAFileGetsWhatTheStoreNeedsOfIt(t *testing.T) {
+	for given, want := range map[string]string{
+		"file:a.db":                                    "file:a.db?_pragma=busy_timeout(3000)&_pragma=journal_mode(WAL)",
+		"file:/x/a.db?_pragma=busy_timeout(10)":        "file:/x/a.db?_pragma=busy_timeout(10)&_pragma=journal_mode(WAL)",
+		"file:a.db?_pragma=journal_mode(DELETE)&vfs=x": "file:a.db?_pragma=busy_timeout(3000)&_pragma=journal_mode(DELETE)&vfs=x",
+	} {
+		c, err := settings.Parse(environment{"DATABASE_URL": given}.get)
+		require.NoError(t, err)
+		got, err := url.QueryUnescape(c.Database.SQLite)
+		require.NoError(t, err)
+		file, query, _ := strings.Cut(got, "?")
+		parts := strings.Split(query, "&")
+		slices.Sort(parts)
+		require.Equal(t, want, file+"?"+strings.Join(parts, "&"))
+	}
 }

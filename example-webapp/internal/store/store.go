@@ -1,8 +1,8 @@
 // Package store is where revocations, locks and, in server-side mode, sessions are kept: in this
-// process's memory, or in Redis.
+// process's memory, in Redis, or in a database.
 //
-// It promises that a call of Redis is bounded by REDIS_TIMEOUT, and that a Redis which is down is
-// never replaced by memory, which other processes would not see. It does no I/O. Start at Open.
+// It promises that a call is bounded by REDIS_TIMEOUT, and that a store which is down is never
+// replaced by memory, which other processes would not see. Start at Open.
 package store
 
 import (
@@ -18,12 +18,20 @@ import (
 )
 
 // Open returns the store of marks, locks and, where SESSION_STORE says so, sessions, and what
-// closes it. It does no I/O: a Redis that is down makes requests fail with 503 until it is back;
-// there is no falling back to memory, which other processes would not see.
+// closes it. It waits for nobody: a store that is down makes requests fail with 503 until it is
+// back; there is no falling back to memory, which other processes would not see.
 func Open(c *settings.Config, log *slog.Logger) (store session.Store, closeStore func()) {
-	if c.Redis == nil {
-		return session.NewMemoryStore(), func() {}
+	switch {
+	case c.Redis != nil:
+		return openRedis(c, log)
+	case c.Database != nil:
+		return openDatabase(c, log)
 	}
+	return session.NewMemoryStore(), func() {}
+}
+
+// openRedis returns the store in Redis.
+func openRedis(c *settings.Config, log *slog.Logger) (store session.Store, closeStore func()) {
 	// The bounds are the configuration's, for each part of a call: a Redis that hangs costs a
 	// request REDIS_TIMEOUT, not go- redis's own defaults with three retries.
 	options := *c.Redis
