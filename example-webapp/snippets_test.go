@@ -85,6 +85,7 @@ func snippet%d() {
 		certificate                   tls.Certificate
 		app, admin, handler, next     http.Handler
 		ctx                           context.Context
+		db                            *sql.DB
 		r                             *http.Request
 		keys                          []string
 		newKey, oldKey, apiURL        string
@@ -117,7 +118,7 @@ func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 		t.Skip("the documentation is not here")
 	}
 	pages = append(pages, filepath.Join(here, "..", "README.md"), filepath.Join(here, "..", "docs", "operations.md"),
-		filepath.Join(here, "..", "docs", "recipes.md"))
+		filepath.Join(here, "..", "docs", "recipes.md"), filepath.Join(here, "..", "docs", "users.md"))
 	overlay, n := map[string]string{}, 0
 	for _, page := range pages {
 		text, err := os.ReadFile(page)

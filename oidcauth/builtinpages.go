@@ -25,7 +25,9 @@ func (p *pageWriter) page(data any) {
 	case *SignedOutPage:
 		p.signedOut(data)
 	case *ConfirmPage:
-		p.confirm(data)
+		p.goOn(&data.Page, data.Action, "confirm.text", "confirm.link")
+	case *OnwardPage:
+		p.goOn(&data.Page, data.Action, "onward.text", "onward.link")
 	}
 }
 
@@ -134,9 +136,10 @@ func (p *pageWriter) signedOut(page *SignedOutPage) {
 	p.end()
 }
 
-func (p *pageWriter) confirm(page *ConfirmPage) {
-	p.begin(&page.Page, "<meta http-equiv=\"refresh\" content=\"0;url=%s\">\n", location(page.Action))
-	p.put("<p>%s</p>\n", page.Text("confirm.text"))
-	p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(page.Action), page.Text("confirm.link"))
+// goOn is a page that goes on to action by itself, and by a link where a browser does not.
+func (p *pageWriter) goOn(page *Page, action, text, link string) {
+	p.begin(page, "<meta http-equiv=\"refresh\" content=\"0;url=%s\">\n", location(action))
+	p.put("<p>%s</p>\n", page.Text(text))
+	p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(action), page.Text(link))
 	p.end()
 }

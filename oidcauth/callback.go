@@ -61,7 +61,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
 	inside.OfSession(a.sessions.From(r.Context())).Invite(r.Context(), w.Header(), a.site.At(deviceStart))
-	a.redirectBack(w, t)
+	a.sendBack(w, r, t)
 }
 
 // readCallback reads the response from the one source that the response mode names, each parameter
@@ -110,10 +110,14 @@ func (a *returner) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// redirectBack leaves the callback's URL, with its code, for where the login was started. The
-// header is set as it stands: http.Redirect would clean the path, and decode what is data in it.
-func (a *returner) redirectBack(w http.ResponseWriter, t *browser.Transaction) {
+// sendBack leaves the callback's URL, with its code, for where the login was started. The header is
+// set as it stands: http.Redirect would clean the path, and decode what is data in it.
+func (a *returner) sendBack(w http.ResponseWriter, r *http.Request, t *browser.Transaction) {
 	clearAhead(w)
+	if a.strictCookies() {
+		a.showOnward(w, r, a.site.BackFrom(t))
+		return
+	}
 	w.Header().Set("Location", a.site.BackFrom(t))
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -161,7 +165,7 @@ func (a *returner) readyFor(ctx context.Context, t *browser.Transaction) (logout
 	if logouts, err = a.logouts.current(ctx); err != nil {
 		return 0, nil, err
 	}
-	if a.config.ResponseMode.isPost() {
+	if a.comesWithoutSession() {
 		if err := inside.OfSession(a.sessions.From(ctx)).Recall(ctx, t.Session); err != nil {
 			return 0, nil, err
 		}

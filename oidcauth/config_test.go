@@ -30,6 +30,7 @@ func TestNewNamesEachMistake(t *testing.T) {
 		"a redirect URL with dot segments":   {func(c *oidcauth.Config) { c.RedirectURL = app + "/a/../auth/callback" }, "/callback"},
 		"a redirect URL over plain http":     {func(c *oidcauth.Config) { c.RedirectURL = "http://app.example.test/auth/callback" }, "must be https"},
 		"no session keys":                    {func(c *oidcauth.Config) { c.Session.Keys = nil }, "Session"},
+		"a persistence for all logins":       {func(c *oidcauth.Config) { c.Login.Persistence = session.Transient }, "Session.Persistence"},
 		"a list of sessions without a Store": {func(c *oidcauth.Config) { c.ListSessions = true; c.Session.Store = nil }, "ListSessions: needs Session.Store"},
 		"an address for no list":             {func(c *oidcauth.Config) { c.RecordAddress = func(*http.Request) string { return "" } }, "RecordAddress"},
 		"both kinds of session":              {func(c *oidcauth.Config) { c.Sessions = new(session.Manager) }, "Session and Sessions"},

@@ -143,7 +143,7 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	if err := a.fillSession(next, t, l); err != nil {
 		return err
 	}
-	if err := a.enlist(r, next, l.user); err != nil {
+	if err := errors.Join(a.enlist(r, next, l.user), next.SetPersistence(persistenceOf(t, s, previous))); err != nil {
 		return err
 	}
 	if err := a.admit(ctx, l); err != nil {
@@ -170,6 +170,17 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		t.ReturnTo = "" // where it leads is nothing that the other has asked for
 	}
 	return nil
+}
+
+// persistenceOf is that of the session to come: what the login was asked for, else that of s, where
+// the same user signs in once more.
+func persistenceOf(t *browser.Transaction, s *session.Session, p *previous) session.Persistence {
+	if t.Persistence == 0 && p != nil && p.same {
+		if facts := inside.OfSession(s).Facts(); facts != nil {
+			return session.Persistence(facts.Persistent)
+		}
+	}
+	return session.Persistence(t.Persistence)
 }
 
 // enlist enters s, a session to come, into the list of its user's.

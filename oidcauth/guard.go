@@ -185,6 +185,10 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 		a.denyProofless(w, r, err)
 		return
 	}
+	if errors.Is(err, ErrLoginRequired) && a.isForeignView(r) {
+		a.showOnward(w, r, a.site.Seen(r))
+		return
+	}
 	if unconfirmed, ok := errors.AsType[*unconfirmedError](err); ok {
 		a.fail(w, r, unconfirmed.problem())
 		return

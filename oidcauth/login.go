@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +53,10 @@ func (a *starter) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if !browser.MayStartLogin(r) {
 		link := a.site.LoginURL(a.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to")))
 		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Link: link, Err: ErrLoginRequired})
+		return
+	}
+	if a.isForeignView(r) {
+		a.showOnward(w, r, a.site.Seen(r)) // the session that the login replaces is in the next request
 		return
 	}
 	params, err := browser.FormOf(w, r)
@@ -163,7 +169,7 @@ func (a *starter) prepareLogin(r *http.Request, t *browser.Transaction, o LoginO
 	if err := s.Load(); err != nil && !errors.Is(err, session.ErrNoSession) {
 		return "", err
 	}
-	if a.config.ResponseMode.isPost() { // which comes back without the session's Lax cookie
+	if a.comesWithoutSession() {
 		if err := inside.OfSession(s).Deposit(ctx); err != nil {
 			return "", err
 		}
@@ -199,7 +205,7 @@ func (a *starter) fillIn(ctx context.Context, t *browser.Transaction, o LoginOpt
 	t.Provider = a.key
 	t.State, t.Nonce, t.Verifier = randomText(), randomText(), oauth2.GenerateVerifier()
 	t.Began = time.Now().UnixMilli()
-	t.ACR, t.AMR, t.Resource = o.essentialACR, o.amr, o.Resource
+	t.ACR, t.AMR, t.Resource, t.Persistence = o.essentialACR, o.amr, o.Resource, byte(o.Persistence)
 	if t.ReturnTo == "" {
 		t.ReturnTo = a.site.ReturnTo(ctx, o.ReturnTo)
 	}
@@ -210,6 +216,48 @@ func (a *starter) fillIn(ctx context.Context, t *browser.Transaction, o LoginOpt
 		age := max(0, int64(o.MaxAge/time.Second))
 		t.MaxAge = &age
 	}
+}
+
+// overriddenBy returns o with the fields that are set in other replaced.
+func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
+	merged := other
+	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
+	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
+	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
+	if other.UILocales == nil {
+		merged.UILocales = o.UILocales
+	}
+	if other.ACRValues == nil {
+		merged.ACRValues = o.ACRValues
+	}
+	if other.Resource == nil {
+		merged.Resource = o.Resource
+	}
+	if other.Claims == nil {
+		merged.Claims = o.Claims
+	}
+	merged.Extra = url.Values{}
+	maps.Copy(merged.Extra, o.Extra)
+	maps.Copy(merged.Extra, other.Extra)
+	return merged
+}
+
+// check reports what the application got wrong in o.
+func (o LoginOptions) check() error {
+	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
+		if slices.Contains(ownParameters, name) {
+			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
+		}
+	}
+	if o.Persistence > session.Transient {
+		return fmt.Errorf("oidcauth: LoginOptions.Persistence: %d is neither session.Persistent nor session.Transient", o.Persistence)
+	}
+	for _, scope := range o.Scopes {
+		if !oauth.IsScope(scope) {
+			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
+		}
+	}
+	return nil
 }
 
 // randomText returns 128 random bits: what guessing would have to find within one login.

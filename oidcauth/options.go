@@ -1,19 +1,15 @@
 package oidcauth
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
-	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/session"
 )
 
 // A ResponseMode is how the provider returns from a login (OAuth 2.0 Multiple Response Types §2.1).
@@ -163,6 +159,12 @@ type LoginOptions struct {
 	// means Config.Scopes, an empty list openid alone. New refuses it in Config.Login.
 	Scopes []string
 
+	// Persistence says whether the session's cookie outlives the browser: "remember me", or not.
+	// Zero means as the session has it that the same user is signed in with, else as
+	// session.Config.Persistence says. New refuses it in Config.Login. Hooks.Login has the last word,
+	// with [session.Session.SetPersistence].
+	Persistence session.Persistence
+
 	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the
 	// package sets itself are refused: in Config.Login by New, elsewhere with 500.
 	Extra url.Values
@@ -257,42 +259,3 @@ func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
 
 // isPost reports whether responses come as a cross-site POST.
 func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
-
-// overriddenBy returns o with the fields that are set in other replaced.
-func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
-	merged := other
-	merged.Prompt = cmp.Or(other.Prompt, o.Prompt)
-	merged.LoginHint = cmp.Or(other.LoginHint, o.LoginHint)
-	merged.MaxAge = cmp.Or(other.MaxAge, o.MaxAge)
-	if other.UILocales == nil {
-		merged.UILocales = o.UILocales
-	}
-	if other.ACRValues == nil {
-		merged.ACRValues = o.ACRValues
-	}
-	if other.Resource == nil {
-		merged.Resource = o.Resource
-	}
-	if other.Claims == nil {
-		merged.Claims = o.Claims
-	}
-	merged.Extra = url.Values{}
-	maps.Copy(merged.Extra, o.Extra)
-	maps.Copy(merged.Extra, other.Extra)
-	return merged
-}
-
-// check reports what the application got wrong in o.
-func (o LoginOptions) check() error {
-	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
-		if slices.Contains(ownParameters, name) {
-			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
-		}
-	}
-	for _, scope := range o.Scopes {
-		if !oauth.IsScope(scope) {
-			return fmt.Errorf("oidcauth: LoginOptions.Scopes: %q is not a scope token (RFC 6749 §3.3)", scope)
-		}
-	}
-	return nil
-}

@@ -24,6 +24,7 @@ var pageFiles embed.FS
 //	leave       *[LeavePage]     the provider's sign-out needs a form, since its URL would be too long
 //	signed-out  *[SignedOutPage] it is done
 //	confirm     *[ConfirmPage]   a session that is bound to a device waits for its proof
+//	onward      *[OnwardPage]    the browser comes from another site, and session.Config.SameSiteStrict is set
 //
 // When ExecuteTemplate fails, what it has written is dropped, the log has the error, and the built-in
 // page is shown: also one whose name a later version adds.
@@ -41,6 +42,7 @@ const (
 	pageLeave     = "leave"
 	pageSignedOut = "signed-out"
 	pageConfirm   = "confirm"
+	pageOnward    = "onward"
 )
 
 // A Page is what every page is given.
@@ -91,6 +93,14 @@ type SignedOutPage struct{ Page }
 // A ConfirmPage loads itself again, at Action, in no time: on the way the browser proves that it has
 // the device's key. A page that does not leads people on by a link to Action.
 type ConfirmPage struct {
+	Page
+	Action string
+}
+
+// An OnwardPage goes on to Action, a path of this site, in no time: browsers send the session's
+// cookie then, as they do not while another site leads them here. A page that does not leads people
+// on by a link to Action.
+type OnwardPage struct {
 	Page
 	Action string
 }

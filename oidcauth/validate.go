@@ -111,6 +111,9 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 	if c.Login.Scopes != nil {
 		wrong("Login.Scopes", "is for single logins; use Scopes")
 	}
+	if c.Login.Persistence != 0 {
+		wrong("Login.Persistence", "is for single logins; use Session.Persistence")
+	}
 	if _, err := oauth.EssentialClaims(c.Login.Claims, nil); err != nil {
 		wrong("Login.Claims", "is not a JSON object of objects (Core §5.5)")
 	}

@@ -55,6 +55,17 @@ type Config struct {
 	// checks that. Zero means Secure.
 	InsecureCookie bool
 
+	// SameSiteStrict keeps the cookie from every request that another site has caused, links
+	// included: whoever comes by one is signed out until the next click. With package oidcauth,
+	// guards let the browser come again from its own page, which costs a page view of another site
+	// one more request; what is not guarded takes such a visitor for signed out. Zero means Lax,
+	// which keeps it from everything but links.
+	SameSiteStrict bool
+
+	// Persistence says whether cookies outlive the browser, where [Session.SetPersistence] does not.
+	// Zero means Persistent.
+	Persistence Persistence
+
 	// MaxChunks is how many cookies of at most 4,096 bytes a session may take, 1 to 9. Unused with
 	// ServerSide. Zero means 4.
 	MaxChunks int
@@ -140,6 +151,7 @@ func (c Config) problems() error {
 	report(c.IdleTimeout > 0 && c.IdleTimeout < time.Second, "IdleTimeout is %v, want at least 1 s, or negative for none",
 		c.IdleTimeout)
 	report(c.MaxChunks < 1 || c.MaxChunks > chunkLimit, "MaxChunks is %d, want 1 to %d", c.MaxChunks, chunkLimit)
+	report(c.Persistence > Transient, "Persistence is %d, want Persistent or Transient", c.Persistence)
 	report(c.StoreTimeout < 0, "StoreTimeout is %v, want a positive duration", c.StoreTimeout)
 	report(c.BoundLife < minBoundLife || c.BoundLife > maxBoundLife, "BoundLife is %v, want 10 s to 1 h", c.BoundLife)
 	report(!slices.Contains([]DeviceBinding{DeviceOff, DeviceOn, DeviceRequire}, c.DeviceBound),

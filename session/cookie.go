@@ -103,6 +103,7 @@ type format struct {
 	name          string
 	cookie        http.Cookie // every attribute but value and Max-Age
 	before, after string      // of the number of Max-Age in a Set-Cookie line, behind the value
+	transient     string      // what stands behind the value without a Max-Age
 	chunks        int
 	room          [chunkLimit]int // bytes of value in each chunk
 }
@@ -116,19 +117,27 @@ func newFormat(c Config) *format {
 		Domain: c.CookieDomain, Path: c.CookiePath,
 		Secure: !c.InsecureCookie, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+	if c.SameSiteStrict {
+		f.cookie.SameSite = http.SameSiteStrictMode
+	}
 	before, after, _ := strings.Cut(f.like(f.name, "", time.Second).String(), "Max-Age=1")
 	f.before, f.after = strings.TrimPrefix(before, f.name+"=")+"Max-Age=", after
+	f.transient = strings.TrimSuffix(f.before, "; Max-Age=") + f.after
 	for i := range f.room {
-		f.room[i] = chunkSize - len(f.line(i, nil, maxLifetime))
+		f.room[i] = chunkSize - len(f.line(i, nil, maxLifetime, true))
 	}
 	return f
 }
 
-// line makes the Set-Cookie line with index i. A life of zero or less expires the cookie.
-func (f *format) line(i int, value []byte, life time.Duration) string {
+// line makes the Set-Cookie line with index i. A life of zero or less expires the cookie; one that
+// is not lasting has its life from the browser.
+func (f *format) line(i int, value []byte, life time.Duration, lasting bool) string {
 	index := ""
 	if i > 0 {
 		index = "." + strconv.Itoa(i)
+	}
+	if !lasting {
+		return f.name + index + "=" + string(value) + f.transient
 	}
 	return f.name + index + "=" + string(value) + f.before + strconv.Itoa(maxAge(life)) + f.after
 }
@@ -175,15 +184,15 @@ func (f *format) need(size int) int {
 // write sets the cookies of a text, cut into chunks, and expires those that the request carried
 // beyond them. There is no empty last one. The range is fixed: nothing that a client says makes it
 // longer.
-func (f *format) write(h http.Header, carried *jar, text []byte, life time.Duration) {
+func (f *format) write(h http.Header, carried *jar, text []byte, life time.Duration, lasting bool) {
 	for i := range chunkLimit {
 		switch {
 		case len(text) > 0:
 			size := min(f.room[i], len(text))
-			h.Add("Set-Cookie", f.line(i, text[:size], life))
+			h.Add("Set-Cookie", f.line(i, text[:size], life, lasting))
 			text = text[size:]
 		case carried.present[i]:
-			h.Add("Set-Cookie", f.line(i, nil, 0))
+			h.Add("Set-Cookie", f.line(i, nil, 0, true))
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 	}
 	if step == cookieExpire {
 		keepPrivate(h)
-		s.m.format.write(h, &s.jar, nil, 0)
+		s.m.format.write(h, &s.jar, nil, 0, true)
 	}
 	if s.jar.bounds > 0 && (step == cookieExpire || step == cookieOwed) { // it was another session's
 		h.Add("Set-Cookie", s.m.devices.cookie(s.m.format, "", 0).String())
@@ -115,7 +115,7 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 		return err
 	}
 	keepPrivate(h)
-	s.m.format.write(h, &s.jar, text, life)
+	s.m.format.write(h, &s.jar, text, life, s.m.persists(v.g))
 	if len(text) > warnSize {
 		s.m.log.Warn("session cookies are large", "bytes", len(text))
 	}

@@ -231,3 +231,9 @@ func everywhere(t *testing.T, test func(t *testing.T, c session.Config)) {
 		t.Run(name, func(t *testing.T) { test(t, c) })
 	}
 }
+
+// sendAfter loads the session after a while.
+func (b *browser) sendAfter(wait time.Duration) *httptest.ResponseRecorder {
+	time.Sleep(wait)
+	return b.with(func(s *session.Session) { require.NoError(b.t, s.Load()) })
+}

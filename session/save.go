@@ -63,7 +63,7 @@ func (s *Session) saveLocked(ctx context.Context) error {
 	s.followed = s.followed || s.base.Number > 0 && next.ID != s.base.ID
 	if next.Number != s.base.Number && !s.followed {
 		switch {
-		case !s.m.config.ServerSide:
+		case !s.m.config.ServerSide, s.m.persists(next) != s.m.persists(s.base):
 			s.due = max(s.due, cookieWrite)
 		case s.due == cookieRenew:
 			s.due = cookieNone // the row was just written

@@ -51,6 +51,8 @@ type Transaction struct {
 	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
 	DPoPKey []byte   `json:"d,omitempty"`
 	Fresh   int64    `json:"f,omitempty"` // when the revocation was made that this login is begun for, Unix milliseconds
+	// Persistence is what the login's session is asked to be: see session.Persistence.
+	Persistence byte `json:"t,omitempty"`
 	// Resource is that of the request, repeated with the code (RFC 8707 §2.2).
 	Resource []string `json:"h,omitempty"`
 }

@@ -164,6 +164,7 @@ func (c *Config) readSession(e *env) {
 		Lifetime:       e.duration("SESSION_LIFETIME", 12*time.Hour),
 		IdleTimeout:    e.duration("SESSION_IDLE", time.Hour),
 		InsecureCookie: e.flag("COOKIE_INSECURE", false),
+		Persistence:    persistence(e.flag("SESSION_PERSISTENT", true)),
 	}
 	c.RecordAddress = e.flag("SESSION_RECORD_ADDRESS", false)
 	c.FreshAfterRevoke = e.flag("SESSION_FRESH_AFTER_REVOKE", false)
@@ -178,6 +179,14 @@ func (c *Config) readSession(e *env) {
 	}
 	c.readDevices(e)
 	c.checkSession(e)
+}
+
+// persistence says whether cookies outlive the browser.
+func persistence(outlives bool) session.Persistence {
+	if outlives {
+		return session.Persistent
+	}
+	return session.Transient
 }
 
 // checkSession asks the session package about each variable apart, so that its errors can name
