@@ -85,7 +85,6 @@ func snippet%d() {
 		certificate                   tls.Certificate
 		app, admin, handler, next     http.Handler
 		ctx                           context.Context
-		db                            *sql.DB
 		r                             *http.Request
 		keys                          []string
 		newKey, oldKey, apiURL        string
