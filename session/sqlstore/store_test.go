@@ -156,3 +156,23 @@ func TestManyKeysAreOneRoundTrip(t *testing.T) {
 		require.EqualValues(t, 1, proxy.trips.Load()-before, name)
 	}
 }
+
+// A nil slice is NULL to a driver, which equals nothing and is refused; some give it for what is
+// empty.
+func TestNoBytesAreAnEmptyValue(t *testing.T) {
+	inEach(t, func(t *testing.T, s *sqlstore.Store, _ *sql.DB) {
+		require.NoError(t, s.Set(t.Context(), "row", nil, time.Minute))
+		values, err := s.Get(t.Context(), "row", "other", "row")
+		require.NoError(t, err)
+		require.Equal(t, [][]byte{{}, nil, {}}, values)
+		swapped, err := s.Swap(t.Context(), "row", nil, []byte("1"), time.Minute)
+		require.NoError(t, err)
+		require.True(t, swapped)
+		swapped, err = s.Swap(t.Context(), "row", []byte("1"), nil, time.Minute)
+		require.NoError(t, err)
+		require.True(t, swapped)
+		deleted, err := s.Delete(t.Context(), "row", []byte{})
+		require.NoError(t, err)
+		require.True(t, deleted)
+	})
+}
