@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,9 +70,21 @@ func databasePlace(t *testing.T) *place {
 
 // filePlace is a file of SQLite.
 func filePlace(t *testing.T) *place {
-	p := &place{name: "sqlite", address: []string{"DATABASE_URL", "file:" + filepath.Join(t.TempDir(), "sessions.db")}, start: func() {}}
+	p := &place{name: "sqlite", address: []string{"DATABASE_URL", newFile(t)}, start: func() {}}
 	p.migrate(t)
 	return p
+}
+
+// newFile names a file of SQLite in a folder that is gone after the test, and after what its store
+// does in the background.
+func newFile(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "example-webapp")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, patience, 10*time.Millisecond)
+	})
+	return "file:" + filepath.Join(folder, "sessions.db")
 }
 
 // migrate makes the table, as an operator does.

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -148,7 +147,7 @@ func TestTwoProcessesShareAStore(t *testing.T) {
 
 func TestAnEmptyDatabaseIsNotReadyUntilItsTableIsMade(t *testing.T) {
 	for name, address := range map[string]string{
-		"postgres": pgtest.Database(t)(""), "sqlite": "file:" + filepath.Join(t.TempDir(), "sessions.db"),
+		"postgres": pgtest.Database(t)(""), "sqlite": newFile(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			pairs := []string{"SESSION_STORE", name, "DATABASE_URL", address}

@@ -50,7 +50,7 @@ func measurePostgres(b *testing.B) measured {
 }
 
 func measureSQLite(b *testing.B) measured {
-	file := "file:" + filepath.Join(b.TempDir(), "sessions.db") + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)"
+	file := "file:" + filepath.Join(folder(b), "sessions.db") + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)"
 	db := open(b, "sqlite", file)
 	return measured{migrated(b, sqlstore.NewSQLite(db)), nil, func() int64 {
 		return number(b, db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")

@@ -118,7 +118,7 @@ func TestATableOfAnotherFormIsRefusedInSQLite(t *testing.T) {
 }
 
 func TestASQLiteThatCannotKeepTheRulesIsRefused(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "sessions.db")
+	file := filepath.Join(folder(t), "sessions.db")
 	for name, c := range map[string]struct{ url, says string }{
 		"in memory":              {":memory:", "in memory"},
 		"in memory, by a name":   {"file::memory:?_pragma=busy_timeout(5000)", "in memory"},

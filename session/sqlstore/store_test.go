@@ -50,9 +50,21 @@ func newPostgres(t testing.TB, parameters string) (*sqlstore.Store, *sql.DB) {
 	return migrated(t, sqlstore.NewPostgres(db)), db
 }
 
+// folder returns a folder that is gone after the test, and after a cleaning in the background that
+// the test has begun.
+func folder(t testing.TB) string {
+	t.Helper()
+	name, err := os.MkdirTemp("", "sqlstore")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(name) == nil }, patience, 10*time.Millisecond)
+	})
+	return name
+}
+
 // sqliteFile names a file as the package's documentation does.
 func sqliteFile(t testing.TB) string {
-	return "file:" + filepath.Join(t.TempDir(), "sessions.db") + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(off)"
+	return "file:" + filepath.Join(folder(t), "sessions.db") + "?_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(off)"
 }
 
 // newSQLite returns a store in a file of its own, and a handle on it.
@@ -97,7 +109,7 @@ func TestStoreKeepsTheRulesWhateverTheDriver(t *testing.T) {
 		})
 	}
 	t.Run("SQLite without WAL", func(t *testing.T) {
-		db := open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "sessions.db")+"?_pragma=busy_timeout(60000)&_pragma=synchronous(off)")
+		db := open(t, "sqlite", "file:"+filepath.Join(folder(t), "sessions.db")+"?_pragma=busy_timeout(60000)&_pragma=synchronous(off)")
 		s := migrated(t, sqlstore.NewSQLite(db))
 		sessiontest.Run(t, func(*testing.T) session.Store { return s })
 	})
