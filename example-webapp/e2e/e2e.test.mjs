@@ -5,5 +5,6 @@ import './suites/embedded.mjs';
 import './suites/guards.mjs';
 import './suites/oidc-provider.mjs';
 import './suites/people.mjs';
+import './suites/sessions.mjs';
 
 after(closeBrowser);
