@@ -68,7 +68,7 @@ func (a *app) handler() http.Handler {
 	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
 	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
 	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
-	mux.Handle("GET /errors/{code}", a.providers.Load(a.errorPage))
+	mux.Handle("GET /errors/{code}", a.providers.Load(a.errors.Show(a.answer, a.refuse)))
 
 	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", site.NeverNavigate(login(a.me)))
@@ -186,17 +186,4 @@ func (a *app) apiCalls(w http.ResponseWriter, r *http.Request) {
 type apiResult struct {
 	URL, As, Body string
 	Status        int
-}
-
-// errorPage shows one of the gallery's answers as it looks.
-//
-// The status is the real one, so that the page is what a monitor or a cache would see too; it has
-// no Retry-After, since there is nothing to wait for.
-func (a *app) errorPage(w http.ResponseWriter, r *http.Request) {
-	p := a.errors.Find(r.PathValue("code"))
-	if p == nil {
-		a.refuse(w, r, http.StatusNotFound)
-		return
-	}
-	a.answer(w, r, p)
 }

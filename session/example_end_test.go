@@ -106,3 +106,47 @@ func ExampleSession_Prepare() {
 	fmt.Println(get("/"))
 	// Output: ada
 }
+
+// People see where they are signed in, and end what they don't know.
+func ExampleManager_List() {
+	manager, err := session.New(session.Config{Keys: []string{session.NewKey()}, Store: session.NewMemoryStore()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	const tag = "user ada" // package oidcauth's is that of the user who is signed in: User.Tag
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login/{device}", func(_ http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		if err := s.Renew(); err != nil {
+			log.Print(err)
+			return
+		}
+		if err := s.Enlist(tag, session.Place{UserAgent: r.PathValue("device")}); err != nil {
+			log.Print(err)
+		}
+	})
+	mux.HandleFunc("/devices", func(w http.ResponseWriter, r *http.Request) {
+		all, err := manager.List(r.Context(), tag)
+		if err != nil {
+			session.WriteUnavailable(w)
+			return
+		}
+		for _, s := range all {
+			fmt.Fprintf(w, "%s %t. ", s.Place.UserAgent, s.Current)
+		}
+	})
+	mux.HandleFunc("/end-others", func(w http.ResponseWriter, r *http.Request) {
+		if err := manager.EndOthers(r.Context()); err != nil {
+			session.WriteUnavailable(w)
+		}
+	})
+	laptop, stop := serve(manager, mux)
+	defer stop()
+	phone, stopPhone := serve(manager, mux)
+	defer stopPhone()
+	laptop("/login/laptop")
+	phone("/login/phone")
+	laptop("/end-others")
+	fmt.Println(laptop("/devices"))
+	// Output: laptop true.
+}

@@ -36,8 +36,8 @@ func New(base string) *Gallery {
 // Exhibits are one answer of each kind, by status.
 func (g *Gallery) Exhibits() []Exhibit { return g.list() }
 
-// Find returns the answer with code as it is shown, nil when there is none.
-func (g *Gallery) Find(code string) *oidcauth.Problem {
+// find returns the answer with code as it is shown, nil when there is none.
+func (g *Gallery) find(code string) *oidcauth.Problem {
 	list := g.list()
 	i := slices.IndexFunc(list, func(e Exhibit) bool { return e.Problem.Code == code })
 	if i < 0 {
@@ -46,6 +46,21 @@ func (g *Gallery) Find(code string) *oidcauth.Problem {
 	p := *list[i].Problem
 	p.Reference = reference
 	return &p
+}
+
+// Show answers with the exhibit that the path names, as it looks: refuse has the word where there is
+// none.
+//
+// The status is the real one, so that the page is what a monitor or a cache would see too; it has
+// no Retry-After, since there is nothing to wait for.
+func (g *Gallery) Show(answer func(http.ResponseWriter, *http.Request, *oidcauth.Problem), refuse func(http.ResponseWriter, *http.Request, int)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if p := g.find(r.PathValue("code")); p != nil {
+			answer(w, r, p)
+			return
+		}
+		refuse(w, r, http.StatusNotFound)
+	}
 }
 
 // reference stands where real pages have a random one.
