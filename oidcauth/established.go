@@ -140,10 +140,8 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		return err
 	}
 	defer next.Destroy(ctx) //nolint:errcheck // it does nothing once next has begun, and no I/O before
-	if err := a.fillSession(next, t, l); err != nil {
-		return err
-	}
-	if err := errors.Join(a.enlist(r, next, l.user), next.SetPersistence(persistenceOf(t, s, previous))); err != nil {
+	err = errors.Join(a.fillSession(next, t, l), a.enlist(r, next, l.user), next.SetPersistence(persistenceOf(t, s, previous)))
+	if err != nil {
 		return err
 	}
 	if err := a.admit(ctx, l); err != nil {
@@ -164,12 +162,18 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		return err
 	}
 	a.endPrevious(r.Context(), previous)
-	if isOther(t, l.user) {
-		a.log.LogAttrs(r.Context(), slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
-			logtext.Fingerprint("sub", l.user.Subject), slog.String("during", t.Purpose()))
-		t.ReturnTo = "" // where it leads is nothing that the other has asked for
-	}
+	a.noteOther(r.Context(), t, l.user)
 	return nil
+}
+
+// noteOther deals with somebody else than the user who was to authenticate once more.
+func (a *returner) noteOther(ctx context.Context, t *browser.Transaction, u *User) {
+	if !isOther(t, u) {
+		return
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
+		logtext.Fingerprint("sub", u.Subject), slog.String("during", t.Purpose()))
+	t.ReturnTo = "" // where it leads is nothing that the other has asked for
 }
 
 // persistenceOf is that of the session to come: what the login was asked for, else that of s, where

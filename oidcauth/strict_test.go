@@ -107,3 +107,14 @@ func TestCallbackOfALaxCookieIsARedirect(t *testing.T) {
 	}
 	require.Fail(t, "no redirect")
 }
+
+func TestStrictCookiesAreBoundToTheDeviceAsOthersAre(t *testing.T) {
+	inDeviceModes(t, func(w *deviceWorld) {
+		page := goOn(t, w.browser.Tab, w.browser.Get(app+"/me"))
+		require.Contains(t, page.Body, `"alice"`)
+		require.Len(t, w.browser.DeviceSessions(), 1)
+		require.Equal(t, http.SameSiteStrictMode, w.browser.Cookie(app+"/", boundCookie).SameSite)
+		w.forget()
+		require.NotNil(t, w.user(), "the cookie is renewed")
+	}, strict)
+}

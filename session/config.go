@@ -20,10 +20,10 @@ type Config struct {
 	// then move it to the front, and drop the old one when OnKeyUse names it no more. Required.
 	Keys []string
 
-	// Store is where processes meet: it carries revocation marks, leases and recent generations,
-	// and with ServerSide the sessions. Zero means that there is one process: Revoke is refused,
-	// and an ended session's cookie, if somebody kept it, is dead only as long as this process
-	// remembers.
+	// Store is where processes meet: it carries revocation marks, leases, lists of sessions and
+	// recent generations, and with ServerSide the sessions. Zero means that there is one process:
+	// Revoke is refused, and an ended session's cookie, if somebody kept it, is dead only as long
+	// as this process remembers.
 	Store Store
 
 	// ServerSide keeps sessions in Store; the cookie then holds a random id of 256 bits. Zero means

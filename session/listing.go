@@ -16,8 +16,8 @@ import (
 
 const (
 	maxListed = 100
-	seenEvery = 5 * time.Minute
-	seenLimit = 50_000 // sessions of which a process remembers that it has told their list
+	seenEvery = 4 * time.Minute // with the minute in which an idle limit is not moved, five
+	seenLimit = 50_000          // sessions of which a process remembers that it has told their list
 )
 
 // listRow is the row of the list of a tag.

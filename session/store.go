@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A Store keeps small rows for a limited time: revocation marks, recent generations, leases, and
-// with Config.ServerSide the sessions. It uses standard types only, so that a store need not import
-// this package. Keys arrive hashed (43 characters of the URL alphabet of base64) and values sealed,
-// so a store sees neither names nor content; it must not look into them.
+// A Store keeps small rows for a limited time: revocation marks, recent generations, leases, lists
+// of sessions, and with Config.ServerSide the sessions. It uses standard types only, so that a store
+// need not import this package. Keys arrive hashed (43 characters of the URL alphabet of base64) and
+// values sealed, so a store sees neither names nor content; it must not look into them.
 //
 // Rules of all methods, which package sessiontest checks with those of each:
 //
