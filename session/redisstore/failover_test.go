@@ -330,3 +330,28 @@ func TestWhatIsRefusedForTheMomentIsMadeAgain(t *testing.T) {
 		require.Zero(t, s.taken.Load())
 	})
 }
+
+// go-redis asks a cluster who serves what after a redirection, which a dead node does not send, and else once a minute.
+func TestADeadNodesPlaceIsFoundInACluster(t *testing.T) {
+	old, new := startServer(t), startServer(t)
+	var primary atomic.Pointer[string]
+	primary.Store(&old.addr)
+	client := redis.NewClusterClient(&redis.ClusterOptions{
+		ContextTimeoutEnabled: true, ClusterStateReloadInterval: time.Hour,
+		ClusterSlots: func(context.Context) ([]redis.ClusterSlot, error) {
+			return []redis.ClusterSlot{{Start: 0, End: 16383, Nodes: []redis.ClusterNode{{Addr: *primary.Load()}}}}, nil
+		},
+	})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client)
+	require.NoError(t, store.Set(t.Context(), "k", []byte("1"), time.Minute))
+	old.stop()
+	primary.Store(&new.addr)
+	for name, call := range map[string]func() error{
+		"Add":  func() error { _, err := store.Add(t.Context(), "other", nil, time.Minute); return err },
+		"Get":  func() error { _, err := store.Get(t.Context(), "k"); return err },
+		"Swap": func() error { _, err := store.Swap(t.Context(), "k", nil, nil, time.Minute); return err },
+	} {
+		require.Eventually(t, func() bool { return call() == nil }, patience, 10*time.Millisecond, name)
+	}
+}

@@ -237,8 +237,18 @@ func attempt[T any](ctx context.Context, s *Store, call func(context.Context) (T
 			value, err = call(ctx)
 			return err
 		})
+		s.lookAround(ctx, err)
 		return value, err
 	})
+}
+
+// lookAround has a Cluster client ask who serves which slots when nobody answered: go-redis by
+// itself asks after a redirection, which a dead node does not send, and else once a minute.
+func (s *Store) lookAround(ctx context.Context, err error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if answer := redis.Error(nil); ok && err != nil && !errors.As(err, &answer) {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // brokenConnection reports an error of a connection that may have died while it was idle. A

@@ -13,8 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/session"
 )
@@ -53,8 +51,8 @@ type Config struct {
 	// RecordAddress: the list of a user's sessions says where each login came from.
 	RecordAddress bool
 	Store         string
-	Redis         *redis.Options // nil without REDIS_URL
-	Database      *Database      // nil without DATABASE_URL
+	Redis         *Redis    // nil without REDIS_URL
+	Database      *Database // nil without DATABASE_URL
 
 	// The downstream API. Its origin is the only one that access tokens may go to.
 	API *url.URL

@@ -216,6 +216,8 @@ func TestConfigAccepts(t *testing.T) {
 		{"sessions in PostgreSQL", production().with("SESSION_STORE", "postgres", "DATABASE_URL", "postgresql://app:pw@127.0.0.1:5432/app?sslmode=disable")},
 		{"sessions in SQLite", production().with("SESSION_STORE", "sqlite", "DATABASE_URL", "file:///var/lib/app/sessions.db")},
 		{"cookie sessions with revocations in a database", production().with("DATABASE_URL", "file:sessions.db")},
+		{"a cluster", production().with("REDIS_URL", "rediss://:pw@redis-1:6379?addr=redis-2:6379&addr=redis-3:6379", "REDIS_CLUSTER", "true")},
+		{"sentinels", production().with("SESSION_STORE", "redis", "REDIS_URL", "redis://:pw@sentinel-1:26379/1?addr=sentinel-2:26379", "REDIS_SENTINEL_MASTER", "main")},
 		{"DPoP", environment{"OIDC_DPOP": "true"}},
 		{"FAPI with a key", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "PS256", "OIDC_CLIENT_KEY_FILE", keys["rsa"])},
 		{"FAPI with a certificate", production().with("OIDC_FAPI", "true", "OIDC_SIGNING_ALG", "ES256", "OIDC_CLIENT_AUTH", "tls_client_auth", "OIDC_CLIENT_CERT_FILE", keys["cert"])},

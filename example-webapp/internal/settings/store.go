@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -21,6 +22,15 @@ const (
 	storeSQLite   = "sqlite"
 )
 
+// A Redis is one server, a cluster, or one that sentinels know.
+type Redis struct {
+	*redis.Options // of each server; Addr is the first of Addrs
+
+	Addrs   []string // of the server, of some nodes of the cluster, or of the sentinels
+	Cluster bool
+	Master  string // what the sentinels call it; "": there are none
+}
+
 // A Database is PostgreSQL or a file of SQLite.
 type Database struct {
 	Postgres *pgx.ConnConfig // nil: SQLite
@@ -32,7 +42,7 @@ func (c *Config) readStore(e *env) {
 	c.Store = e.oneOf("SESSION_STORE", storeCookie, storeMemory, storeRedis, storePostgres, storeSQLite)
 	c.Session.ServerSide = c.Store != storeCookie
 	c.Session.StoreTimeout = e.duration("REDIS_TIMEOUT", 3*time.Second)
-	c.Redis, c.Database = e.redis("REDIS_URL"), e.database("DATABASE_URL", c.Session.StoreTimeout)
+	c.Redis, c.Database = e.redis(), e.database("DATABASE_URL", c.Session.StoreTimeout)
 	switch {
 	case e.getenv("REDIS_URL") != "" && e.getenv("DATABASE_URL") != "":
 		e.mistake("DATABASE_URL", "REDIS_URL is set too, and there is one store: unset either")
@@ -46,18 +56,54 @@ func (c *Config) readStore(e *env) {
 	}
 }
 
-// redis reads the address of a Redis; nil is none.
-func (e *env) redis(name string) *redis.Options {
-	v := e.getenv(name)
+// redis reads where Redis is, and what it is; nil is none. Errors quote no address, which may hold a
+// password.
+func (e *env) redis() *Redis {
+	v := e.getenv("REDIS_URL")
+	r := &Redis{Cluster: e.flag("REDIS_CLUSTER", false), Master: e.getenv("REDIS_SENTINEL_MASTER")}
+	if r.Cluster && r.Master != "" {
+		e.mistake("REDIS_SENTINEL_MASTER", "a cluster has no sentinels: unset it, or REDIS_CLUSTER")
+	}
 	if v == "" {
+		for name, set := range map[string]bool{"REDIS_CLUSTER": r.Cluster, "REDIS_SENTINEL_MASTER": r.Master != ""} {
+			if set {
+				e.mistake(name, "has no meaning without REDIS_URL")
+			}
+		}
 		return nil
 	}
-	options, err := redis.ParseURL(v)
-	if err != nil {
-		// The parser's own error would quote the password.
-		e.mistake(name, "want redis://[user:password@]host:port[/number]")
+	address, more, ok := withoutAddrs(v)
+	var err error
+	if r.Options, err = redis.ParseURL(address); err != nil || !ok {
+		e.mistake("REDIS_URL", "want redis://[user:password@]host:port[/number]")
+		return nil
 	}
-	return options
+	r.Addrs = append([]string{r.Addr}, more...)
+	switch {
+	case len(more) > 0 && !r.Cluster && r.Master == "":
+		e.mistake("REDIS_URL", "addr= names further nodes: set REDIS_CLUSTER or REDIS_SENTINEL_MASTER")
+	case r.Cluster && r.DB != 0:
+		e.mistake("REDIS_URL", "a cluster has no numbered databases")
+	}
+	return r
+}
+
+// withoutAddrs takes the addr= parameters off an address, each of which is host:port.
+func withoutAddrs(address string) (rest string, addrs []string, ok bool) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", nil, false
+	}
+	q := u.Query()
+	addrs = q["addr"]
+	q.Del("addr")
+	u.RawQuery = q.Encode()
+	for _, addr := range addrs {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return "", nil, false
+		}
+	}
+	return u.String(), addrs, true
 }
 
 // database reads the address of a database; nil is none. Errors quote no address, which may hold a

@@ -34,15 +34,31 @@ func Open(c *settings.Config, log *slog.Logger) (store session.Store, closeStore
 func openRedis(c *settings.Config, log *slog.Logger) (store session.Store, closeStore func()) {
 	// The bounds are the configuration's, for each part of a call: a Redis that hangs costs a
 	// request REDIS_TIMEOUT, not go- redis's own defaults with three retries.
-	options := *c.Redis
+	options := *c.Redis.Options
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = c.Session.StoreTimeout, c.Session.StoreTimeout, c.Session.StoreTimeout
 	options.ContextTimeoutEnabled = true // so that calls end when their contexts do, as redisstore asks for
 	// No silent second tries: a repeated "set if absent" would take its own first try for somebody
 	// else's. redisstore repeats what may be repeated.
 	options.MaxRetries, options.DialerRetries = -1, 1
 	redis.SetLogger(redisLog{log})
-	client := redis.NewClient(&options)
+	client := newClient(c.Redis, &options)
 	return redisstore.New(client), func() { _ = client.Close() } // at the end of the process
+}
+
+// newClient returns a client of what r is, with options for each server. In a cluster it asks the
+// primaries alone, which know what was revoked a moment ago.
+func newClient(r *settings.Redis, o *redis.Options) redis.UniversalClient {
+	if !r.Cluster && r.Master == "" {
+		return redis.NewClient(o)
+	}
+	return redis.NewUniversalClient(&redis.UniversalOptions{
+		Addrs: r.Addrs, MasterName: r.Master, IsClusterMode: r.Cluster,
+		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig, Protocol: o.Protocol, ClientName: o.ClientName,
+		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout, ContextTimeoutEnabled: o.ContextTimeoutEnabled,
+		MaxRetries: o.MaxRetries, DialerRetries: o.DialerRetries,
+		PoolSize: o.PoolSize, PoolTimeout: o.PoolTimeout, MinIdleConns: o.MinIdleConns, MaxIdleConns: o.MaxIdleConns, MaxActiveConns: o.MaxActiveConns,
+		ConnMaxIdleTime: o.ConnMaxIdleTime, ConnMaxLifetime: o.ConnMaxLifetime,
+	})
 }
 
 // A redisLog is where go-redis writes about its connections: to our log, in place of standard
