@@ -81,9 +81,16 @@ func BenchmarkRequest(b *testing.B) {
 
 func benchAuth(b *testing.B, provider *oidcauthtest.Provider, transport http.RoundTripper) *oidcauth.Authenticator {
 	b.Helper()
+	return benchAuthOf(b, provider, transport, session.Config{})
+}
+
+// benchAuthOf is benchAuth with sessions of another kind.
+func benchAuthOf(b *testing.B, provider *oidcauthtest.Provider, transport http.RoundTripper, sessions session.Config) *oidcauth.Authenticator {
+	b.Helper()
+	sessions.Keys = []string{testKey}
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuer: provider.Issuer(), ClientID: "app", ClientSecret: "app-secret", RedirectURL: app + "/auth/callback",
-		Session:    session.Config{Keys: []string{testKey}},
+		Session:    sessions,
 		HTTPClient: &http.Client{Transport: transport},
 		Logger:     slog.New(slog.DiscardHandler),
 	})

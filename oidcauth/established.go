@@ -78,7 +78,7 @@ func (a *returner) identify(t *browser.Transaction, l *login) error {
 	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Scopes: t.Scopes, Resource: t.Resource}
 	l.fresh = a.freshSince(t, l.token.AuthTime)
 	l.record.Roles = claims.Roles(merged, a.config.RolesClaim)
-	l.user = userOf(&l.record, l.token.Raw, l.extra)
+	l.user = userOf(&l.record, claimsOf(l.token.Raw), l.extra)
 	if missing := missingAMR(l.user, t.AMR); missing != "" {
 		return &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: &StepUpError{AMR: t.AMR}}
 	}
@@ -120,7 +120,7 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 	if !slices.Equal(roles, l.user.Roles) {
 		l.record.Roles, l.record.Hooked = roles, true
 	}
-	l.user = userOf(&l.record, l.token.Raw, l.extra)
+	l.user = userOf(&l.record, claimsOf(l.token.Raw), l.extra)
 }
 
 // beginSession takes steps 9 and 10: the login's session is made beside the browser's, the

@@ -125,7 +125,7 @@ func (r *attempt) user() *User {
 	if r.idToken != nil {
 		raw = r.idToken.Raw
 	}
-	return userOf(&r.record, raw, r.extraNow())
+	return userOf(&r.record, claimsOf(raw), r.extraNow())
 }
 
 // attributes are what both log lines say: who, without telling it, and how long it took.

@@ -113,15 +113,23 @@ func newIdentity(s inside.View) any {
 	}
 	// Guards without a requirement never ask for the user, and so never unpack a token.
 	id.user = sync.OnceValue(func() *User {
-		idToken, _ := s.Token(idTokenName)
 		extra, _ := s.Get(extraName)
-		return userOf(&id.record, idToken, extra)
+		return userOf(&id.record, keptClaims(s), extra)
 	})
 	id.proof = sync.OnceValues(func() (*jwt.ProofKey, error) {
 		raw, _ := s.Get(proofKeyName)
 		return jwt.StoredProofKey(raw)
 	})
 	return id
+}
+
+// keptClaims returns the claims of the ID token in s, for which no other token is unpacked.
+func keptClaims(s inside.View) json.RawMessage {
+	if raw, ok := s.Claims(idTokenName); ok && json.Valid(raw) {
+		return raw
+	}
+	idToken, _ := s.Token(idTokenName)
+	return claimsOf(idToken)
 }
 
 // saveRecord keeps rec in s.

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,9 +101,8 @@ func (u *User) clone() *User {
 	return &c
 }
 
-// userOf builds the user of a session.
-func userOf(rec *record, idToken string, extra []byte) *User {
-	told := claimsOf(idToken)
+// userOf builds the user of a session from what the ID token and extra tell.
+func userOf(rec *record, told json.RawMessage, extra []byte) *User {
 	if merged, err := claims.Merge(told, extra); err == nil {
 		told = merged
 	}
@@ -137,23 +137,17 @@ func (u *User) overlay(told *User) {
 // userFromClaims reads the claims that User has fields for. Claims of an unexpected type are as
 // absent.
 func userFromClaims(raw json.RawMessage) *User {
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(raw, &members) // verified tokens hold an object; what is missing stays zero
-	u := &User{Claims: raw}
-	text := func(name string) (s string) {
-		_ = json.Unmarshal(members[name], &s)
-		return s
+	told := claims.Pick(raw, "iss", "sub", "sid", "name", "preferred_username", "email", "email_verified", "acr", "amr")
+	u := &User{
+		Claims: raw, Issuer: claims.Text(told[0]), Subject: claims.Text(told[1]), SessionID: claims.Text(told[2]),
+		Name: cmp.Or(claims.Text(told[3]), claims.Text(told[4])), Email: claims.Text(told[5]),
+		EmailVerified: claims.Verified(told[6]), ACR: claims.Text(told[7]),
 	}
-	u.Issuer, u.Subject, u.SessionID = text("iss"), text("sub"), text("sid")
-	u.Email, u.ACR = text("email"), text("acr")
-	if u.Name = text("name"); u.Name == "" {
-		u.Name = text("preferred_username")
-	}
-	u.EmailVerified = claims.Verified(members["email_verified"])
-	if method := text("amr"); method != "" {
+	amr := told[8]
+	if method := claims.Text(amr); method != "" {
 		u.AMR = []string{method} // some providers send one string
-	} else {
-		_ = json.Unmarshal(members["amr"], &u.AMR)
+	} else if amr != nil {
+		_ = json.Unmarshal(amr, &u.AMR)
 	}
 	return u
 }
