@@ -1,4 +1,4 @@
-.PHONY: all test e2e bench lint fuzz
+.PHONY: all test e2e bench bench-table lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -17,6 +17,10 @@ e2e:
 
 bench:
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) work
+
+# The figures that docs/performance.md promises, as one table with today's ratios.
+bench-table:
+	go run ./internal/benchmarks
 
 # gofmt, vet, staticcheck and golangci-lint, with the versions that .ci/lint pins.
 lint:

@@ -155,10 +155,11 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 			if _, err := a.sessionKey(id); err != nil {
 				return nil, err // its tokens are of no use, and a page is the place to get new ones
 			}
-			if id, err = a.revalidate(ctx, s, id); err != nil {
+			confirmed, err := a.revalidate(ctx, s, id)
+			if err != nil {
 				return nil, err
 			}
-			return func() *User { return id.user().clone() }, nil
+			return confirmed.copied, nil
 		}
 		return nil, ErrLoginRequired
 	}

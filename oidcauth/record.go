@@ -83,6 +83,7 @@ func (c *authContext) in(raw json.RawMessage) json.RawMessage {
 type identity struct {
 	record record
 	user   func() *User
+	copied func() *User                  // a copy of user; made here, so that a guard need not make it for each request
 	proof  func() (*jwt.ProofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
 }
 
@@ -116,6 +117,7 @@ func newIdentity(s inside.View) any {
 		extra, _ := s.Get(extraName)
 		return userOf(&id.record, keptClaims(s), extra)
 	})
+	id.copied = func() *User { return id.user().clone() }
 	id.proof = sync.OnceValues(func() (*jwt.ProofKey, error) {
 		raw, _ := s.Get(proofKeyName)
 		return jwt.StoredProofKey(raw)

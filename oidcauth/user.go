@@ -81,7 +81,7 @@ func UserFrom(ctx context.Context) *User {
 		}
 		id, err := identityOf(s)
 		if err == nil {
-			return id.user().clone()
+			return id.copied()
 		}
 		if !errors.Is(err, session.ErrNoSession) {
 			break // nobody knows whose it is

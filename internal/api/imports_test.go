@@ -45,6 +45,8 @@ var floors = []struct {
 	{"oidcauth/oidcauthtest", []string{"oidcauth", "session"}},
 	{"cmd/oidcdoctor", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/provider", "session", "oidcauth"}},
 	{"internal/api", nil},
+	{"internal/benchmarks", nil},
+	{"internal/benchmarks/server", []string{"oidcauth", "oidcauth/oidcauthtest", "session"}},
 }
 
 // forTests are packages of this module that tests alone may import: they sign what no provider
