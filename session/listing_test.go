@@ -144,21 +144,41 @@ func TestListThatIsLostComesBackWithUse(t *testing.T) {
 }
 
 func TestSessionThatItsListCantTakeDoesNotBegin(t *testing.T) {
-	stored(t, func(t *testing.T, c session.Config, spy *spyStore) {
-		b := newBrowser(t, newManager(t, c))
-		spy.down.Store(true)
-		b.with(func(s *session.Session) {
-			require.NoError(t, s.Renew())
-			require.NoError(t, s.Enlist("alice", phone))
-			require.ErrorIs(t, s.Save(t.Context()), session.ErrUnavailable)
+	breaks := map[string]func(spy *spyStore){
+		"the Store is down": func(spy *spyStore) { spy.down.Store(true) },
+		"the list alone can't be written": func(spy *spyStore) {
+			adds := 0
+			spy.before = func(op string) {
+				if op == "Add" {
+					adds++
+				}
+				spy.down.Store(op == "Add" && adds == 1) // the list comes first
+			}
+		},
+	}
+	for name, broken := range breaks {
+		t.Run(name, func(t *testing.T) {
+			stored(t, func(t *testing.T, c session.Config, _ *spyStore) {
+				spy := newSpy(session.NewMemoryStore())
+				c.Store = spy
+				b := newBrowser(t, newManager(t, c))
+				broken(spy)
+				b.with(func(s *session.Session) {
+					require.NoError(t, s.Renew())
+					require.NoError(t, s.Enlist("alice", phone))
+					require.ErrorIs(t, s.Save(t.Context()), session.ErrUnavailable)
+				})
+				require.Empty(t, b.cookies)
+				spy.before = nil
+				spy.down.Store(true)
+				_, err := b.m.List(t.Context(), "alice")
+				require.ErrorIs(t, err, session.ErrUnavailable)
+				require.ErrorIs(t, b.m.End(t.Context(), "alice", "x"), session.ErrUnavailable)
+				spy.down.Store(false)
+				require.Empty(t, b.list("alice"))
+			})
 		})
-		require.Empty(t, b.cookies)
-		_, err := b.m.List(t.Context(), "alice")
-		require.ErrorIs(t, err, session.ErrUnavailable)
-		require.ErrorIs(t, b.m.End(t.Context(), "alice", "x"), session.ErrUnavailable)
-		spy.down.Store(false)
-		require.Empty(t, b.list("alice"))
-	})
+	}
 }
 
 func TestStoreThatCantBeToldOfAUseCostsNoRequest(t *testing.T) {
