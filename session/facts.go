@@ -1,9 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-
 	"github.com/signet-go/signet/internal/packed"
 )
 
@@ -30,24 +27,6 @@ func (s *Session) amend(change func(*packed.Facts)) error {
 	s.changedLocked()
 	return err
 }
-
-// publicID names the session to its user, in a list of sessions, say: "" without one. It follows
-// from the random ID, which is as long-lived, and leads neither back to it nor to a cookie.
-func (s *Session) publicID() string {
-	g := s.current()
-	if g == nil {
-		return ""
-	}
-	return publicIDOf(g.ID)
-}
-
-// publicIDOf is the public id of the session with this ID.
-func publicIDOf(id string) string {
-	sum := sha256.Sum256([]byte("public id of " + id))
-	return base64.RawURLEncoding.EncodeToString(sum[:publicIDSize])
-}
-
-const publicIDSize = 12
 
 // claims returns the payload of the token kept under name, with this request's changes.
 func (s *Session) claims(name string) ([]byte, bool) {

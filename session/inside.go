@@ -156,9 +156,6 @@ func (s insideSession) Amend(change func(*packed.Facts)) error { return s.amend(
 // Claims implements inside.Session.
 func (s insideSession) Claims(name string) ([]byte, bool) { return s.claims(name) }
 
-// PublicID implements inside.Session.
-func (s insideSession) PublicID() string { return s.publicID() }
-
 // Extension implements inside.Session.
 func (s insideSession) Extension(kind uint64) ([]byte, bool) { return s.extension(kind) }
 

@@ -72,6 +72,7 @@ func TestUsersSeeWhereTheyAreSignedIn(t *testing.T) {
 		require.Empty(t, all[0].Place.Address)
 		require.True(t, began.Equal(all[1].Created))
 		require.NotEqual(t, all[0].ID, all[1].ID)
+		require.Len(t, all[0].ID, 16)
 		for _, s := range all {
 			require.NotContains(t, first.header()+second.header()+first.id()+second.id(), s.ID, "it leads to no cookie")
 			require.False(t, s.Bound)

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +54,15 @@ func entryOf(g *packed.Generation, at packed.Place, now time.Time) entry {
 	}
 	return e
 }
+
+// publicIDOf names the session with this ID to its user. It is as random and lives as long, is no
+// secret, and leads neither back to the ID nor to a cookie.
+func publicIDOf(id string) string {
+	sum := sha256.Sum256([]byte("public id of " + id))
+	return base64.RawURLEncoding.EncodeToString(sum[:publicIDSize])
+}
+
+const publicIDSize = 12
 
 // generation is as much of the session as it takes to find out whether it lives.
 func (e *entry) generation() *packed.Generation {

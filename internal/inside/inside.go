@@ -167,11 +167,6 @@ type View interface {
 	// They are read without unpacking anything, and must not be changed.
 	Facts() *packed.Facts
 
-	// PublicID names the session to its user, in a list of sessions, say. It is as random as the
-	// session's ID and lives as long, is no secret and leads neither to the ID nor to a cookie.
-	// Empty without a session.
-	PublicID() string
-
 	// Extension returns a copy of what is kept under a kind from packed.FirstExtension on, and
 	// whether there is anything.
 	Extension(kind uint64) ([]byte, bool)
