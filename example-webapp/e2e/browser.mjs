@@ -24,14 +24,21 @@ let browser;
 // launch starts the one browser of a run, the first Chromium in PATH or the
 // one that CHROMIUM names.
 async function launch() {
-  browser ??= chromium.launch({
+  browser ??= start({ rules: ['MAP * ~NOTFOUND', 'EXCLUDE localhost', 'EXCLUDE 127.0.0.1'] });
+  return browser;
+}
+
+// start starts a Chromium that knows no hosts but those of rules.
+export function start({ rules, args = [], ...options }) {
+  return chromium.launch({
     executablePath: process.env.CHROMIUM ?? find(['chromium', 'chromium-browser', 'google-chrome']),
     args: [
       '--no-sandbox', // root has no user namespaces in a container; only our own pages are opened
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+      `--host-resolver-rules=${rules.join(', ')}`,
+      ...args,
     ],
+    ...options,
   });
-  return browser;
 }
 
 export async function closeBrowser() {
@@ -53,10 +60,14 @@ function find(names) {
 export class Visitor {
   problems = [];
 
-  static async arrive(app, options = {}) {
+  // hosts are those that the visitor may go to.
+  hosts = ['localhost', '127.0.0.1'];
+
+  static async arrive(app, { browser: own, hosts = [], ...options } = {}) {
     const visitor = new Visitor();
     visitor.app = app;
-    visitor.context = await (await launch()).newContext({ baseURL: app.url, ...options });
+    visitor.hosts.push(...hosts);
+    visitor.context = await (await (own ?? launch())).newContext({ baseURL: app.url, ...options });
     visitor.context.setDefaultTimeout(15_000);
     visitor.#watch();
     visitor.page = await visitor.open();
@@ -78,7 +89,7 @@ export class Visitor {
   #watch() {
     this.context.on('request', (request) => {
       const { protocol, hostname } = new URL(request.url());
-      if (protocol.startsWith('http') && !['localhost', '127.0.0.1'].includes(hostname)) {
+      if (protocol.startsWith('http') && !this.hosts.includes(hostname)) {
         this.problems.push(`request to another host: ${request.url()}`);
       }
     });

@@ -7,7 +7,7 @@ import { Visitor } from './browser.mjs';
 // script, no answer without its headers.
 export function walk(name, app, body, options) {
   test(name, { timeout: 90_000 }, async () => {
-    const visitor = await Visitor.arrive(app(), options);
+    const visitor = await Visitor.arrive(app(), typeof options === 'function' ? options() : options);
     try {
       await body(visitor);
     } catch (err) {
