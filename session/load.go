@@ -85,7 +85,8 @@ func (s *Session) adoptLocked(ctx context.Context, seen sighting) error {
 		err = s.unprovenLocked(v.g)
 	}
 	if err != nil {
-		s.unproven = &v
+		unproven := v // of its own, so that v takes no memory where nothing is missing
+		s.unproven = &unproven
 		return err
 	}
 	s.takeLocked(v)
