@@ -79,7 +79,7 @@ func filePlace(t *testing.T) *place {
 // does in the background.
 func newFile(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "example-webapp")
+	folder, err := os.MkdirTemp("", "example-webapp") //nolint:usetesting // whose end would not wait
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.Eventually(t, func() bool { return os.RemoveAll(folder) == nil }, patience, 10*time.Millisecond)

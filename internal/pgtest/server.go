@@ -57,9 +57,9 @@ func newServer(t testing.TB, settings []string) *Server {
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, listener.Close())
 	folder := programs(t)
-	data, err := os.MkdirTemp("", "pgtest")
+	data, err := os.MkdirTemp("", "pgtest") //nolint:usetesting // the server is another user, who cannot read in it
 	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(data) })
+	t.Cleanup(func() { _ = os.RemoveAll(data) })
 	if who := owner(t); who != nil {
 		require.NoError(t, os.Chown(data, int(who.Uid), int(who.Gid)))
 	}
@@ -115,7 +115,7 @@ func NotRoot(t testing.TB) *syscall.SysProcAttr {
 
 // command is one of the server's programs, run as its owner.
 func (s *Server) command(name string, args ...string) *exec.Cmd {
-	c := exec.Command(filepath.Join(s.folder, name), args...)
+	c := exec.Command(filepath.Join(s.folder, name), args...) //nolint:gosec,noctx // a program of this machine, which the test ends
 	c.Dir = s.data
 	c.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	c.SysProcAttr = NotRoot(s.t)

@@ -32,7 +32,7 @@ func startPooler(t *testing.T, database string) string {
 	require.NoError(t, err)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, listener.Close())
-	folder, err := os.MkdirTemp("", "pooler")
+	folder, err := os.MkdirTemp("", "pooler") //nolint:usetesting // another user reads in it
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	require.NoError(t, os.Chmod(folder, 0o755))

@@ -54,7 +54,7 @@ func newPostgres(t testing.TB, parameters string) (*sqlstore.Store, *sql.DB) {
 // the test has begun.
 func folder(t testing.TB) string {
 	t.Helper()
-	name, err := os.MkdirTemp("", "sqlstore")
+	name, err := os.MkdirTemp("", "sqlstore") //nolint:usetesting // whose end would not wait
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.Eventually(t, func() bool { return os.RemoveAll(name) == nil }, patience, 10*time.Millisecond)
