@@ -18,7 +18,7 @@ import (
 
 // Bounds of a key set.
 const (
-	MaxKeys    = 100 // usable ones of a set; the rest is not looked at
+	maxKeys    = 100 // usable ones of a set; the rest is not looked at
 	minRSABits = 2048
 	maxRSABits = 8192 // verifying gets slow with size, and the provider chooses the size
 )
@@ -53,8 +53,8 @@ func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err e
 		return nil, nil, errors.New("keys: expected a list, got " + strictjson.KindOf(document.Values["keys"]))
 	}
 	for i, entry := range entries {
-		if len(keys) == MaxKeys {
-			faults = append(faults, fmt.Sprintf("only the first %d keys are used", MaxKeys))
+		if len(keys) == maxKeys {
+			faults = append(faults, fmt.Sprintf("only the first %d keys are used", maxKeys))
 			break
 		}
 		key, err := parseKey(entry)

@@ -58,7 +58,7 @@ type column struct {
 // may stand beside them.
 func compare(found, want []column) error {
 	if len(found) == 0 {
-		return fmt.Errorf("%w: there is no such table", ErrSchema)
+		return fmt.Errorf("%w: there is none: run the statements of Schema, or Migrate", ErrSchema)
 	}
 	byName := map[string]column{}
 	for _, c := range found {
