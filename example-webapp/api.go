@@ -50,6 +50,19 @@ func (a *app) call(w http.ResponseWriter, r *http.Request) {
 	a.forward(w, r, by.Auth.Client(r.Context()), by.API, a.failForUser)
 }
 
+// exchange is call with another token: one for EXCHANGE_AUDIENCE, got for the user's (RFC 8693).
+//
+// An API in the middle of a chain must not pass on the token that it was called with.
+func (a *app) exchange(w http.ResponseWriter, r *http.Request) {
+	by := a.providers.Of(r)
+	e := by.Auth.Exchange(r.Context(), oidcauth.Audience(a.config.ExchangeAudience))
+	if _, err := e.TokenSource().Token(); err != nil {
+		a.failForUser(w, r, err)
+		return
+	}
+	a.forward(w, r, e.Client(), by.API, a.failForUser)
+}
+
 // callAsMachine asks the API as the application itself.
 //
 // There is no guard before it: it shows that a machine needs nobody to be signed in. An application

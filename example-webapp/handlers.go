@@ -73,6 +73,9 @@ func (a *app) handler() http.Handler {
 	// JSON. A script can't follow a redirect to another site, so these never send one.
 	mux.Handle("GET /api/me", site.NeverNavigate(login(a.me)))
 	mux.Handle("GET /api/call", site.NeverNavigate(login(a.call)))
+	if a.config.ExchangeAudience != "" {
+		mux.Handle("GET /api/exchange", site.NeverNavigate(login(a.exchange)))
+	}
 	mux.Handle("POST /api/refresh", site.NeverNavigate(login(a.refresh)))
 	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))
 

@@ -11,8 +11,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
+	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
@@ -30,6 +32,10 @@ type Authenticator struct {
 	routes   map[string]http.HandlerFunc
 	tokens   *tokens
 	machines map[string]*Machine
+
+	// exchanges get tokens for other APIs; what they get for callers is bound to callersKey.
+	exchanges  *access.Exchanges
+	callersKey func() (*jwt.ProofKey, error)
 }
 
 // A core is what everything that one client does at one provider shares.
@@ -98,6 +104,7 @@ func New(c Config) (*Authenticator, error) {
 	}
 	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
 	a.tokens, a.machines = newTokens(a), newMachines(a)
+	a.exchanges, a.callersKey = newExchanges(&c, "", a.endpoint), sync.OnceValues(jwt.NewProofKey)
 	a.routes = a.ownRoutes()
 	a.site.Own = maps.Keys(a.routes)
 	a.site.Others = func(p string) bool {

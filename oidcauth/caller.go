@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/provider"
+	"github.com/signet-go/signet/internal/strictjson"
 )
 
 // A Caller is who calls an API with an access token: plain data, a copy for each call of
@@ -82,25 +84,26 @@ func (c *Caller) clone() *Caller {
 
 // callerOf is who t speaks for.
 func callerOf(t *provider.AccessToken, rolesClaim string) *Caller {
-	told := userFromClaims(t.Claims)
 	c := &Caller{
-		Issuer: t.Issuer, Subject: t.Subject, ClientID: t.ClientID, Scopes: strings.Fields(t.Scope), Audience: t.Audience,
-		Roles: claims.Roles(t.Claims, rolesClaim), ACR: told.ACR, AMR: told.AMR, AuthTime: t.AuthTime, Expiry: t.Expiry,
+		Issuer: t.Issuer, Subject: t.Subject, ClientID: t.ClientID, Actor: t.Actor, Scopes: strings.Fields(t.Scope), Audience: t.Audience,
+		Roles: claims.RolesIn(t.Object, t.Claims, rolesClaim), ACR: t.ACR, AMR: t.AMR, AuthTime: t.AuthTime, Expiry: t.Expiry,
 		SenderConstrained: t.Thumbprint != "" || t.Certificate != "", Claims: t.Claims,
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = nil
 	}
-	if actor, ok := claims.At(t.Claims, "act"); ok {
-		c.Actor = userFromClaims(actor).Subject
-	}
 	return c
 }
 
-// user is c as requirements see it.
-func (c *Caller) user() *User {
-	u := userFromClaims(c.Claims)
-	u.Issuer, u.Subject, u.Roles, u.AuthTime, u.caller = c.Issuer, c.Subject, c.Roles, c.AuthTime, c
+// user is c as requirements see it; o are its claims.
+func (c *Caller) user(o strictjson.Object) *User {
+	u := &User{Issuer: c.Issuer, Subject: c.Subject, Roles: c.Roles, ACR: c.ACR, AMR: c.AMR, AuthTime: c.AuthTime, Claims: c.Claims, caller: c}
+	text := func(name string) string {
+		s, _ := o.Text(name) // what has an odd type is as absent, as in a User of a session
+		return s
+	}
+	u.SessionID, u.Name, u.Email = text("sid"), cmp.Or(text("name"), text("preferred_username")), text("email")
+	u.EmailVerified = claims.Verified(o.Values["email_verified"])
 	return u
 }
 

@@ -60,3 +60,6 @@ func RevalidationDue(a *Authenticator, login time.Time) time.Duration {
 	due, _ := a.revalidation(&record{Login: login.UnixMilli()}, login)
 	return due.Sub(login)
 }
+
+// ForgetTokens makes every token one that r has not seen.
+func ForgetTokens(r *ResourceServer) { r.seen = access.Seen[*verdict]{} }

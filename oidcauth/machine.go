@@ -31,9 +31,10 @@ type Machine struct {
 	// err is what every call returns, of a Machine that could not be made.
 	err error
 
-	tokens *access.Machine
-	apis   access.APIs
-	nonces *oauth.Nonces
+	tokens    *access.Machine
+	exchanges *access.Exchanges
+	apis      access.APIs
+	nonces    *oauth.Nonces
 
 	// base sends the requests to the APIs; nil means http.DefaultTransport.
 	base http.RoundTripper
@@ -77,7 +78,8 @@ func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField st
 			Issuer: c.Issuer, TokenURL: c.TokenURL, ClientID: c.ClientID, Scopes: c.Scopes, Resource: c.Resource, Extra: c.Extra, DPoP: c.DPoP,
 			Endpoint: e, Refused: asRefusal, Timeout: derived.Timeout, Lifetime: derived.TokenLifetime, Vault: vault, Log: derived.Logger,
 		}),
-		apis: access.NewAPIs(apiField, c.APIs), nonces: e.Nonces, base: apiTransport(derived.ClientAuth.Certificate),
+		exchanges: newExchanges(derived, c.TokenURL, e),
+		apis:      access.NewAPIs(apiField, c.APIs), nonces: e.Nonces, base: apiTransport(derived.ClientAuth.Certificate),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
@@ -64,6 +65,9 @@ type acceptedIssuer struct {
 type verdict struct {
 	token  *provider.AccessToken
 	caller *Caller
+
+	// user is the caller as requirements see it, made when one asks.
+	user func() *User
 
 	// refused is why the token is none, nil for one that is good.
 	refused error
@@ -235,7 +239,8 @@ func (r *ResourceServer) verifyJWT(ctx context.Context, hash [32]byte, token str
 
 // keep remembers that a token is good.
 func (r *ResourceServer) keep(hash [32]byte, t *provider.AccessToken) *verdict {
-	v := &verdict{token: t, caller: callerOf(t, r.config.RolesClaim)}
+	c := callerOf(t, r.config.RolesClaim)
+	v := &verdict{token: t, caller: c, user: sync.OnceValue(func() *User { return c.user(t.Object) })}
 	now, life := time.Now(), verdictLife
 	if !t.Expiry.IsZero() {
 		life = min(life, t.Expiry.Sub(now))

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -46,8 +47,18 @@ func ForceRefresh() TokenOption {
 	return func(q *tokenRequest) { q.Force = true }
 }
 
-// newTokenRequest applies options and checks what they name.
+// newTokenRequest applies options and checks what they name. Those of an exchange are a mistake:
+// the token that was meant to be exchanged must not go out in place of the other.
 func newTokenRequest(options []TokenOption) (access.Request, error) {
+	q, err := readOptions(options)
+	if err == nil && q.Terms != nil {
+		err = errors.New("oidcauth: Audience, TokenType, Actor, SubjectIDToken, JWTBearer and OnBehalfOf are for Exchange")
+	}
+	return q, err
+}
+
+// readOptions is newTokenRequest for an exchange, too.
+func readOptions(options []TokenOption) (access.Request, error) {
 	var q access.Request
 	for _, o := range options {
 		if o != nil {
@@ -184,6 +195,9 @@ var clientRules = access.Rules{
 // sameSessionAs refuses requests whose context carries another session than ctx.
 func (a *Authenticator) sameSessionAs(ctx context.Context) func(*http.Request) error {
 	return func(r *http.Request) error {
+		if j := judgedBy(r.Context()); j != nil && j != judgedBy(ctx) {
+			return ErrOtherSession
+		}
 		if other := a.sessions.From(r.Context()); other != nil && !sameSession(other, a.sessions.From(ctx)) {
 			return ErrOtherSession
 		}

@@ -27,6 +27,9 @@ type Request struct {
 
 	// Rejected is an access token that won't do: an API refused it, or force means a newer one.
 	Rejected string
+
+	// Terms are those of an exchange; nil where none was named.
+	Terms *Terms
 }
 
 // Name is under which a session keeps the token: empty for the login's own, else short and the same

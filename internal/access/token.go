@@ -26,6 +26,9 @@ type Token struct {
 	// Created is when the token came, expiry when its life ends, by our clock.
 	Created, Expiry time.Time
 
+	// Type is what the endpoint says that it has issued in an exchange (RFC 8693 §2.2.1), else "".
+	Type string
+
 	// Scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far as that is known.
 	Scope   string
 	Details json.RawMessage
@@ -89,10 +92,13 @@ func (t *Token) Or(q *Request, err error) (*Token, error) {
 // OAuth2 is t as it leaves the package.
 func (t *Token) OAuth2() *oauth2.Token {
 	token := &oauth2.Token{AccessToken: t.Value, TokenType: t.Kind, Expiry: t.Expiry}
-	if t.Scope == "" && len(t.Details) == 0 {
+	if t.Scope == "" && len(t.Details) == 0 && t.Type == "" {
 		return token
 	}
 	extra := map[string]any{}
+	if t.Type != "" {
+		extra["issued_token_type"] = t.Type
+	}
 	if t.Scope != "" {
 		extra["scope"] = t.Scope
 	}

@@ -38,6 +38,10 @@ type TokenAnswer struct {
 	// §5.1).
 	Scope string
 
+	// IssuedType is issued_token_type, the kind of token that AccessToken is after an exchange (RFC
+	// 8693 §2.2.1); "" when the answer doesn't say.
+	IssuedType string
+
 	// Details are the authorization_details as granted (RFC 9396 §7), a JSON list; nil when the
 	// answer has none, or none that makes sense.
 	Details json.RawMessage
@@ -60,12 +64,13 @@ func parseTokenAnswer(body []byte, received time.Time, dpop bool) (*TokenAnswer,
 		return nil, err
 	}
 	t := &TokenAnswer{}
-	var errs [5]error
+	var errs [6]error
 	t.AccessToken, errs[0] = requiredCredential(o, "access_token")
 	t.TokenType, errs[1] = tokenType(o, dpop)
 	t.RefreshToken, errs[2] = refreshToken(o)
 	t.IDToken, errs[3] = o.Credential("id_token")
 	t.Expiry, errs[4] = expiresIn(o, received)
+	t.IssuedType, errs[5] = o.Credential("issued_token_type")
 	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, err
 	}

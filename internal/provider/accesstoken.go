@@ -35,8 +35,14 @@ type AccessToken struct {
 	// the client's certificate (RFC 8705 §3.1); each "" where it is bound to none.
 	Thumbprint, Certificate string
 
-	// Claims are all claims, as they were signed or told.
+	// ACR and AMR say how the user was authenticated, Actor is the sub of act (RFC 8693 §4.1).
+	ACR   string
+	AMR   []string
+	Actor string
+
+	// Claims are all claims, as they were signed or told; Object is the same, read.
 	Claims json.RawMessage
+	Object strictjson.Object
 }
 
 // AccessRules say which access tokens are meant for a resource server.
@@ -124,8 +130,8 @@ func (v *Verifier) Introspected(answer strictjson.Object, body []byte, rules Acc
 // when. exp is taken at its word: whoever got the token renews it earlier, while other times may be
 // off by the skew.
 func (v *Verifier) readToken(o strictjson.Object, body []byte, rules AccessRules) (*AccessToken, error) {
-	t := &AccessToken{Claims: body}
-	var errs [8]error
+	t := &AccessToken{Claims: body, Object: o}
+	var errs [9]error
 	now := clock{time.Now(), v.skew}
 	t.Issuer, errs[0] = o.Text("iss")
 	t.Audience, errs[1] = rules.audience(o)
@@ -135,6 +141,7 @@ func (v *Verifier) readToken(o strictjson.Object, body []byte, rules AccessRules
 	errs[5] = now.notBefore(o)
 	errs[6] = cmp.Or(now.notFuture(o, "iat"), now.notFuture(o, "auth_time"))
 	errs[7] = t.readConfirmation(o)
+	errs[8] = t.readContext(o)
 	if at, ok, _ := o.Date("auth_time"); ok && at.Unix() != 0 {
 		t.AuthTime = at
 	}
@@ -164,6 +171,24 @@ func (t *AccessToken) readParties(o strictjson.Object) (err error) {
 			return err
 		}
 		t.ClientID = cmp.Or(t.ClientID, id)
+	}
+	return nil
+}
+
+// readContext reads how the user was authenticated, and who acts for them.
+func (t *AccessToken) readContext(o strictjson.Object) (err error) {
+	if t.ACR, err = o.Text("acr"); err != nil {
+		return err
+	}
+	if t.AMR, err = o.Texts("amr"); err != nil || !o.Present("act") {
+		return err
+	}
+	actor, err := strictjson.Parse(o.Values["act"])
+	if err == nil {
+		t.Actor, err = actor.Text("sub")
+	}
+	if err != nil {
+		return fmt.Errorf("act: %w", err)
 	}
 	return nil
 }

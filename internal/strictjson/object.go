@@ -183,8 +183,12 @@ func (o Object) Text(name string) (string, error) {
 	if !o.Present(name) {
 		return "", nil
 	}
+	value := o.Values[name]
+	if value[0] == '"' && bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1]), nil // it is valid, and there is nothing to undo
+	}
 	var s string
-	if err := json.Unmarshal(o.Values[name], &s); err != nil {
+	if err := json.Unmarshal(value, &s); err != nil {
 		return "", fmt.Errorf("%s: expected a string, got %s", name, KindOf(o.Values[name]))
 	}
 	return s, nil

@@ -36,7 +36,7 @@ func (p *Provider) clientRequest(s *Settings, r *http.Request) (url.Values, *Cli
 		return nil, nil, badRequest("invalid_request", "the body is not a form")
 	}
 	for name, values := range r.PostForm {
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, nil, badRequest("invalid_request", "the parameter "+name+" occurs more than once")
 		}
 	}

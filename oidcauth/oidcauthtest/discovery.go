@@ -30,7 +30,7 @@ func (p *Provider) metadata() *Object {
 		"response_types_supported", []string{"code"},
 		"response_modes_supported", responseModes,
 		"authorization_signing_alg_values_supported", []string{s.Alg},
-		"grant_types_supported", []string{"authorization_code", "refresh_token", "client_credentials"},
+		"grant_types_supported", []string{"authorization_code", "refresh_token", "client_credentials", grantExchange, grantAssertion},
 		"claim_types_supported", []string{"normal", "aggregated", "distributed"},
 		"subject_types_supported", []string{"public"},
 		"id_token_signing_alg_values_supported", []string{s.Alg},

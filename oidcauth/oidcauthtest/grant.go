@@ -18,6 +18,7 @@ type grant struct {
 	authTime time.Time
 	jkt      string // thumbprint of the DPoP key
 	x5t      string // thumbprint of the client's certificate
+	actor    string // who exchanged a token of the subject's, "" where none was
 	revoked  bool
 }
 
@@ -44,11 +45,12 @@ type refreshToken struct {
 }
 
 type accessToken struct {
-	grant   *grant
-	scope   string
-	issued  time.Time
-	expires time.Time
-	revoked bool
+	grant    *grant
+	scope    string
+	audience []string
+	issued   time.Time
+	expires  time.Time
+	revoked  bool
 }
 
 // redeemCode returns a code's grant once. A second use revokes what the first one brought (RFC 6749

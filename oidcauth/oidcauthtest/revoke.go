@@ -36,7 +36,7 @@ func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 	answer := object("active", false)
 	if t := p.findAccess(form.Get("token")); t != nil {
 		answer = object("active", true, "iss", s.Issuer, "sub", t.grant.subject(), "client_id", t.grant.client,
-			"scope", t.scope, "token_type", "Bearer", "iat", t.issued.Unix(), "exp", t.expires.Unix())
+			"scope", t.scope, "aud", single(t.audience), "token_type", "Bearer", "iat", t.issued.Unix(), "exp", t.expires.Unix())
 		if t.grant.jkt != "" {
 			answer.Set("token_type", "DPoP")
 			answer.Set("cnf", map[string]string{"jkt": t.grant.jkt})

@@ -79,8 +79,11 @@ func (p *Provider) redeem(s *Settings, c *Client, form url.Values, jkt string) (
 			return nil, "", badRequest("unauthorized_client", "a public client has no credentials")
 		}
 		return &grant{client: c.ID, scope: form.Get("scope"), jkt: jkt}, "", nil
+	case grantExchange, grantAssertion:
+		g, err = p.redeemToken(c, form, jkt)
+		return g, "", err
 	}
-	return nil, "", badRequest("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials")
+	return nil, "", badRequest("unsupported_grant_type", "grant_type is none that this provider knows")
 }
 
 // tokens writes the answer to a grant that passed.
@@ -99,7 +102,10 @@ func (p *Provider) tokens(s *Settings, g *grant, form url.Values, scope, refresh
 	if refresh != "" {
 		a.Set("refresh_token", refresh)
 	}
-	if g.user != nil {
+	if a.Grant == grantExchange {
+		a.Set("issued_token_type", tokenTypeURI+"access_token")
+	}
+	if g.user != nil && g.actor == "" {
 		t := p.idToken(s, g, access)
 		t.Grant = a.Grant
 		apply(p.hook().idToken, t)
@@ -140,6 +146,9 @@ func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resour
 	}
 	claims := object("iss", s.Issuer, "sub", g.subject(), "client_id", g.client, "aud", single(resource),
 		"iat", now.Unix(), "exp", now.Add(s.AccessTokenLifetime).Unix(), "jti", rand.Text(), "scope", scope)
+	if g.actor != "" {
+		claims.Set("act", map[string]string{"sub": g.actor})
+	}
 	if g.jkt != "" {
 		claims.Set("cnf", map[string]string{"jkt": g.jkt})
 	} else if g.x5t != "" {
@@ -151,7 +160,7 @@ func (p *Provider) issueAccess(s *Settings, g *grant, kind, scope string, resour
 	value := t.Compact()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.accesses[value] = &accessToken{grant: g, scope: scope, issued: now, expires: now.Add(s.AccessTokenLifetime)}
+	p.accesses[value] = &accessToken{grant: g, scope: scope, audience: resource, issued: now, expires: now.Add(s.AccessTokenLifetime)}
 	return value
 }
 
