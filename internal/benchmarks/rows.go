@@ -6,7 +6,7 @@ type suite struct{ pkg, pattern string }
 var suites = []suite{
 	{"session", "^BenchmarkSight$/^S$"},
 	{"session", "^(BenchmarkSave|BenchmarkKeysInRotation|BenchmarkMemoryStore|BenchmarkCookieBytes)$"},
-	{"oidcauth", "^(BenchmarkSight|BenchmarkRequest|BenchmarkLogin)$"},
+	{"oidcauth", "^(BenchmarkSight|BenchmarkRequest|BenchmarkBoundRequest|BenchmarkDeviceRenewal|BenchmarkLogin)$"},
 }
 
 // A row of the table is one figure, or two as a ratio; with above, two as a difference.
@@ -36,6 +36,9 @@ var rows = []row{
 	{name: "whole request in memory, against a bare one with the cookie sent", of: inFace(request+"guarded_with_the_user", "ns/op"), over: inFace(request+"bare_with_the_cookie_sent", "ns/op"), unit: "×", digits: 2, target: 1.1},
 	{name: "whole request in memory, allocations above that", of: inFace(request+"guarded_with_the_user", "allocs/op"), over: inFace(request+"bare_with_the_cookie_sent", "allocs/op"), above: true, target: 6},
 	{name: "login, own time in µs", of: inFace("BenchmarkLogin", "own-µs/op"), target: 900},
+	{name: "request of a session that is bound to a device, against one that is not", of: inFace("BenchmarkBoundRequest/bound", "ns/op"), over: inFace("BenchmarkBoundRequest/unbound", "ns/op"), unit: "×", digits: 2, target: 1.15},
+	{name: "renewal of a bound cookie with ES256, in ns", of: inFace("BenchmarkDeviceRenewal/ES256", "ns/op"), target: 500_000},
+	{name: "renewal of a bound cookie with RS256, in ns", of: inFace("BenchmarkDeviceRenewal/RS256", "ns/op"), target: 500_000},
 	{name: "saving, cookie: allocations", of: inSession("BenchmarkSave/cookie", "allocs/op"), target: 60},
 	{name: "saving, cookie: bytes", of: inSession("BenchmarkSave/cookie", "B/op"), target: 12 << 10},
 	{name: "saving, cookie and Store: allocations", of: inSession("BenchmarkSave/cookie_and_store", "allocs/op"), target: 60},
