@@ -166,7 +166,9 @@ func startNPMClient(t *testing.T, env map[string]string, options, metadata map[s
 		"OIDC_CLIENT_SECRET": "a secret: with %, + and /",
 		"SESSION_KEYS":       "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=",
 	}
-	maps.Copy(environment, env)
+	for name, value := range env {
+		environment[name] = strings.Replace(value, "APP/", c.url+"/", 1)
+	}
 	c.serve(environment)
 	return c
 }

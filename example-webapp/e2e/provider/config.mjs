@@ -1,5 +1,6 @@
 import crypto from 'node:crypto';
 import { errors } from 'oidc-provider';
+import { exchangeGrant } from './exchange.mjs';
 import { confirmLogout, failed, signedOut } from './pages.mjs';
 
 // The people who can sign in, by login name; the password is the name.
@@ -18,6 +19,7 @@ export const defaultAccounts = {
 //	refreshAlways     a refresh token without offline_access too [false]
 //	resources         {uri: {scope, audience, accessTokenFormat, accessTokenTTL}} of RFC 8707
 //	defaultResource   the resource of logins that name none
+//	exchange          the grant of RFC 8693 for these resources [false]
 //	dpopNonces        proofs need a nonce of this server [false]
 //	claimsInIDToken   scopes' claims in the ID token too, not only at userinfo [false]
 //	features          merged over oidc-provider's features, one level deep
@@ -25,7 +27,7 @@ export const defaultAccounts = {
 export function configuration(options, tls) {
   const { rotate = true, refreshAlways = false, claimsInIDToken = false } = options;
   return {
-    clients: (options.clients ?? []).map((client) => ({ grant_types: grantTypes(client), ...client })),
+    clients: (options.clients ?? []).map((client) => ({ grant_types: grantTypes(client, options), ...client })),
     ttl: { ...lifetimes, ...options.ttl },
     findAccount: findAccount(options.accounts ?? defaultAccounts),
     claims: { openid: ['sub'], profile: ['name', 'roles'], email: ['email', 'email_verified'], acr: null, sid: null, auth_time: null, iss: null },
@@ -63,9 +65,10 @@ const lifetimes = {
   Session: 3600,
 };
 
-function grantTypes(client) {
+function grantTypes(client, options) {
   const grants = ['authorization_code', 'refresh_token'];
   if (client.token_endpoint_auth_method !== 'none') grants.push('client_credentials');
+  if (options.exchange) grants.push(exchangeGrant);
   return grants;
 }
 

@@ -3,6 +3,7 @@ import https from 'node:https';
 import Provider from 'oidc-provider';
 import { configuration, defaultAccounts, newSigningKeys } from './config.mjs';
 import { Control } from './control.mjs';
+import { registerExchange } from './exchange.mjs';
 import { interactions } from './interactions.mjs';
 import { memory } from './memory.mjs';
 
@@ -36,6 +37,7 @@ export async function startProvider({ host = 'localhost', port = 0, path = '', t
   const install = (newKeys) => {
     keys = newKeys;
     const provider = new Provider(issuer, { ...configuration({ ...options, accounts }, Boolean(tls)), adapter, jwks: { keys } });
+    if (options.exchange) registerExchange(provider, options.resources ?? {});
     provider.use(control.recorder());
     provider.on('server_error', (_ctx, err) => console.error(err));
     const ask = interactions(provider, accounts);
