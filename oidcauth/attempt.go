@@ -138,7 +138,7 @@ func (r *attempt) isDoubted(err error) bool {
 // isServed reports whether the session holds already what the attempt is for.
 func (r *attempt) isServed(have *access.Token, rec *record) bool {
 	if r.query.Confirm {
-		return !r.auth.mustRevalidate(rec, time.Now())
+		return !r.mustRevalidate(rec, time.Now())
 	}
 	return have.Serves(&r.query, time.Now())
 }

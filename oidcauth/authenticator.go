@@ -31,6 +31,7 @@ type Authenticator struct {
 
 	routes   map[string]http.HandlerFunc
 	tokens   *tokens
+	devices  *binder
 	machines map[string]*Machine
 
 	// exchanges get tokens for other APIs; what they get for callers is bound to callersKey.
@@ -100,7 +101,7 @@ func New(c Config) (*Authenticator, error) {
 	shared := newCore(&c, sessions)
 	a := &Authenticator{
 		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), sources: newClaimSources(&c)},
-		signOut:  &signOut{core: shared},
+		signOut:  &signOut{core: shared}, devices: &binder{shared},
 	}
 	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
 	a.tokens, a.machines = newTokens(a), newMachines(a)
@@ -114,7 +115,7 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	clientsHere.add(c.ClientID)
-	a.offerBinding()
+	a.devices.offer()
 	return a, nil
 }
 
@@ -175,8 +176,8 @@ func (a *Authenticator) ownRoutes() map[string]http.HandlerFunc {
 		routes[a.site.Prefix+"session"] = a.Peek(http.HandlerFunc(a.serveSession)).ServeHTTP
 	}
 	if a.bindsDevices() {
-		routes[a.site.Prefix+deviceStart] = a.serveDeviceStart
-		routes[a.site.Prefix+deviceRefresh] = a.serveDeviceRefresh
+		routes[a.site.Prefix+deviceStart] = a.devices.serveStart
+		routes[a.site.Prefix+deviceRefresh] = a.devices.serveRefresh
 	}
 	return routes
 }

@@ -24,84 +24,88 @@ const (
 // bindsDevices reports whether sessions are bound to the browser's device, where it can.
 func (a *core) bindsDevices() bool { return a.sessions.Config().DeviceBound != session.DeviceOff }
 
-// offerBinding has pages invite browsers to bind their sessions, each at the Authenticator that has
+// A binder binds sessions to keys of the browser's device, and judges requests that come without a
+// proof of theirs.
+type binder struct{ *core }
+
+// offer has pages invite browsers to bind their sessions, each at the Authenticator that has
 // signed its user in.
-func (a *Authenticator) offerBinding() {
-	if !a.bindsDevices() {
+func (d *binder) offer() {
+	if !d.bindsDevices() {
 		return
 	}
-	if a.site.Origin[:5] != "https" {
-		a.log.Warn("no device is bound over plain http", "issuer", a.config.Issuer, "origin", a.site.Origin)
+	if d.site.Origin[:5] != "https" {
+		d.log.Warn("no device is bound over plain http", "issuer", d.config.Issuer, "origin", d.site.Origin)
 	}
-	inside.OfManager(a.sessions).InviteAt(func(s any) string {
+	inside.OfManager(d.sessions).InviteAt(func(s any) string {
 		id, err := identityOf(s.(*session.Session))
 		if err != nil {
 			return ""
 		}
-		return a.ownerOf(id).site.At(deviceStart)
+		return d.ownerOf(id).site.At(deviceStart)
 	})
 }
 
-// serveDeviceStart binds the browser's session to the key that it has made (Device Bound Session
+// serveStart binds the browser's session to the key that it has made (Device Bound Session
 // Credentials §8.8).
-func (a *Authenticator) serveDeviceStart(w http.ResponseWriter, r *http.Request) {
-	if a.refusesDevice(w, r) {
+func (d *binder) serveStart(w http.ResponseWriter, r *http.Request) {
+	if d.refuses(w, r) {
 		return
 	}
-	s := inside.OfSession(a.sessions.From(r.Context()))
+	s := inside.OfSession(d.sessions.From(r.Context()))
 	s.WaiveProof() // a session that is bound already is told so
 	binding, err := s.Bind(r.Context(), bound.ResponseIn(r.Header))
 	if err != nil {
-		a.failDevice(w, r, "registration", &inside.Binding{Session: a.sessions.From(r.Context()).ID()}, err)
+		d.refuse(w, r, "registration", &inside.Binding{Session: d.sessions.From(r.Context()).ID()}, err)
 		return
 	}
 	user := UserFrom(r.Context())
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "device bound", slog.String("issuer", a.config.Issuer),
+	d.log.LogAttrs(r.Context(), slog.LevelInfo, "device bound", slog.String("issuer", d.config.Issuer),
 		slog.String("session", binding.Session), slog.String("thumbprint", binding.Thumbprint), logtext.Fingerprint("sub", known(user).Subject))
-	a.tellDevice(r.Context(), DeviceEvent{User: user, Thumbprint: binding.Thumbprint})
-	a.answerDevice(w, r, binding)
+	d.tellDevice(r.Context(), DeviceEvent{User: user, Thumbprint: binding.Thumbprint})
+	d.answer(w, r, binding)
 }
 
-// serveDeviceRefresh renews the bound cookie of whoever proves to have the session's key. It asks
+// serveRefresh renews the bound cookie of whoever proves to have the session's key. It asks
 // nobody but the Store, and is no use of the session.
-func (a *Authenticator) serveDeviceRefresh(w http.ResponseWriter, r *http.Request) {
-	if a.refusesDevice(w, r) {
+func (d *binder) serveRefresh(w http.ResponseWriter, r *http.Request) {
+	if d.refuses(w, r) {
 		return
 	}
-	binding, err := inside.OfManager(a.sessions).RenewBinding(r.Context(), r.Header)
+	binding, err := inside.OfManager(d.sessions).RenewBinding(r.Context(), r.Header)
 	switch {
 	case err != nil:
-		a.failDevice(w, r, "renewal", binding, err)
+		d.refuse(w, r, "renewal", binding, err)
 	case binding.Challenge != "":
 		bound.SetChallenge(w.Header(), binding.Identifier, binding.Challenge)
 		writeJSON(w, http.StatusForbidden, map[string]string{"error": "device_proof_required"})
 	default:
-		a.tellDevice(r.Context(), DeviceEvent{Thumbprint: binding.Thumbprint, Renewal: true})
-		a.answerDevice(w, r, binding)
+		d.tellDevice(r.Context(), DeviceEvent{Thumbprint: binding.Thumbprint, Renewal: true})
+		d.answer(w, r, binding)
 	}
 }
 
-// refusesDevice turns away what no browser sends to the device routes.
-func (a *Authenticator) refusesDevice(w http.ResponseWriter, r *http.Request) bool {
-	if a.methodNotAllowed(w, r, http.MethodPost) {
+// refuses turns away what no browser sends to the device routes.
+func (d *binder) refuses(w http.ResponseWriter, r *http.Request) bool {
+	if d.methodNotAllowed(w, r, http.MethodPost) {
 		return true
 	}
-	if err := a.csrf.Check(r); err != nil {
-		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
+	if err := d.csrf.Check(r); err != nil {
+		d.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "cross_origin", Err: err})
 		return true
 	}
 	return false
 }
 
-// failDevice answers a registration or renewal that came to nothing. A Store that is down says
+// refuse answers a registration or renewal that came to nothing. A Store that is down says
 // nothing about the binding, and browsers keep it for a 5xx; without a challenge a 403 ends it.
-func (a *Authenticator) failDevice(w http.ResponseWriter, r *http.Request, during string, binding *inside.Binding, err error) {
+func (d *binder) refuse(w http.ResponseWriter, r *http.Request, during string, binding *inside.Binding, err error) {
 	if errors.Is(err, session.ErrUnavailable) {
-		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
+		d.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", Err: err})
 		return
 	}
-	a.tellDevice(r.Context(), DeviceEvent{Thumbprint: binding.Thumbprint, Renewal: during == "renewal", Err: err})
-	a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "device_refused", Err: &deviceError{during, binding, err}})
+	d.tellDevice(r.Context(), DeviceEvent{Thumbprint: binding.Thumbprint, Renewal: during == "renewal", Err: err})
+	d.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "device_refused", Err: &deviceError{during, binding, err}})
 }
 
 // A deviceError says, for the log, which binding was refused.
@@ -154,23 +158,23 @@ type deviceProof struct {
 	Attributes string `json:"attributes"`
 }
 
-// answerDevice hands out a bound cookie, and says when to renew it.
-func (a *Authenticator) answerDevice(w http.ResponseWriter, r *http.Request, binding *inside.Binding) {
+// answer hands out a bound cookie, and says when to renew it.
+func (d *binder) answer(w http.ResponseWriter, r *http.Request, binding *inside.Binding) {
 	http.SetCookie(w, binding.Cookie)
 	writeJSON(w, http.StatusOK, instructions{
-		Identifier: binding.Identifier, RefreshURL: a.site.At(deviceRefresh),
-		Scope:       deviceScope{Origin: a.site.Origin, Specification: a.deviceExceptions()},
+		Identifier: binding.Identifier, RefreshURL: d.site.At(deviceRefresh),
+		Scope:       deviceScope{Origin: d.site.Origin, Specification: d.exceptions()},
 		Credentials: []deviceProof{{"cookie", binding.Cookie.Name, binding.Attributes}},
-		Initiators:  a.deviceInitiators(r.Context()),
+		Initiators:  d.initiators(),
 	})
 }
 
-// deviceExceptions are the requests that never wait for the bound cookie: those of the own routes,
+// exceptions are the requests that never wait for the bound cookie: those of the own routes,
 // which work without, but for the session endpoint, which judges as any page does.
-func (a *Authenticator) deviceExceptions() (rules []deviceRule) {
-	origin, _ := url.Parse(a.site.Origin)
-	siblingsOf(a.sessions).any(func(other *Authenticator) bool {
-		if other.site.Origin != a.site.Origin {
+func (d *binder) exceptions() (rules []deviceRule) {
+	origin, _ := url.Parse(d.site.Origin)
+	siblingsOf(d.sessions).any(func(other *Authenticator) bool {
+		if other.site.Origin != d.site.Origin {
 			return false
 		}
 		for _, path := range slices.Sorted(maps.Keys(other.routes)) {
@@ -183,16 +187,16 @@ func (a *Authenticator) deviceExceptions() (rules []deviceRule) {
 	return rules
 }
 
-// deviceInitiators are the hosts whose links lead here with a bound cookie that is renewed on the
+// initiators are the hosts whose links lead here with a bound cookie that is renewed on the
 // way: those of the providers. From everywhere else a page of ours comes first; any other site
 // could else tell by the time that a link takes who is signed in here.
-func (a *Authenticator) deviceInitiators(ctx context.Context) (hosts []string) {
+func (d *binder) initiators() (hosts []string) {
 	add := func(raw string) {
 		if u, err := url.Parse(raw); err == nil && u.Hostname() != "" && !slices.Contains(hosts, u.Hostname()) {
 			hosts = append(hosts, u.Hostname())
 		}
 	}
-	siblingsOf(a.sessions).any(func(other *Authenticator) bool {
+	siblingsOf(d.sessions).any(func(other *Authenticator) bool {
 		add(other.config.Issuer)
 		if meta := other.provider.Peek(); meta != nil {
 			add(meta.AuthorizationEndpoint)

@@ -155,7 +155,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 			if _, err := a.sessionKey(id); err != nil {
 				return nil, err // its tokens are of no use, and a page is the place to get new ones
 			}
-			confirmed, err := a.revalidate(ctx, s, id)
+			confirmed, err := a.tokens.revalidate(ctx, s, id)
 			if err != nil {
 				return nil, err
 			}

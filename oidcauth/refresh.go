@@ -189,27 +189,27 @@ func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.re
 
 // revalidation says when the session of rec has to be confirmed again, and how long it goes on in
 // an outage. There is nothing to write for it: each refresh leaves a token with its time.
-func (a *Authenticator) revalidation(rec *record, now time.Time) (due, end time.Time) {
-	c := access.Confirmation{After: a.config.RevalidateAfter, Skew: a.config.Skew}
+func (t *tokens) revalidation(rec *record, now time.Time) (due, end time.Time) {
+	c := access.Confirmation{After: t.auth.config.RevalidateAfter, Skew: t.auth.config.Skew}
 	return c.Due(c.Last(now, rec.Access, rec.Login, rec.Confirmed))
 }
 
 // mustRevalidate reports whether the session of rec has to be confirmed now.
-func (a *Authenticator) mustRevalidate(rec *record, now time.Time) bool {
-	due, _ := a.revalidation(rec, now)
-	return a.config.RevalidateAfter > 0 && !now.Before(due)
+func (t *tokens) mustRevalidate(rec *record, now time.Time) bool {
+	due, _ := t.revalidation(rec, now)
+	return t.auth.config.RevalidateAfter > 0 && !now.Before(due)
 }
 
 // revalidate makes sure, for a guard, that the provider has confirmed the login of id in s within
 // Config.RevalidateAfter, and returns what is then in s. The error is ErrLoginRequired where only a
 // login helps, session.ErrUnavailable, or an *unconfirmedError when the outage has lasted too long.
-func (a *Authenticator) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
+func (t *tokens) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
 	now := time.Now()
-	if !a.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
+	if !t.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
 		return id, nil
 	}
-	_, end := a.revalidation(&id.record, now)
-	err := a.tokens.confirm(ctx, s, now.Before(end))
+	_, end := t.revalidation(&id.record, now)
+	err := t.confirm(ctx, s, now.Before(end))
 	switch {
 	case err == nil:
 		confirmed, err := identityOf(s)

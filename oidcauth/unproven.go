@@ -47,15 +47,15 @@ const (
 	refuseForGood                   // the session had to be bound, and is not
 )
 
-// judgeProofless is the decision, apart from denyProofless, which enacts it.
-func (a *Authenticator) judgeProofless(r *http.Request, err error) (what proofless, after time.Duration) {
+// judge is the decision, apart from denyProofless, which enacts it.
+func (d *binder) judge(r *http.Request, err error) (what proofless, after time.Duration) {
 	if errors.Is(err, session.ErrDeviceRequired) {
 		return refuseForGood, 0
 	}
 	for _, skip := range bound.SkipsIn(r.Header) {
 		switch {
 		case !slices.Contains([]string{"quota_exceeded", "server_error", "unreachable"}, skip.Reason):
-		case skip.Identifier != "" && !inside.OfManager(a.sessions).KnowsBinding(skip.Identifier):
+		case skip.Identifier != "" && !inside.OfManager(d.sessions).KnowsBinding(skip.Identifier):
 			return signInAgain, 0 // it can't be renewed: our keys have changed
 		case skip.Reason == "quota_exceeded":
 			return waitForRenewal, quotaPause
@@ -66,7 +66,7 @@ func (a *Authenticator) judgeProofless(r *http.Request, err error) (what proofle
 	switch {
 	case !IsPageView(r):
 		return askProof, 0
-	case a.confirmations(r) >= maxConfirmations:
+	case d.confirmations(r) >= maxConfirmations:
 		return signInAgain, 0
 	}
 	return reload, 0
@@ -75,48 +75,48 @@ func (a *Authenticator) judgeProofless(r *http.Request, err error) (what proofle
 // denyProofless answers a guarded request whose session is nobody's for want of a proof. Nobody is
 // signed out by it, and nothing is cleared.
 func (a *Authenticator) denyProofless(w http.ResponseWriter, r *http.Request, err error) {
-	what, after := a.judgeProofless(r, err)
+	what, after := a.devices.judge(r, err)
 	switch what {
 	case refuseForGood:
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "device_binding_required", Err: err})
 	case waitForRenewal:
 		a.fail(w, r, &Problem{Status: http.StatusServiceUnavailable, Code: "device_unavailable", RetryAfter: after, Err: err})
 	case signInAgain:
-		http.SetCookie(w, a.confirmingCookie("", -1))
+		http.SetCookie(w, a.devices.confirmingCookie("", -1))
 		a.challenge(w, r, ErrLoginRequired, nil)
 	case reload:
-		a.confirmDevice(w, r)
+		a.devices.confirm(w, r)
 	case askProof:
-		a.askDeviceProof(w, r, err)
+		a.devices.askProof(w, r, err)
 	}
 }
 
-// confirmDevice is the page that loads itself again. That is a request of this very site, for which
+// confirm is the page that loads itself again. That is a request of this very site, for which
 // browsers renew the bound cookie first, while they don't for a link of another.
-func (a *Authenticator) confirmDevice(w http.ResponseWriter, r *http.Request) {
-	a.log.LogAttrs(r.Context(), slog.LevelDebug, "device proof missing", slog.String("issuer", a.config.Issuer),
-		slog.String("session", inside.OfSession(a.sessions.From(r.Context())).Unproven()), slog.String("path", logtext.Clip(r.URL.Path, 200)))
+func (d *binder) confirm(w http.ResponseWriter, r *http.Request) {
+	d.log.LogAttrs(r.Context(), slog.LevelDebug, "device proof missing", slog.String("issuer", d.config.Issuer),
+		slog.String("session", inside.OfSession(d.sessions.From(r.Context())).Unproven()), slog.String("path", logtext.Clip(r.URL.Path, 200)))
 	protectAnswer(w)
-	http.SetCookie(w, a.confirmingCookie(strconv.Itoa(a.confirmations(r)+1), int(confirmingFor/time.Second)))
-	if inside.OfSession(a.sessions.From(r.Context())).HasStaleProof() {
-		http.SetCookie(w, inside.OfManager(a.sessions).ExpiredProof()) // what is there, browsers don't renew
+	http.SetCookie(w, d.confirmingCookie(strconv.Itoa(d.confirmations(r)+1), int(confirmingFor/time.Second)))
+	if inside.OfSession(d.sessions.From(r.Context())).HasStaleProof() {
+		http.SetCookie(w, inside.OfManager(d.sessions).ExpiredProof()) // what is there, browsers don't renew
 	}
-	a.writePage(w, http.StatusOK, pageConfirm, &ConfirmPage{a.headOf(w, r, "confirm.title"), a.site.Seen(r)})
+	d.writePage(w, http.StatusOK, pageConfirm, &ConfirmPage{d.headOf(w, r, "confirm.title"), d.site.Seen(r)})
 }
 
 // confirmingCookie counts how often a page has loaded itself again. It is not sealed: it only brakes
 // the browser that sends it.
-func (a *Authenticator) confirmingCookie(value string, maxAge int) *http.Cookie {
-	return a.logins.NewCookie(a.sessions.CookieName()+"-confirm", value, maxAge)
+func (d *binder) confirmingCookie(value string, maxAge int) *http.Cookie {
+	return d.logins.NewCookie(d.sessions.CookieName()+"-confirm", value, maxAge)
 }
 
 // confirmations is how often the page that r opens has loaded itself again. A page that somebody
 // else opens begins anew: only our own reload counts, or one of a browser that does not say.
-func (a *Authenticator) confirmations(r *http.Request) int {
+func (d *binder) confirmations(r *http.Request) int {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		return 0
 	}
-	c, err := r.Cookie(a.confirmingCookie("", 0).Name)
+	c, err := r.Cookie(d.confirmingCookie("", 0).Name)
 	if err != nil {
 		return 0
 	}
@@ -127,16 +127,16 @@ func (a *Authenticator) confirmations(r *http.Request) int {
 	return int(n)
 }
 
-// askDeviceProof is the 401 for everything that is no page view: a person is shown a page, to a form
+// askProof is the 401 for everything that is no page view: a person is shown a page, to a form
 // or in a frame.
-func (a *Authenticator) askDeviceProof(w http.ResponseWriter, r *http.Request, err error) {
+func (d *binder) askProof(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("WWW-Authenticate", loginChallenge)
 	if WantsPage(r) && !browser.IsPrefetch(r) {
-		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "device_proof_required", Link: a.site.PageOf(r), Err: err})
+		d.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "device_proof_required", Link: d.site.PageOf(r), Err: err})
 		return
 	}
-	a.log.LogAttrs(r.Context(), slog.LevelDebug, "device proof missing", slog.String("issuer", a.config.Issuer),
-		slog.String("session", inside.OfSession(a.sessions.From(r.Context())).Unproven()), logtext.Reason(err))
+	d.log.LogAttrs(r.Context(), slog.LevelDebug, "device proof missing", slog.String("issuer", d.config.Issuer),
+		slog.String("session", inside.OfSession(d.sessions.From(r.Context())).Unproven()), logtext.Reason(err))
 	protectAnswer(w)
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "device_proof_required"})
 }
