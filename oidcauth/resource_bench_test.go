@@ -14,14 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 )
 
-// BenchmarkAccessToken compares whole guarded requests with the bare check of the same token's signature by the standard library:
-// with a token that nobody has seen, one that came before, and an opaque one whose issuer was asked.
+// BenchmarkAccessToken compares whole guarded requests with the bare check of the same token's signature by go-jose, and by the
+// standard library without reading a header: with a token that nobody has seen, one that came before, and an opaque one whose issuer
+// was asked.
 func BenchmarkAccessToken(b *testing.B) {
 	for _, alg := range []string{"RS256", "ES256"} {
 		p := oidcauthtest.NewProvider(oidcauthtest.Settings{Alg: alg})
@@ -33,7 +35,7 @@ func BenchmarkAccessToken(b *testing.B) {
 		require.NoError(b, err)
 		bare := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 		guarded := api.Require(oidcauth.HasScope())(bare)
-		tokens := make([]string, 4096)
+		tokens := make([]string, 64)
 		for i := range tokens {
 			tokens[i] = accessToken(p, claim("exp", time.Now().Add(time.Hour).Unix()), claim("groups", strings.Fields(strings.Repeat("group-of-some-name ", 12))))
 		}
@@ -52,7 +54,16 @@ func BenchmarkAccessToken(b *testing.B) {
 				}
 			})
 		}
-		run("bare signature", func(i int) {
+		run("bare signature, go-jose", func(i int) {
+			jws, err := jose.ParseSignedCompact(tokens[i%len(tokens)], []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			if err == nil {
+				_, err = jws.Verify(p.Key().Signer().Public())
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+		run("bare signature, crypto", func(i int) {
 			if !signedBy(p.Key(), tokens[i%len(tokens)]) {
 				b.Fatal("not signed")
 			}

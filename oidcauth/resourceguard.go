@@ -161,13 +161,20 @@ func presented(req *http.Request) (scheme, token string, refused *refusal) {
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		c := body[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte("-._~+/", c) < 0 {
+		if !token68[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+// token68 are the characters that isToken68 accepts.
+var token68 = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
 
 // tokenInQuery reports whether a query has a token in it (RFC 6750 §2.3).
 func tokenInQuery(query string) bool {

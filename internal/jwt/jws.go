@@ -53,6 +53,9 @@ func parse(raw string, payload func([]byte) (strictjson.Object, error)) (*JWS, e
 	return t, nil
 }
 
+// oneSpelling is base64url in which no two texts mean the same bytes.
+var oneSpelling = base64.RawURLEncoding.Strict()
+
 // decodeSegments cuts a token at its dots, after looking at its size and the number of dots only,
 // and undoes base64url. What would not come back the same is refused: padding, line ends, unused
 // bits.
@@ -65,8 +68,8 @@ func decodeSegments(raw string, count int) ([][]byte, error) {
 	}
 	segments := make([][]byte, 0, count)
 	for part := range strings.SplitSeq(raw, ".") {
-		decoded, err := base64.RawURLEncoding.DecodeString(part)
-		if err != nil || base64.RawURLEncoding.EncodeToString(decoded) != part {
+		decoded, err := oneSpelling.DecodeString(part)
+		if err != nil || strings.ContainsAny(part, "\r\n") { // which the decoder passes over
 			return nil, errors.New("expected base64url without padding")
 		}
 		segments = append(segments, decoded)
