@@ -42,11 +42,12 @@
 // # What is not checked
 //
 // Access tokens of users are passed on, never looked into: they are for the API. (One's own API
-// looks into those of its callers: [NewResource].) Claims of the user are the provider's word; an email address is not an identity, only Issuer and Subject together are. A
-// session lives until its limits, its logout or its revocation: a user disabled at the provider is
-// noticed when tokens are refreshed, which Config.RevalidateAfter has guards do now and then, or by
-// back-channel logout. In cookie mode without a Store, a copy of a cookie outlives its logout. Your
-// own forms need [net/http.CrossOriginProtection].
+// looks into those of its callers: [NewResource].) Claims of the user are the provider's word; an
+// email address is not an identity, only Issuer and Subject together are. A session lives until its
+// limits, its logout or its revocation: a user disabled at the provider is noticed when tokens are
+// refreshed, which Config.RevalidateAfter has guards do now and then, or by back-channel logout. In
+// cookie mode without a Store, a copy of a cookie outlives its logout. Your own forms need
+// [net/http.CrossOriginProtection].
 //
 // # Failures
 //

@@ -39,8 +39,13 @@ func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOpt
 	})
 }
 
-// withSession runs h with the request's session loaded.
+// withSession runs h with the request's session loaded. A request that was judged by its access
+// token has none: what its cookie stands for is not the caller's to change.
 func (a *starter) withSession(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
+	if judgedBy(r.Context()) != nil {
+		a.fail(w, r, &Problem{Status: http.StatusUnauthorized, Code: "login_required", Err: fmt.Errorf("%w: an access token has no session", ErrLoginRequired)})
+		return
+	}
 	a.sessions.Handler(h).ServeHTTP(w, r)
 }
 

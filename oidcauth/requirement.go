@@ -54,10 +54,8 @@ func Role(role string) Requirement {
 // insufficient_scope, and the challenge names them (RFC 6750 §3.1). Nobody who is signed in by a
 // session has any.
 func HasScope(scopes ...string) Requirement {
-	for _, scope := range scopes {
-		if !oauth.IsScope(scope) {
-			panic("oidcauth: HasScope needs scope tokens (RFC 6749 §3.3)")
-		}
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(scope string) bool { return !oauth.IsScope(scope) }) {
+		panic("oidcauth: HasScope needs scope tokens (RFC 6749 §3.3)")
 	}
 	all := strings.Join(scopes, " ")
 	return func(u *User) error {
@@ -81,6 +79,9 @@ type scopeError struct {
 // HasAudience requires an access token that is meant for one of names, of several that
 // ResourceConfig.Audience accepts.
 func HasAudience(names ...string) Requirement {
+	if len(names) == 0 {
+		panic("oidcauth: HasAudience needs a name")
+	}
 	return func(u *User) error {
 		if c := known(u).caller; c != nil && slices.ContainsFunc(c.Audience, func(name string) bool { return slices.Contains(names, name) }) {
 			return nil

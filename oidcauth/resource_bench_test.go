@@ -27,14 +27,14 @@ import (
 func BenchmarkAccessToken(b *testing.B) {
 	for _, alg := range []string{"RS256", "ES256"} {
 		p := oidcauthtest.NewProvider(oidcauthtest.Settings{Alg: alg})
-		p.Intercept(oidcauthtest.Introspection, oidcauthtest.Reply(200, "application/json", `{"active":true,"aud":"`+ordersAPI+`","sub":"alice","client_id":"spa"}`))
+		p.Intercept(oidcauthtest.Introspection, oidcauthtest.Reply(200, "application/json", `{"active":true,"aud":"`+ordersAPI+`","sub":"alice","client_id":"spa","scope":"read"}`))
 		api, err := oidcauth.NewResource(oidcauth.ResourceConfig{
 			URL: ordersAPI, Audience: []string{ordersAPI}, HTTPClient: p.Client(), Logger: slog.New(slog.DiscardHandler),
 			Issuers: []oidcauth.TokenIssuer{{Issuer: p.Issuer(), Introspect: true, ClientID: "app", ClientSecret: "app-secret"}},
 		})
 		require.NoError(b, err)
 		bare := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-		guarded := api.Require(oidcauth.HasScope())(bare)
+		guarded := api.Require(oidcauth.HasScope("read"))(bare)
 		tokens := make([]string, 64)
 		for i := range tokens {
 			tokens[i] = accessToken(p, claim("exp", time.Now().Add(time.Hour).Unix()), claim("groups", strings.Fields(strings.Repeat("group-of-some-name ", 12))))

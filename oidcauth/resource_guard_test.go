@@ -309,3 +309,31 @@ func TestMistakesInAResourceConfigAreNamed(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// Whoever calls with a token does nothing to the session whose cookie comes along.
+func TestACallerCanNotActOnTheSessionBesideTheToken(t *testing.T) {
+	for name, act := range map[string]func(a *oidcauth.Authenticator, rw http.ResponseWriter, r *http.Request){
+		"Logout": (*oidcauth.Authenticator).Logout,
+		"Login": func(a *oidcauth.Authenticator, rw http.ResponseWriter, r *http.Request) {
+			a.Login(rw, r, oidcauth.LoginOptions{})
+		},
+		"StepUp": func(a *oidcauth.Authenticator, rw http.ResponseWriter, r *http.Request) {
+			a.StepUp(rw, r, &oidcauth.StepUpError{ACRValues: []string{"gold"}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSharedWorld(t)
+			w.mux.Handle("/act", w.resource.Beside(w.auth.RequireLogin)(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { act(w.auth, rw, r) })))
+			w.signIn()
+			answer, _ := w.ask(http.MethodPost, "/act", "Authorization", "Bearer "+accessToken(w.provider, claim("sub", "mallory")))
+			require.Equal(t, http.StatusUnauthorized, answer.Code)
+			require.Empty(t, answer.Header().Values("Set-Cookie"))
+			require.Equal(t, "alice", w.user().Subject)
+		})
+	}
+}
+
+func TestRequirementsOfNothingAreMistakes(t *testing.T) {
+	require.Panics(t, func() { oidcauth.HasScope() })
+	require.Panics(t, func() { oidcauth.HasAudience() })
+}
