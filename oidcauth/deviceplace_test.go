@@ -128,6 +128,7 @@ func TestBindingWithFormPost(t *testing.T) {
 
 func TestSessionThatWasBoundDuringALoginEndsWithIt(t *testing.T) {
 	inDeviceModes(t, func(w *deviceWorld) {
+		addNoteRoutes(w.mux, w.auth)
 		w.browser.DeviceAlg = ""
 		w.signIn()
 		callback := w.browser.NewTab()
@@ -137,7 +138,9 @@ func TestSessionThatWasBoundDuringALoginEndsWithIt(t *testing.T) {
 		w.browser.DeviceAlg = "ES256"
 		w.browser.Get(app + "/me")
 		first := w.browser.DeviceSessions()[0]
+		require.Equal(t, "mine", w.browser.Get(app+"/note?mine").Body)
 		require.Contains(t, callback.Go(paused).Body, "Alice")
+		require.Equal(t, "mine", w.browser.Get(app+"/note").Body, "what it kept goes over")
 		requireNoBinding(t, postDevice(oidcauthtest.NewBrowser(w.network), "/auth/device/refresh", map[string]string{"Sec-Secure-Session-Id": first.ID}))
 		require.NotNil(t, w.user())
 	}, formPost)
