@@ -2,7 +2,6 @@ package oidcauth_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -291,22 +290,4 @@ func TestDeviceRoutesTakeNothingFromOtherSites(t *testing.T) {
 	for _, x := range off.browser.History() {
 		require.Empty(t, x.Answer.Get("Secure-Session-Registration"))
 	}
-}
-
-func TestDowngradeByDroppingHeaders(t *testing.T) {
-	inDeviceModes(t, func(w *deviceWorld) {
-		w.bind()
-		x := postDevice(w.steal(), "/auth/device/start", map[string]string{"Secure-Session-Response": registrationProof(oidcauthtest.NewKey("ES256", ""), "x")})
-		requireNoBinding(t, x)
-		var problem map[string]string
-		bare := oidcauthtest.NewBrowser(w.network) // no Fetch Metadata, no Accept: no browser
-		for _, c := range w.steal().Cookies(app + "/") {
-			require.Empty(t, bare.SetCookie(app+"/", c))
-		}
-		bare.Header = http.Header{"Sec-Fetch-Site": nil, "Sec-Fetch-Mode": nil, "Sec-Fetch-Dest": nil, "Accept": {"*/*"}}
-		page := bare.Get(app + "/me")
-		require.Equal(t, 401, page.Status)
-		require.NoError(t, json.Unmarshal([]byte(page.Body), &problem))
-		require.Equal(t, map[string]string{"error": "device_proof_required"}, problem)
-	})
 }

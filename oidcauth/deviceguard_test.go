@@ -2,8 +2,6 @@ package oidcauth_test
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -274,34 +272,4 @@ func TestVisitorsNeedNoDevice(t *testing.T) {
 		w.bind()
 		require.Equal(t, "xx", w.browser.Get(app+"/cart").Body, "and goes over to the login and its binding")
 	})
-}
-
-func TestDeviceSettingsThatCantWork(t *testing.T) {
-	base := oidcauth.Config{Issuer: "https://id.test", ClientID: "c", RedirectURL: app + "/auth/callback", Session: session.Config{Keys: []string{testKey}}}
-	for name, change := range map[string]func(*oidcauth.Config){
-		"required over plain http": func(c *oidcauth.Config) {
-			c.RedirectURL, c.Session.DeviceBound = "http://localhost:8080/auth/callback", session.DeviceRequire
-		},
-		"required with insecure cookies": func(c *oidcauth.Config) {
-			c.RedirectURL, c.Session.DeviceBound, c.Session.InsecureCookie = "https://localhost/auth/callback", session.DeviceRequire, true
-		},
-		"a mode that is none":  func(c *oidcauth.Config) { c.Session.DeviceBound = "yes" },
-		"a life that is short": func(c *oidcauth.Config) { c.Session.BoundLife = 9 * time.Second },
-		"a life that is long":  func(c *oidcauth.Config) { c.Session.BoundLife = time.Hour + time.Second },
-	} {
-		c := base
-		change(&c)
-		_, err := oidcauth.New(c)
-		require.Error(t, err, name)
-	}
-	log := new(logBuffer)
-	for _, c := range []oidcauth.Config{base, base} {
-		c.Session.DeviceBound, c.Logger = session.DeviceOn, slog.New(slog.NewTextHandler(log, nil))
-		c.RedirectURL, c.Session.BoundLife = "http://localhost:8080/auth/callback", time.Minute
-		_, err := oidcauth.New(c)
-		require.NoError(t, err)
-	}
-	require.Contains(t, log.String(), "no device is bound over plain http")
-	require.Contains(t, log.String(), "bound cookies end too soon")
-	require.False(t, errors.Is(session.ErrNoSession, session.ErrDeviceProof))
 }

@@ -142,9 +142,10 @@ describe('sessions bound to the device', () => {
   });
 
   walkBound('a link from another site signs nobody out', async (visitor) => {
+    await visitor.page.waitForLoadState('networkidle'); // what the page still fetches would renew the cookie
+    await visitor.page.goto(front.mail);
     await end(visitor);
     front.requests.length = 0;
-    await visitor.page.goto(front.mail);
     await visitor.page.getByRole('link').click();
     await visitor.page.getByText('alice@example.com').first().waitFor();
     assert.equal(visitor.path(), '/profile?tab=keys');
@@ -174,7 +175,8 @@ describe('sessions bound to the device', () => {
     await visitor.page.goto('/');
     assert.equal(front.sent(refresh).length, 1, 'the browser has forgotten it');
     await enter(visitor);
-    assert.equal(front.sent(registration).at(-1).status, 200);
+    // The callback and the first page both ask for a registration; one of them comes too late.
+    assert.equal(front.sent(registration).filter((r) => r.status === 200).length, 2);
     await end(visitor);
     await visitor.page.goto('/profile');
     await visitor.page.getByText('alice@example.com').first().waitFor();
