@@ -63,7 +63,7 @@ func (d *binder) serveStart(w http.ResponseWriter, r *http.Request) {
 	d.log.LogAttrs(r.Context(), slog.LevelInfo, "device bound", slog.String("issuer", d.config.Issuer),
 		slog.String("session", binding.Session), slog.String("thumbprint", binding.Thumbprint), logtext.Fingerprint("sub", known(user).Subject))
 	d.tellDevice(r.Context(), DeviceEvent{User: user, Thumbprint: binding.Thumbprint})
-	d.answer(w, r, binding)
+	d.answer(w, binding)
 }
 
 // serveRefresh renews the bound cookie of whoever proves to have the session's key. It asks
@@ -81,7 +81,7 @@ func (d *binder) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusForbidden, map[string]string{"error": "device_proof_required"})
 	default:
 		d.tellDevice(r.Context(), DeviceEvent{Thumbprint: binding.Thumbprint, Renewal: true})
-		d.answer(w, r, binding)
+		d.answer(w, binding)
 	}
 }
 
@@ -159,7 +159,7 @@ type deviceProof struct {
 }
 
 // answer hands out a bound cookie, and says when to renew it.
-func (d *binder) answer(w http.ResponseWriter, r *http.Request, binding *inside.Binding) {
+func (d *binder) answer(w http.ResponseWriter, binding *inside.Binding) {
 	http.SetCookie(w, binding.Cookie)
 	writeJSON(w, http.StatusOK, instructions{
 		Identifier: binding.Identifier, RefreshURL: d.site.At(deviceRefresh),

@@ -128,7 +128,7 @@ func (k *serverKeeper) endMoved(ctx context.Context, e ending) error {
 	}
 	g, err := packed.Unpack(rows[0].Value)
 	if err != nil {
-		return nil // it is no session
+		return nil //nolint:nilerr // it is no session, and leads nowhere
 	}
 	if to, moved := g.Extension(packed.ExtensionMoved); moved {
 		_, err = k.end(ctx, ending{id: string(to), life: e.life})

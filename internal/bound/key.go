@@ -64,7 +64,7 @@ func (k Key) append(b []byte) ([]byte, error) {
 		}
 		return append(append(b, 'E'), point...), nil
 	case *rsa.PublicKey:
-		return append(binary.BigEndian.AppendUint32(append(b, 'R'), uint32(key.E)), key.N.Bytes()...), nil //nolint:gosec // at most 31 bits, checked where it was parsed
+		return append(binary.BigEndian.AppendUint32(append(b, 'R'), uint32(key.E)), key.N.Bytes()...), nil
 	}
 	return nil, errKey
 }
