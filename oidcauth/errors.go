@@ -277,6 +277,8 @@ var problemTexts = map[string]problemText{
 	"device_refused":                   {"That device can't be confirmed", "Sign in again.", linkLogin, "device refused"},
 	"forbidden":                        {"You may not see this", "Your account lacks a permission that this page needs.", linkHome, "denied"},
 	"step_up_failed":                   {"A stronger sign-in is needed", "The sign-in service did not provide the sign-in that this page needs.", linkHome, "login refused"},
+	"no_answer":                        {"A service gives no usable answer", "Try again in a moment.", linkNone, "api call failed"},
+	"time_out":                         {"A service takes too long", "Try again in a moment.", linkNone, "api call failed"},
 	"internal":                         {"Something went wrong", "Try again in a moment.", linkHome, "request refused"},
 }
 

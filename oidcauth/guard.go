@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -242,10 +241,7 @@ const loginChallenge = `Bearer realm="session"`
 
 // answerChallenge is the 401 for everything that is no page view (RFC 9110 §15.5.2).
 func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError) {
-	header, code := loginChallenge, "login_required"
-	if stepUp != nil {
-		header, code = stepUp.asChallenge().Header(), oauth.InsufficientAuthentication
-	}
+	header, code := challengeOf(stepUp)
 	w.Header().Set("WWW-Authenticate", header)
 	if WantsPage(r) && !browser.IsPrefetch(r) {
 		p := &Problem{Status: http.StatusUnauthorized, Code: code, Err: err}
@@ -255,14 +251,26 @@ func (a *Authenticator) answerChallenge(w http.ResponseWriter, r *http.Request, 
 		a.fail(w, r, p)
 		return
 	}
+	a.tellScript(w, r, err, stepUp, a.stepUpURL(a.site.PageOf(r), stepUp))
+}
+
+// tellScript is answerChallenge for a script, whose page has to go to loginURL.
+func (a *Authenticator) tellScript(w http.ResponseWriter, r *http.Request, err error, stepUp *StepUpError, loginURL string) {
+	header, code := challengeOf(stepUp)
+	w.Header().Set("WWW-Authenticate", header)
 	a.log.LogAttrs(r.Context(), slog.LevelDebug, "denied", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 	protectAnswer(w)
-	loginURL := a.stepUpURL(a.site.PageOf(r), stepUp)
 	tellHTMX(w, r, loginURL)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusUnauthorized)
-	body := map[string]string{"error": code, "login_url": loginURL}
-	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and nothing is left to do then
+	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": code, "login_url": loginURL})
+}
+
+// challengeOf returns the WWW-Authenticate header and the code of a 401 for a login such as stepUp
+// wants it, unless that is nil.
+func challengeOf(stepUp *StepUpError) (header, code string) {
+	if stepUp == nil {
+		return loginChallenge, "login_required"
+	}
+	return stepUp.asChallenge().Header(), oauth.InsufficientAuthentication
 }
 
 // IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send

@@ -37,7 +37,7 @@ func (s *Session) cookieStepLocked(shared bool) cookieStep {
 		return cookieNone
 	case s.base == nil && (s.carried == worthEnded || s.carried == worthNothing && free):
 		return cookieExpire
-	case s.base == nil || s.base.Number == 0 || s.due == cookieRenew && !free:
+	case s.base == nil || s.base.Number == 0 || s.due == cookieRenew && !free && !s.counted:
 		return cookieNone
 	}
 	return s.due

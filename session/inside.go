@@ -97,6 +97,13 @@ func (s insideSession) Recall(ctx context.Context, id string) error { return s.r
 // Looks implements inside.Session.
 func (s insideSession) Looks() bool { return s.looks() }
 
+// CountLook implements inside.Session.
+func (s insideSession) CountLook() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counted = s.m.config.ServerSide
+}
+
 // Keep implements inside.Session.
 func (s insideSession) Keep(name string, v any) {
 	s.mu.Lock()

@@ -56,6 +56,7 @@ type Session struct {
 
 	stage   stage // how far the response is
 	refusal error // why Save could not save delta: the caller knows, and nobody tries again
+	counted bool  // a look that moves the limit all the same, where that takes no cookie
 	looking bool  // by Peek: the request moves no limit, and writes no cookie but that of a change
 	warned  bool  // see warnLocked
 }

@@ -195,13 +195,31 @@ func (s *Site) sentFrom(r *http.Request) string {
 		from = r.Referer()
 	}
 	from, _, _ = strings.Cut(from, "#")
-	u, err := url.Parse(from)
+	return s.local(from)
+}
+
+// local returns path and query of a URL of this site, byte for byte, "" for any other.
+func (s *Site) local(raw string) string {
+	u, err := url.Parse(raw)
 	ours, _ := url.Parse(s.Origin)
-	if err != nil || u.Host == "" || outbound.Origin(u) != outbound.Origin(ours) {
+	if err != nil || u.Host == "" || u.User != nil || outbound.Origin(u) != outbound.Origin(ours) {
 		return ""
 	}
-	_, rest, _ := strings.Cut(from, "//") // the bytes after the host, as they came
-	return rest[strings.IndexByte(rest+"/", '/'):]
+	_, rest, _ := strings.Cut(raw, "//")
+	if at := strings.IndexAny(rest, "/?#"); at >= 0 && rest[at] == '/' {
+		return rest[at:]
+	}
+	return ""
+}
+
+// PageAt returns the way back to the page with this URL, which somebody else says was asked for, or
+// the start page.
+func (s *Site) PageAt(ctx context.Context, pageURL string) string {
+	page := s.local(pageURL)
+	if !strings.HasPrefix(page, s.Home()) {
+		page = ""
+	}
+	return s.ReturnTo(ctx, page)
 }
 
 // PageOf returns the page that a login offered in the answer to r comes back to: the one that r

@@ -76,6 +76,10 @@ type Session interface {
 	// Looks reports whether the request is a look: see Manager.Peek of package session.
 	Looks() bool
 
+	// CountLook has the look that the request is count as use of the session, as far as that needs
+	// no cookie: where sessions are kept in the Store, the idle limit moves.
+	CountLook()
+
 	// Keep keeps v under name for as long as the request lasts whose handle it is: not in the
 	// session, and for nobody else.
 	Keep(name string, v any)
