@@ -50,6 +50,7 @@ type Store struct {
 
 	client redis.UniversalClient
 	obeys  bool // the client ends a call when its context ends
+	reads  gather
 }
 
 // New returns a [Store] that uses client, which stays the caller's to close. It does no I/O: Redis
@@ -124,13 +125,21 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 	return n == 1, err
 }
 
-// Get implements session.Store with one round trip (in Cluster, one to each node concerned). It
-// tries again, once, when the connection turns out to be dead: a server that was restarted leaves a
-// pool of such.
+// Get implements session.Store with one round trip (in Cluster, one to each node concerned). Reads
+// that come while another is under way go together when it is answered. It tries again, once, when
+// the connection turns out to be dead: a server that was restarted leaves a pool of such.
 func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
-	if len(keys) == 0 {
+	if len(keys) == 0 || ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	if _, single := s.client.(*redis.Client); single {
+		return s.reads.get(ctx, keys, s.get)
+	}
+	return s.get(ctx, keys)
+}
+
+// get is Get by itself.
+func (s *Store) get(ctx context.Context, keys []string) ([][]byte, error) {
 	values, err := s.getOnce(ctx, keys)
 	if brokenConnection(err) && ctx.Err() == nil {
 		values, err = s.getOnce(ctx, keys)

@@ -18,14 +18,14 @@ import (
 
 // server is a redis-server of the test's own, on a free loopback port.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	addr string
 	args []string
 	cmd  *exec.Cmd
 }
 
 // startServer skips the test when redis-server is not installed.
-func startServer(t *testing.T, args ...string) *server {
+func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {

@@ -1,0 +1,127 @@
+package redisstore_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/signet-go/signet/session"
+	"github.com/signet-go/signet/session/redisstore"
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkWholeRequest measures requests through a real server and a real Redis: cpu-ns/op is what
+// this process takes, with a client that costs next to nothing, and reads/op how many calls of the
+// Store there are. Ratios count: compare the rows of one run.
+func BenchmarkWholeRequest(b *testing.B) {
+	hello := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello\n") }
+	page := func(w http.ResponseWriter, r *http.Request) {
+		if session.From(r.Context()).Load() != nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		hello(w, r)
+	}
+	for name, c := range map[string]session.Config{
+		"bare handler": {}, "cookie": {}, "cookie with marks in Redis": {}, "ServerSide with Redis": {ServerSide: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			c.Keys = []string{session.NewKey()}
+			calls := &counter{}
+			if strings.Contains(name, "Redis") {
+				client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{startServer(b).addr}, ContextTimeoutEnabled: true})
+				b.Cleanup(func() { client.Close() })
+				client.AddHook(calls)
+				c.Store = redisstore.New(client)
+			}
+			m, err := session.New(c)
+			require.NoError(b, err)
+			cookie := taggedSession(b, m)
+			h := m.Handler(http.HandlerFunc(page))
+			if name == "bare handler" {
+				h = http.HandlerFunc(hello)
+			}
+			exchange := exchanger(b, h, cookie)
+			exchange()
+			before, began := calls.n.Load(), cpu(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				exchange()
+			}
+			b.ReportMetric(float64(cpu(b)-began)/float64(b.N), "cpu-ns/op")
+			b.ReportMetric(float64(calls.n.Load()-before)/float64(b.N), "calls/op")
+		})
+	}
+}
+
+// taggedSession returns the cookie of a session with tags, as a login leaves it, and 1 kB beside.
+func taggedSession(b *testing.B, m *session.Manager) string {
+	w := httptest.NewRecorder()
+	m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		require.NoError(b, s.Set("tokens", make([]byte, 1000)))
+		for _, tag := range []string{"user", "sid", "login"} {
+			require.NoError(b, s.Tag(tag))
+		}
+	})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	c := w.Result().Cookies()[0]
+	return c.Name + "=" + c.Value
+}
+
+// exchanger returns a function that makes one request on a kept connection.
+func exchanger(b *testing.B, h http.Handler, cookie string) func() {
+	server := httptest.NewServer(h)
+	b.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(b, err)
+	b.Cleanup(func() { conn.Close() })
+	request, answer := "GET / HTTP/1.1\r\nHost: shop.example\r\nCookie: "+cookie+"\r\n\r\n", bufio.NewReader(conn)
+	return func() {
+		io.WriteString(conn, request)
+		length := 0
+		for line := ""; line != "\r\n"; {
+			if line, err = answer.ReadString('\n'); err != nil || strings.HasPrefix(line, "HTTP/1.1 4") {
+				b.Fatal(line, err)
+			}
+			if text, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+				length, _ = strconv.Atoi(strings.TrimSpace(text))
+			}
+		}
+		answer.Discard(length)
+	}
+}
+
+// cpu is what this process has taken.
+func cpu(b *testing.B) int64 {
+	var usage syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
+
+// counter counts the commands that go to Redis.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmds)
+	}
+}
