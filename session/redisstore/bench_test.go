@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -63,12 +64,59 @@ func BenchmarkWholeRequest(b *testing.B) {
 	}
 }
 
-// taggedSession returns the cookie of a session with tags, as a login leaves it, and 1 kB beside.
+// BenchmarkSessionsInRedis tells what more sessions cost: memory of Redis for each, and a request of
+// one of them. A million take 2 GB and some minutes: leave them out with -short.
+func BenchmarkSessionsInRedis(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			if n > 100_000 && testing.Short() {
+				b.Skip("takes 2 GB")
+			}
+			client := redis.NewClient(&redis.Options{Addr: startServer(b).addr, ContextTimeoutEnabled: true})
+			b.Cleanup(func() { client.Close() })
+			m, err := session.New(session.Config{Keys: []string{session.NewKey()}, ServerSide: true, Store: redisstore.New(client)})
+			require.NoError(b, err)
+			before := usedMemory(b, client)
+			cookies := make([]string, n)
+			for i := range cookies {
+				cookies[i] = taggedSession(b, m)
+			}
+			held := usedMemory(b, client) - before
+			h := m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if session.From(r.Context()).Load() != nil {
+					b.Error("signed out")
+				}
+			}))
+			r, i := httptest.NewRequest(http.MethodGet, "/", nil), 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i += 7919
+				r.Header.Set("Cookie", cookies[i%n])
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			b.ReportMetric(float64(held)/float64(n), "B/session")
+		})
+	}
+}
+
+// usedMemory is what Redis says of itself.
+func usedMemory(b *testing.B, client *redis.Client) int64 {
+	info, err := client.Info(b.Context(), "memory").Result()
+	require.NoError(b, err)
+	_, rest, _ := strings.Cut(info, "used_memory:")
+	text, _, _ := strings.Cut(rest, "\r\n")
+	used, err := strconv.ParseInt(text, 10, 64)
+	require.NoError(b, err)
+	return used
+}
+
+// taggedSession returns the cookie of a session with tags, as a login leaves it, and 1 kB of what tokens look
+// like once they are packed.
 func taggedSession(b *testing.B, m *session.Manager) string {
 	w := httptest.NewRecorder()
 	m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		require.NoError(b, s.Set("tokens", make([]byte, 1000)))
+		require.NoError(b, s.Set("tokens", bytes.Repeat([]byte("0123456789"), 100)))
 		for _, tag := range []string{"user", "sid", "login"} {
 			require.NoError(b, s.Tag(tag))
 		}
