@@ -65,6 +65,7 @@ func (a *app) handler() http.Handler {
 	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
 	a.list.Register(mux, login)
 	mux.Handle("GET /api-calls", login(a.apiCalls))
+	mux.Handle("GET /single-page", login(a.pageHandler("single-page.html", "Single page", nil)))
 	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
 	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
 	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
@@ -83,6 +84,11 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", oidcauth.Live)
 	mux.HandleFunc("GET /readyz", oidcauth.Ready(a.providers.Auths()...))
 	mux.Handle("GET /static/", reply.Static(assets, func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, http.StatusNotFound) }))
+
+	// For other programs behind this one: an API for the scripts of our pages, and services behind a
+	// proxy that asks here first.
+	a.site.Scripts = a.providers.Proxy()
+	a.providers.ForwardAuth(mux)
 	return a.site.Handler(mux)
 }
 
@@ -109,7 +115,7 @@ func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := a.newPage(r, title)
 		p.Data = data
-		pages.Write(w, http.StatusOK, file, p)
+		show(w, file, p)
 	}
 }
 
@@ -126,8 +132,7 @@ type profile struct {
 	FreshLogin     bool // is demanded of who signs in again after a sign-out everywhere
 }
 
-// profile shows what is known of the user and the session, and when the tokens expire. It alone may
-// run a script, its own file, which counts the times down.
+// profile shows what is known of the user and the session, and when the tokens expire.
 func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 	list, err := a.list.Of(r)
 	if err != nil {
@@ -141,9 +146,8 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 		SessionCreated: s.Created(), SessionExpires: s.Expires(), Sessions: list,
 	}
 	data.TokenExpiry, data.HasToken = a.providers.Of(r).Auth.TokenExpiry(r.Context())
-	p.Data, p.Script = data, "/static/countdown.js"
-	w.Header().Set("Content-Security-Policy", reply.Policy+"; script-src 'self'")
-	pages.Write(w, http.StatusOK, "profile.html", p)
+	p.Data = data
+	show(w, "profile.html", p)
 }
 
 // refreshAndShow is /api/refresh for people: a form posts here and comes back to the profile.

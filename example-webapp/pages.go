@@ -16,6 +16,17 @@ var assets embed.FS
 // seen at once and not by the first visitor.
 var pages = reply.ParsePages(assets, view.Functions)
 
+// scripts are the files that pages may run: each its own, and no other page any.
+var scripts = map[string]string{"profile.html": "/static/countdown.js", "single-page.html": "/static/single-page.js"}
+
+// show writes a page, with its script if it has one.
+func show(w http.ResponseWriter, file string, p page) {
+	if p.Script = scripts[file]; p.Script != "" {
+		w.Header().Set("Content-Security-Policy", reply.Policy+"; script-src 'self'; connect-src 'self'")
+	}
+	pages.Write(w, http.StatusOK, file, p)
+}
+
 // A page is what every template of the app gets.
 //
 // Its texts come from claims, requests and configuration alike, and are all escaped; only constants

@@ -97,7 +97,7 @@ func snippet%d() {
 `
 
 // needsMore are the recipes that need other modules, or declare functions.
-var needsMore = regexp.MustCompile(`^(chi|echo|gin|gRPC-gateway|Single-page applications|WebSockets and server-sent events)\n`)
+var needsMore = regexp.MustCompile(`^(chi|echo|gin|gRPC-gateway|WebSockets and server-sent events)\n`)
 
 // compiled returns what of a page has to compile.
 func compiled(page, text string) string {
@@ -116,6 +116,7 @@ func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 	if len(pages) == 0 {
 		t.Skip("the documentation is not here")
 	}
+	pages = append(pages, filepath.Join(here, "..", "docs", "forward-auth.md"))
 	pages = append(pages, filepath.Join(here, "..", "README.md"), filepath.Join(here, "..", "docs", "operations.md"),
 		filepath.Join(here, "..", "docs", "recipes.md"), filepath.Join(here, "..", "docs", "users.md"))
 	overlay, n := map[string]string{}, 0

@@ -71,6 +71,7 @@ func (routes Routes) addDemo(pattern string, c *settings.Config, client *oidcaut
 	server, err := oidcauth.NewResource(r)
 	if err == nil {
 		routes[pattern] = server.Require()(http.HandlerFunc(greet))
+		routes[pattern+"/{$}"] = routes[pattern] // where /proxy/ leads
 	}
 	return err
 }

@@ -26,6 +26,9 @@ type Provider struct {
 	Issuer string
 	Auth   *oidcauth.Authenticator
 	API    *url.URL // what is called for its users
+
+	// Proxy lets scripts call the API with its users' tokens.
+	Proxy http.Handler
 }
 
 // A Set is all of them; the first is the one that is meant when nobody is signed in. It is complete
@@ -47,6 +50,9 @@ func (s *Set) Add(name string, api *url.URL, o oidcauth.Config) (*Provider, erro
 		return nil, err
 	}
 	p := &Provider{Name: name, Issuer: o.Issuer, Auth: auth, API: api}
+	if p.Proxy, err = newProxy(p, o.Timeout); err != nil {
+		return nil, err
+	}
 	s.list = append(s.list, p)
 	return p, nil
 }

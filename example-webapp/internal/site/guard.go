@@ -12,7 +12,21 @@ import (
 )
 
 // Handler returns the routes of mux behind the checks that hold for each of them.
-func (s *Site) Handler(mux *http.ServeMux) http.Handler { return s.guard(s.answerUnmatched(mux)) }
+func (s *Site) Handler(mux *http.ServeMux) http.Handler {
+	return s.guard(s.passScripts(s.answerUnmatched(mux)))
+}
+
+// passScripts keeps the paths of scripts from the mux, which would redirect one that is not clean to
+// another, where the proxy refuses it.
+func (s *Site) passScripts(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.Scripts != nil && strings.HasPrefix(r.URL.EscapedPath(), ScriptsPrefix) {
+			s.Scripts.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // guard applies what holds for every route: headers, the host name, and the origin of requests that
 // change something.

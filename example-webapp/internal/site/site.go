@@ -18,11 +18,16 @@ import (
 
 // A Site is where the browser finds the app. Its fields are set before the first request.
 type Site struct {
-	URL    *url.URL // scheme, host, and the path that a proxy strips, without a slash at its end
-	Posted []string // paths that providers and other sites may post to: what is there asks for proofs
-	Refuse func(w http.ResponseWriter, r *http.Request, status int)
-	Log    *slog.Logger
+	URL *url.URL // scheme, host, and the path that a proxy strips, without a slash at its end
+	// Scripts is what serves the paths below ScriptsPrefix, byte for byte: the mux would clean them.
+	Scripts http.Handler
+	Posted  []string // paths that providers and other sites may post to: what is there asks for proofs
+	Refuse  func(w http.ResponseWriter, r *http.Request, status int)
+	Log     *slog.Logger
 }
+
+// ScriptsPrefix is the path below which scripts call the API.
+const ScriptsPrefix = "/proxy/"
 
 // origin is the address without the path.
 func (s *Site) origin() string { return s.URL.Scheme + "://" + s.URL.Host }
