@@ -7,5 +7,6 @@ import './suites/guards.mjs';
 import './suites/oidc-provider.mjs';
 import './suites/people.mjs';
 import './suites/sessions.mjs';
+import './suites/single-page.mjs';
 
 after(closeBrowser);
