@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -55,7 +55,7 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request, target *url.URL) {
 	}
 	reverse := httputil.ReverseProxy{
 		Rewrite: x.rewrite, Transport: x, ModifyResponse: x.answered, ErrorHandler: x.failed,
-		ErrorLog: log.New(io.Discard, "", 0), // of answers that break off, which the browser sees
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // of answers that break off, which the browser sees
 	}
 	reverse.ServeHTTP(w, in)
 }

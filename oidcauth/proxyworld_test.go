@@ -109,7 +109,7 @@ type relayed struct {
 // do sends a request, and follows no redirect.
 func (p *proxyWorld) do(r *http.Request) relayed {
 	p.Helper()
-	res, err := http.DefaultTransport.RoundTrip(r) //nolint:forbidigo // the test's own
+	res, err := http.DefaultTransport.RoundTrip(r)
 	require.NoError(p, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

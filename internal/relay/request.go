@@ -29,7 +29,7 @@ func CheckSender(r *http.Request, origin string) error {
 	case field(r, "Service-Worker") != "":
 		return errors.New("Service-Worker: an API's script must not become a worker of this origin")
 	case site == "" && field(r, "Origin") != "" && !sameOrigin(field(r, "Origin"), origin):
-		return fmt.Errorf("Origin: expected %s, got %.100q", origin, field(r, "Origin"))
+		return fmt.Errorf("the Origin header: expected %s, got %.100q", origin, field(r, "Origin"))
 	}
 	return nil
 }
