@@ -6,6 +6,7 @@ type suite struct{ pkg, pattern string }
 var suites = []suite{
 	{"session", "^BenchmarkSight$/^S$"},
 	{"session", "^(BenchmarkSave|BenchmarkKeysInRotation|BenchmarkMemoryStore|BenchmarkCookieBytes)$"},
+	{"session", "^BenchmarkIdleLimit$"},
 	{"oidcauth", "^(BenchmarkSight|BenchmarkRequest|BenchmarkBoundRequest|BenchmarkDeviceRenewal|BenchmarkLogin)$"},
 }
 
@@ -39,6 +40,7 @@ var rows = []row{
 	{name: "request of a session that is bound to a device, against one that is not", of: inFace("BenchmarkBoundRequest/bound", "ns/op"), over: inFace("BenchmarkBoundRequest/unbound", "ns/op"), unit: "×", digits: 2, target: 1.15},
 	{name: "renewal of a bound cookie with ES256, in ns", of: inFace("BenchmarkDeviceRenewal/ES256", "ns/op"), target: 500_000},
 	{name: "renewal of a bound cookie with RS256, in ns", of: inFace("BenchmarkDeviceRenewal/RS256", "ns/op"), target: 500_000},
+	{name: "idle limit due and the old cookie sent, against not due", of: inSession("BenchmarkIdleLimit/due", "ns/op"), over: inSession("BenchmarkIdleLimit/not_due", "ns/op"), unit: "×", digits: 2, target: 1.15},
 	{name: "saving, cookie: allocations", of: inSession("BenchmarkSave/cookie", "allocs/op"), target: 60},
 	{name: "saving, cookie: bytes", of: inSession("BenchmarkSave/cookie", "B/op"), target: 12 << 10},
 	{name: "saving, cookie and Store: allocations", of: inSession("BenchmarkSave/cookie_and_store", "allocs/op"), target: 60},

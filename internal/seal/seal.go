@@ -67,17 +67,32 @@ func (s *Sealer) AppendSeal(b []byte, context string, plain []byte) ([]byte, err
 	if len(plain) == 0 {
 		return b, errors.New("seal: nothing to seal, want at least one byte")
 	}
-	sealed := s.SealBytes(context, plain)
-	b = append(slices.Grow(b, SealedLen(len(plain))), sealed[:prefixSize]...)
-	return base64.RawURLEncoding.AppendEncode(b, sealed[prefixSize:]), nil
+	size := SealedLen(len(plain))
+	b = slices.Grow(b, size)[:len(b)+size]
+	sealed := b[len(b)-prefixSize-overhead-len(plain):]
+	s.seal(sealed[:0], context, plain)
+	text := b[len(b)-size:]
+	text = text[copy(text, sealed[:prefixSize]):]
+	// The sealed bytes stand at the end of their text, a third in front of where each is written.
+	var block [48]byte
+	for sealed = sealed[prefixSize:]; len(sealed) > 0; {
+		n := copy(block[:], sealed)
+		base64.RawURLEncoding.Encode(text, block[:n])
+		sealed, text = sealed[n:], text[base64.RawURLEncoding.EncodedLen(n):]
+	}
+	return b, nil
 }
 
 // SealBytes is Seal for what need not be text, and may be empty.
 func (s *Sealer) SealBytes(context string, plain []byte) []byte {
+	return s.seal(make([]byte, 0, prefixSize+overhead+len(plain)), context, plain)
+}
+
+// seal appends to b, which has room for it, what SealBytes returns.
+func (s *Sealer) seal(b []byte, context string, plain []byte) []byte {
 	c := s.current()
-	sealed := make([]byte, 0, prefixSize+overhead+len(plain))
-	sealed = append(append(sealed, version), c.of.keys[0].id...)
-	return c.list[0].Seal(sealed, nil, plain, []byte(context))
+	b = append(append(b, version), c.of.keys[0].id...)
+	return c.list[0].Seal(b, nil, plain, []byte(context))
 }
 
 // SealedLen is the length of what Seal makes of n bytes.
