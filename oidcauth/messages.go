@@ -85,7 +85,8 @@ func isLanguageTag(tag string) bool {
 			return false
 		}
 		for _, c := range part {
-			if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || i > 0 && '0' <= c && c <= '9') {
+			letter, digit := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z', '0' <= c && c <= '9'
+			if !letter && (i == 0 || !digit) {
 				return false
 			}
 		}

@@ -119,7 +119,7 @@ func (a *answers) writePage(w http.ResponseWriter, status int, name string, data
 	body := a.render(name, data)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the browser may be gone, and nothing is left to do then
+	_, _ = w.Write(body) //nolint:gosec // G705: every value in it is escaped; the browser may be gone, and nothing is left to do then
 }
 
 // render writes a page into memory: by the application's Pages if they can, else the built-in one.

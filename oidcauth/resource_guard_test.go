@@ -72,7 +72,6 @@ func TestASessionMeetsNoRequirementOfTokens(t *testing.T) {
 type sharedWorld struct {
 	*world
 	resource *oidcauth.ResourceServer
-	loads    *int // Store reads
 }
 
 func newSharedWorld(t *testing.T, configure ...func(*oidcauth.Config)) *sharedWorld {

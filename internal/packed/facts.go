@@ -29,6 +29,7 @@ type Facts struct {
 // A Choice is made, or left to the configuration.
 type Choice byte
 
+// Choices.
 const (
 	Default Choice = iota // as the configuration says
 	Yes

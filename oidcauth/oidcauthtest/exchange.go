@@ -2,6 +2,7 @@ package oidcauthtest
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func (p *Provider) redeemToken(c *Client, form url.Values, jkt string) (*grant, 
 	}
 	g := *t.grant
 	g.client, g.jkt, g.actor, g.scope = c.ID, jkt, actor, t.scope
-	g.resource = append(form["audience"], form["resource"]...)
+	g.resource = slices.Concat(form["audience"], form["resource"])
 	if form.Has("scope") {
 		g.scope = strings.TrimSpace(t.scope + " " + form.Get("scope"))
 	}
