@@ -58,27 +58,8 @@ func (a *app) handler() http.Handler {
 		mux.Handle("GET "+choosePath, a.providers.Load(a.choose))
 	}
 
-	// Pages. Load only tells who is there, and nobody when the store can't be asked; the guards send
-	// browsers to the provider, and back here.
-	mux.Handle("GET /{$}", a.providers.Load(a.pageHandler("home.html", "Home", a.config.Embedded)))
-	mux.Handle("GET /profile", login(a.profile))
-	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
-	a.list.Register(mux, login)
-	mux.Handle("GET /api-calls", login(a.apiCalls))
-	mux.Handle("GET /single-page", login(a.pageHandler("single-page.html", "Single page", nil)))
-	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
-	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
-	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
-	mux.Handle("GET /errors/{code}", a.providers.Load(a.errors.Show(a.answer, a.refuse)))
-
-	// JSON. A script can't follow a redirect to another site, so these never send one.
-	mux.Handle("GET /api/me", site.NeverNavigate(login(a.me)))
-	mux.Handle("GET /api/call", site.NeverNavigate(login(a.call)))
-	if a.config.ExchangeAudience != "" {
-		mux.Handle("GET /api/exchange", site.NeverNavigate(login(a.exchange)))
-	}
-	mux.Handle("POST /api/refresh", site.NeverNavigate(login(a.refresh)))
-	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))
+	a.addPages(mux, login)
+	a.addJSON(mux, login)
 
 	// For machinery: nothing here depends on a session.
 	mux.HandleFunc("GET /healthz", oidcauth.Live)
@@ -90,6 +71,34 @@ func (a *app) handler() http.Handler {
 	a.site.Scripts = a.providers.Proxy()
 	a.providers.ForwardAuth(mux)
 	return a.site.Handler(mux)
+}
+
+// addPages adds what people see.
+func (a *app) addPages(mux *http.ServeMux, login func(http.HandlerFunc) http.Handler) {
+	// Load only tells who is there, and nobody when the store can't be asked; the guards send
+	// browsers to the provider, and back here.
+	mux.Handle("GET /{$}", a.providers.Load(a.pageHandler("home.html", "Home", a.config.Embedded)))
+	mux.Handle("GET /profile", login(a.profile))
+	mux.Handle("POST /profile/refresh", login(a.refreshAndShow))
+	a.list.Register(mux, login)
+	mux.Handle("GET /api-calls", login(a.apiCalls))
+	mux.Handle("GET /single-page", login(a.pageHandler("single-page.html", "Single page", nil)))
+	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
+	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
+	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
+	mux.Handle("GET /errors/{code}", a.providers.Load(a.errors.Show(a.answer, a.refuse)))
+}
+
+// addJSON adds what scripts ask for. They can't follow a redirect to another site, so that none is
+// sent.
+func (a *app) addJSON(mux *http.ServeMux, login func(http.HandlerFunc) http.Handler) {
+	mux.Handle("GET /api/me", site.NeverNavigate(login(a.me)))
+	mux.Handle("GET /api/call", site.NeverNavigate(login(a.call)))
+	if a.config.ExchangeAudience != "" {
+		mux.Handle("GET /api/exchange", site.NeverNavigate(login(a.exchange)))
+	}
+	mux.Handle("POST /api/refresh", site.NeverNavigate(login(a.refresh)))
+	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))
 }
 
 // adminHandler is for the operator's machinery, on a listener that only that reaches.

@@ -196,9 +196,15 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb *pr
 	if err := a.spend(ctx, t); err != nil {
 		return nil, &unspentError{err}
 	}
+	return a.redeemed(ctx, t, cb.Code, key, logouts)
+}
+
+// redeemed takes steps 5 to 8, from which on the code is spent: logouts are those that had been by
+// then, and key is what the tokens are bound to, nil for Bearer tokens.
+func (a *returner) redeemed(ctx context.Context, t *browser.Transaction, code string, key *jwt.ProofKey, logouts int64) (*login, error) {
 	// 5. One token request.
 	endpoint := a.endpoint.Bind(key)
-	answer, err := a.redeem(ctx, endpoint, t, cb.Code)
+	answer, err := a.redeem(ctx, endpoint, t, code)
 	if err != nil {
 		refused, ok := errors.AsType[*oauth.Error](err)
 		a.logins.Failed(context.WithoutCancel(ctx), t.State, ok && refused.Code == "invalid_grant")
