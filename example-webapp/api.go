@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/signet-go/signet/example-webapp/internal/downstream"
 	"github.com/signet-go/signet/example-webapp/internal/reply"
 	"github.com/signet-go/signet/example-webapp/internal/view"
@@ -39,15 +41,10 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"access_token_expires_at": view.UTCOrNull(token.Expiry)})
 }
 
-// call asks the API as the user. The token is fetched first, so that a slow provider doesn't use up
-// the API's time.
+// call asks the API as the user.
 func (a *app) call(w http.ResponseWriter, r *http.Request) {
 	by := a.providers.Of(r)
-	if _, err := by.Auth.TokenSource(r.Context()).Token(); err != nil {
-		a.failForUser(w, r, err)
-		return
-	}
-	a.forward(w, r, by.Auth.Client(r.Context()), by.API, a.failForUser)
+	a.forward(w, r, by.Auth.TokenSource(r.Context()), by.Auth.Client(r.Context()), by.API, a.failForUser)
 }
 
 // exchange is call with another token: one for EXCHANGE_AUDIENCE, got for the user's (RFC 8693).
@@ -56,11 +53,7 @@ func (a *app) call(w http.ResponseWriter, r *http.Request) {
 func (a *app) exchange(w http.ResponseWriter, r *http.Request) {
 	by := a.providers.Of(r)
 	e := by.Auth.Exchange(r.Context(), oidcauth.Audience(a.config.ExchangeAudience))
-	if _, err := e.TokenSource().Token(); err != nil {
-		a.failForUser(w, r, err)
-		return
-	}
-	a.forward(w, r, e.Client(), by.API, a.failForUser)
+	a.forward(w, r, e.TokenSource(), e.Client(), by.API, a.failForUser)
 }
 
 // callAsMachine asks the API as the application itself.
@@ -68,17 +61,18 @@ func (a *app) exchange(w http.ResponseWriter, r *http.Request) {
 // There is no guard before it: it shows that a machine needs nobody to be signed in. An application
 // of yours would not offer such a route to strangers.
 func (a *app) callAsMachine(w http.ResponseWriter, r *http.Request) {
-	if _, err := a.machine.TokenSource(r.Context()).Token(); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.forward(w, r, a.machine.Client(r.Context()), a.config.API, a.fail)
+	a.forward(w, r, a.machine.TokenSource(r.Context()), a.machine.Client(r.Context()), a.config.API, a.fail)
 }
 
-// forward answers with what the API says, whatever that is, or else leaves the answer to fail.
+// forward answers with what the API says, whatever that is, or else leaves the answer to fail. The
+// token is fetched first, so that a slow provider doesn't use up the API's time.
 //
 // An API's error is an answer too, and the caller's to understand: this app has no opinion on it.
-func (a *app) forward(w http.ResponseWriter, r *http.Request, client *http.Client, api *url.URL, fail func(http.ResponseWriter, *http.Request, error)) {
+func (a *app) forward(w http.ResponseWriter, r *http.Request, tokens oauth2.TokenSource, client *http.Client, api *url.URL, fail func(http.ResponseWriter, *http.Request, error)) {
+	if _, err := tokens.Token(); err != nil {
+		fail(w, r, err)
+		return
+	}
 	status, body, err := downstream.Get(r.Context(), client, api, a.config.OIDC.Timeout)
 	if err != nil {
 		fail(w, r, err)

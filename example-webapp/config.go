@@ -32,13 +32,12 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 	a.site = &site.Site{URL: c.BaseURL, Posted: c.PostedPaths(), Refuse: a.refuse, Log: log}
 	a.providers = &providers.Set{ChooseURL: a.site.At(choosePath), Asked: a.site.Asked}
 	s := c.Session
-	s.Store, s.Logger = kept, log
-	err := a.measure(&s)
-	if err != nil {
-		closeStore()
-		return nil, err
+	var err error
+	if a.telemetry, err = telemetry.New(c.AdminAddr); err == nil {
+		s.Store, s.Logger = a.telemetry.Store(kept), log
+		a.sessions, err = session.New(s)
 	}
-	if a.sessions, err = session.New(s); err == nil {
+	if err == nil {
 		err = a.addProviders()
 	}
 	if err != nil {
@@ -50,18 +49,6 @@ func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 		Logout: func(w http.ResponseWriter, r *http.Request) { a.providers.Of(r).Auth.Logout(w, r) },
 	}
 	return a, nil
-}
-
-// measure has calls of the store measured, where somebody wants figures.
-func (a *app) measure(s *session.Config) (err error) {
-	if a.config.AdminAddr == "" {
-		return nil
-	}
-	a.telemetry, err = telemetry.New()
-	if err == nil {
-		s.Store = a.telemetry.Store(s.Store)
-	}
-	return err
 }
 
 // authConfig adds to what the environment says about a provider what this app wants of any.
@@ -80,15 +67,10 @@ func (a *app) authConfig(o oidcauth.Config) oidcauth.Config {
 	// several share a Redis.
 	o.BackChannelLogout, o.FrontChannelLogout = true, true
 	// People see where they are signed in; their address is kept only where the operator says so.
-	o.ListSessions = true
-	if a.config.RecordAddress {
-		o.RecordAddress = sessionlist.Address
-	}
+	o.ListSessions, o.RecordAddress = true, sessionlist.Address(a.config.RecordAddress)
 	// A page may ask /auth/session as often as it likes.
 	o.SessionEndpoint = true
-	if a.telemetry != nil {
-		o.Hooks = a.telemetry.Hooks(o.Hooks)
-	}
+	o.Hooks = a.telemetry.Hooks(o.Hooks)
 	// Access tokens go to this origin and nowhere else, also behind redirects.
 	o.APIs = []string{a.config.API.Scheme + "://" + a.config.API.Host}
 	return o
@@ -100,25 +82,16 @@ func (a *app) addProviders() error {
 	o := a.authConfig(c.OIDC)
 	// The application's own client: the same credentials, without a user.
 	o.Machines = map[string]oidcauth.MachineConfig{machineName: {Scopes: c.MachineScopes}}
-	name := settings.HostOf(o.Issuer)
-	if c.Embedded {
-		name = "Development provider"
-	}
 	var err error
-	if a.first, err = a.providers.Add(name, c.API, o); err != nil {
+	if a.first, err = a.providers.Add(c.ProviderName(), c.API, o); err != nil {
 		return err
 	}
 	a.machine = a.first.Auth.Machine(machineName)
 	if a.apis, err = demoapi.New(c, a.log); err != nil {
 		return err
 	}
-	if c.Second == nil {
-		return nil
+	if c.Second != nil {
+		a.second, err = a.providers.Add(c.Second.Name, c.SecondAPI(), a.authConfig(c.Second.OIDC))
 	}
-	api := c.API
-	if c.APIIsOurs() {
-		api = c.BaseURL.JoinPath("/demo2/api")
-	}
-	a.second, err = a.providers.Add(c.Second.Name, api, a.authConfig(c.Second.OIDC))
 	return err
 }

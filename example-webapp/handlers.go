@@ -101,15 +101,6 @@ func (a *app) addJSON(mux *http.ServeMux, login func(http.HandlerFunc) http.Hand
 	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))
 }
 
-// adminHandler is for the operator's machinery, on a listener that only that reaches.
-func (a *app) adminHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", a.telemetry.Page)
-	mux.HandleFunc("GET /healthz", oidcauth.Live)
-	mux.HandleFunc("GET /readyz", oidcauth.Ready(a.providers.Auths()...))
-	return mux
-}
-
 // choose is the page on which people choose their provider. With one there is nothing to choose,
 // and no such page.
 func (a *app) choose(w http.ResponseWriter, r *http.Request) {

@@ -128,7 +128,7 @@ func (a *app) addAdmin(s *serving.Servers) error {
 	if err != nil {
 		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
-	s.Add(listener, serving.NewServer(a.adminHandler(), a.config.OIDC.Timeout), nil)
+	s.Add(listener, serving.NewServer(a.telemetry.Handler(a.providers.Auths()...), a.config.OIDC.Timeout), nil)
 	return nil
 }
 

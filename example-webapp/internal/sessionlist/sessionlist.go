@@ -151,12 +151,18 @@ func (l *List) demand() []session.RevokeOption {
 	return nil
 }
 
-// Address is where a request came from, for the list: the other end of the connection. Behind a
-// proxy that is the proxy; an application of yours would read what its own proxy says there.
-func Address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
+// Address is where a request came from, for the list: the other end of the connection; nil where
+// that is not recorded. Behind a proxy it is the proxy: an application of yours would read what its
+// own proxy says there.
+func Address(recorded bool) func(*http.Request) string {
+	if !recorded {
+		return nil
 	}
-	return host
+	return func(r *http.Request) string {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			return ""
+		}
+		return host
+	}
 }

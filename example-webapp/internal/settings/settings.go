@@ -238,6 +238,24 @@ func (c *Config) APIIsOurs() bool {
 	return c.API.String() == c.BaseURL.JoinPath("/demo/api").String()
 }
 
+// ProviderName is what people call the first provider. The issuer of the embedded one is known only
+// when it has a port.
+func (c *Config) ProviderName() string {
+	if c.Embedded {
+		return "Development provider"
+	}
+	return HostOf(c.OIDC.Issuer)
+}
+
+// SecondAPI is the API that is called for users of the second provider: the demo API believes one
+// provider's tokens, and so there are two of it.
+func (c *Config) SecondAPI() *url.URL {
+	if c.APIIsOurs() {
+		return c.BaseURL.JoinPath("/demo2/api")
+	}
+	return c.API
+}
+
 // Scopes are all scopes that anything here asks for, each once: what the embedded provider has to
 // know.
 //
