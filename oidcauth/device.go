@@ -52,11 +52,9 @@ func (d *binder) serveStart(w http.ResponseWriter, r *http.Request) {
 	if d.refuses(w, r) {
 		return
 	}
-	s := inside.OfSession(d.sessions.From(r.Context()))
-	s.WaiveProof() // a session that is bound already is told so
-	binding, err := s.Bind(r.Context(), bound.ResponseIn(r.Header))
+	binding, err := inside.OfSession(d.sessions.From(r.Context())).Bind(r.Context(), bound.ResponseIn(r.Header))
 	if err != nil {
-		d.refuse(w, r, "registration", &inside.Binding{Session: d.sessions.From(r.Context()).ID()}, err)
+		d.refuse(w, r, "registration", binding, err)
 		return
 	}
 	user := UserFrom(r.Context())

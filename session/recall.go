@@ -46,6 +46,14 @@ func (s *Session) recall(ctx context.Context, id string) error {
 	return nil
 }
 
+// unrecall takes a recall back: what named the session authorises nothing.
+func (s *Session) unrecall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.base, s.err = nil, ErrNoSession
+	s.changedLocked()
+}
+
 // deposit does nothing: the Store has all there is.
 func (k *serverKeeper) deposit(context.Context, *packed.Generation, time.Duration) error { return nil }
 

@@ -16,35 +16,48 @@ import (
 
 // register binds the session to the key that response, a browser's proof, brings. The session goes
 // on under a new id, as after a login: whoever has copied its cookie before is not let in any more.
-// Errors: ErrUnavailable; any other refuses the registration, and changes nothing.
-func (s *Session) register(ctx context.Context, response string) (*inside.Binding, error) {
+// Errors: ErrUnavailable; any other refuses the registration. Beside an error the Binding says which
+// session it was, as far as that is known, nothing has changed, and the request is no use of it.
+func (s *Session) register(ctx context.Context, response string) (_ *inside.Binding, err error) {
+	who := &inside.Binding{}
 	proof, err := bound.ParseProof(response)
 	if err != nil {
-		return nil, err
+		return who, err
 	}
 	key, err := proof.Register()
 	if err != nil {
-		return nil, err
+		return who, err
 	}
-	if err := s.recallStarted(ctx); err != nil {
-		return nil, err
-	}
-	g := s.current()
-	if g == nil {
-		return nil, s.Load()
-	}
-	if err := s.m.bindable(g); err != nil {
-		return nil, err
-	}
-	if err := s.m.devices.seals.CheckChallenge(bound.Registration, bound.Binding{Session: g.ID}, proof.Challenge, time.Now()); err != nil {
-		return nil, err
-	}
-	next, secret, err := s.m.bindTo(context.WithoutCancel(ctx), g, proof.Challenge, key)
+	demand := s.waive() // a session that is bound already is told so
+	recalled, err := s.recallStarted(ctx)
+	next, secret, err := s.bindNow(ctx, who, proof.Challenge, key, err)
 	if err != nil {
-		return nil, err
+		if demand(); recalled {
+			s.unrecall()
+		}
+		return who, err
 	}
 	s.goOnAs(next, secret)
 	return s.m.bindingFor(next, key, "")
+}
+
+// bindNow moves the request's session, unless it could not be found out, which unread says.
+func (s *Session) bindNow(ctx context.Context, who *inside.Binding, challenge string, key bound.Key, unread error) (next *packed.Generation, secret string, err error) {
+	if unread != nil {
+		return nil, "", unread
+	}
+	g := s.current()
+	if g == nil {
+		return nil, "", s.Load()
+	}
+	who.Session = g.ID
+	if err := s.m.bindable(g); err != nil {
+		return nil, "", err
+	}
+	if err := s.m.devices.seals.CheckChallenge(bound.Registration, bound.Binding{Session: g.ID}, challenge, time.Now()); err != nil {
+		return nil, "", err
+	}
+	return s.m.bindTo(context.WithoutCancel(ctx), g, challenge, key)
 }
 
 // goOnAs has s go on with a session that its own has moved to; the response hands it out.
@@ -234,13 +247,14 @@ func (s *Session) inviteAtLogin(ctx context.Context, h http.Header, path string)
 }
 
 // recallStarted has a registration that came without the session's cookie go on with the session
-// that inviteAtLogin has named. Error: ErrUnavailable.
-func (s *Session) recallStarted(ctx context.Context) error {
+// that inviteAtLogin has named, and reports whether it does. Error: ErrUnavailable.
+func (s *Session) recallStarted(ctx context.Context) (recalled bool, err error) {
 	found := (&http.Request{Header: s.header}).CookiesNamed(s.m.format.name + startSuffix)
-	if len(found) != 1 {
-		return nil
+	if len(found) != 1 || s.current() != nil {
+		return false, nil
 	}
-	return s.recall(ctx, s.m.devices.seals.StartOf(found[0].Value, time.Now()))
+	err = s.recall(ctx, s.m.devices.seals.StartOf(found[0].Value, time.Now()))
+	return s.current() != nil, err
 }
 
 // inviteOnPage is invite for the page that the request opens. Only browsers that can bind a session

@@ -130,7 +130,7 @@ type Session interface {
 
 	// Bind binds the session to the key that response, the browser's proof, brings. It goes on
 	// under a new ID, and the response has to carry Binding.Cookie. Errors: session.ErrUnavailable;
-	// any other refuses, and changes nothing.
+	// any other refuses, and changes nothing; the Binding then names the session, if it is known.
 	Bind(ctx context.Context, response string) (*Binding, error)
 
 	// JoinEnd is for the end of a session on behalf of several requests, as by a refresh that they
