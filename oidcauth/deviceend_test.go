@@ -34,6 +34,7 @@ func TestWhatEndsASessionEndsItsBinding(t *testing.T) {
 				}
 			}
 			require.True(w, names["__Host-session"] && names[boundCookie], "both cookies go: %v", names)
+			require.NotEmpty(w, w.provider.Requests(oidcauthtest.EndSession)[0].Form.Get("id_token_hint"))
 		},
 		"a new login": func(w *deviceWorld) {
 			w.browser.DeviceAlg = ""
@@ -60,7 +61,9 @@ func TestWhatEndsASessionEndsItsBinding(t *testing.T) {
 			page := w.browser.Get(app + "/auth/logout")
 			require.Equal(w, 200, page.Status)
 			w.browser.Submit("/auth/logout", nil)
-			require.NotEmpty(w, w.provider.Requests(oidcauthtest.EndSession)[0].Form.Get("id_token_hint"), "it is a whole logout")
+			end := w.provider.Requests(oidcauthtest.EndSession)[0].Form
+			require.NotEmpty(w, end.Get("post_logout_redirect_uri"), "the provider's session ends, too")
+			require.Empty(w, end.Get("id_token_hint"), "a thief would read in it whose session it was")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

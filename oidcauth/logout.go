@@ -79,9 +79,13 @@ func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string
 	defer cancel()
 	ctx := r.Context()
 	s := a.sessions.From(ctx)
+	unproven := withoutProof(inside.OfSession(s).LoadWithin(ctx))
 	inside.OfSession(s).WaiveProof() // who wants to sign out may
 	nobody := errors.Is(inside.OfSession(s).LoadWithin(ctx), session.ErrNoSession)
 	p := a.newestPrevious(ctx, s, nil, a.previousLogin(s, nil))
+	if p != nil && unproven {
+		p.idToken = "" // whoever has only copied the cookie would read in it whose it is
+	}
 	// 1. Here. Whoever signs out does not mean to come back through an old tab; but a request
 	// without a session may be another site's, which Lax cookies don't come with, and leaves logins
 	// under way alone.
