@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+	"github.com/signet-go/signet/session"
 )
 
 // startCookie is the name of the cookie that names a session to its registration.
@@ -115,5 +117,26 @@ func TestRegistrationIsReplayedWithTheStartCookie(t *testing.T) {
 		x := postDevice(thief, "/auth/device/start", map[string]string{"Secure-Session-Response": proof})
 		requireNoBinding(t, x)
 		require.Empty(t, x.SetCookie)
+	})
+}
+
+// A renewal has to read the identifier, which says what can end the session. Where that is too much,
+// the session stays unbound, rather than ending with its first bound cookie.
+func TestSessionOfTooManyTagsIsNotBound(t *testing.T) {
+	inDeviceModes(t, func(w *deviceWorld) {
+		w.browser.DeviceAlg = ""
+		w.signIn()
+		w.mux.Handle("/tag", w.auth.RequireLogin(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for i := range 200 {
+				require.NoError(t, session.From(r.Context()).Tag(fmt.Sprint("team ", i)))
+			}
+		})))
+		w.browser.DeleteCookie(app+"/", startCookie)
+		challenge := challengeIn(w.browser.Get(app + "/tag").Exchanges[0])
+		x := postDevice(w.browser, "/auth/device/start", map[string]string{
+			"Secure-Session-Response": registrationProof(oidcauthtest.NewKey("ES256", ""), challenge),
+		})
+		requireNoBinding(t, x)
+		require.NotNil(t, w.user())
 	})
 }

@@ -23,7 +23,8 @@ const (
 	// DeviceOff binds none. Sessions that were bound before are served without a proof.
 	DeviceOff DeviceBinding = ""
 
-	// DeviceOn binds those of browsers that can. For the others nothing changes.
+	// DeviceOn binds those of browsers that can. For the others nothing changes, nor for sessions of
+	// some hundred tags when they would be bound.
 	DeviceOn DeviceBinding = "on"
 
 	// DeviceRequire is DeviceOn, and serves no login that is older than [DeviceWindow] and not bound.

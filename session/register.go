@@ -157,6 +157,9 @@ func (m *Manager) rebound(ctx context.Context, v version, key bound.Key) (next *
 	if err == nil {
 		err = m.keeper.fits(plain)
 	}
+	if err == nil {
+		_, err = m.identifierOf(next, key) // one that can't be renewed by must not be moved to
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -191,21 +194,28 @@ func (m *Manager) tagsAnew(ctx context.Context, g *packed.Generation) ([]packed.
 // already, "" for none.
 func (m *Manager) bindingFor(g *packed.Generation, key bound.Key, identifier string) (*inside.Binding, error) {
 	if identifier == "" {
-		known := &packed.Generation{ID: g.ID, Created: g.Created, Deadline: g.Deadline, Tags: g.Tags}
-		var d packed.Delta
-		if err := d.Amend(known, func(f *packed.Facts) { f.Key.Thumbprint = key.Thumbprint() }); err != nil {
-			return nil, err
-		}
-		plain, err := known.Apply(&d, nil).Pack()
-		if err != nil {
-			return nil, err
-		}
-		if identifier, err = m.devices.seals.Identifier(bound.Identifier{Session: plain, Key: key}); err != nil {
+		var err error
+		if identifier, err = m.identifierOf(g, key); err != nil {
 			return nil, err
 		}
 	}
 	cookie, err := m.devices.boundCookie(g, m.format, time.Now())
 	return &inside.Binding{Identifier: identifier, Cookie: cookie, Attributes: m.devices.attributes(m.format), Thumbprint: key.Thumbprint(), Session: g.ID}, err
+}
+
+// identifierOf is what the browser is to call g's binding by. Error: bound.ErrIdentifier for a
+// session of so many tags that nobody would read it.
+func (m *Manager) identifierOf(g *packed.Generation, key bound.Key) (string, error) {
+	known := &packed.Generation{ID: g.ID, Created: g.Created, Deadline: g.Deadline, Tags: g.Tags}
+	var d packed.Delta
+	if err := d.Amend(known, func(f *packed.Facts) { f.Key.Thumbprint = key.Thumbprint() }); err != nil {
+		return "", err
+	}
+	plain, err := known.Apply(&d, nil).Pack()
+	if err != nil {
+		return "", err
+	}
+	return m.devices.seals.Identifier(bound.Identifier{Session: plain, Key: key})
 }
 
 // invite has the browser register a key, if the session may be bound and a person opens a page: the

@@ -3,6 +3,7 @@ package bound
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/signet-go/signet/internal/seal"
 )
@@ -24,14 +25,18 @@ var ErrIdentifier = errors.New("session identifier: not one of ours")
 // maxIdentifier bounds an identifier before it is opened.
 const maxIdentifier = 4 << 10
 
-// Identifier seals id.
+// Identifier seals id. Error: [ErrIdentifier], for one that OpenIdentifier would find too long.
 func (s *Seals) Identifier(id Identifier) (string, error) {
 	b := binary.AppendUvarint(nil, uint64(len(id.Session)))
 	b, err := id.Key.append(append(b, id.Session...))
 	if err != nil {
 		return "", err
 	}
-	return s.identifiers.Seal(s.name, b)
+	text, err := s.identifiers.Seal(s.name, b)
+	if err != nil || len(text) <= maxIdentifier {
+		return text, err
+	}
+	return "", fmt.Errorf("%w: %d bytes, at most %d are read", ErrIdentifier, len(text), maxIdentifier)
 }
 
 // OpenIdentifier reads what Identifier has sealed, and names the key of ours that has. Errors:
