@@ -95,7 +95,7 @@ func (a *app) addJSON(mux *http.ServeMux, login func(http.HandlerFunc) http.Hand
 	mux.Handle("GET /api/me", site.NeverNavigate(login(a.me)))
 	mux.Handle("GET /api/call", site.NeverNavigate(login(a.call)))
 	if a.config.ExchangeAudience != "" {
-		mux.Handle("GET /api/exchange", site.NeverNavigate(login(a.exchange)))
+		mux.Handle("GET /api/exchange", site.NeverNavigate(a.site.FromHere(login(a.exchange))))
 	}
 	mux.Handle("POST /api/refresh", site.NeverNavigate(login(a.refresh)))
 	mux.Handle("GET /api/machine", site.NeverNavigate(http.HandlerFunc(a.callAsMachine)))

@@ -176,3 +176,32 @@ func TestTheProfileEndsSessionsWithoutScripts(t *testing.T) {
 	require.NotContains(t, here.page.body, "/profile/sessions/end")
 	there.requireHere(a, false)
 }
+
+// What is listed is nobody else's business: a GET is judged as a POST is.
+func TestOtherSitesAskForNoSessions(t *testing.T) {
+	a := startApp(t, "EXCHANGE_AUDIENCE", "https://api.example.test")
+	alice := a.signedIn("alice")
+	for name, row := range map[string]struct {
+		header []string
+		status int
+	}{
+		"a script of ours":            {nil, http.StatusOK},
+		"an address typed in":         {[]string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, http.StatusOK},
+		"an old browser, on our page": {[]string{"Sec-Fetch-Site", "", "Origin", a.base}, http.StatusOK},
+		"another site's script":       {[]string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
+		"a sister host's":             {[]string{"Sec-Fetch-Site", "same-site"}, http.StatusForbidden},
+		"another site's link":         {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "text/html"}, http.StatusForbidden},
+		"another site's, with Origin": {[]string{"Sec-Fetch-Site", "", "Origin", "https://evil.test"}, http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := alice.script(http.MethodGet, a.base, "/api/sessions", row.header...)
+			require.Equal(t, row.status, p.status, p.body)
+			exchanged := alice.script(http.MethodGet, a.base, "/api/exchange", row.header...)
+			require.Equal(t, row.status == http.StatusForbidden, exchanged.status == http.StatusForbidden, exchanged.body)
+			if row.status == http.StatusForbidden {
+				requireCode(t, p, row.status, "cross_origin")
+				requireCode(t, exchanged, row.status, "cross_origin")
+			}
+		})
+	}
+}

@@ -32,7 +32,7 @@ type List struct {
 
 // Register adds the routes, each behind login.
 func (l *List) Register(mux *http.ServeMux, login func(http.HandlerFunc) http.Handler) {
-	mux.Handle("GET /api/sessions", site.NeverNavigate(login(l.show)))
+	mux.Handle("GET /api/sessions", site.NeverNavigate(l.Site.FromHere(login(l.show))))
 	mux.Handle("POST /api/sessions/end", site.NeverNavigate(login(l.then(l.end, noContent))))
 	mux.Handle("POST /api/sessions/end-others", site.NeverNavigate(login(l.then(l.endOthers, noContent))))
 	mux.Handle("POST /api/sessions/end-all", site.NeverNavigate(login(l.then(l.endAll, noContent))))

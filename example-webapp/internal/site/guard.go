@@ -50,6 +50,24 @@ func (s *Site) guard(next http.Handler) http.Handler {
 	})
 }
 
+// FromHere refuses what other sites send, GET too, for routes whose answer or work is nobody else's
+// business.
+//
+// Cookies of a session are withheld from most of that. They come with links, and with whatever a
+// sister host sends.
+func (s *Site) FromHere(next http.Handler) http.Handler {
+	origins := s.crossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asPost := *r
+		asPost.Method = http.MethodPost
+		if origins.Check(&asPost) != nil {
+			s.Refuse(w, r, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // crossOriginProtection leaves out the requests that providers and other sites post to us: they
 // carry proofs of their own (state, a signed logout token) or change nothing.
 //
