@@ -20,7 +20,7 @@ import (
 
 // Names of what a login keeps in the session.
 const (
-	recordName       = "oidc"      // the record
+	recordName       = inside.LoginRecord
 	extraName        = "oidc.info" // claims that are not in the ID token
 	idTokenName      = "id"
 	refreshTokenName = "refresh"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-go/signet/internal/bound"
 	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/packed"
 )
 
@@ -57,9 +58,6 @@ var (
 	ErrDeviceRequired error = fmt.Errorf("%w: it had to be bound to a device, and was not", ErrNoSession)
 )
 
-// loginName is where package oidcauth keeps its record of a login.
-const loginName = "oidc"
-
 // thumbprintOf returns the thumbprint of the key that g is bound to, "" for none.
 func thumbprintOf(g *packed.Generation) string {
 	return g.Facts().Key.Thumbprint
@@ -103,7 +101,7 @@ func isLogin(g *packed.Generation) bool {
 	if g.Facts().Identity != nil {
 		return true
 	}
-	_, ok := g.Value(loginName)
+	_, ok := g.Value(inside.LoginRecord)
 	return ok
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 )
 
-// An Token is an access token and what is known about it. It never holds a refresh token: one that
+// A Token is an access token and what is known about it. It never holds a refresh token: one that
 // leaves the package would be spent elsewhere, and the session with it.
 type Token struct {
 	// Value is the token, kind its type: Bearer or DPoP.

@@ -16,6 +16,10 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
+// LoginRecord is the name under which package oidcauth keeps its record of a login in a session, by
+// which package session tells a login from a visitor's session.
+const LoginRecord = "oidc"
+
 // A Manager is what a *session.Manager does for this module alone. Safe for concurrent use.
 type Manager interface {
 	// Companion returns what a package keeps beside the manager, made by create at the first call.

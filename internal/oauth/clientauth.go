@@ -24,7 +24,7 @@ type clientAuthenticator struct {
 	audience string
 }
 
-// An Method is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
+// A Method is a client authentication method, by its registered name (Core §9, RFC 8705 §2).
 type Method string
 
 // Client authentication methods.

@@ -192,7 +192,7 @@ func (want LoginExpectation) checkFreshness(t *IDToken, skew time.Duration) erro
 	return nil
 }
 
-// IDToken holds what login and refresh have in common.
+// idToken holds what login and refresh have in common.
 func (v *Verifier) idToken(ctx context.Context, raw string, maxAge time.Duration, accessToken string, why purpose) (*IDToken, strictjson.Object, error) {
 	// What needs no key comes first, so that nonsense costs neither cryptography nor a fetch.
 	jws, err := jwt.Open(raw, v.decryption)
