@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -164,4 +165,27 @@ func TestWithoutListSessionsNothingIsKept(t *testing.T) {
 	serveLists(w.mux, w.auth)
 	w.signIn()
 	require.Empty(t, listOf(t, w.browser))
+}
+
+// A flushedStore can lose all that it holds, as a Redis without persistence does.
+type flushedStore struct{ session.Store }
+
+func TestASessionThatItsListHasLostComesBackWithItsProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &flushedStore{session.NewMemoryStore()}
+		w := newWorld(t, func(c *oidcauth.Config) { c.Session.Store, c.ListSessions = store, true })
+		serveLists(w.mux, w.auth)
+		w.browser.Header = http.Header{"User-Agent": {"Phone/1.0"}}
+		w.signIn()
+		before := listOf(t, w.browser)
+		require.Len(t, before, 1)
+
+		store.Store = session.NewMemoryStore()
+		time.Sleep(6 * time.Minute) // a use is told to the list now and then
+		require.NotNil(t, w.user())
+		after := listOf(t, w.browser)
+		require.Len(t, after, 1)
+		require.Equal(t, session.Place{Provider: w.provider.Issuer(), UserAgent: "Phone/1.0"}, after[0].Place)
+		require.Equal(t, before[0].ID, after[0].ID)
+	})
 }

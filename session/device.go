@@ -98,9 +98,6 @@ func inWindow(g *packed.Generation, now time.Time) bool {
 
 // isLogin reports whether somebody has signed in. Visitors' sessions are bound to nothing.
 func isLogin(g *packed.Generation) bool {
-	if g.Facts().Identity != nil {
-		return true
-	}
 	_, ok := g.Value(inside.LoginRecord)
 	return ok
 }

@@ -59,6 +59,7 @@ func (s *Session) Enlist(tag string, at Place) error {
 		s.delta.Place = packed.Place{
 			Provider: cut(at.Provider, maxProvider), UserAgent: cut(at.UserAgent, maxUserAgent), Address: cut(at.Address, maxAddress),
 		}
+		s.delta.SetExtension(packed.ExtensionProvider, []byte(s.delta.Place.Provider))
 		s.delta.Tags = append(s.delta.Tags, packed.Tag{Key: tagKey(tag), Foreign: packed.NoStamp, Listed: true})
 	})
 }

@@ -173,10 +173,8 @@ func (m *Manager) seen(ctx context.Context, g *packed.Generation, userAgent stri
 			}
 			return entries, due, nil
 		}
-		at := packed.Place{UserAgent: cut(userAgent, maxUserAgent)}
-		if id := g.Facts().Identity; id != nil {
-			at.Provider = cut(id.Issuer, maxProvider)
-		}
+		provider, _ := g.Extension(packed.ExtensionProvider)
+		at := packed.Place{Provider: string(provider), UserAgent: cut(userAgent, maxUserAgent)}
 		entries, err := m.room(ctx, entries)
 		return append(entries, entryOf(g, at, now)), true, err
 	})

@@ -21,7 +21,6 @@ import (
 const (
 	AccessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 	IDTokenType     = "urn:ietf:params:oauth:token-type:id_token"
-	JWTType         = "urn:ietf:params:oauth:token-type:jwt"
 )
 
 // A Form is how one token is asked for in exchange for another.

@@ -42,6 +42,10 @@ const FirstExtension = 32
 const (
 	// ExtensionMoved is package session's, of a row that leads to another id: that id.
 	ExtensionMoved = FirstExtension + iota
+
+	// ExtensionProvider is package session's, of a session that is listed: the provider of its place,
+	// with which it comes back to a list that has lost it.
+	ExtensionProvider
 )
 
 // A section is a part of the form: facts, and what this package does not know.

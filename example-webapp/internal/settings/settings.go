@@ -108,9 +108,6 @@ func Parse(getenv func(string) string) (*Config, error) {
 // Base is what paths begin with for the browser, and not for this process.
 func (c *Config) Base() string { return c.BaseURL.Path }
 
-// Origin is where the browser finds the app, without the path.
-func (c *Config) Origin() string { return c.BaseURL.Scheme + "://" + c.BaseURL.Host }
-
 // readProvider reads who the provider is, who we are to it, and how the two talk.
 //
 // A secret is read only where it is used, so that a secret which stayed in the environment beside a
