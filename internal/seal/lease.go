@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"time"
 )
 
@@ -26,16 +27,18 @@ type Lease struct {
 // Lease takes the lease in row key, and extends it until it is released; whoever dies holding it
 // holds it for life at most. The context that it returns comes from ctx, and ends also when the
 // lease was lost, before its time is over. While somebody else has the lease, Lease waits until ctx
-// ends, and asks done before each try, unless that is nil: whether what the lease is wanted for is
-// there without it. The lease is then nil. Errors: ctx's, wrapped in nothing; the Store's; done's.
+// ends. Unless done is nil, it tells whether what the lease is wanted for is there without it: it is
+// asked before each try, and again when the lease was had, since the last holder may have finished
+// between the two. The lease is then nil. Errors: ctx's, wrapped in nothing; the Store's; done's.
 func (v *Vault) Lease(ctx context.Context, key string, life time.Duration, done func() (bool, error)) (context.Context, *Lease, error) {
+	if done == nil {
+		done = func() (bool, error) { return false, nil }
+	}
 	l := &Lease{vault: v, key: key, holder: make([]byte, 16), life: life, over: make(chan struct{})}
 	_, _ = rand.Read(l.holder) // never fails
 	for pause := leasePause; ; pause = min(2*pause, leaseWait) {
-		if done != nil {
-			if ok, err := done(); ok || err != nil {
-				return ctx, nil, err
-			}
+		if ok, err := done(); ok || err != nil {
+			return ctx, nil, err
 		}
 		ok, err := v.Add(ctx, key, l.holder, life)
 		if err != nil {
@@ -50,9 +53,13 @@ func (v *Vault) Lease(ctx context.Context, key string, life time.Duration, done 
 			return ctx, nil, ctx.Err()
 		}
 	}
-	ctx, l.cancel = context.WithCancel(ctx)
-	go l.keep(ctx)
-	return ctx, l, nil
+	held, cancel := context.WithCancel(ctx)
+	l.cancel = cancel
+	go l.keep(held)
+	if ok, err := done(); ok || err != nil {
+		return ctx, nil, errors.Join(err, l.Release(ctx))
+	}
+	return held, l, nil
 }
 
 // Release gives the lease back, if it is still ours; else its time ends it. The context that

@@ -77,6 +77,30 @@ func TestLeaseIsNotWaitedForWhenWhatItIsForIsThere(t *testing.T) {
 	})
 }
 
+// TestLeaseIsNotHadForWhatHasBeenDoneMeanwhile is about a holder who is done, and gives the lease
+// back, between a look at what there is and the next try for the lease.
+func TestLeaseIsNotHadForWhatHasBeenDoneMeanwhile(t *testing.T) {
+	leased(t, func(t *testing.T, v *seal.Vault, _ *atomic.Bool) {
+		_, lease, err := take(t, v)
+		require.NoError(t, err)
+		there := false
+		look := func() (bool, error) {
+			was := there
+			if !was {
+				there = true
+				require.NoError(t, lease.Release(t.Context()))
+			}
+			return was, nil
+		}
+		_, none, err := v.Lease(t.Context(), "row", life, look)
+		require.NoError(t, err)
+		require.Nil(t, none)
+		_, next, err := take(t, v)
+		require.NoError(t, err, "what was had in vain is given back")
+		require.NoError(t, next.Release(t.Context()))
+	})
+}
+
 func TestWhoWaitsForALeaseCanGiveUp(t *testing.T) {
 	leased(t, func(t *testing.T, v *seal.Vault, _ *atomic.Bool) {
 		_, lease, err := take(t, v)
