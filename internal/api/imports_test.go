@@ -45,6 +45,13 @@ var floors = []struct {
 	{"oidcauth", []string{"internal/logtext", "internal/expiring", "internal/pace", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/claims", "internal/provider", "internal/oauth", "internal/seal", "internal/bound", "internal/inside", "internal/packed", "internal/access", "internal/relay", "internal/browser", "session"}},
 	{"oidcauth/oidcauthtest", nil},
 	{"cmd/oidcdoctor", []string{"internal/logtext", "internal/strictjson", "internal/jwt", "internal/outbound", "internal/provider", "session", "oidcauth"}},
+	{"examples", nil},
+	{"examples/pages", []string{"oidcauth", "session"}},
+	{"examples/single-page", []string{"oidcauth", "session"}},
+	{"examples/worker", []string{"oidcauth"}},
+	{"examples/two-providers", []string{"oidcauth", "session"}},
+	{"examples/own-api", []string{"oidcauth"}},
+	{"examples/provider", []string{"oidcauth/oidcauthtest"}},
 	{"internal/api", nil},
 	{"internal/benchmarks", nil},
 	{"internal/benchmarks/server", []string{"oidcauth", "oidcauth/oidcauthtest", "session"}},
@@ -56,8 +63,8 @@ var forTests = []string{"internal/packed/reference", "internal/providertest", "i
 
 // reserved are packages that few may import: each is dear to a binary, or a decision that belongs to one place.
 var reserved = map[string][]string{
-	"embed":               {"oidcauth"},
-	"html/template":       nil,
+	"embed":               {"oidcauth", "examples/single-page"},
+	"html/template":       {"examples/pages"},
 	"text/template":       nil,
 	"golang.org/x/oauth2": {"oidcauth", "internal/access", "cmd/oidcdoctor"},
 }
@@ -122,7 +129,7 @@ func importsOf(t *testing.T, folder string) (imports []string) {
 // packages returns the folders of the root module's packages.
 func packages(t *testing.T) (folders []string) {
 	t.Helper()
-	for _, top := range []string{"internal", "oidcauth", "session", "cmd"} {
+	for _, top := range []string{"internal", "oidcauth", "session", "cmd", "examples"} {
 		root := filepath.Join("..", "..", top)
 		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			switch {
