@@ -30,18 +30,22 @@ import (
 	"log"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/signet-go/signet/oidcauth"
 	"github.com/signet-go/signet/oidcauth/oidcauthotel"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
 	"github.com/signet-go/signet/session"
 	"github.com/signet-go/signet/session/redisstore"
 	"github.com/signet-go/signet/session/sqlstore"
@@ -72,28 +76,48 @@ var (
 	_ tls.Certificate
 	_ sql.DB
 	_ = oidcauthotel.New
+	_ = oidcauthtest.NewProvider
+	_ = require.Equal
+	_ = httptest.NewRecorder
+	_ testing.TB
 	_ = template.New
 )
 
-func snippet%d() {
-	var (
-		auth                          *oidcauth.Authenticator
-		mux                           *http.ServeMux
-		config                        oidcauth.Config
-		redisClient, client           redis.UniversalClient
-		key                           crypto.Signer
-		certificate                   tls.Certificate
-		app, admin, handler, next     http.Handler
-		ctx                           context.Context
-		r                             *http.Request
-		keys                          []string
-		newKey, oldKey, apiURL        string
-		db                            *sql.DB
-	)
-	for range 0 {
-		_, _, _, _, _, _, _, _, _, _, _, _ = auth, mux, config, redisClient, client, key, certificate, app, admin, handler, next, ctx
-		_, _, _, _, _, _ = r, keys, newKey, oldKey, apiURL, db
-	}
+`
+
+// snippetVariables are in scope of every snippet.
+const snippetVariables = `package snippets
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"database/sql"
+	"net/http"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
+)
+
+var (
+	auth                               *oidcauth.Authenticator
+	api                                *oidcauth.ResourceServer
+	mux                                *http.ServeMux
+	config                             oidcauth.Config
+	redisClient, client                redis.UniversalClient
+	key                                crypto.Signer
+	certificate                        tls.Certificate
+	app, admin, handler, next, orders  http.Handler
+	ctx                                context.Context
+	w                                  http.ResponseWriter
+	r                                  *http.Request
+	keys                               []string
+	newKey, oldKey, apiURL, secret     string
+	db                                 *sql.DB
+	sessions                           *session.Manager
+)
 `
 
 // needsMore are the recipes that need other modules, or declare functions.
@@ -107,20 +131,26 @@ func compiled(page, text string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n## "), needsMore.MatchString), "\n## ")
 }
 
-// What the README, the providers' pages, the operators' page and the recipes show in Go compiles as it stands there.
+// documentation lists the pages whose snippets are checked.
+func documentation(t *testing.T) (pages []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/providers/*.md", "examples/*.md", "example-webapp/*.md", "example-webapp/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join("..", pattern))
+		require.NoError(t, err)
+		pages = append(pages, found...)
+	}
+	if len(pages) < 10 {
+		t.Skip("the documentation is not here")
+	}
+	return pages
+}
+
+// What the README, the pages of the documentation and those of the examples show in Go compiles as it stands there.
 func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 	here, err := os.Getwd()
 	require.NoError(t, err)
-	pages, err := filepath.Glob(filepath.Join(here, "..", "docs", "providers", "*.md"))
-	require.NoError(t, err)
-	if len(pages) == 0 {
-		t.Skip("the documentation is not here")
-	}
-	pages = append(pages, filepath.Join(here, "..", "docs", "forward-auth.md"))
-	pages = append(pages, filepath.Join(here, "..", "README.md"), filepath.Join(here, "..", "docs", "operations.md"),
-		filepath.Join(here, "..", "docs", "recipes.md"), filepath.Join(here, "..", "docs", "users.md"))
 	overlay, n := map[string]string{}, 0
-	for _, page := range pages {
+	for _, page := range documentation(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, block := range regexp.MustCompile("(?ms)^( *)```go\n(.*?)^ *```$").FindAllStringSubmatch(compiled(page, string(text)), -1) {
@@ -132,7 +162,10 @@ func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 			overlay[filepath.Join(here, "snippets", name)] = file
 		}
 	}
-	require.Greater(t, n, 20)
+	require.Greater(t, n, 50)
+	variables := filepath.Join(t.TempDir(), "variables.go")
+	require.NoError(t, os.WriteFile(variables, []byte(snippetVariables), 0o600))
+	overlay[filepath.Join(here, "snippets", "variables.go")] = variables
 	replace, err := json.Marshal(map[string]any{"Replace": overlay})
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "overlay.json")
@@ -141,10 +174,36 @@ func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
+// Shell commands parse, and JSON is JSON.
+func TestTheOtherSnippetsOfTheDocumentationParse(t *testing.T) {
+	block := regexp.MustCompile("(?ms)^( *)```(sh|json)\n(.*?)^ *```$")
+	n := 0
+	for _, page := range documentation(t) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
+			n++
+			source := strings.ReplaceAll("\n"+found[3], "\n"+found[1], "\n")
+			if found[2] == "json" {
+				require.True(t, json.Valid([]byte(source)), "%s: %s", page, source)
+				continue
+			}
+			shell := exec.CommandContext(t.Context(), "sh", "-n")
+			shell.Stdin = strings.NewReader(source)
+			out, err := shell.CombinedOutput()
+			require.NoError(t, err, "%s: %s\n%s", page, out, source)
+		}
+	}
+	require.Greater(t, n, 10)
+}
+
 // snippetSource makes a file of what is a program already, or else statements. Variables that a snippet only declares count as used.
 func snippetSource(block string, n int) string {
 	if strings.HasPrefix(strings.TrimSpace(block), "package ") {
 		return strings.NewReplacer("package main", "package snippets", "func main()", fmt.Sprintf("func snippet%d()", n)).Replace(block)
+	}
+	if strings.HasPrefix(block, "func ") || strings.HasPrefix(block, "type ") || strings.HasPrefix(block, "const ") {
+		return snippetNames + block
 	}
 	var uses strings.Builder
 	for _, found := range regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? := `).FindAllStringSubmatch(block, -1) {
@@ -154,5 +213,5 @@ func snippetSource(block string, n int) string {
 			}
 		}
 	}
-	return fmt.Sprintf(snippetNames, n) + "{\n" + block + uses.String() + "}\n}\n"
+	return snippetNames + fmt.Sprintf("func snippet%d() {\n%s%s}\n", n, block, uses.String())
 }
