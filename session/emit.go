@@ -28,8 +28,20 @@ const (
 	worthEnded                // this request has ended their session
 )
 
-// cookieStepLocked is the one place that decides which cookie the response sets. s.due is what the
-// session asks for; shared says that the handler lets shared caches keep the response.
+// cookieStepLocked is the one place that decides what the response is to do with the session's
+// cookie. shared says that the handler lets shared caches keep the response. That is what is wanted:
+// handOutLocked may send nothing, where the browser may have something newer, or where only the row
+// in the Store is renewed, and may find that the session has ended, which is asked about once more.
+//
+// s.due is what the session asks for. Its writers are
+//   - beginLocked: cookieWrite, for a new session;
+//   - saveLocked: cookieWrite, where the cookie has to say what was saved; else cookieNone in place
+//     of cookieRenew, since the row was written just now;
+//   - takeLocked and advanceLocked: cookieRenew, for a limit to move or a newer generation;
+//   - Replace and goOnAs: cookieOwed, since what the browser has is over;
+//   - demand and dropLocked: cookieNone, since there is no session any more;
+//   - LeaveCookie: cookieNone in place of cookieRenew, as package oidcauth wishes;
+//   - emitLocked: cookieNone, since it is done.
 func (s *Session) cookieStepLocked(shared bool) cookieStep {
 	free := !shared && !s.looking
 	switch {

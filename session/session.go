@@ -52,7 +52,7 @@ type Session struct {
 	unproven *version // the session that lives, and is nobody's for this request
 
 	carried worth      // what jar is worth
-	due     cookieStep // what base asks for: none, renew, write or owed
+	due     cookieStep // what base asks for: none, renew, write or owed; cookieStepLocked lists who writes it
 
 	stage   stage // how far the response is
 	refusal error // why Save could not save delta: the caller knows, and nobody tries again
