@@ -263,6 +263,15 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 	return token, rec, nil
 }
 
+// lookFor is look for a request: the token only, and what follows for the response if s is stopped.
+func (t *tokens) lookFor(s *session.Session, name string) (*access.Token, error) {
+	token, _, err := t.look(s, name)
+	if errors.Is(err, errDeadGrant) {
+		leaveCookie(s)
+	}
+	return token, err
+}
+
 // proofKey returns the key that the tokens of s are bound to, nil when they are Bearer tokens.
 func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 	id, err := identityOf(s)
@@ -272,16 +281,16 @@ func (t *tokens) proofKey(s *session.Session) (*jwt.ProofKey, error) {
 	return t.auth.sessionKey(id)
 }
 
-// stopped reports whether s holds a refresh token that was refused, and then keeps the response from
-// moving the idle limit of its cookie, over which another process may have set a newer one.
+// stopped reports whether s holds a refresh token that was refused. Who finds that out for a
+// request calls leaveCookie.
 func (t *tokens) stopped(s *session.Session) bool {
 	if !t.dead.Knows(s.ID()) {
 		return false
 	}
 	token, _ := s.Token(refreshTokenName)
-	if !t.dead.Has(s.ID(), token) {
-		return false
-	}
-	inside.OfSession(s).LeaveCookie()
-	return true
+	return t.dead.Has(s.ID(), token)
 }
+
+// leaveCookie keeps the response of s, whose refresh token was refused, from moving the idle limit
+// of its cookie: another process may have set a newer one.
+func leaveCookie(s *session.Session) { inside.OfSession(s).LeaveCookie() }

@@ -61,7 +61,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
 	inside.OfSession(a.sessions.From(r.Context())).Invite(r.Context(), w.Header(), a.site.At(deviceStart))
-	a.sendBack(w, r, t)
+	a.sendBack(w, r, a.wayBack(r.Context(), t, login.user))
 }
 
 // readCallback reads the response from the one source that the response mode names, each parameter
@@ -110,15 +110,15 @@ func (a *returner) aheadOfTime(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// sendBack leaves the callback's URL, with its code, for where the login was started. The header is
-// set as it stands: http.Redirect would clean the path, and decode what is data in it.
-func (a *returner) sendBack(w http.ResponseWriter, r *http.Request, t *browser.Transaction) {
+// sendBack leaves the callback's URL, with its code, for another page of the application. The
+// header is set as it stands: http.Redirect would clean the path, and decode what is data in it.
+func (a *returner) sendBack(w http.ResponseWriter, r *http.Request, to string) {
 	clearAhead(w)
 	if a.strictCookies() {
-		a.showOnward(w, r, a.site.BackFrom(t))
+		a.showOnward(w, r, to)
 		return
 	}
-	w.Header().Set("Location", a.site.BackFrom(t))
+	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }
 

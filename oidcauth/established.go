@@ -162,18 +162,18 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		return err
 	}
 	a.endPrevious(r.Context(), previous)
-	a.noteOther(r.Context(), t, l.user)
 	return nil
 }
 
-// noteOther deals with somebody else than the user who was to authenticate once more.
-func (a *returner) noteOther(ctx context.Context, t *browser.Transaction, u *User) {
+// wayBack is where the browser of u goes, who has a session now: where the login was started, or
+// home, if u is somebody else than who was to authenticate once more and has asked for nothing.
+func (a *returner) wayBack(ctx context.Context, t *browser.Transaction, u *User) string {
 	if !isOther(t, u) {
-		return
+		return a.site.BackFrom(t)
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
 		logtext.Fingerprint("sub", u.Subject), slog.String("during", t.Purpose()))
-	t.ReturnTo = "" // where it leads is nothing that the other has asked for
+	return a.site.Home()
 }
 
 // persistenceOf is that of the session to come: what the login was asked for, else that of s, where

@@ -148,7 +148,11 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 	id, err := identityOf(s)
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider != a.key || a.tokens.stopped(s) {
+			if id.record.Provider != a.key {
+				continue
+			}
+			if a.tokens.stopped(s) {
+				leaveCookie(s)
 				continue
 			}
 			if _, err := a.sessionKey(id); err != nil {

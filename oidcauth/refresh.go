@@ -131,8 +131,7 @@ func (t *tokens) landed(ctx context.Context, s *session.Session, name string, q 
 	if err != nil {
 		inside.OfSession(s).JoinEnd(inside.OfSession(l.session))
 		if errors.Is(err, errDeadGrant) {
-			// Another process may have set a newer cookie.
-			inside.OfSession(s).LeaveCookie()
+			leaveCookie(s)
 		}
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 	var refused *LoginError
 	if t.Silent && errors.As(err, &refused) && slices.Contains(silentRefusals, refused.Code) && cb.ErrorCode != "" {
 		a.logins.Count(w, t)
-		a.sendBack(w, r, t)
+		a.sendBack(w, r, a.site.BackFrom(t))
 		return
 	}
 	p := callbackProblem(err, cb)
@@ -202,7 +202,7 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 	switch {
 	case t.Silent:
 		a.logins.Count(w, t)
-		a.sendBack(w, r, t)
+		a.sendBack(w, r, a.site.BackFrom(t))
 		return
 	case t.Fresh != 0: // it is this one's answer
 		a.fail(w, r, &Problem{Status: http.StatusForbidden, Code: "step_up_failed", Err: err})

@@ -122,7 +122,7 @@ func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption)
 // TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there
 // is one. It asks nobody: not for a token, and not whether the one at hand is still good.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
-	have, _, err := a.tokens.look(a.sessions.From(ctx), "")
+	have, err := a.tokens.lookFor(a.sessions.From(ctx), "")
 	if err != nil || have == nil {
 		return time.Time{}, false
 	}
@@ -209,7 +209,7 @@ func (a *Authenticator) sameSessionAs(ctx context.Context) func(*http.Request) e
 func (t *tokens) Token(ctx context.Context, q access.Request) (*access.Token, error) {
 	s := t.auth.sessions.From(ctx)
 	name := nameOf(s, &q)
-	have, _, err := t.look(s, name)
+	have, err := t.lookFor(s, name)
 	if err != nil {
 		return nil, err
 	}
