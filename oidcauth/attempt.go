@@ -68,7 +68,7 @@ func (t *tokens) attempt(s *session.Session, name string, q access.Request) (*at
 		return nil, loginRequired(err)
 	}
 	r := &attempt{tokens: t, session: s, name: name, query: q, began: time.Now()}
-	r.read(s, &id.record)
+	r.read(s, id.record())
 	return r, nil
 }
 
@@ -238,12 +238,12 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 		return nil, nil, ErrLoginRequired
 	case err != nil:
 		return nil, nil, err
-	case id.record.Provider != t.auth.key:
+	case id.login.Provider != t.auth.key:
 		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
 	case t.stopped(s):
 		return nil, nil, errDeadGrant
 	}
-	rec := &id.record
+	rec := id.record()
 	granted := t.auth.grantIn(rec, name)
 	if granted == nil {
 		return nil, rec, nil

@@ -165,7 +165,7 @@ func (a *starter) signedIn(s *session.Session) *signedIn {
 	if err != nil {
 		return nil
 	}
-	here := &signedIn{user: id.user(), mine: id.record.Provider == a.key, scopes: id.record.Scopes}
+	here := &signedIn{user: id.user(), mine: id.login.Provider == a.key, scopes: id.record().Scopes}
 	here.idToken, _ = s.Token(idTokenName)
 	return here
 }

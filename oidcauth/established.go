@@ -17,6 +17,7 @@ import (
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
 )
@@ -75,7 +76,10 @@ func (a *returner) identify(t *browser.Transaction, l *login) error {
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	l.record = record{Provider: a.key, Login: now.UnixMilli(), Issued: seconds(l.token.IssuedAt), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge, Scopes: t.Scopes, Resource: t.Resource}
+	l.record = record{
+		Login:  packed.Login{Provider: a.key, Time: now.UnixMilli(), AuthTime: seconds(l.token.AuthTime), MaxAge: t.MaxAge},
+		Issued: seconds(l.token.IssuedAt), Scopes: t.Scopes, Resource: t.Resource,
+	}
 	l.fresh = a.freshSince(t, l.token.AuthTime)
 	l.record.Roles = claims.Roles(merged, a.config.RolesClaim)
 	l.user = userOf(&l.record, claimsOf(l.token.Raw), l.extra)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/packed"
 )
 
 // MaxPlaces is what a test needs that fills them all.
@@ -51,13 +52,13 @@ func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {
 // MustRevalidate reports whether, now, a session has to be confirmed that a login began at that
 // time: no session from the future can be made from outside.
 func MustRevalidate(a *Authenticator, now, login time.Time) bool {
-	return a.tokens.mustRevalidate(&record{Login: login.UnixMilli()}, now)
+	return a.tokens.mustRevalidate(&record{Login: packed.Login{Time: login.UnixMilli()}}, now)
 }
 
 // RevalidationDue is how long after its login a session has to be confirmed: a jitter's spread
 // needs more of them than can sign in.
 func RevalidationDue(a *Authenticator, login time.Time) time.Duration {
-	due, _ := a.tokens.revalidation(&record{Login: login.UnixMilli()}, login)
+	due, _ := a.tokens.revalidation(&record{Login: packed.Login{Time: login.UnixMilli()}}, login)
 	return due.Sub(login)
 }
 

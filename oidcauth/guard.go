@@ -100,7 +100,7 @@ func requireAny(auths []*Authenticator, requirements []Requirement, h http.Handl
 func denier(ctx context.Context, auths []*Authenticator) *Authenticator {
 	if id, err := identityOf(auths[0].sessions.From(ctx)); err == nil {
 		for _, a := range auths {
-			if id.record.Provider == a.key {
+			if id.login.Provider == a.key {
 				return a
 			}
 		}
@@ -117,16 +117,19 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 		return nil, err
 	}
 	if err := met(user, requirements); err != nil {
-		return user(), err
+		return user.copied(), err
 	}
 	return nil, nil
 }
 
-// met asks requirements about a user, of whom each is told anew.
-func met(user func() *User, requirements []Requirement) error {
+// A subject is whom a guard asks about: told anew each time, as whoever is told may keep it.
+type subject interface{ copied() *User }
+
+// met asks requirements about a user.
+func met(user subject, requirements []Requirement) error {
 	var needed *StepUpError
 	for _, require := range requirements {
-		err := require.of(user())
+		err := require.of(user.copied())
 		stepUp, ok := errors.AsType[*StepUpError](err)
 		switch {
 		case ok:
@@ -143,12 +146,12 @@ func met(user func() *User, requirements []Requirement) error {
 
 // guardUser returns the user in ctx if one of auths signed them in. Users of other providers are
 // strangers: subjects mean something at their own issuer only.
-func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error) {
+func guardUser(ctx context.Context, auths []*Authenticator) (subject, error) {
 	s := auths[0].sessions.From(ctx)
 	id, err := identityOf(s)
 	if err == nil {
 		for _, a := range auths {
-			if id.record.Provider != a.key {
+			if id.login.Provider != a.key {
 				continue
 			}
 			if a.tokens.stopped(s) {
@@ -162,7 +165,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 			if err != nil {
 				return nil, err
 			}
-			return confirmed.copied, nil
+			return confirmed, nil
 		}
 		return nil, ErrLoginRequired
 	}
@@ -172,7 +175,7 @@ func guardUser(ctx context.Context, auths []*Authenticator) (func() *User, error
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
 			if u.Issuer == "" || a.provider.Issuers.Allow(u.Issuer) {
-				return u.clone, nil
+				return (*withUser)(u), nil
 			}
 		}
 	}

@@ -46,17 +46,17 @@ func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *Use
 // ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its
 // sessions.
 func (a *core) ownerOf(id *identity) *core {
-	if id.record.Provider == a.key {
+	if id.login.Provider == a.key {
 		return a
 	}
-	return siblingsOf(a.sessions).find(id.record.Provider).core // never nil: identityOf knows it
+	return siblingsOf(a.sessions).find(id.login.Provider).core // never nil: identityOf knows it
 }
 
 // tokensIn returns the tokens that s holds.
 func tokensIn(s *session.Session, id *identity) oauth.TokenSet {
 	var t oauth.TokenSet
 	t.Refresh, _ = s.Token(refreshTokenName)
-	for _, g := range id.record.Access {
+	for _, g := range id.record().Access {
 		if token, ok := s.Token(accessTokenName + g.Name); ok {
 			t.Access = append(t.Access, token)
 		}
@@ -68,8 +68,8 @@ func tokensIn(s *session.Session, id *identity) oauth.TokenSet {
 // keepsFields reports whether what the application keeps in s goes over to the next login: when s
 // was nobody's or the same user's, such as the cart of a visitor who signs in.
 func keepsFields(s *session.Session, p *previous) bool {
-	_, somebodys := s.Get(recordName)
-	return !somebodys || p != nil && p.same
+	facts := inside.OfSession(s).Facts()
+	return facts == nil || facts.Login == nil || p != nil && p.same
 }
 
 // dropLogin revokes the tokens of a login that came to nothing, since nobody will have them. They

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
@@ -15,12 +14,13 @@ import (
 	"github.com/signet-go/signet/internal/claims"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/session"
 )
 
 // Names of what a login keeps in the session.
 const (
-	recordName       = inside.LoginRecord
+	recordName       = "oidc"
 	extraName        = "oidc.info" // claims that are not in the ID token
 	idTokenName      = "id"
 	refreshTokenName = "refresh"
@@ -30,21 +30,19 @@ const (
 // A record is what a login leaves in the session beside its tokens: what a guard needs without
 // unpacking them, and what is not in them.
 type record struct {
-	Provider string          `json:"p"`           // providerKey of the Authenticator that made the login
-	Roles    []string        `json:"r,omitempty"` // by RolesClaim, or Hooks.Login
+	// Login is what guards ask for: kept where it costs nothing to read.
+	packed.Login `json:"-"`
+
 	Hooked   bool            `json:"h,omitempty"` // Hooks.Login chose the roles: a refresh leaves them alone
 	Vetted   bool            `json:"w,omitempty"` // Hooks.Login left the roles as they were: a refresh may take some away
 	Name     *string         `json:"n,omitempty"` // where Hooks.Login changed it
 	Email    *string         `json:"e,omitempty"` // where Hooks.Login changed it
 	Verified bool            `json:"v,omitempty"` // with Email: Hooks.Login says that it is verified
 	Changes  *claims.Changes `json:"c,omitempty"` // what Hooks.Login made of the claims
-	Login    int64           `json:"l"`           // when the login finished, Unix milliseconds of our clock
 	Issued   int64           `json:"i"`           // iat of the login's ID token, seconds of the provider's clock
-	AuthTime int64           `json:"t,omitempty"` // auth_time of the login, seconds; a refresh never freshens it
 	Context  *authContext    `json:"k,omitempty"` // acr and amr of the login, once the ID token kept has others; a refresh raises neither
 	SIDs     int             `json:"s,omitempty"` // how often a refresh brought another sid
 	Nonce    string          `json:"o,omitempty"` // the login's nonce, when the ID token kept has none
-	MaxAge   *int64          `json:"m,omitempty"` // the max_age that the login was verified for, seconds
 	Scopes   []string        `json:"q,omitempty"` // what the login asked for, where that was not Config.Scopes
 	Resource []string        `json:"u,omitempty"` // what the login's own access token is for (RFC 8707)
 	Access   access.Grants   `json:"a,omitempty"` // one for each access token
@@ -78,69 +76,15 @@ func (c *authContext) in(raw json.RawMessage) json.RawMessage {
 	return restored
 }
 
-// An identity is a session's record and user, decoded once for all requests that carry the same
-// session. It is immutable.
-type identity struct {
-	record record
-	user   func() *User
-	copied func() *User                  // a copy of user; made here, so that a guard need not make it for each request
-	proof  func() (*jwt.ProofKey, error) // the DPoP key of the tokens; nil for Bearer tokens
-}
-
-// identityOf returns who is signed in in s, or nil. Any trouble with the store is in the error.
-func identityOf(s *session.Session) (*identity, error) {
-	if s == nil {
-		return nil, session.ErrNoSession
-	}
-	if err := s.Load(); err != nil {
-		return nil, err
-	}
-	id, _ := inside.OfSession(s).Memo(newIdentity).(*identity)
-	if id == nil || siblingsOf(s.Manager()).find(id.record.Provider) == nil {
-		return nil, session.ErrNoSession
-	}
-	return id, nil
-}
-
-// newIdentity decodes s. Sessions that no login made have none.
-func newIdentity(s inside.View) any {
-	raw, ok := s.Get(recordName)
-	if !ok {
-		return (*identity)(nil)
-	}
-	id := new(identity)
-	if err := json.Unmarshal(raw, &id.record); err != nil {
-		return (*identity)(nil)
-	}
-	// Guards without a requirement never ask for the user, and so never unpack a token.
-	id.user = sync.OnceValue(func() *User {
-		extra, _ := s.Get(extraName)
-		return userOf(&id.record, keptClaims(s), extra)
-	})
-	id.copied = func() *User { return id.user().clone() }
-	id.proof = sync.OnceValues(func() (*jwt.ProofKey, error) {
-		raw, _ := s.Get(proofKeyName)
-		return jwt.StoredProofKey(raw)
-	})
-	return id
-}
-
-// keptClaims returns the claims of the ID token in s, for which no other token is unpacked.
-func keptClaims(s inside.View) json.RawMessage {
-	if raw, ok := s.Claims(idTokenName); ok && json.Valid(raw) {
-		return raw
-	}
-	idToken, _ := s.Token(idTokenName)
-	return claimsOf(idToken)
-}
-
 // saveRecord keeps rec in s.
 func saveRecord(s *session.Session, rec *record) error {
+	rec.Amended = rec.Name != nil || rec.Email != nil || rec.Changes != nil || rec.Context != nil
 	raw, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	return s.Set(recordName, raw)
+	login := rec.Login
+	return errors.Join(s.Set(recordName, raw), inside.OfSession(s).Amend(func(f *packed.Facts) { f.Login = &login }))
 }
 
 // claimsOf returns the claims of a token that was verified before it was kept.

@@ -190,7 +190,7 @@ func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.re
 // an outage. There is nothing to write for it: each refresh leaves a token with its time.
 func (t *tokens) revalidation(rec *record, now time.Time) (due, end time.Time) {
 	c := access.Confirmation{After: t.auth.config.RevalidateAfter, Skew: t.auth.config.Skew}
-	return c.Due(c.Last(now, rec.Access, rec.Login, rec.Confirmed))
+	return c.Due(c.Last(now, rec.Access, rec.Time, rec.Confirmed))
 }
 
 // mustRevalidate reports whether the session of rec has to be confirmed now.
@@ -203,11 +203,14 @@ func (t *tokens) mustRevalidate(rec *record, now time.Time) bool {
 // Config.RevalidateAfter, and returns what is then in s. The error is ErrLoginRequired where only a
 // login helps, session.ErrUnavailable, or an *unconfirmedError when the outage has lasted too long.
 func (t *tokens) revalidate(ctx context.Context, s *session.Session, id *identity) (*identity, error) {
+	if t.auth.config.RevalidateAfter <= 0 {
+		return id, nil // without a look at the record
+	}
 	now := time.Now()
-	if !t.mustRevalidate(&id.record, now) || inside.OfSession(s).Looks() {
+	if !t.mustRevalidate(id.record(), now) || inside.OfSession(s).Looks() {
 		return id, nil
 	}
-	_, end := t.revalidation(&id.record, now)
+	_, end := t.revalidation(id.record(), now)
 	err := t.confirm(ctx, s, now.Before(end))
 	switch {
 	case err == nil:

@@ -73,6 +73,9 @@ type verdict struct {
 	refused error
 }
 
+// copied implements subject.
+func (v *verdict) copied() *User { return v.user().clone() }
+
 // NewResource makes a ResourceServer. It does no I/O. The error joins every mistake in c.
 func NewResource(c ResourceConfig) (*ResourceServer, error) {
 	c = c.withDefaults()

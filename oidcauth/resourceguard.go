@@ -96,7 +96,7 @@ func (r *ResourceServer) judge(answer http.Header, req *http.Request, requiremen
 		}
 		return nil, refusalOf(scheme, err)
 	}
-	if err := met(func() *User { return v.user().clone() }, requirements); err != nil {
+	if err := met(v, requirements); err != nil {
 		return nil, unmetBy(scheme, err)
 	}
 	return &judged{caller: v.caller, token: token}, nil

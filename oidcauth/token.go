@@ -233,7 +233,7 @@ func nameOf(s *session.Session, q *access.Request) string {
 	if len(q.Scopes) > 0 || len(q.Resource) == 0 {
 		return q.Name()
 	}
-	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record.Resource) {
+	if id, err := identityOf(s); err == nil && slices.Equal(q.Resource, id.record().Resource) {
 		return ""
 	}
 	return q.Name()

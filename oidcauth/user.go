@@ -69,6 +69,11 @@ func WithUser(ctx context.Context, u *User) context.Context {
 	return context.WithValue(ctx, userKey{}, u.clone())
 }
 
+// withUser is the user whom WithUser has put into a context.
+type withUser User
+
+func (u *withUser) copied() *User { return (*User)(u).clone() }
+
 // UserFrom returns the user that is signed in in ctx, as [Authenticator.Load],
 // [Authenticator.RequireLogin], [Authenticator.Require] or [WithUser] put it there, and nil when
 // nobody is. It is nil, too, while the session's Store can't be asked: [session.Session.Load] tells
@@ -113,7 +118,7 @@ func userOf(rec *record, told json.RawMessage, extra []byte) *User {
 	if rec.Changes != nil {
 		u.overlay(userFromClaims(rec.Changes.In(told)))
 	}
-	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Login)
+	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Time)
 	u.AuthTime = fromSeconds(rec.AuthTime)
 	if rec.Name != nil {
 		u.Name = *rec.Name
@@ -208,7 +213,7 @@ func (a *Authenticator) sentFromHere(r *http.Request) error {
 func (a *Authenticator) anybody(ctx context.Context) (*User, error) {
 	owner := a
 	if id, err := identityOf(a.sessions.From(ctx)); err == nil {
-		if other := siblingsOf(a.sessions).find(id.record.Provider); other != nil {
+		if other := siblingsOf(a.sessions).find(id.login.Provider); other != nil {
 			owner = other
 		}
 	}
@@ -216,7 +221,7 @@ func (a *Authenticator) anybody(ctx context.Context) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return user(), nil
+	return user.copied(), nil
 }
 
 // A presence is what the session endpoint tells.
@@ -269,7 +274,7 @@ func (a *Authenticator) IDToken(ctx context.Context) (string, error) {
 		return "", ErrLoginRequired
 	case err != nil:
 		return "", err
-	case id.record.Provider != a.key:
+	case id.login.Provider != a.key:
 		return "", fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
 	}
 	raw, ok := s.Token(idTokenName)

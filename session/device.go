@@ -13,7 +13,6 @@ import (
 
 	"github.com/signet-go/signet/internal/bound"
 	"github.com/signet-go/signet/internal/expiring"
-	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/packed"
 )
 
@@ -98,8 +97,7 @@ func inWindow(g *packed.Generation, now time.Time) bool {
 
 // isLogin reports whether somebody has signed in. Visitors' sessions are bound to nothing.
 func isLogin(g *packed.Generation) bool {
-	_, ok := g.Value(inside.LoginRecord)
-	return ok
+	return g.Facts().Login != nil
 }
 
 // unprovenLocked says why g, which lives, is nobody's session for this request: nil where it is to

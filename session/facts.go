@@ -40,33 +40,3 @@ func (s *Session) claims(name string) ([]byte, bool) {
 	}
 	return s.base.Claims(name)
 }
-
-// extension returns a copy of what is kept under kind.
-func (s *Session) extension(kind uint64) ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.loadLocked() != nil {
-		return nil, false
-	}
-	data, ok := s.delta.Extension(s.base, kind)
-	if !ok {
-		return nil, false
-	}
-	return clone(data), true
-}
-
-// setExtension keeps a copy of data under kind, beginning a session when there is none; nil
-// deletes.
-func (s *Session) setExtension(kind uint64, data []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.startLocked(); err != nil {
-		return err
-	}
-	if data != nil {
-		data = clone(data)
-	}
-	s.delta.SetExtension(kind, data)
-	s.changedLocked()
-	return nil
-}

@@ -19,30 +19,24 @@ func TestFactsOfParallelRequestsAllStay(t *testing.T) {
 	everywhere(t, func(t *testing.T, c session.Config) {
 		m := newManager(t, c)
 		b := newBrowser(t, m)
-		identity := &packed.Identity{Issuer: "https://login.example.com", Subject: "alice", Roles: []string{"admin"}}
+		login := &packed.Login{Provider: "p", Roles: []string{"admin"}}
 		b.with(func(s *session.Session) {
 			require.Nil(t, inner(s).Facts(), "no session yet")
-			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Identity = identity }))
-			require.Equal(t, identity, inner(s).Facts().Identity, "before it is saved")
+			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Login = login }))
+			require.Equal(t, login, inner(s).Facts().Login, "before it is saved")
 		})
 		late := b.clone()
 		b.with(func(s *session.Session) {
-			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Scope = "openid" }))
-			require.NoError(t, inner(s).SetExtension(packed.FirstExtension+9, []byte("mine")))
+			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Key.Deadline = 7 }))
 		})
 		late.with(func(s *session.Session) {
 			require.NoError(t, inner(s).Amend(func(f *packed.Facts) { f.Persistent = packed.No }))
 			require.Error(t, inner(s).Amend(func(f *packed.Facts) { f.Key.Thumbprint = "no thumbprint" }))
 		})
 		late.with(func(s *session.Session) {
-			require.Equal(t, packed.Facts{Identity: identity, Scope: "openid", Persistent: packed.No}, *inner(s).Facts())
-			data, ok := inner(s).Extension(packed.FirstExtension + 9)
-			require.True(t, ok)
-			data[0] = 'x'
-			data, _ = inner(s).Extension(packed.FirstExtension + 9)
-			require.Equal(t, "mine", string(data), "a copy is handed out")
-			memo := inner(s).Memo(func(v inside.View) any { return v.Facts().Identity.Subject })
-			require.Equal(t, "alice", memo)
+			require.Equal(t, packed.Facts{Login: login, Key: packed.DeviceKey{Deadline: 7}, Persistent: packed.No}, *inner(s).Facts())
+			memo := inner(s).Memo(func(v inside.View) any { return v.Facts().Login.Provider })
+			require.Equal(t, "p", memo)
 		})
 		late.with(func(s *session.Session) {
 			require.NoError(t, s.Renew())

@@ -163,14 +163,6 @@ func (s insideSession) Amend(change func(*packed.Facts)) error { return s.amend(
 // Claims implements inside.Session.
 func (s insideSession) Claims(name string) ([]byte, bool) { return s.claims(name) }
 
-// Extension implements inside.Session.
-func (s insideSession) Extension(kind uint64) ([]byte, bool) { return s.extension(kind) }
-
-// SetExtension implements inside.Session.
-func (s insideSession) SetExtension(kind uint64, data []byte) error {
-	return s.setExtension(kind, data)
-}
-
 // LeaveCookie implements inside.Session.
 func (s insideSession) LeaveCookie() {
 	s.mu.Lock()

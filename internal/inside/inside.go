@@ -16,10 +16,6 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// LoginRecord is the name under which package oidcauth keeps its record of a login in a session, by
-// which package session tells a login from a visitor's session.
-const LoginRecord = "oidc"
-
 // A Manager is what a *session.Manager does for this module alone. Safe for concurrent use.
 type Manager interface {
 	// Companion returns what a package keeps beside the manager, made by create at the first call.
@@ -99,10 +95,6 @@ type Session interface {
 	// Session.Set; a thumbprint that is none, with which nothing was changed.
 	Amend(change func(*packed.Facts)) error
 
-	// SetExtension keeps a copy of data under a kind from packed.FirstExtension on, and begins a
-	// session when there is none; nil deletes. Errors: as of Session.Set.
-	SetExtension(kind uint64, data []byte) error
-
 	// Memo returns what build makes of the session, once per generation, for all requests that
 	// carry it: so the result must depend on nothing but the session, and must not be changed. What
 	// this request has changed and not saved makes a result of its own. There is one result per
@@ -171,13 +163,9 @@ type View interface {
 	// caller's.
 	Claims(name string) ([]byte, bool)
 
-	// Facts are who is signed in and what else this module keeps of the session; nil without one.
+	// Facts are what this module itself keeps of the session; nil without one.
 	// They are read without unpacking anything, and must not be changed.
 	Facts() *packed.Facts
-
-	// Extension returns a copy of what is kept under a kind from packed.FirstExtension on, and
-	// whether there is anything.
-	Extension(kind uint64) ([]byte, bool)
 }
 
 var (

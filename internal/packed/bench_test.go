@@ -13,7 +13,7 @@ import (
 func BenchmarkForm(b *testing.B) {
 	for name, set := range map[string]reference.Tokens{"S": reference.S(1), "L": reference.L(1)} {
 		var d packed.Delta
-		require.NoError(b, d.Amend(fresh(), func(f *packed.Facts) { f.Identity = alice() }))
+		require.NoError(b, d.Amend(fresh(), func(f *packed.Facts) { f.Login = alice() }))
 		d.Tokens = map[string]string{"id": set.ID, "access": set.Access, "refresh": set.Refresh}
 		made := fresh().Apply(&d, nil)
 		plain := mustPack(b, made)
@@ -30,10 +30,10 @@ func BenchmarkForm(b *testing.B) {
 				mustPack(b, made)
 			}
 		})
-		b.Run(name+"/unpack and identity", func(b *testing.B) {
+		b.Run(name+"/unpack and login", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if unpack(b).Facts().Identity.Subject == "" {
+				if unpack(b).Facts().Login.Provider == "" {
 					b.Fatal("nobody")
 				}
 			}

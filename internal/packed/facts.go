@@ -9,15 +9,9 @@ import (
 // Facts are what this module itself knows of a session, beside its content. They are small, and
 // read without unpacking anything else. What a Generation returns must not be changed.
 type Facts struct {
-	// Identity is who is signed in; nil: nobody, or an application's own session.
-	Identity *Identity
-
-	// Confirmed is when a provider last confirmed the session: at the login, or when it answered
-	// with new tokens. Unix milliseconds of our clock; 0: never.
-	Confirmed int64
-
-	// Scope is what the provider has granted to the login; "": it did not say.
-	Scope string
+	// Login is what guards ask of the login; nil: nobody is signed in, or by an application's own
+	// means.
+	Login *Login
 
 	// Persistent is whether the cookie lasts beyond the browser.
 	Persistent Choice
@@ -56,17 +50,13 @@ func (r *reader) facts(sections []section) *Facts {
 	for _, s := range sections {
 		own := &reader{b: s.data}
 		switch s.kind {
-		case kindConfirmed:
-			f.Confirmed = own.varint()
 		case kindPersistent:
 			f.Persistent = own.choice()
-		case kindScope:
-			f.Scope = string(own.rest())
 		case kindKey:
 			f.Key = own.deviceKey()
-		case kindIdentity:
-			f.Identity = readIdentity(own.rest())
-			own.bad = f.Identity == nil
+		case kindLogin:
+			f.Login = readLogin(own.rest())
+			own.bad = f.Login == nil
 		default:
 			own.rest()
 		}
@@ -110,11 +100,7 @@ func (f *Facts) check() error {
 // sections are what reader.facts reads: nil for what there is none of.
 func (f *Facts) sections() map[uint64][]byte {
 	all := map[uint64][]byte{
-		kindConfirmed: nil, kindPersistent: nil, kindScope: []byte(f.Scope),
-		kindKey: nil, kindIdentity: f.Identity.append(nil),
-	}
-	if f.Confirmed != 0 {
-		all[kindConfirmed] = binary.AppendVarint(nil, f.Confirmed)
+		kindPersistent: nil, kindKey: nil, kindLogin: f.Login.append(nil),
 	}
 	if f.Persistent != Default {
 		all[kindPersistent] = []byte{byte(f.Persistent)}

@@ -12,13 +12,12 @@ import (
 
 var thumbprint = base64.RawURLEncoding.EncodeToString([]byte("thumbprint of thirty-two bytes.."))
 
-// alice is an identity with every field set.
-func alice() *packed.Identity {
+// alice is a login with every field set.
+func alice() *packed.Login {
 	age := int64(600)
-	return &packed.Identity{
-		Provider: "p", Issuer: "https://login.example.com", Subject: "9ecea40c-107c-408a-ae24-ce5798c1fe61", SessionID: "sid-1",
-		Name: "Alice Žofie", Email: "alice@example.com", EmailVerified: true, Roles: []string{"admin", ""}, ACR: "urn:mfa",
-		AMR: []string{"pwd", "otp"}, AuthTime: 1767280199, Login: 1767280200123, MaxAge: &age,
+	return &packed.Login{
+		Provider: "9ecea40c-107c-408a-ae24-ce5798c1fe61", Roles: []string{"admin", "", "Žofie"},
+		AuthTime: 1767280199, Time: 1767280200123, MaxAge: &age, Amended: true,
 	}
 }
 
@@ -45,23 +44,21 @@ func fresh() *packed.Generation {
 }
 
 func TestFactsComeBack(t *testing.T) {
-	bare := &packed.Identity{Subject: "9ECEA40C-107c-408a-ae24-ce5798c1fe61"}
+	bare := &packed.Login{Provider: "9ECEA40C-107c-408a-ae24-ce5798c1fe61"}
 	rows := []struct {
 		name  string
 		facts packed.Facts
 	}{
 		{"none", packed.Facts{}},
-		{"who is signed in", packed.Facts{Identity: alice()}},
-		{"an identity without anything but a subject that is almost a UUID", packed.Facts{Identity: bare}},
-		{"an empty identity, which is not none", packed.Facts{Identity: new(packed.Identity)}},
-		{"when the provider confirmed", packed.Facts{Confirmed: 1767280200123}},
-		{"the scope", packed.Facts{Scope: "openid offline_access"}},
+		{"a login", packed.Facts{Login: alice()}},
+		{"a login without anything but a provider that is almost a UUID", packed.Facts{Login: bare}},
+		{"an empty login, which is not none", packed.Facts{Login: new(packed.Login)}},
 		{"a cookie that outlives the browser", packed.Facts{Persistent: packed.Yes}},
 		{"a cookie that does not", packed.Facts{Persistent: packed.No}},
 		{"a key", packed.Facts{Key: packed.DeviceKey{Thumbprint: thumbprint}}},
 		{"a key that is awaited", packed.Facts{Key: packed.DeviceKey{Deadline: 1767280200123}}},
 		{"all at once", packed.Facts{
-			Identity: alice(), Confirmed: 1, Scope: "openid", Persistent: packed.No, Key: packed.DeviceKey{Thumbprint: thumbprint, Deadline: 1},
+			Login: alice(), Persistent: packed.No, Key: packed.DeviceKey{Thumbprint: thumbprint, Deadline: 1},
 		}},
 	}
 	for _, row := range rows {
@@ -83,7 +80,7 @@ func TestThumbprintThatIsNoneIsRefused(t *testing.T) {
 	for name, bad := range map[string]string{"a word": "key", "too short": thumbprint[:42], "too long": thumbprint + "AA", "no base64": strings.Repeat("!", 43)} {
 		t.Run(name, func(t *testing.T) {
 			var d packed.Delta
-			require.Error(t, d.Amend(fresh(), func(f *packed.Facts) { f.Key.Thumbprint, f.Scope = bad, "openid" }))
+			require.Error(t, d.Amend(fresh(), func(f *packed.Facts) { f.Key.Thumbprint, f.Persistent = bad, packed.Yes }))
 			require.True(t, d.Empty(), "nothing was noted")
 		})
 	}
@@ -91,11 +88,11 @@ func TestThumbprintThatIsNoneIsRefused(t *testing.T) {
 
 func TestFactsOfTwoRequestsMeet(t *testing.T) {
 	var one, other packed.Delta
-	g := amended(t, fresh(), func(f *packed.Facts) { f.Scope = "openid" })
-	require.NoError(t, one.Amend(g, func(f *packed.Facts) { f.Confirmed = 5 }))
+	g := amended(t, fresh(), func(f *packed.Facts) { f.Login = alice() })
+	require.NoError(t, one.Amend(g, func(f *packed.Facts) { f.Key.Thumbprint = thumbprint }))
 	require.NoError(t, other.Amend(g, func(f *packed.Facts) { f.Persistent = packed.Yes }))
 	both := reread(t, reread(t, g.Apply(&one, nil)).Apply(&other, nil)).Facts()
-	require.Equal(t, packed.Facts{Scope: "openid", Confirmed: 5, Persistent: packed.Yes}, *both)
+	require.Equal(t, packed.Facts{Login: alice(), Key: packed.DeviceKey{Thumbprint: thumbprint}, Persistent: packed.Yes}, *both)
 }
 
 func TestExtensionsAndWhatALaterReleaseWroteAreKeptByteForByte(t *testing.T) {
@@ -110,14 +107,14 @@ func TestExtensionsAndWhatALaterReleaseWroteAreKeptByteForByte(t *testing.T) {
 		Values: map[string][]byte{"v": []byte("1")}, Tokens: map[string]string{"id": "a.b.c"},
 		Tags: []packed.Tag{{Key: strings.Repeat("t", packed.TagSize), Foreign: packed.NoStamp}},
 	}, nil)
-	again := reread(t, amended(t, changed, func(f *packed.Facts) { f.Identity = alice() }).IdleAt(9))
+	again := reread(t, amended(t, changed, func(f *packed.Facts) { f.Login = alice() }).IdleAt(9))
 	data, ok = again.Extension(known)
 	require.True(t, ok)
 	require.Equal(t, "extension", string(data))
 	data, ok = again.Extension(later)
 	require.True(t, ok)
 	require.Equal(t, []byte{0, 1, 2, 0xff}, data)
-	require.Equal(t, alice(), again.Facts().Identity, "control")
+	require.Equal(t, alice(), again.Facts().Login, "control")
 	require.Len(t, again.Tags, 1)
 
 	var gone packed.Delta
@@ -130,7 +127,7 @@ func TestExtensionsAndWhatALaterReleaseWroteAreKeptByteForByte(t *testing.T) {
 
 func TestFactsThatContradictThemselvesAreNoSession(t *testing.T) {
 	good := amended(t, fresh(), func(f *packed.Facts) {
-		f.Identity, f.Persistent, f.Confirmed, f.Key.Thumbprint = alice(), packed.No, 1, thumbprint
+		f.Login, f.Persistent, f.Key.Thumbprint = alice(), packed.No, thumbprint
 	})
 	for kind := range uint64(packed.FirstExtension) {
 		whole, there := good.Extension(kind)

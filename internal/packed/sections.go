@@ -6,15 +6,13 @@ import (
 	"slices"
 )
 
-// What a request needs first stands first: limits, then facts, then who the user is. Values and
+// What a request needs first stands first: limits, then facts, the login's last. Values and
 // tokens follow, which most requests never look into. The list is part of the format: numbers are
 // never used again for anything else.
 //
-//	confirmed    when a provider last confirmed the session
 //	persistent   1 byte: a Choice
-//	scope        text
 //	key          registration deadline (0: none), then the thumbprint
-//	identity     see identity.go
+//	login        see login.go
 //	tags         count, each: key (16 bytes), epoch, flags (stamped, listed), the foreign stamp as its distance from created
 //	values       count, each: name, length, bytes
 //	tokens       see tokens.go
@@ -23,11 +21,9 @@ import (
 // byte, and writes again with whatever it changes.
 const (
 	kindEnd = iota // nothing follows but padding
-	kindConfirmed
 	kindPersistent
-	kindScope
 	kindKey
-	kindIdentity
+	kindLogin
 	kindTags
 	kindValues
 	kindTokens

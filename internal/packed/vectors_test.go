@@ -50,7 +50,7 @@ func vectors(t testing.TB) map[string]*packed.Generation {
 	return map[string]*packed.Generation{
 		"empty": build(nothing, packed.Delta{}),
 		"facts": build(func(f *packed.Facts) {
-			*f = packed.Facts{Identity: alice(), Confirmed: 1767280200999, Scope: "openid profile", Persistent: packed.No,
+			*f = packed.Facts{Login: alice(), Persistent: packed.No,
 				Key: packed.DeviceKey{Thumbprint: thumbprint, Deadline: 1767280500000}}
 		}, packed.Delta{}),
 		"values": build(nothing, packed.Delta{Values: map[string][]byte{"oidc": []byte("{}"), "f.cart": {0, 1, 2}}, Tags: []packed.Tag{
@@ -63,7 +63,7 @@ func vectors(t testing.TB) map[string]*packed.Generation {
 		"jwts": build(nothing, packed.Delta{Tokens: map[string]string{
 			"id": s.ID, "access": s.Access, "refresh": s.Refresh, "access.other": "opaque~token",
 		}}),
-		"large": build(func(f *packed.Facts) { f.Identity = alice() }, packed.Delta{Tokens: map[string]string{
+		"large": build(func(f *packed.Facts) { f.Login = alice() }, packed.Delta{Tokens: map[string]string{
 			"id": l.ID, "access": l.Access, "refresh": l.Refresh,
 		}}),
 	}
