@@ -102,7 +102,14 @@ func (u *User) clone() *User {
 		return nil
 	}
 	c := *u
-	c.Roles, c.AMR, c.Claims = slices.Clone(u.Roles), slices.Clone(u.AMR), slices.Clone(u.Claims)
+	c.Claims = slices.Clone(u.Claims)
+	texts := slices.Concat(u.Roles, u.AMR) // one allocation: each handler has a copy
+	if u.Roles != nil {
+		c.Roles = texts[:len(u.Roles):len(u.Roles)]
+	}
+	if u.AMR != nil {
+		c.AMR = texts[len(u.Roles):]
+	}
 	return &c
 }
 

@@ -36,8 +36,7 @@ func isMark(name string) bool {
 // Verified reads a mark of the provider's: true, or exactly the text "true", which some providers
 // write.
 func Verified(mark json.RawMessage) bool {
-	var text string
-	return string(mark) == "true" || json.Unmarshal(mark, &text) == nil && text == "true"
+	return string(mark) == "true" || Text(mark) == "true"
 }
 
 // sameHalf reports whether two values of a half of a pair say the same; a mark may be a boolean

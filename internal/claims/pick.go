@@ -55,13 +55,18 @@ func indexOf(names []string, spelled []byte) int {
 }
 
 // Text returns the string that a JSON value is, "" for a value of another kind.
-func Text(value json.RawMessage) (s string) {
+func Text(value json.RawMessage) string {
 	if len(value) < 2 || value[0] != '"' {
 		return ""
 	}
 	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return string(inner)
 	}
+	return unescaped(value)
+}
+
+// unescaped returns the text of a JSON string.
+func unescaped(value json.RawMessage) (s string) {
 	_ = json.Unmarshal(value, &s) // of a value that was found valid
 	return s
 }

@@ -166,7 +166,12 @@ func (r *reader) sections(g *Generation) {
 
 // tags reads the tags of a session that began at created.
 func (r *reader) tags(created int64) (tags []Tag) {
-	for range r.count() {
+	n := r.count()
+	if n == 0 {
+		return nil
+	}
+	tags = make([]Tag, 0, n)
+	for range n {
 		tags = append(tags, r.tag(created))
 	}
 	return tags
