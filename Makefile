@@ -1,7 +1,8 @@
-.PHONY: all test e2e bench bench-table lint fuzz
+.PHONY: all test e2e bench bench-table soak lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
+SOAK ?= 1h
 
 all: lint test
 
@@ -21,6 +22,11 @@ bench:
 # The figures that docs/performance.md promises, as one table with today's ratios.
 bench-table:
 	go run ./internal/benchmarks
+
+# Two replicas, 200 users and a fault every ten seconds, with each kind of store in turn, for SOAK in all.
+# Needs Node, redis-server and PostgreSQL; with libfaketime the provider's clock goes wrong, too.
+soak:
+	cd example-webapp && SIGNET_TEST_ALL=1 SOAK=$(SOAK) nice go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v .
 
 # gofmt, vet, staticcheck and golangci-lint, with the versions that .ci/lint pins.
 lint:

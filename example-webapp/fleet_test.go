@@ -57,6 +57,9 @@ func startFleet(t *testing.T, size int, life time.Duration, pairs ...string) *fl
 			"OIDC_CLIENT_SECRET", "a secret of the fleet", "OIDC_RESOURCE", fleetAPI, "OIDC_USERINFO", "false", "OIDC_PAR", "off",
 			"OIDC_TIMEOUT", "30s", "REDIS_TIMEOUT", "10s", // the machine may be busy
 			"SESSION_KEYS", "YSBzZXNzaW9uIGtleSBmb3IgdGVzdHMsIDMyIGJ5dGU=")
+		port := freePort(t)
+		p.admin = "http://127.0.0.1:" + port
+		p.set("ADMIN_ADDR", "127.0.0.1:"+port)
 		p.set(pairs...)
 		t.Cleanup(func() { p.complain(t) }) // when it has ended: what launch registers comes first
 		p.launch(t)
@@ -67,7 +70,7 @@ func startFleet(t *testing.T, size int, life time.Duration, pairs ...string) *fl
 // fleetAccounts are the people that the fleet's provider knows: user-0, user-1 and so on.
 func fleetAccounts() map[string]any {
 	accounts := map[string]any{}
-	for i := range 50 {
+	for i := range 200 {
 		accounts[userName(i)] = map[string]any{"name": fmt.Sprintf("User %d", i)}
 	}
 	return accounts

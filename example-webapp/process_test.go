@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	*exec.Cmd
 	base           string
+	admin          string       // of a fleet's: where its figures are
 	stdout, stderr bytes.Buffer // to be read after the end
 }
 

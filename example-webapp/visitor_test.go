@@ -53,6 +53,9 @@ func (v *visitor) signIn() error {
 	if err != nil {
 		return err
 	}
+	if at.String() == v.fleet.base(0)+"/" {
+		return nil // the provider still knew who it is
+	}
 	m := regexp.MustCompile(`action="([^"]*)/login"`).FindStringSubmatch(form)
 	if m == nil {
 		return fmt.Errorf("%s: there is no form at %s: %s", v.name, at, form)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 // Control is how a test looks into the provider and breaks it:
 //
 //	GET    /control/requests           {"requests":[{route, method, status, grant_type, sub, at, error, auth, dpop}], "counts":{"token:refresh_token":1, …}}
-//	DELETE /control/requests           forgets them
+//	DELETE /control/requests           the same, and forgets them
 //	PUT    /control/faults             replaces the list of faults, [] heals: see fault below
 //	GET    /control/faults             the list, each with its hits: how many requests have met it
 //	POST   /control/rotate-keys        new signing keys; {"keep":true} goes on publishing the old ones
@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 // drop "after" the request is carried out and its answer lost. It holds for so many
 // times, else for ever.
 //
-// In a request, sub is whose tokens were asked for and at is when the answer was
+// In a request, sub is whose tokens were asked for, or whose refresh token was refused, and at is when the answer was
 // made, in milliseconds.
 export class Control {
   requests = [];
@@ -36,7 +36,7 @@ export class Control {
           method: ctx.method,
           status: ctx.status,
           grant_type: params?.grant_type ?? body?.grant_type,
-          sub: entities?.Account?.accountId,
+          sub: entities?.Account?.accountId ?? entities?.RefreshToken?.accountId,
           at: Date.now(),
           error: ctx.body?.error,
           auth: authentication(ctx, body ?? {}),
@@ -53,7 +53,11 @@ export class Control {
 
   #routes = {
     'GET /control/requests': () => ({ requests: this.requests, counts: this.#counts() }),
-    'DELETE /control/requests': () => { this.requests = []; },
+    'DELETE /control/requests': () => {
+      const { requests } = this;
+      this.requests = [];
+      return { requests };
+    },
     'PUT /control/faults': (body) => this.#setFaults(body),
     'GET /control/faults': () => this.faults,
     'POST /control/rotate-keys': (body) => this.rotateKeys(body.keep ?? false),
