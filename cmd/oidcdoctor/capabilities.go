@@ -50,6 +50,8 @@ func (x *examination) keys(ctx context.Context) {
 		x.add(trouble, "keys", "no published key (%d in all) fits an algorithm that may sign ID tokens; the provider lists %s; HS256 and none are never accepted", len(keys), orNothing(listed))
 	case x.algs[0] != "RS256":
 		x.add(note, "keys", "%d usable; ID tokens can be signed with %s, not with RS256, the usual one: set SigningAlg", len(keys), list(x.algs))
+	case len(x.algs) > 1:
+		x.add(note, "keys", "%d usable; ID tokens can be signed with %s; the client's registration (id_token_signed_response_alg) decides which, and SigningAlg is the one that is accepted (RS256 unless set)", len(keys), list(x.algs))
 	default:
 		x.add(well, "keys", "%d usable; ID tokens can be signed with %s", len(keys), list(x.algs))
 	}
@@ -129,10 +131,12 @@ func (x *examination) refreshTokens() {
 	switch {
 	case grants != nil && !slices.Contains(grants, "refresh_token"):
 		x.add(note, "refresh tokens", "the grant isn't listed: access tokens can't be renewed, and users sign in again when theirs is used up")
-	case slices.Contains(scopes, "offline_access"):
-		x.add(well, "refresh tokens", "by the scope offline_access")
-	default:
+	case !slices.Contains(scopes, "offline_access"):
 		x.add(note, "refresh tokens", "no scope offline_access is listed: the provider gives refresh tokens without it, by a parameter of its own (access_type=offline at Google), or not at all")
+	case isKeycloak(x.metadata.Issuer):
+		x.add(well, "refresh tokens", "given without the scope offline_access, which asks for some that outlive the user's logout there")
+	default:
+		x.add(well, "refresh tokens", "for the scope offline_access, which Scopes has to name")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/signet-go/signet/internal/outbound"
@@ -52,13 +53,22 @@ func examine(ctx context.Context, p patient) *report {
 		x.protocol()   // 4. Does it speak the code flow, and what else?
 		x.clientAuth() // 5. How may a client authenticate?
 		x.logout()     // 6. What becomes of sessions?
-		x.config = x.literal()
-		x.tryConfig()   // 7. Is the configuration one that New takes?
-		x.tryLogin(ctx) // 8. Does it know this client?
+		x.configure(ctx)
 	}
 	x.connection(first)
 	x.page = pageFor(p.issuer)
 	return x.report
+}
+
+// configure writes the configuration that fits, and tries it.
+func (x *examination) configure(ctx context.Context) {
+	switch {
+	case x.tryConfig(): // 7. Is it one that New takes?
+		x.config = x.literal()
+		x.tryLogin(ctx) // 8. Does the provider know this client?
+	case x.patient.clientID != "":
+		x.add(note, "your client", "not tried: the configuration has to be right first")
+	}
 }
 
 // spelling judges the issuer's text, before anything is sent to it.
@@ -131,11 +141,17 @@ func explainFetch(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "this machine doesn't trust who issued the server's certificate: add your authority to the system's, or give Config.HTTPClient one that trusts it: " + err.Error()
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return "the server doesn't speak TLS at this port: " + err.Error()
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return "no such host: " + dns.Name
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "nothing listens there: is the provider up, and is that its port, as seen from this machine? " + err.Error()
+	}
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+		return "no answer in time: is there a firewall or a proxy between this machine and the provider? " + err.Error()
 	}
 	return err.Error()
 }
@@ -163,7 +179,7 @@ func (x *examination) connection(first *firstAnswer) {
 		return
 	}
 	if theirs, err := http.ParseTime(first.date); err != nil {
-		x.add(note, "clock", "the provider's answers have no Date: its clock can't be compared")
+		x.add(note, "clock", "the provider's answers have no Date: its clock can't be compared; see that both are set by NTP")
 	} else {
 		x.clock(theirs.Sub(first.at).Round(time.Second))
 	}

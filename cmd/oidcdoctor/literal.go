@@ -81,7 +81,7 @@ func (x *examination) scopes() []string {
 	scopes := slices.DeleteFunc(slices.Clone(defaultScopes), func(scope string) bool {
 		return scope != "openid" && !slices.Contains(listed, scope)
 	})
-	if slices.Contains(listed, "offline_access") && pageFor(x.metadata.Issuer) != docs+"keycloak.md" {
+	if slices.Contains(listed, "offline_access") && !isKeycloak(x.metadata.Issuer) {
 		scopes = append(scopes, "offline_access")
 	}
 	return scopes
@@ -107,8 +107,8 @@ func (x *examination) beside(route string) string {
 	return u.String()
 }
 
-// tryConfig asks New what it thinks of the configuration. The secret is made up and goes nowhere.
-func (x *examination) tryConfig() {
+// tryConfig reports whether New takes the configuration. The secret is made up and goes nowhere.
+func (x *examination) tryConfig() bool {
 	c := oidcauth.Config{
 		Issuer: x.metadata.Issuer, ClientID: first(x.patient.clientID, "client"), ClientSecret: "not-sent-anywhere", RedirectURL: x.redirect(),
 		ResponseMode: x.responseMode(), Session: session.Config{Keys: []string{session.NewKey()}},
@@ -116,11 +116,14 @@ func (x *examination) tryConfig() {
 	if len(x.algs) > 0 {
 		c.SigningAlg = x.algs[0]
 	}
-	if _, err := oidcauth.New(c); err != nil {
-		for _, mistake := range strings.Split(err.Error(), "\n") {
-			x.add(trouble, "configuration", "%s", mistake)
-		}
+	_, err := oidcauth.New(c)
+	if err == nil {
+		return true
 	}
+	for _, mistake := range strings.Split(err.Error(), "\n") {
+		x.add(trouble, "configuration", "%s", mistake)
+	}
+	return false
 }
 
 func first(texts ...string) string {

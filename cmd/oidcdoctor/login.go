@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -61,6 +62,8 @@ func (x *examination) judgeAnswer(res *http.Response, state string) {
 	switch {
 	case res.StatusCode >= 500:
 		x.add(trouble, "your client", "the authorization endpoint answered %d: the provider is out of order", res.StatusCode)
+	case res.StatusCode == http.StatusTooManyRequests:
+		x.add(note, "your client", "the authorization endpoint answered 429: the provider has had enough requests of this machine; try again later")
 	case res.StatusCode >= 400:
 		x.add(trouble, "your client", "the authorization endpoint answered %d with a page of its own: it doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte", res.StatusCode)
 	case res.StatusCode == http.StatusOK:
@@ -76,18 +79,35 @@ func (x *examination) judgeAnswer(res *http.Response, state string) {
 
 // elsewhere judges a redirect that stays at the provider: some show their refusals so.
 func (x *examination) elsewhere(location *url.URL) {
-	for _, part := range []string{"error", "Error"} {
-		if strings.Contains(location.Path, part) || location.Query().Has(part) {
-			x.add(trouble, "your client", "the provider goes on to an error page of its own (%s): it doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte", logtext.Clip(location.Path, logtext.Max))
-			return
-		}
+	query := location.Query()
+	if !query.Has("error") && !strings.Contains(strings.ToLower(location.Path), "error") {
+		x.add(well, "your client", "known: the provider goes on to sign somebody in")
+		return
 	}
-	x.add(well, "your client", "known: the provider goes on to sign somebody in")
+	says := ""
+	if query.Has("error") {
+		says = "it says " + saying(query) + ": "
+	}
+	x.add(trouble, "your client", "the provider goes on to an error page of its own (%s): %sit doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte",
+		logtext.Clip(location.Path, logtext.Max), says)
+}
+
+// saying is what a response says of an error, bounded.
+func saying(response url.Values) string {
+	quote := func(s string) string { return strconv.Quote(logtext.Clip(s, logtext.Max)) }
+	if description := response.Get("error_description"); description != "" {
+		return quote(response.Get("error")) + " " + quote(description)
+	}
+	return quote(response.Get("error"))
 }
 
 // judgeResponse reads an authorization response: that it came at all means that client and redirect
 // URI are known.
 func (x *examination) judgeResponse(response url.Values, state string) {
+	if response.Has("response") { // JARM: state and error are inside
+		x.add(well, "your client", "known, and the redirect URI is registered; the answer is signed, and was not opened")
+		return
+	}
 	if iss := response.Get("iss"); iss != "" && iss != x.metadata.Issuer {
 		x.add(trouble, "your client", "the response names another issuer: expected %q, got %s", x.metadata.Issuer, logtext.Quote(iss))
 		return
@@ -100,10 +120,25 @@ func (x *examination) judgeResponse(response url.Values, state string) {
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		x.add(well, "your client", "known, and the redirect URI is registered")
 	case "":
-		x.add(note, "your client", "known, and the redirect URI is registered; the answer was a JWT or a code although nobody is signed in here")
+		x.add(note, "your client", "known, and the redirect URI is registered; the answer was a code although nobody is signed in here")
 	default:
-		x.add(trouble, "your client", "known, and the redirect URI is registered, but a login is refused with %s %s", logtext.Quote(code), logtext.Quote(response.Get("error_description")))
+		x.add(trouble, "your client", "known, and the redirect URI is registered, but a login is refused with %s%s", saying(response), x.remedy(code))
 	}
+}
+
+// remedy is what usually helps against an error code of RFC 6749 §4.1.2.1.
+func (x *examination) remedy(code string) string {
+	switch code {
+	case "invalid_scope":
+		return "; it was asked for " + quoted(x.scopes()) + ": let Scopes name only what this client may ask for"
+	case "unauthorized_client", "unsupported_response_type":
+		return "; at the provider, let it use the authorization code flow (response type code)"
+	case "invalid_request":
+		if x.metadata.PushedAuthorizationRequestEndpoint != "" {
+			return "; if the provider wants requests of this client pushed, set PAR: oidcauth.PAROn"
+		}
+	}
+	return ""
 }
 
 // isBelow reports whether u is the redirect URI with a response in its query.

@@ -25,10 +25,16 @@ func pageFor(issuer string) string {
 		return docs + "auth0.md"
 	case in("okta.com"), in("oktapreview.com"), in("okta-emea.com"):
 		return docs + "okta.md"
-	case strings.Contains(u.Path, "/realms/"):
+	case isKeycloak(issuer):
 		return docs + "keycloak.md"
 	case in("duendesoftware.com"):
 		return docs + "duende.md"
 	}
 	return docs + "other.md"
+}
+
+// isKeycloak tells by the issuer's path, which is Keycloak's own.
+func isKeycloak(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && strings.Contains(u.Path, "/realms/")
 }

@@ -65,7 +65,7 @@ func (r *report) print(w io.Writer) {
 	case r.patient.clientID == "":
 		fmt.Fprintln(w, "\nNothing stands in the way at the provider. Give -client-id and -redirect to try your client as well.")
 	default:
-		fmt.Fprintln(w, "\nNothing stands in the way.")
+		fmt.Fprintln(w, "\nNothing stands in the way that can be seen without a login. The client's secret or key was not tried: a wrong one shows at the first login.")
 	}
 }
 
