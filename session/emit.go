@@ -12,7 +12,7 @@ type cookieStep int
 
 const (
 	cookieNone   cookieStep = iota // nothing
-	cookieRenew                    // moves the idle limit, or hands over what is newer, if nothing is against it
+	cookieTouch                    // moves the idle limit, or hands over what is newer, if nothing is against it
 	cookieWrite                    // hands over what the browser does not have
 	cookieOwed                     // the same, where what it had is over: also while the Store can't be asked
 	cookieExpire                   // takes the browser's away
@@ -36,11 +36,11 @@ const (
 // s.due is what the session asks for. Its writers are
 //   - beginLocked: cookieWrite, for a new session;
 //   - saveLocked: cookieWrite, where the cookie has to say what was saved; else cookieNone in place
-//     of cookieRenew, since the row was written just now;
-//   - takeLocked and advanceLocked: cookieRenew, for a limit to move or a newer generation;
+//     of cookieTouch, since the row was written just now;
+//   - takeLocked and advanceLocked: cookieTouch, for a limit to move or a newer generation;
 //   - Replace and goOnAs: cookieOwed, since what the browser has is over;
 //   - demand and dropLocked: cookieNone, since there is no session any more;
-//   - LeaveCookie: cookieNone in place of cookieRenew, as package oidcauth wishes;
+//   - LeaveCookie: cookieNone in place of cookieTouch, as package oidcauth wishes;
 //   - emitLocked: cookieNone, since it is done.
 func (s *Session) cookieStepLocked(shared bool) cookieStep {
 	free := !shared && !s.looking
@@ -49,7 +49,7 @@ func (s *Session) cookieStepLocked(shared bool) cookieStep {
 		return cookieNone
 	case s.base == nil && (s.carried == worthEnded || s.carried == worthNothing && free):
 		return cookieExpire
-	case s.base == nil || s.base.Number == 0 || s.due == cookieRenew && !free && !s.counted:
+	case s.base == nil || s.base.Number == 0 || s.due == cookieTouch && !free && !s.counted:
 		return cookieNone
 	}
 	return s.due
@@ -74,7 +74,7 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 		case errors.Is(err, ErrNoSession):
 			s.dropLocked()
 			step = s.cookieStepLocked(shared)
-		case err != nil && step == cookieRenew: // the old cookie still serves
+		case err != nil && step == cookieTouch: // the old cookie still serves
 			s.m.log.Warn("session cookie not renewed", "error", err)
 		case err != nil:
 			return err
@@ -98,7 +98,7 @@ func (s *Session) emitLocked(h http.Header, shared, saved bool) error {
 func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	ctx := context.WithoutCancel(s.ctx)
 	v := version{g: s.base}
-	if !saved || s.due == cookieRenew {
+	if !saved || s.due == cookieTouch {
 		var err error
 		v, err = s.m.newest(ctx, s.base)
 		if errors.Is(err, ErrUnavailable) && s.due == cookieOwed {
@@ -114,12 +114,12 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 	idle := s.m.idleFrom(time.Now())
 	s.m.watch.touch(v.g, idle)
 	s.m.seen(ctx, v.g, s.header.Get("User-Agent"))
-	if s.due == cookieRenew {
+	if s.due == cookieTouch {
 		if err := s.m.keeper.touch(ctx, v, idle); err != nil {
 			return err
 		}
 	}
-	if s.m.config.ServerSide && s.due == cookieRenew {
+	if s.m.config.ServerSide && s.due == cookieTouch {
 		return nil
 	}
 	text, life, err := s.m.keeper.cookie(v.g, s.secret)
@@ -138,5 +138,5 @@ func (s *Session) handOutLocked(h http.Header, saved bool) error {
 // remembered, but may have been, and was forgotten since the request looked. A cookie that moves no
 // more than the idle limit would then take the newer one's place.
 func (s *Session) staleLocked(v version) bool {
-	return !s.m.config.ServerSide && s.due == cookieRenew && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
+	return !s.m.config.ServerSide && s.due == cookieTouch && !v.known && time.Since(s.fresh) >= s.m.memoryOf(v.g)
 }

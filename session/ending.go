@@ -155,3 +155,40 @@ func (s *Session) joinEnd(of *Session) {
 		s.dropLocked()
 	}
 }
+
+// end ends a session: in this process first, which can not fail, then for all. It reports whether
+// it was honoured until then.
+func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
+	first = m.endHere(e)
+	if m.vault == nil {
+		return first, nil
+	}
+	if first, err = m.keeper.end(ctx, e); err == nil {
+		m.delist(ctx, e)
+	}
+	return first, err
+}
+
+// endHere tells this process that a session has ended, also where it goes on under another id.
+func (m *Manager) endHere(e ending) (first bool) {
+	for next := e.id; next != ""; {
+		now, to := m.recent.end(next, e.life)
+		m.watch.end(next)
+		first, next = first || now, to
+	}
+	return first
+}
+
+// endAll ends sessions for all processes first: with an error this one still honours all of them.
+func (m *Manager) endAll(ctx context.Context, all []ending) error {
+	for _, e := range all {
+		if _, err := m.keeper.end(ctx, e); err != nil {
+			return err
+		}
+	}
+	for _, e := range all {
+		m.endHere(e)
+		m.delist(ctx, e)
+	}
+	return nil
+}

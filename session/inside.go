@@ -167,7 +167,7 @@ func (s insideSession) Claims(name string) ([]byte, bool) { return s.claims(name
 func (s insideSession) LeaveCookie() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.loadLocked() == nil && s.due == cookieRenew {
+	if s.loadLocked() == nil && s.due == cookieTouch {
 		s.due = cookieNone
 	}
 }

@@ -98,7 +98,7 @@ func (s *Session) takeLocked(v version) {
 	s.base, s.idle, s.fresh = v.g, v.idle, v.at
 	s.followed = v.g.ID != s.seen.ID && !s.provenLocked(v.g)
 	if !s.followed && (v.older || s.m.touchDue(v.idle, v.at) || !s.m.config.ServerSide && v.g != s.seen) {
-		s.due = cookieRenew
+		s.due = cookieTouch
 	}
 	s.m.watch.touch(v.g, v.idle)
 	if !s.m.config.ServerSide && s.m.recent.used.Load() {

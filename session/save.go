@@ -65,7 +65,7 @@ func (s *Session) saveLocked(ctx context.Context) error {
 		switch {
 		case !s.m.config.ServerSide, s.m.persists(next) != s.m.persists(s.base):
 			s.due = max(s.due, cookieWrite)
-		case s.due == cookieRenew:
+		case s.due == cookieTouch:
 			s.due = cookieNone // the row was just written
 		}
 	}

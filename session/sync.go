@@ -58,7 +58,7 @@ func (s *Session) advanceLocked(v version) {
 	s.followed = s.followed || v.g.ID != s.base.ID
 	s.base, s.idle, s.memo = v.g, max(s.idle, v.idle), nil
 	if !s.m.config.ServerSide && !s.followed {
-		s.due = max(s.due, cookieRenew)
+		s.due = max(s.due, cookieTouch)
 		if s.stage >= stageBegun {
 			s.warnLocked("newer session found after the response began: its cookie can't be set")
 		}
