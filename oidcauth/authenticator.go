@@ -76,7 +76,7 @@ type returner struct {
 	// callbackPlaces are for the callbacks that wait for the provider.
 	callbackPlaces pace.Places
 
-	sources *provider.ClaimSources
+	claimsProviders *provider.ClaimsProviders
 }
 
 // A signOut ends sessions, here and at the provider, at the wish of the person or of the provider.
@@ -100,7 +100,7 @@ func New(c Config) (*Authenticator, error) {
 	}
 	shared := newCore(&c, sessions)
 	a := &Authenticator{
-		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), sources: newClaimSources(&c)},
+		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), claimsProviders: newClaimsProviders(&c)},
 		signOut:  &signOut{core: shared}, devices: &binder{shared},
 	}
 	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery

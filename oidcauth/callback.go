@@ -243,7 +243,7 @@ func (a *returner) acceptResponse(ctx context.Context, t *browser.Transaction, c
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.verifier.CheckIssuer(meta, cb, a.config.Advanced.FAPI); err != nil {
+	if err := a.verifier.CheckResponseIssuer(meta, cb, a.config.Advanced.FAPI); err != nil {
 		return nil, nil, &Problem{Status: http.StatusBadRequest, Code: "invalid_request", Err: err}
 	}
 	key, err := a.loginKey(t)

@@ -64,7 +64,7 @@ func (a *returner) addClaims(ctx context.Context, e *oauth.Endpoint, l *login) (
 	if err != nil {
 		return &LoginError{Code: "invalid_userinfo", Err: err}
 	}
-	told = a.sources.Complete(ctx, l.token.Subject, told, l.token.Claims, info)
+	told = a.claimsProviders.Complete(ctx, l.token.Subject, told, l.token.Claims, info)
 	l.extra = claims.Beyond(told, l.token.Claims)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/packed"
 )
@@ -26,7 +27,11 @@ func (a *Authenticator) TransactionCookie(state string) string { return a.logins
 
 // LimitConsumed lets the memory of finished logins hold no more than limit: the real one takes
 // minutes to fill.
-func (a *Authenticator) LimitConsumed(limit int) { a.logins.Limit(limit) }
+func (a *Authenticator) LimitConsumed(limit int) {
+	s := a.logins.Settings
+	s.Finished = limit
+	*a.logins = *browser.New(s)
+}
 
 // FillCallbacks takes every place for a callback under way, which no test can do from outside
 // without as many connections; release gives one back.
@@ -39,9 +44,6 @@ func FillCallbacks(a *Authenticator) (release func()) {
 		release = one
 	}
 }
-
-// CachedTokens counts the tokens that m keeps: a bound on memory shows nowhere else.
-func CachedTokens(m *Machine) int { return m.tokens.Kept() }
 
 // MachineKey returns the key of m's newest token, which never leaves the process in the clear.
 func MachineKey(ctx context.Context, m *Machine) *jwt.ProofKey {

@@ -11,13 +11,14 @@ import (
 
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
+	"github.com/signet-go/signet/internal/provider"
 )
 
 // ask finds out what a token is worth that only its issuer understands (RFC 7662). Requests with the
 // same token at the same time make one question, which none of them can end.
 func (r *ResourceServer) ask(ctx context.Context, hash [32]byte, token string) (*verdict, error) {
 	if r.asked == nil {
-		return nil, refuseToken(fmt.Errorf("%w: it is no JWT, and no Issuers may be asked (Introspect)", ErrUncheckable))
+		return nil, provider.RefuseAccessToken(fmt.Errorf("%w: it is no JWT, and no Issuers may be asked (Introspect)", ErrUncheckable))
 	}
 	key := base64.RawURLEncoding.EncodeToString(hash[:])
 	if err := r.pauses.Check(key); err != nil {
@@ -53,7 +54,7 @@ func (r *ResourceServer) question(ctx context.Context, hash [32]byte, key, token
 		}
 		refused = err
 	}
-	v := &verdict{refused: refuseToken(refused)}
+	v := &verdict{refused: provider.RefuseAccessToken(refused)}
 	r.seen.Put(hash, v, 0, time.Now(), refusalLife)
 	return v, nil
 }
@@ -64,7 +65,7 @@ func (r *ResourceServer) unanswered(err error) error {
 	what, failed, isEndpoint := oauth.FailureOf(err)
 	switch {
 	case errors.Is(err, oauth.ErrNoIntrospection), isEndpoint && what == oauth.RequestRefused && failed.Status == http.StatusBadRequest:
-		return refuseToken(fmt.Errorf("%w: %w", ErrUncheckable, err))
+		return provider.RefuseAccessToken(fmt.Errorf("%w: %w", ErrUncheckable, err))
 	case isEndpoint && what == oauth.ClientRefused:
 		return fmt.Errorf("%w: %w", ErrUncheckable, err)
 	}

@@ -2,7 +2,6 @@ package oidcauth_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -455,13 +454,4 @@ func TestAPanicInASecretFuncFailsOneRequest(t *testing.T) {
 	require.NoError(t, err)
 	_, err = machine.TokenSource(t.Context()).Token()
 	require.ErrorContains(t, err, "no secret today")
-}
-
-func TestAMachineKeepsABoundedNumberOfTokens(t *testing.T) {
-	w, _ := newMachineWorld(t, oidcauth.MachineConfig{})
-	for i := range 1100 {
-		w.mustToken(oidcauth.Scopes(fmt.Sprint("scope-", i)))
-	}
-	require.LessOrEqual(t, oidcauth.CachedTokens(w.auth.Machine("reports")), 1000)
-	require.False(t, strings.Contains(w.log.String(), w.mustToken()))
 }

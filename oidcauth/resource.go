@@ -182,7 +182,7 @@ const (
 // else it says why nobody knows.
 func (r *ResourceServer) verify(ctx context.Context, token string) (*verdict, error) {
 	if len(token) > maxAccessToken {
-		return nil, refuseToken(fmt.Errorf("expected a token of at most %d bytes, got %d", maxAccessToken, len(token)))
+		return nil, provider.RefuseAccessToken(fmt.Errorf("expected a token of at most %d bytes, got %d", maxAccessToken, len(token)))
 	}
 	hash, now := access.Hash(token), time.Now()
 	v, known := r.seen.Get(hash, now)
@@ -198,14 +198,9 @@ func (r *ResourceServer) verify(ctx context.Context, token string) (*verdict, er
 		return nil, err
 	}
 	if v.refused == nil && !v.token.Expiry.IsZero() && !now.Before(v.token.Expiry) {
-		return nil, refuseToken(errors.New("exp: expired since it was seen first"))
+		return nil, provider.RefuseAccessToken(errors.New("exp: expired since it was seen first"))
 	}
 	return v, v.refused
-}
-
-// refuseToken says that a token is at fault.
-func refuseToken(err error) error {
-	return &provider.TokenError{Reason: "access token refused", Err: err}
 }
 
 // isJWT tells a JWT from a token that only its issuer understands: three parts, of which the first
@@ -218,11 +213,11 @@ func isJWT(token string) bool {
 func (r *ResourceServer) verifyJWT(ctx context.Context, hash [32]byte, token string) (*verdict, error) {
 	jws, err := jwt.Parse(token)
 	if err != nil {
-		return nil, refuseToken(err)
+		return nil, provider.RefuseAccessToken(err)
 	}
 	iss, err := jws.Payload.Text("iss")
 	if err != nil {
-		return nil, refuseToken(err)
+		return nil, provider.RefuseAccessToken(err)
 	}
 	for _, issuer := range r.issuers {
 		if !issuer.issuers.Allow(iss) {
@@ -237,7 +232,7 @@ func (r *ResourceServer) verifyJWT(ctx context.Context, hash [32]byte, token str
 		}
 		return r.keep(hash, t), nil
 	}
-	return nil, refuseToken(errors.New("iss: expected one of ResourceConfig.Issuers, got another"))
+	return nil, provider.RefuseAccessToken(errors.New("iss: expected one of ResourceConfig.Issuers, got another"))
 }
 
 // keep remembers that a token is good.

@@ -202,11 +202,11 @@ var errScheme = errors.New("the scheme is not that of the token")
 // checkBinding checks that a token which is bound to a key or a certificate comes from who has it.
 func (r *ResourceServer) checkBinding(answer http.Header, req *http.Request, scheme, token string, t *provider.AccessToken) error {
 	if (scheme == schemeDPoP) != (t.Thumbprint != "") {
-		return refuseToken(errScheme)
+		return provider.RefuseAccessToken(errScheme)
 	}
 	if t.Certificate != "" {
 		if err := r.checkCertificate(req, t.Certificate); err != nil {
-			return refuseToken(err)
+			return provider.RefuseAccessToken(err)
 		}
 	}
 	if t.Thumbprint == "" {

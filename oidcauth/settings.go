@@ -76,9 +76,12 @@ func (a *core) loginSettings() browser.Settings {
 	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,
 		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.Origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
-		Posted: c.ResponseMode.isPost(),
+		Posted: c.ResponseMode.isPost(), Finished: maxFinishedLogins,
 	}
 }
+
+// maxFinishedLogins is how many logins a process remembers whose callback came.
+const maxFinishedLogins = 200_000
 
 // manager returns the session manager that c asks for.
 func (c *Config) manager() (*session.Manager, error) {
@@ -115,16 +118,16 @@ func providerKey(issuer, clientID string) string {
 	return logtext.Short(issuer, clientID)
 }
 
-// newClaimSources makes c's claims providers ready for its client and OpenID provider.
-func newClaimSources(c *Config) *provider.ClaimSources {
-	s := &provider.ClaimSources{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
+// newClaimsProviders makes c's claims providers ready for its client and OpenID provider.
+func newClaimsProviders(c *Config) *provider.ClaimsProviders {
+	s := &provider.ClaimsProviders{Limit: c.Timeout, Log: c.Logger, Refused: c.logRefusedSource}
 	for i := range c.Advanced.ClaimsProviders {
-		s.Trusted = append(s.Trusted, newTrustedSource(c, &c.Advanced.ClaimsProviders[i]))
+		s.Trusted = append(s.Trusted, newClaimsProvider(c, &c.Advanced.ClaimsProviders[i]))
 	}
 	return s
 }
 
-func newTrustedSource(c *Config, p *ClaimsProvider) *provider.TrustedSource {
+func newClaimsProvider(c *Config, p *ClaimsProvider) *provider.ClaimsProvider {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
 	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
@@ -135,7 +138,7 @@ func newTrustedSource(c *Config, p *ClaimsProvider) *provider.TrustedSource {
 		origins = []string{p.Issuer}
 	}
 	at := access.NewAPIs("Advanced.ClaimsProviders", origins)
-	return &provider.TrustedSource{
+	return &provider.ClaimsProvider{
 		Issuer: p.Issuer, Claims: slices.Clone(p.Claims),
 		Verifier:    provider.NewVerifier(known, provider.VerifierSettings{ClientID: c.ClientID, Alg: p.alg(), Skew: c.Skew}),
 		SameSubject: provider.Issuers{Configured: c.Issuer, Tenants: c.Tenants}.Allow(p.Issuer),

@@ -102,8 +102,8 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 }
 
 // TokenSource returns the source of access tokens of the user who is signed in in ctx. Each call of
-// Token returns one that is fresh: it lasts for another minute, or a fifth of its life where that
-// is less. Otherwise it is refreshed first, once, however many requests ask at the same time and
+// Token returns one that is fresh: it lasts for another 54 to 60 seconds, or of a life below five
+// minutes for another 18 to 20 %. Otherwise it is refreshed first, once, however many requests ask at the same time and
 // whichever process they reach. There is no refresh token in what it returns. Its Extra has what
 // was granted, as far as the provider has said so or the request implies it: "scope", a string with
 // spaces, and "authorization_details", a list of objects (RFC 9396 §7).

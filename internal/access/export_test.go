@@ -2,6 +2,12 @@ package access
 
 import "encoding/json"
 
+// CachedTokens counts the tokens that m keeps: a bound on memory shows nowhere else.
+func CachedTokens(m *Machine) int { return m.cache.Len() }
+
+// SizeOf is how many bytes s counts.
+func SizeOf[V any](s *Seen[V]) int { return s.known.Size() }
+
 // ReadsTokenRow reports whether a row of the Store holds a token of use.
 func ReadsTokenRow(raw string) bool {
 	var row tokenRow

@@ -221,10 +221,3 @@ func (m *Machine) keep(key string, t *Token) {
 	defer m.mu.Unlock()
 	m.cache.Put(key, t, 1, time.Now(), time.Until(t.Expiry))
 }
-
-// Kept returns how many tokens are kept in this process.
-func (m *Machine) Kept() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.cache.Len()
-}

@@ -17,9 +17,18 @@ var errSlow = errors.New("oidcauth: the refresh takes its time")
 // this caller.
 var ErrOld = errors.New("oidcauth: the token is of an earlier request")
 
-// A Renewer gets newer tokens: by one call for all callers who want the same, which goes on when
-// they go away, and by none while failures are spaced out. Its fields are set before its first use;
-// it is safe for concurrent use. L is what a call brings.
+// A Renewer gets newer access tokens: by one call for all callers who want the same, which goes on
+// when they go away, and by none while failures are spaced out. A token is renewed when it is
+// wanted (nothing runs by itself) and
+//   - is not there, or lasts no longer than its margin ([Token.Serves]), or
+//   - was refused by an API, and [Keeper.Replaceable] allows for a newer one (Request.Rejected), or
+//   - the caller wants a newer one whatever there is (Request.Force);
+//   - and of a user also, whatever tokens there are, when the provider has to confirm the login
+//     once more ([Confirmation], Request.Confirm).
+//
+// [session.Session.Renew], of another package, begins another session and renews no token.
+//
+// Its fields are set before its first use; it is safe for concurrent use. L is what a call brings.
 type Renewer[L any] struct {
 	// Limit bounds a call. Patience is how long a caller waits for it who has something to go on
 	// with; zero means not at all.

@@ -12,7 +12,7 @@ import (
 
 // A Request is which token a caller wants.
 type Request struct {
-	// Resource and scopes name the token; both empty mean the login's own.
+	// Resource and Scopes name the token; both empty mean the login's own.
 	Resource, Scopes []string
 
 	// Force asks for a newer token than the one at hand, and no other will do.
@@ -25,7 +25,7 @@ type Request struct {
 	// Since is when the request arrived that the token is for; zero for none.
 	Since time.Time
 
-	// Rejected is an access token that won't do: an API refused it, or force means a newer one.
+	// Rejected is an access token that won't do: an API refused it, or Force means a newer one.
 	Rejected string
 
 	// Terms are those of an exchange; nil where none was named.

@@ -42,10 +42,3 @@ func (s *Seen[V]) Put(hash [sha256.Size]byte, v V, size int, now time.Time, life
 	s.known.Limit = maxSeen
 	s.known.Put(hash, v, size+seenOverhead, now, life)
 }
-
-// Size is how many bytes are counted.
-func (s *Seen[V]) Size() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.known.Size()
-}

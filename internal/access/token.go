@@ -17,19 +17,19 @@ import (
 // A Token is an access token and what is known about it. It never holds a refresh token: one that
 // leaves the package would be spent elsewhere, and the session with it.
 type Token struct {
-	// Value is the token, kind its type: Bearer or DPoP.
+	// Value is the token, Kind its type: Bearer or DPoP.
 	Value, Kind string
 
 	// Key is what a DPoP token is bound to; nil for Bearer.
 	Key *jwt.ProofKey
 
-	// Created is when the token came, expiry when its life ends, by our clock.
+	// Created is when the token came, Expiry when its life ends, by our clock.
 	Created, Expiry time.Time
 
 	// Type is what the endpoint says that it has issued in an exchange (RFC 8693 §2.2.1), else "".
 	Type string
 
-	// Scope and details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far as that is known.
+	// Scope and Details are what was granted (RFC 6749 §5.1, RFC 9396 §7), as far as that is known.
 	Scope   string
 	Details json.RawMessage
 }
@@ -43,16 +43,17 @@ func (t *Token) GoString() string { return t.String() }
 // valid reports whether the provider still accepts t.
 func (t *Token) valid(now time.Time) bool { return t != nil && now.Before(t.Expiry) }
 
-// A token is renewed when the smaller of maxMargin and marginPercent of its life is left, so that
-// it does not expire on its way to an API.
+// A token is renewed when the smaller of maxMargin and marginPercent of its life is left, less up to
+// a tenth of that, so that it does not expire on its way to an API: of an hour's token, when 60 to
+// 54 seconds are left; of a minute's, 12 to 10.8.
 const (
 	maxMargin     = time.Minute
 	marginPercent = 20
 )
 
-// fresh reports whether t lasts for a while: until the smaller of a minute and a fifth of its life
-// is left. Up to a tenth of that margin comes off, by a part of the issue time that is as good as
-// random, so that sessions which began together, in whichever process, don't come back together.
+// fresh reports whether t lasts longer than its margin. What comes off that is given by a part of
+// the issue time that is as good as random, so that sessions which began together, in whichever
+// process, don't come back together.
 func (t *Token) fresh(now time.Time) bool {
 	if t == nil {
 		return false

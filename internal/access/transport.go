@@ -12,16 +12,16 @@ import (
 
 // A Keeper gets access tokens: a user's, out of the session, or a machine's.
 type Keeper interface {
-	// token returns a token for q, of whom ctx says.
+	// Token returns a token for q, of whom ctx says.
 	Token(ctx context.Context, q Request) (*Token, error)
 
-	// replaceable reports whether a new token may be got because an API refused t.
+	// Replaceable reports whether a new token may be got because an API refused t.
 	Replaceable(t *Token) bool
 }
 
 // A Transport adds access tokens to requests. It is safe for concurrent use.
 type Transport struct {
-	// Keeper gets the tokens, and apis says where they may go.
+	// Keeper gets the tokens, and APIs says where they may go.
 	Keeper Keeper
 	APIs   APIs
 
@@ -34,7 +34,7 @@ type Transport struct {
 	// Bound says whose tokens; nil means each request's own context.
 	Bound context.Context
 
-	// Query is the token that is wanted, err a mistake in it.
+	// Query is the token that is wanted, Err a mistake in it.
 	Query Request
 	Err   error
 
@@ -43,7 +43,7 @@ type Transport struct {
 
 // Rules are what a transport is told about sessions and errors, of which it knows nothing.
 type Rules struct {
-	// Belongs refuses a request that is not of the user whom bound says. Nil refuses none.
+	// Belongs refuses a request that is not of the user whom Bound says. Nil refuses none.
 	Belongs func(*http.Request) error
 
 	// StepUp returns the error for a 401 that asks for another login, nil where it asks for none.

@@ -10,11 +10,6 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// maxConsumed bounds the memory of finished logins. Where there is no Store, logins that finish
-// faster than that within their lifetime are refused: forgetting one early would let its callback
-// be replayed.
-const maxConsumed = 200_000
-
 // ErrConsumedFull means that no more finished logins can be remembered, so that none may finish.
 var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 
@@ -31,14 +26,11 @@ type consumed struct {
 	failed expiring.Map[string, struct{}]  // no tokens came for them: when there is no room, the oldest goes
 }
 
-func newConsumed(life time.Duration, vault *seal.Vault) *consumed {
-	c := &consumed{life: life + time.Minute, vault: vault}
-	c.limit(maxConsumed)
+func newConsumed(s *Settings) *consumed {
+	c := &consumed{life: s.Life + time.Minute, vault: s.Vault}
+	c.taken.Limit, c.failed.Limit = s.Finished, s.Finished/4
 	return c
 }
-
-// Limit bounds both memories.
-func (c *consumed) limit(states int) { c.taken.Limit, c.failed.Limit = states, states/4 }
 
 // Take reports whether state is taken for the first time. With an error it is not taken, as far as
 // this process knows.
@@ -120,6 +112,3 @@ func (l *Logins) Take(ctx context.Context, state string) (bool, error) {
 func (l *Logins) Failed(ctx context.Context, state string, refused bool) {
 	l.consumed.fail(ctx, state, refused)
 }
-
-// Limit bounds how many logins are remembered whose callback came.
-func (l *Logins) Limit(states int) { l.consumed.limit(states) }

@@ -36,11 +36,16 @@ type Settings struct {
 	// Life is how long a login may take, Skew by how much the clocks of our processes may differ.
 	Life, Skew time.Duration
 
+	// Finished bounds the memory of logins whose callback came. Where there is no Store, logins that
+	// finish faster than that within their lifetime are refused: forgetting one early would let its
+	// callback be replayed.
+	Finished int
+
 	// Insecure cookies go over plain http. Posted says that callbacks are cross-site POSTs.
 	Insecure, Posted bool
 }
 
 // New returns where logins under way are kept.
 func New(s Settings) *Logins {
-	return &Logins{Settings: s, consumed: newConsumed(s.Life, s.Vault)}
+	return &Logins{Settings: s, consumed: newConsumed(&s)}
 }

@@ -82,6 +82,11 @@ var ErrNoKey = errNoKey
 // accessTokenRefused is the reason of every refusal of an access token.
 const accessTokenRefused = "access token refused"
 
+// RefuseAccessToken says that an access token is at fault.
+func RefuseAccessToken(err error) error {
+	return &TokenError{Reason: accessTokenRefused, Err: err}
+}
+
 // readAccess checks everything but the signature.
 func (v *Verifier) readAccess(jws *jwt.JWS, rules AccessRules) (*AccessToken, error) {
 	if !slices.Contains(rules.Algs, jws.Alg()) {
@@ -121,7 +126,7 @@ func (v *Verifier) Introspected(answer strictjson.Object, body []byte, rules Acc
 		t.Issuer, err = v.issuers.of(answer)
 	}
 	if err != nil {
-		return nil, &TokenError{Reason: accessTokenRefused, Err: err}
+		return nil, RefuseAccessToken(err)
 	}
 	return t, nil
 }

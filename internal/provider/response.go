@@ -26,7 +26,7 @@ const (
 )
 
 // A Response is an authentication response, as the browser brought it: nothing in it is anybody's
-// word before VerifyResponse or CheckIssuer.
+// word before VerifyResponse or CheckResponseIssuer.
 type Response struct {
 	Code, State string
 
@@ -88,10 +88,10 @@ func unwrapped(params url.Values, asJWT bool) (inner url.Values, raw string, err
 	return inner, raw, err
 }
 
-// CheckIssuer decides whether the issuer that answers is the one that was asked (RFC 9207 §2.4),
+// CheckResponseIssuer decides whether the issuer that answers is the one that was asked (RFC 9207 §2.4),
 // which it has to say where its metadata promise it or required is set. The iss of a response JWT
 // is VerifyResponse's.
-func (v *Verifier) CheckIssuer(m *Metadata, r *Response, required bool) error {
+func (v *Verifier) CheckResponseIssuer(m *Metadata, r *Response, required bool) error {
 	if r.JWT != "" || r.hasIss && v.issuers.Allow(r.iss) || !r.hasIss && !m.IssParameterSupported && !required {
 		return nil
 	}

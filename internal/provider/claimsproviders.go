@@ -19,12 +19,12 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// ClaimSources takes claims from the parties that the configuration trusts for them. With none it
+// ClaimsProviders takes claims from the parties that the configuration trusts for them. With none it
 // takes nothing, and asks nobody. Fields are set before its first use; it is safe for concurrent
 // use.
-type ClaimSources struct {
+type ClaimsProviders struct {
 	// Trusted are those parties.
-	Trusted []*TrustedSource
+	Trusted []*ClaimsProvider
 
 	// Limit bounds what all sources of a login take together.
 	Limit time.Duration
@@ -37,8 +37,8 @@ type ClaimSources struct {
 	Log *slog.Logger
 }
 
-// A TrustedSource is a party that may speak for some claims.
-type TrustedSource struct {
+// A ClaimsProvider is a party that may speak for some claims.
+type ClaimsProvider struct {
 	// Issuer is the iss of its JWTs, and Claims are what it may speak for.
 	Issuer string
 	Claims []string
@@ -56,13 +56,13 @@ type TrustedSource struct {
 }
 
 // speaksFor returns those of names that the party may speak for.
-func (p *TrustedSource) speaksFor(names []string) []string {
+func (p *ClaimsProvider) speaksFor(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.Claims, name) })
 }
 
 // Complete adds to the claims of the user called subject what the sources say that the documents
 // name. It never fails: what can't be had or is not to be believed is left out, and logged.
-func (s *ClaimSources) Complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
+func (s *ClaimsProviders) Complete(ctx context.Context, subject string, known json.RawMessage, documents ...json.RawMessage) json.RawMessage {
 	if len(s.Trusted) == 0 {
 		return known
 	}
@@ -94,7 +94,7 @@ func (s *ClaimSources) Complete(ctx context.Context, subject string, known json.
 
 // named returns the sources of claims that are not known yet and that some claims provider may
 // speak for. Of two documents that name a source for the same claim, the first counts.
-func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []ClaimSource) {
+func (s *ClaimsProviders) named(ctx context.Context, claims json.RawMessage, documents []json.RawMessage) (sources []ClaimSource) {
 	known, err := strictjson.Parse(claims)
 	if err != nil {
 		s.Refused(ctx, "", err)
@@ -103,7 +103,7 @@ func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, docume
 	named := map[string]bool{}
 	for _, document := range documents {
 		found, err := parseClaimSources(document, func(name string) bool {
-			spoken := slices.ContainsFunc(s.Trusted, func(p *TrustedSource) bool { return slices.Contains(p.Claims, name) })
+			spoken := slices.ContainsFunc(s.Trusted, func(p *ClaimsProvider) bool { return slices.Contains(p.Claims, name) })
 			return spoken && !known.Has(name) && !named[name]
 		})
 		if err != nil {
@@ -121,8 +121,8 @@ func (s *ClaimSources) named(ctx context.Context, claims json.RawMessage, docume
 }
 
 // ask returns the claims of one source, verified, as a JSON object.
-func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject string) (json.RawMessage, error) {
-	trusted := slices.DeleteFunc(slices.Clone(s.Trusted), func(p *TrustedSource) bool { return len(p.speaksFor(source.Claims)) == 0 })
+func (s *ClaimsProviders) ask(ctx context.Context, source *ClaimSource, subject string) (json.RawMessage, error) {
+	trusted := slices.DeleteFunc(slices.Clone(s.Trusted), func(p *ClaimsProvider) bool { return len(p.speaksFor(source.Claims)) == 0 })
 	raw := source.JWT
 	if source.Endpoint != "" {
 		var err error
@@ -139,11 +139,11 @@ func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject str
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(trusted, func(p *TrustedSource) bool { return p.Issuer == iss })
+	i := slices.IndexFunc(trusted, func(p *ClaimsProvider) bool { return p.Issuer == iss })
 	if i < 0 {
 		return nil, fmt.Errorf("iss: expected one of Advanced.ClaimsProviders that may speak for this, got %s", logtext.Quote(iss))
 	}
-	if err := trusted[i].Verifier.sourced(ctx, jws, subject, trusted[i].SameSubject); err != nil {
+	if err := trusted[i].Verifier.checkClaimsJWT(ctx, jws, subject, trusted[i].SameSubject); err != nil {
 		return nil, err
 	}
 	return claims.MembersOf(jws.Payload, trusted[i].speaksFor(source.Claims))
@@ -151,12 +151,12 @@ func (s *ClaimSources) ask(ctx context.Context, source *ClaimSource, subject str
 
 // fetchFrom fetches a distributed source from the first of trusted that has its origin, and returns
 // those of them that the answer may be from.
-func fetchFrom(ctx context.Context, trusted []*TrustedSource, source *ClaimSource) (string, []*TrustedSource, error) {
+func fetchFrom(ctx context.Context, trusted []*ClaimsProvider, source *ClaimSource) (string, []*ClaimsProvider, error) {
 	target, err := url.Parse(source.Endpoint)
 	if err != nil {
 		return "", nil, errors.New("endpoint: expected an absolute URL, got one that can't be parsed")
 	}
-	trusted = slices.DeleteFunc(trusted, func(p *TrustedSource) bool { return !p.At(target) })
+	trusted = slices.DeleteFunc(trusted, func(p *ClaimsProvider) bool { return !p.At(target) })
 	if len(trusted) == 0 {
 		return "", nil, fmt.Errorf("endpoint: expected one at an origin of Advanced.ClaimsProviders that may speak for this, got %s",
 			logtext.Quote(target.Scheme+"://"+target.Host))

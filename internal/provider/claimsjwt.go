@@ -12,9 +12,10 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// sourced decides that a JWT with claims of this party, which it names as its issuer, is good for
-// the user called subject. With sameSubject its sub is the OpenID provider's name for the user.
-func (v *Verifier) sourced(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
+// checkClaimsJWT decides that a JWT with claims of this party, which it names as its issuer, is good
+// for the user called subject (Core §5.6.2). With sameSubject its sub is the OpenID provider's name
+// for the user.
+func (v *Verifier) checkClaimsJWT(ctx context.Context, jws *jwt.JWS, subject string, sameSubject bool) error {
 	if err := jws.CheckHeader(v.alg); err != nil {
 		return err
 	}
@@ -24,18 +25,18 @@ func (v *Verifier) sourced(ctx context.Context, jws *jwt.JWS, subject string, sa
 	if err := checkNoOtherKind(jws.Payload); err != nil {
 		return err
 	}
-	if err := v.checkSourcedScope(jws.Payload); err != nil {
+	if err := v.checkClaimsTimes(jws.Payload); err != nil {
 		return err
 	}
-	if err := checkSourcedSubject(jws.Payload, subject, sameSubject); err != nil {
+	if err := checkClaimsSubject(jws.Payload, subject, sameSubject); err != nil {
 		return err
 	}
 	return v.signedBy(ctx, jws)
 }
 
-// checkSourcedSubject compares sub where it can be compared: at another party it is that party's
+// checkClaimsSubject compares sub where it can be compared: at another party it is that party's
 // name for the user (Core §5.6.2).
-func checkSourcedSubject(claims strictjson.Object, subject string, same bool) error {
+func checkClaimsSubject(claims strictjson.Object, subject string, same bool) error {
 	if !claims.Has("sub") {
 		return nil
 	}
@@ -46,9 +47,9 @@ func checkSourcedSubject(claims strictjson.Object, subject string, same bool) er
 	return err
 }
 
-// checkSourcedScope checks the claims that say for whom and when a JWT is. They are optional, but
+// checkClaimsTimes checks the claims that say for whom and when a JWT is. They are optional, but
 // when they are made, they must hold.
-func (v *Verifier) checkSourcedScope(claims strictjson.Object) error {
+func (v *Verifier) checkClaimsTimes(claims strictjson.Object) error {
 	now := clock{time.Now(), v.skew}
 	if claims.Has("aud") {
 		audience, err := claims.Texts("aud")
