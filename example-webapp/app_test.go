@@ -184,7 +184,7 @@ func TestWalk(t *testing.T) {
 	b := newBrowser(t)
 
 	require.Equal(t, http.StatusOK, b.open(a.base+"/").status)
-	require.Contains(t, b.page.body, "Nobody is signed in")
+	require.Contains(t, b.page.body, "You aren't signed in")
 
 	p := b.open(a.base + "/profile?tab=claims")
 	require.Equal(t, a.issuer(), p.url.Scheme+"://"+p.url.Host, "the browser is at the provider")

@@ -39,9 +39,12 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.answer(w, r, p)
 }
 
-// refuse turns a request away. There is no cause to look up, so there is no reference.
+// refuse turns a request away. There is no cause to look up, so there is no reference. No guard has
+// loaded the session yet, and the page shows who is signed in; looking at an error is no use of it.
 func (a *app) refuse(w http.ResponseWriter, r *http.Request, status int) {
-	a.answer(w, r, problem.Refused[status])
+	a.first.Auth.Peek(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, r, problem.Refused[status])
+	})).ServeHTTP(w, r)
 }
 
 // authError is the oidcauth.Config.ErrorHandler: the library has set headers and logged the cause,
@@ -58,7 +61,9 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem
 		ours.Link, p = a.site.At("/"), &ours
 	}
 	if oidcauth.WantsPage(r) {
-		pages.Write(w, p.Status, "error.html", page{Base: a.config.Base(), Title: p.Title, Data: p})
+		shown := page{Base: a.config.Base(), Title: p.Title, User: oidcauth.UserFrom(r.Context()), Data: p}
+		shown.LogoutURL, shown.AskLogout = a.providers.Of(r).Auth.LogoutURL(), true
+		pages.Write(w, p.Status, "error.html", shown)
 		return
 	}
 	problem.JSON(w, r, p)

@@ -44,3 +44,22 @@ func TestGallery(t *testing.T) {
 	require.Equal(t, http.StatusOK, b.fetch(http.MethodGet, a.base+"/api/me").status)
 	require.Equal(t, http.StatusNotFound, b.open(a.base+"/errors/nothing").status)
 }
+
+func TestAnErrorPageSaysWhoIsSignedIn(t *testing.T) {
+	a := startApp(t)
+	b := newBrowser(t)
+	for _, path := range []string{"/no-such-page", "/auth/no-such-page", "/errors/forbidden"} {
+		p := b.open(a.base + path)
+		require.NotContains(t, p.body, "Signed in as", path)
+		require.NotContains(t, p.body, `href="/auth/logout"`, path)
+	}
+	b = a.signedIn("alice")
+	cookies := b.cookies(a.base)
+	for _, path := range []string{"/no-such-page", "/auth/no-such-page", "/errors/forbidden"} {
+		p := b.open(a.base + path)
+		require.Contains(t, p.body, `Signed in as </span>Alice Adams`, path)
+		require.Contains(t, p.body, `<a class="button quiet" href="/auth/logout">Sign out</a>`, path)
+		requireProtected(t, p)
+	}
+	require.Equal(t, cookies, b.cookies(a.base), "an error is no use of the session")
+}

@@ -34,14 +34,15 @@ func show(w http.ResponseWriter, file string, p page) {
 type page struct {
 	Base   string // what paths begin with for the browser: the path of BASE_URL, without a slash at its end
 	Title  string
-	Path   string // marks the current entry of the navigation
-	Script string // a file under /static/, for the pages that have one
-	// Nil when nobody is signed in, and on error pages, which must not depend on a session that may
-	// be the trouble.
-	User *oidcauth.User
+	Path   string         // marks the current entry of the navigation
+	Script string         // a file under /static/, for the pages that have one
+	User   *oidcauth.User // nil when nobody is signed in, and while sessions can't be read
 	// Paths of this site. An empty LoginURL shows no sign-in link.
 	LoginURL  string
 	LogoutURL string
+	// AskLogout has the page link to the library's question. A form needs an Origin header, which
+	// browsers withhold under the no-referrer policy of error pages.
+	AskLogout bool
 	Data      any // what the template itself needs
 }
 

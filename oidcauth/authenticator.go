@@ -189,10 +189,15 @@ func (a *Authenticator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protectAnswer(w)
 	h, ok := a.routes[r.URL.Path]
 	if !ok {
-		a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found", Err: a.explainPath(r)})
+		a.Peek(http.HandlerFunc(a.serveNotFound)).ServeHTTP(w, r)
 		return
 	}
 	a.sessions.Handler(h).ServeHTTP(w, r)
+}
+
+// serveNotFound answers a path that is no route; the page may show who is signed in.
+func (a *Authenticator) serveNotFound(w http.ResponseWriter, r *http.Request) {
+	a.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "not_found", Err: a.explainPath(r)})
 }
 
 // errMounted is for the programmer.

@@ -2,10 +2,12 @@ package oidcauth
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,8 +53,8 @@ func location(url string) string {
 	return "#"
 }
 
-// begin writes what comes before a page's own content; head is more of its head.
-func (p *pageWriter) begin(page *Page, head string, values ...string) {
+// head writes a page's head, with more in it, and begins its main element.
+func (p *pageWriter) head(page *Page, more string, values ...string) {
 	p.put(`<!doctype html>
 <html lang="%s">
 <head>
@@ -63,12 +65,26 @@ func (p *pageWriter) begin(page *Page, head string, values ...string) {
 <link rel="stylesheet" href="%s">
 <title>%s</title>
 `, page.Lang, location(page.Stylesheet), page.Title)
-	p.put(head, values...)
-	p.put(`</head>
-<body class="notice">
-<main>
-<h1>%s</h1>
-`, page.Title)
+	p.put(more, values...)
+	p.put("</head>\n<body class=\"notice\">\n<main>\n")
+}
+
+// begin writes what comes before a page's own content.
+func (p *pageWriter) begin(page *Page) {
+	p.head(page, "")
+	p.title(page)
+}
+
+func (p *pageWriter) title(page *Page) { p.put("<h1>%s</h1>\n", page.Title) }
+
+// user writes who is signed in. Unless the page has a better way to sign out, it has a link.
+func (p *pageWriter) user(page *Page, u *User, logoutURL, target string) {
+	before, after, _ := strings.Cut(page.Text("problem.user"), "%s")
+	p.put("<p class=\"user\">%s<strong>%s</strong>%s", before, cmp.Or(u.Name, u.Subject), after)
+	if logoutURL != "" {
+		p.put(` <a href="%s"`+target+">%s</a>", location(logoutURL), page.Text("logout.submit"))
+	}
+	p.put("</p>\n")
 }
 
 func (p *pageWriter) end() { p.put("</main>\n</body>\n</html>\n") }
@@ -88,49 +104,63 @@ func (p *pageWriter) problem(page *ProblemPage) {
 	if problem.Frame {
 		target = ` target="_top"`
 	}
-	p.begin(&page.Page, "")
+	p.head(&page.Page, "")
+	p.put("<p class=\"status\">%s</p>\n", strconv.Itoa(problem.Status))
+	p.title(&page.Page)
 	p.put("<p>%s</p>\n", problem.Advice)
-	if u := problem.User; u != nil {
-		before, after, _ := strings.Cut(page.Text("problem.user"), "%s")
-		name := u.Name
-		if name == "" {
-			name = u.Subject
-		}
-		p.put("<p>%s<strong>%s</strong>%s</p>\n", before, name, after)
+	switch {
+	case problem.User != nil: // the actions have a button
+		p.user(&page.Page, problem.User, "", target)
+	case page.User != nil:
+		p.user(&page.Page, page.User, page.LogoutURL, target)
 	}
-	if problem.Link != "" {
-		p.put(`<p><a class="button" href="%s"`+target+">%s</a></p>\n", location(problem.Link), problem.LinkText)
-	}
-	if problem.SwitchURL != "" {
-		p.put(`<p><a href="%s"`+target+">%s</a></p>\n", location(problem.SwitchURL), page.Text("problem.switch"))
-	}
-	if problem.SignOutURL != "" {
-		p.put(`<form method="post" action="%s"`+target+"><p><button type=\"submit\">%s</button></p></form>\n", location(problem.SignOutURL), page.Text("logout.submit"))
-	}
+	p.actions(page, target)
 	p.put("<p class=\"reference\">%s <code>%s</code></p>\n", page.Text("problem.reference"), problem.Reference)
 	p.end()
 }
 
+// actions writes what the person can do about a problem, the most likely thing first.
+func (p *pageWriter) actions(page *ProblemPage, target string) {
+	problem := page.Problem
+	if problem.Link == "" && problem.SwitchURL == "" && problem.SignOutURL == "" {
+		return
+	}
+	p.put("<div class=\"actions\">\n")
+	if problem.Link != "" {
+		p.put(`<a class="button" href="%s"`+target+">%s</a>\n", location(problem.Link), problem.LinkText)
+	}
+	if problem.SwitchURL != "" {
+		p.put(`<a class="button quiet" href="%s"`+target+">%s</a>\n", location(problem.SwitchURL), page.Text("problem.switch"))
+	}
+	if problem.SignOutURL != "" {
+		p.put(`<form method="post" action="%s"`+target+"><button class=\"quiet\" type=\"submit\">%s</button></form>\n", location(problem.SignOutURL), page.Text("logout.submit"))
+	}
+	p.put("</div>\n")
+}
+
 func (p *pageWriter) logout(page *LogoutPage) {
-	p.begin(&page.Page, "")
+	p.begin(&page.Page)
+	if page.User != nil {
+		p.user(&page.Page, page.User, "", "")
+	}
 	p.put("<p>%s</p>\n", page.Text("logout.text"))
 	p.form(page.Action, page.Fields, func() {
-		p.put("<p><button type=\"submit\">%s</button> <a href=\"%s\">%s</a></p>\n", page.Text("logout.submit"), location(page.Home), page.Text("logout.stay"))
+		p.put("<div class=\"actions\"><button type=\"submit\">%s</button> <a class=\"button quiet\" href=\"%s\">%s</a></div>\n", page.Text("logout.submit"), location(page.Home), page.Text("logout.stay"))
 	})
 	p.end()
 }
 
 func (p *pageWriter) leave(page *LeavePage) {
-	p.begin(&page.Page, "")
+	p.begin(&page.Page)
 	p.put("<p>%s</p>\n", page.Text("leave.text"))
 	p.form(page.Action, page.Fields, func() {
-		p.put("<p><button type=\"submit\">%s</button> <a href=\"%s\">%s</a></p>\n", page.Text("leave.submit"), location(page.Home), page.Text("link.home"))
+		p.put("<div class=\"actions\"><button type=\"submit\">%s</button> <a class=\"button quiet\" href=\"%s\">%s</a></div>\n", page.Text("leave.submit"), location(page.Home), page.Text("link.home"))
 	})
 	p.end()
 }
 
 func (p *pageWriter) signedOut(page *SignedOutPage) {
-	p.begin(&page.Page, "")
+	p.begin(&page.Page)
 	p.put("<p>%s</p>\n", page.Text("signed_out.text"))
 	p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(page.Home), page.Text("link.home"))
 	p.end()
@@ -138,7 +168,11 @@ func (p *pageWriter) signedOut(page *SignedOutPage) {
 
 // goOn is a page that goes on to action by itself, and by a link where a browser does not.
 func (p *pageWriter) goOn(page *Page, action, text, link string) {
-	p.begin(page, "<meta http-equiv=\"refresh\" content=\"0;url=%s\">\n", location(action))
+	p.head(page, "<meta http-equiv=\"refresh\" content=\"0;url=%s\">\n", location(action))
+	p.title(page)
+	if page.User != nil {
+		p.user(page, page.User, page.LogoutURL, "")
+	}
 	p.put("<p>%s</p>\n", page.Text(text))
 	p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(action), page.Text(link))
 	p.end()

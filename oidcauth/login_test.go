@@ -309,7 +309,7 @@ func TestALoginThatDoesNotStickEndsInAPage(t *testing.T) {
 	page := w.browser.Get(app + "/broken")
 	require.NoError(t, page.Err)
 	require.Equal(t, http.StatusBadRequest, page.Status)
-	require.Contains(t, page.Body, "Signing in does not stick")
+	require.Contains(t, page.Body, "We couldn&#39;t keep you signed in")
 	require.Less(t, len(page.Exchanges), 20, "browsers give up after about 20 redirects")
 }
 

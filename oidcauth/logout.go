@@ -195,7 +195,7 @@ func (a *signOut) leaveByForm(w http.ResponseWriter, r *http.Request, target *ur
 	}
 	allowForm(w)
 	head := a.headOf(w, r, "leave.title")
-	head.User = nil
+	head.User, head.LogoutURL = nil, ""
 	a.writePage(w, http.StatusOK, pageLeave, &LeavePage{head, target.String(), fields})
 }
 

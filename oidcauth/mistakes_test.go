@@ -46,13 +46,13 @@ var mistakes = []mistake{
 		hints: []string{
 			`issuer: expected exactly "https://id.provider.test", got "https://id.provider.test/": they differ in the slash at the end; write Config.Issuer as the provider does`,
 		},
-		page: "The sign-in service can't be reached",
+		page: "We can't reach the sign-in service",
 	},
 	{
 		name:  "an issuer with the wrong path",
 		make:  atTheProvider(nil, func(c *oidcauth.Config) { c.Issuer += "/realms/typo" }),
 		hints: []string{"/realms/typo/.well-known/openid-configuration: expected status 200, got 404", "is Config.Issuer right?"},
-		page:  "The sign-in service can't be reached",
+		page:  "We can't reach the sign-in service",
 	},
 	{
 		name:  "an issuer by plain http on another machine",
@@ -114,7 +114,7 @@ var mistakes = []mistake{
 		name:  "a browser that blocks cookies",
 		make:  callbackWithout(func(w *world) { w.browser.ClearCookies() }),
 		hints: []string{"the browser sent 0 cookies of it: it was started in another browser or at another address than " + app + ", cookies are blocked, it was finished before, or gave way to newer ones"},
-		page:  "It was finished before, gave way to newer ones, was started in another browser, or your browser blocked a cookie.",
+		page:  "It may have been completed already, replaced by a newer one, or started in another browser, or your browser may have blocked a cookie.",
 	},
 	{
 		name: "replicas with different session keys",
@@ -123,7 +123,7 @@ var mistakes = []mistake{
 			w.network.Handle(app, appMux(other))
 		}),
 		hints: []string{"its cookie can't be opened: it was changed, or another replica has other session keys"},
-		page:  "This sign-in can't be completed",
+		page:  "We couldn't complete this sign-in",
 	},
 	{
 		name: "mounted elsewhere than RedirectURL says",
@@ -219,7 +219,7 @@ var mistakes = []mistake{
 			return w.symptom(w.browser.Get(app + "/admin"))
 		},
 		hints: []string{"denied: role admin", `this user has no roles at all: is "groups" the claim that holds them (Config.RolesClaim)?`},
-		page:  "You may not see this",
+		page:  "You don't have access to this page",
 	},
 }
 

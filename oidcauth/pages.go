@@ -15,22 +15,22 @@ import (
 //go:embed pages/style.css
 var pageFiles embed.FS
 
-// Pages writes the pages that people see. A *template.Template of html/template is one, with a
-// template for each of these names:
+// Pages writes the pages that people see. A *template.Template of html/template implements it, with
+// one template for each of these names:
 //
 //	name        data             when
-//	problem     *[ProblemPage]   something failed, or is refused (where Config.ErrorHandler is nil)
+//	problem     *[ProblemPage]   something failed or was refused, and Config.ErrorHandler is nil
 //	logout      *[LogoutPage]    the logout route asks whether to sign out
 //	leave       *[LeavePage]     the provider's sign-out needs a form, since its URL would be too long
-//	signed-out  *[SignedOutPage] it is done
+//	signed-out  *[SignedOutPage] the sign-out is complete
 //	confirm     *[ConfirmPage]   a session that is bound to a device waits for its proof
 //	onward      *[OnwardPage]    the browser comes from another site, and session.Config.SameSiteStrict is set
 //
-// When ExecuteTemplate fails, what it has written is dropped, the log has the error, and the built-in
-// page is shown: also one whose name a later version adds.
+// When ExecuteTemplate fails, its output is discarded, the error is logged, and the built-in page is
+// shown. The same goes for pages that a later version adds.
 //
-// The headers are set before: the pages may load style sheets and images of this site, and have
-// forms, and run no scripts. ExecuteTemplate is called concurrently.
+// The headers are already set: the pages may load style sheets and images from this site and
+// contain forms, but run no scripts. ExecuteTemplate is called concurrently.
 type Pages interface {
 	ExecuteTemplate(w io.Writer, name string, data any) error
 }
@@ -45,7 +45,7 @@ const (
 	pageOnward    = "onward"
 )
 
-// A Page is what every page is given.
+// A Page is what every page has.
 type Page struct {
 	// Lang is the language of the texts, for the lang attribute: "en", or a key of Config.Messages.
 	Lang string
@@ -56,17 +56,19 @@ type Page struct {
 	// Stylesheet and Home are paths of this site: of the style sheet, and of the start page.
 	Stylesheet, Home string
 
-	// User is who is signed in, or nil.
-	User *User
+	// User is who is signed in, or nil. LogoutURL is then a path of this site that a link may lead to:
+	// it asks whether to sign out.
+	User      *User
+	LogoutURL string
 
 	texts Messages
 }
 
-// Text returns the text called id in the page's language, as [English] lists them; "" for an id that
-// is not there.
+// Text returns the text with this id in the page's language, or "" if there is none. [English] lists
+// the ids.
 func (p *Page) Text(id string) string { return p.texts[id] }
 
-// A ProblemPage tells of something that failed.
+// A ProblemPage explains what failed and what to do next.
 type ProblemPage struct {
 	Page
 	Problem *Problem
@@ -79,27 +81,27 @@ type LogoutPage struct {
 	Fields map[string]string
 }
 
-// A LeavePage tells somebody who is signed out here to go on to the provider. Its form posts Fields
-// to Action, which is the provider's.
+// A LeavePage asks a person who is signed out of this site to continue to the provider. Its form
+// posts Fields to Action, which is the provider's.
 type LeavePage struct {
 	Page
 	Action string
 	Fields map[string]string
 }
 
-// A SignedOutPage says that nobody is signed in any more.
+// A SignedOutPage confirms that the person is signed out.
 type SignedOutPage struct{ Page }
 
-// A ConfirmPage loads itself again, at Action, in no time: on the way the browser proves that it has
-// the device's key. A page that does not leads people on by a link to Action.
+// A ConfirmPage reloads itself at once, at Action: on the way the browser proves that it has the
+// device's key. A page that doesn't reload needs a link to Action.
 type ConfirmPage struct {
 	Page
 	Action string
 }
 
-// An OnwardPage goes on to Action, a path of this site, in no time: browsers send the session's
-// cookie then, as they do not while another site leads them here. A page that does not leads people
-// on by a link to Action.
+// An OnwardPage continues at once to Action, a path of this site: browsers then send the session's
+// cookie, which they withhold while another site leads them here. A page that doesn't continue by
+// itself needs a link to Action.
 type OnwardPage struct {
 	Page
 	Action string
@@ -111,7 +113,11 @@ func (a *answers) headOf(w http.ResponseWriter, r *http.Request, title string) P
 	if a.texts.several() {
 		w.Header().Add("Vary", "Accept-Language")
 	}
-	return Page{Lang: lang, Title: texts[title], Stylesheet: cmp.Or(a.stylesheet, a.site.At("style.css")), Home: a.site.Home(), User: UserFrom(r.Context()), texts: texts}
+	p := Page{Lang: lang, Title: texts[title], Stylesheet: cmp.Or(a.stylesheet, a.site.At("style.css")), Home: a.site.Home(), texts: texts}
+	if p.User = UserFrom(r.Context()); p.User != nil {
+		p.LogoutURL = a.site.At("logout")
+	}
+	return p
 }
 
 // writePage writes a page.
@@ -147,7 +153,7 @@ func (a *answers) showProblem(w http.ResponseWriter, r *http.Request, p *Problem
 // showSignedOut writes the page of somebody who is signed out.
 func (a *answers) showSignedOut(w http.ResponseWriter, r *http.Request) {
 	head := a.headOf(w, r, "signed_out.title")
-	head.User = nil
+	head.User, head.LogoutURL = nil, ""
 	a.writePage(w, http.StatusOK, pageSignedOut, &SignedOutPage{head})
 }
 

@@ -41,6 +41,11 @@ func TestPagesAreInTheLanguageOfTheBrowser(t *testing.T) {
 		"de":                              "de Abmelden?",
 		"de-CH, en;q=0.5":                 "de Abmelden?",
 		"DE-de":                           "de Abmelden?",
+		"de-AT":                           "de Abmelden?",
+		"de-AT;q=0.8, en-US;q=0.9":        "en Sign out?",
+		"en;q=0, de-AT;q=0.1":             "de Abmelden?",
+		"de\"><script>, <b>;q=1":          "en Sign out?",
+		"de;q=1e400, en;q=0.1":            "en Sign out?",
 		"en, de;q=0.9":                    "en Sign out?",
 		"fr, de;q=0.3, en;q=0.2":          "de Abmelden?",
 		"pt-br":                           "pt-BR Sair?",
@@ -102,7 +107,7 @@ func TestAnApplicationsOwnPages(t *testing.T) {
 	w.signIn()
 	page := w.browser.Get(app + "/admin")
 	require.Equal(t, http.StatusForbidden, page.Status)
-	require.Contains(t, page.Body, "<p lang=en>own: You may not see this forbidden ")
+	require.Contains(t, page.Body, "<p lang=en>own: You don&#39;t have access to this page forbidden ")
 	require.Contains(t, page.Body, "Use another account</p>")
 	requireProtected(t, page.Header)
 	page = w.browser.Get(app + "/auth/logout?return_to=" + url.QueryEscape(`/x?"><script>`))
@@ -111,7 +116,7 @@ func TestAnApplicationsOwnPages(t *testing.T) {
 
 	page = w.browser.Get(app + "/auth/signed-out")
 	require.Equal(t, http.StatusOK, page.Status)
-	require.Contains(t, page.Body, "<h1>You are signed out</h1>", "the built-in page serves where theirs fails")
+	require.Contains(t, page.Body, "<h1>You&#39;re signed out</h1>", "the built-in page serves where theirs fails")
 	require.NotContains(t, page.Body, "half a page")
 	require.Contains(t, w.log.String(), "page not rendered")
 }
@@ -137,13 +142,15 @@ func FuzzBuiltInPages(f *testing.F) {
 			Title: "t" + value, Advice: "a" + value, Link: "/" + value, LinkText: "l" + value, SwitchURL: "/" + value, SignOutURL: "/" + value,
 			User: user, Reference: "r" + value,
 		}
-		head := oidcauth.Page{Lang: "en", Title: "t" + value, Stylesheet: "/" + value, Home: "/" + value}
+		head := oidcauth.Page{Lang: "en", Title: "t" + value, Stylesheet: "/" + value, Home: "/" + value, User: user, LogoutURL: "/" + value}
 		for _, data := range []any{
 			&oidcauth.ProblemPage{Page: head, Problem: problem},
+			&oidcauth.ProblemPage{Page: head, Problem: &oidcauth.Problem{Title: "t" + value, Frame: true}},
 			&oidcauth.LogoutPage{Page: head, Action: "/" + value, Fields: map[string]string{"n" + value: value}},
 			&oidcauth.LeavePage{Page: head, Action: "https://" + value, Fields: map[string]string{"n" + value: value}},
 			&oidcauth.SignedOutPage{Page: head},
 			&oidcauth.ConfirmPage{Page: head, Action: "/" + value},
+			&oidcauth.OnwardPage{Page: head, Action: "/" + value},
 		} {
 			var body bytes.Buffer
 			oidcauth.WriteBuiltIn(&body, data)
@@ -165,3 +172,34 @@ func TestNoLinkOfAPageRunsAScript(t *testing.T) {
 }
 
 var _ oidcauth.Pages = (*template.Template)(nil)
+
+func TestEveryPageOfASignedInPersonSaysWhoAndOffersToSignOut(t *testing.T) {
+	w := newWorld(t)
+	const signOut = `<a href="/auth/logout">Sign out</a>`
+	for _, path := range []string{"/auth/nothing", "/auth/callback?code=c&state=s", "/auth/callback"} {
+		page := w.browser.Get(app + path)
+		require.GreaterOrEqual(t, page.Status, 400, path)
+		require.NotContains(t, page.Body, `class="user"`, "there is no person to name at %s", path)
+		require.NotContains(t, page.Body, signOut)
+	}
+	w.signIn()
+	for _, path := range []string{"/auth/nothing", "/auth/callback?code=c&state=s", "/auth/callback"} {
+		page := w.browser.Get(app + path)
+		require.GreaterOrEqual(t, page.Status, 400, path)
+		require.Regexp(t, `class="user">[^<]*<strong>[^<]+</strong>`, page.Body, path)
+		require.Contains(t, page.Body, signOut, path)
+		require.Equal(t, "no-referrer", page.Header.Get("Referrer-Policy"), "a link needs no Origin, and the address may hold a code")
+	}
+	page := w.browser.Get(app + "/auth/logout")
+	require.Contains(t, page.Body, `class="user"`)
+	require.NotContains(t, page.Body, signOut, "the page is about that")
+
+	page = w.browser.Get(app + "/admin")
+	require.Equal(t, http.StatusForbidden, page.Status)
+	require.Equal(t, 1, strings.Count(page.Body, `class="user"`))
+	require.Contains(t, page.Body, `<a class="button quiet" href="/auth/login?return_to=%2Fadmin&amp;prompt=select_account">Use another account</a>`)
+	require.Contains(t, page.Body, `<form method="post" action="/auth/logout">`)
+
+	w.browser.Post(app+"/auth/logout", nil)
+	require.NotContains(t, w.browser.Get(app+"/auth/signed-out").Body, `class="user"`)
+}

@@ -4,7 +4,7 @@ for (const element of document.querySelectorAll("time[data-countdown]")) {
   const end = Date.parse(element.dateTime);
   const show = () => {
     const left = Math.max(0, Math.floor((end - Date.now()) / 1000));
-    element.textContent = left > 0 ? inWords(left) : "Nothing left";
+    element.textContent = left > 0 ? inWords(left) : "Expired";
     if (left > 0) setTimeout(show, 1000);
   };
   show();

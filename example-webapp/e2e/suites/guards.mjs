@@ -65,7 +65,7 @@ describe('when the session is over, or a guard says no', () => {
   walkHere('a form that comes too late gets a page that leads back to it', async ({ page, context }) => {
     await enter(page, alice);
     await context.clearCookies({ name: '__Host-session' });
-    const answer = await answerTo(page, '/profile/refresh', () => page.getByRole('button', { name: 'Renew now' }).click());
+    const answer = await answerTo(page, '/profile/refresh', () => page.getByRole('button', { name: 'Refresh now' }).click());
     assert.equal(answer.status(), 401);
     assert.match(answer.headers()['content-type'], /^text\/html/);
     await page.locator('main a[href^="/auth/login"]').click();

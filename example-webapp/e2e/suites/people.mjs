@@ -19,7 +19,7 @@ describe('for every kind of person', () => {
     await page.waitForURL(`${app.url}/`);
 
     await keys.follow('Profile', '**/profile');
-    await keys.submit('Renew now', 'Space');
+    await keys.submit('Refresh now', 'Space');
     assert.equal(new URL(page.url()).pathname, '/profile');
     await keys.follow('API calls', '**/api-calls');
     await keys.submit('Call as Alice Adams', 'Enter');
@@ -102,7 +102,7 @@ describe('for every kind of person', () => {
     assert.match(before, /^\d+ (h|min|s)/);
     assert.notEqual(after, before);
     await page.clock.runFor(24 * 3_600_000);
-    assert.deepEqual(await times.allTextContents(), ['Nothing left', 'Nothing left']);
+    assert.deepEqual(await times.allTextContents(), ['Expired', 'Expired']);
   });
 
   walkHere('every error of the gallery reads well', async (visitor) => {

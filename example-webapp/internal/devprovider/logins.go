@@ -87,7 +87,7 @@ func (d *logins) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.
 		return grant(as, s)
 	}
 	if hasScope(string(as.Prompt), string(goidc.PromptTypeNone)) {
-		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody is signed in")
+		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "no user is signed in")
 	}
 	return d.askPassword(w, http.StatusOK, as, as.LoginHint, "")
 }
@@ -108,12 +108,12 @@ func mustAsk(as *goidc.AuthnSession, s signOn) bool {
 // The same answer for an unknown name and a wrong password, by habit: the names are on the page.
 func (d *logins) submit(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession) (goidc.Status, error) {
 	if r.PostFormValue("action") != "sign-in" {
-		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeAccessDenied, "the person declined")
+		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeAccessDenied, "the user declined")
 	}
 	username := r.PostFormValue("username")
 	user, ok := userWhere(func(u User) bool { return u.Username == username })
 	if !ok || subtle.ConstantTimeCompare([]byte(user.Password), []byte(r.PostFormValue("password"))) != 1 {
-		return d.askPassword(w, http.StatusUnauthorized, as, username, "Username or password is wrong. Both are listed below.")
+		return d.askPassword(w, http.StatusUnauthorized, as, username, "Wrong username or password. Both are listed below.")
 	}
 	return grant(as, d.begin(w, r, user))
 }
@@ -232,7 +232,7 @@ func (d *logins) logout(w http.ResponseWriter, r *http.Request, ls *goidc.Logout
 
 // signedOut is the page after a logout that names nowhere to go.
 func (d *logins) signedOut(w http.ResponseWriter, _ *http.Request, _ *goidc.LogoutSession) error {
-	render(w, http.StatusOK, "message.html", page{Title: "Signed out", Message: "You are signed out of the development provider."})
+	render(w, http.StatusOK, "message.html", page{Title: "Signed out", Message: "You're signed out of the development provider."})
 	return nil
 }
 

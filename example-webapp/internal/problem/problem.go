@@ -14,30 +14,34 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// constant returns a constant text for a page and for JSON: nothing that a request, an API or a
-// provider says gets there.
+// texts are the library's: for one code there is one text, here and there.
+var texts = oidcauth.English()
+
+// constant returns the problem with this code. Nothing that a request, an API or a provider says
+// gets into its text.
 //
-// For one code there is one text, here and in the library. The link leads to the start page unless
-// the caller knows better. err is the cause for the log, and never shown.
-func constant(status int, code, title, advice string, err error) *oidcauth.Problem {
-	return &oidcauth.Problem{Status: status, Code: code, Title: title, Advice: advice, Link: "/", LinkText: "Go to the start page", Err: err}
+// The link leads to the home page unless the caller knows better. err is the cause for the log, and
+// never shown.
+func constant(status int, code string, err error) *oidcauth.Problem {
+	return &oidcauth.Problem{
+		Status: status, Code: code, Title: texts["problem."+code+".title"], Advice: texts["problem."+code+".advice"],
+		Link: "/", LinkText: texts["link.home"], Err: err,
+	}
 }
 
 // Refused are the answers to requests that the app itself turns away.
 //
-// Their texts are the same for every path and host, so that no page repeats what somebody else put
-// into a link.
+// Their texts are the same for every path and host, so no page repeats what somebody put into a
+// link.
 var Refused = map[int]*oidcauth.Problem{
-	http.StatusBadRequest: constant(http.StatusBadRequest, "invalid_request", "That request can't be used",
-		"Go back and try again from the page you came from.", nil),
-	http.StatusNotFound: constant(http.StatusNotFound, "not_found", "Page not found",
-		"Check the address, or start from the home page.", nil),
-	http.StatusMethodNotAllowed: constant(http.StatusMethodNotAllowed, "method_not_allowed", "That can't be done here",
-		"Go back and use the page's own buttons and links.", nil),
-	http.StatusForbidden: constant(http.StatusForbidden, "cross_origin", "That request came from another site",
-		"Open this site itself and try again there.", nil),
-	http.StatusMisdirectedRequest: constant(http.StatusMisdirectedRequest, "misdirected_request", "This app has another address",
-		"Ask whoever gave you the link.", nil),
+	http.StatusBadRequest:       constant(http.StatusBadRequest, "invalid_request", nil),
+	http.StatusNotFound:         constant(http.StatusNotFound, "not_found", nil),
+	http.StatusMethodNotAllowed: constant(http.StatusMethodNotAllowed, "method_not_allowed", nil),
+	http.StatusForbidden:        constant(http.StatusForbidden, "cross_origin", nil),
+	http.StatusMisdirectedRequest: {
+		Status: http.StatusMisdirectedRequest, Code: "misdirected_request", Title: "This isn't the app's address",
+		Advice: "Check the link you followed.", Link: "/", LinkText: texts["link.home"],
+	},
 }
 
 // Of tells what an error of the token and API calls means to the caller. Only ErrLoginRequired and
@@ -55,21 +59,17 @@ func Of(err error) *oidcauth.Problem {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, oidcauth.ErrLoginRequired):
-		return constant(http.StatusUnauthorized, "login_required", "You are signed out",
-			"If you sent something, it was not received. Sign in to go on.", err)
+		return constant(http.StatusUnauthorized, "login_required", err)
 	case errors.As(err, &stepUp):
-		return constant(http.StatusUnauthorized, "insufficient_user_authentication", "A fresh sign-in is needed",
-			"If you sent something, it was not received. Sign in to go on.", err)
+		return constant(http.StatusUnauthorized, "insufficient_user_authentication", err)
 	case errors.Is(err, session.ErrUnavailable):
-		return constant(http.StatusServiceUnavailable, "store_unavailable", "Sessions can't be read just now",
-			"Nobody is signed out by this. Try again in a moment.", err)
+		return constant(http.StatusServiceUnavailable, "store_unavailable", err)
 	case errors.As(err, &down):
-		p := constant(http.StatusServiceUnavailable, "provider_unavailable", "The sign-in service can't be reached",
-			"Nothing is wrong with your account. Try again in a moment.", err)
+		p := constant(http.StatusServiceUnavailable, "provider_unavailable", err)
 		p.RetryAfter = down.RetryAfter
 		return p
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return constant(http.StatusGatewayTimeout, "time_out", "A service takes too long", "Try again in a moment.", err)
+		return constant(http.StatusGatewayTimeout, "time_out", err)
 	}
-	return constant(http.StatusBadGateway, "no_answer", "A service gives no usable answer", "Try again in a moment.", err)
+	return constant(http.StatusBadGateway, "no_answer", err)
 }

@@ -3,11 +3,33 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
+	"time"
 )
 
-// A Claim is one row of the claims table.
-type Claim struct{ Name, Value string }
+// A Claim is one row of the claims table. Time is what the value means to people, where it is a
+// NumericDate (RFC 7519 §2), else zero.
+type Claim struct {
+	Name, Value string
+	Time        time.Time
+}
+
+// dates are the claims whose values are NumericDates (RFC 7519 §4.1, OpenID Connect Core §2 and
+// §5.1).
+var dates = []string{"auth_time", "exp", "iat", "nbf", "updated_at"}
+
+// endOfDates is when the year 10000 begins, which RFC 3339 can't write.
+const endOfDates = 253402300800
+
+// dated returns the time that a claim holds, and the zero time if it holds none.
+func dated(name string, value json.RawMessage) time.Time {
+	var seconds float64
+	if !slices.Contains(dates, name) || json.Unmarshal(value, &seconds) != nil || seconds <= 0 || seconds >= endOfDates {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
+}
 
 // Claims lists the members of a JSON object in their order, values as JSON.
 //
@@ -28,7 +50,7 @@ func Claims(object json.RawMessage) []Claim {
 		if decoder.Decode(&value) != nil {
 			return rows
 		}
-		rows = append(rows, Claim{Name: name.(string), Value: plain(value)})
+		rows = append(rows, Claim{Name: name.(string), Value: plain(value), Time: dated(name.(string), value)})
 	}
 	return rows
 }

@@ -11,12 +11,15 @@ import (
 )
 
 // Functions are those that templates may call.
-var Functions = template.FuncMap{"clock": Clock, "stamp": Stamp, "span": Span, "past": Past}
+var Functions = template.FuncMap{"clock": Clock, "date": Date, "stamp": Stamp, "span": Span, "past": Past}
 
 // Clock is a time as people read it.
 //
 // The server's time zone is used, and named: without scripts nobody knows the visitor's.
 func Clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
+
+// Date is Clock with the day.
+func Date(t time.Time) string { return t.Local().Format("Jan 2, 2006, 15:04:05 MST") }
 
 // Stamp is the same for machines.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -53,3 +53,32 @@ func TestClaims(t *testing.T) {
 		})
 	}
 }
+
+func TestDatesOfClaimsAreTimesForPeople(t *testing.T) {
+	for name, row := range map[string]struct {
+		claim, value string
+		want         string // RFC 3339, "" for none
+	}{
+		"an expiry":                   {"exp", "1795863300", "2026-11-28T10:55:00Z"},
+		"with a fraction":             {"auth_time", "1795863300.75", "2026-11-28T10:55:00Z"},
+		"with an exponent":            {"iat", "1.7958633e9", "2026-11-28T10:55:00Z"},
+		"the last second there is":    {"exp", "253402300799", "9999-12-31T23:59:59Z"},
+		"one that can't be written":   {"exp", "253402300800", ""},
+		"one that overflows":          {"exp", "1e300", ""},
+		"before 1970":                 {"nbf", "-1", ""},
+		"none at all":                 {"auth_time", "0", ""},
+		"a text":                      {"updated_at", `"1795863300"`, ""},
+		"a number that is not a date": {"employee", "1795863300", ""},
+		"a list":                      {"exp", "[1795863300]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows := view.Claims([]byte(`{"` + row.claim + `":` + row.value + `}`))
+			require.Len(t, rows, 1)
+			require.Equal(t, row.want == "", rows[0].Time.IsZero())
+			if row.want != "" {
+				require.Equal(t, row.want, view.Stamp(rows[0].Time))
+				require.Contains(t, view.Date(rows[0].Time), row.want[:4])
+			}
+		})
+	}
+}
