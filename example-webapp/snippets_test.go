@@ -38,6 +38,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -80,6 +81,7 @@ var (
 	_ = require.Equal
 	_ = httptest.NewRecorder
 	_ testing.TB
+	_ = synctest.Test
 	_ = template.New
 )
 
@@ -147,31 +149,93 @@ func documentation(t *testing.T) (pages []string) {
 
 // What the README, the pages of the documentation and those of the examples show in Go compiles as it stands there.
 func TestTheSnippetsOfTheDocumentationCompile(t *testing.T) {
-	here, err := os.Getwd()
-	require.NoError(t, err)
-	overlay, n := map[string]string{}, 0
+	overlay, n := newOverlay(t), 0
+	overlay.add("variables.go", snippetVariables)
 	for _, page := range documentation(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, block := range regexp.MustCompile("(?ms)^( *)```go\n(.*?)^ *```$").FindAllStringSubmatch(compiled(page, string(text)), -1) {
 			n++
 			source := strings.ReplaceAll("\n"+block[2], "\n"+block[1], "\n")
-			file := filepath.Join(t.TempDir(), "snippet.go")
-			require.NoError(t, os.WriteFile(file, []byte(snippetSource(source, n)), 0o600))
-			name := fmt.Sprintf("%s_%d.go", strings.TrimSuffix(filepath.Base(page), ".md"), n)
-			overlay[filepath.Join(here, "snippets", name)] = file
+			overlay.add(fmt.Sprintf("%s_%d.go", strings.TrimSuffix(filepath.Base(page), ".md"), n), snippetSource(source, n))
 		}
 	}
 	require.Greater(t, n, 50)
-	variables := filepath.Join(t.TempDir(), "variables.go")
-	require.NoError(t, os.WriteFile(variables, []byte(snippetVariables), 0o600))
-	overlay[filepath.Join(here, "snippets", "variables.go")] = variables
-	replace, err := json.Marshal(map[string]any{"Replace": overlay})
+	overlay.run("build")
+}
+
+// An overlay is a package of files that are nowhere but in the eyes of the go command.
+type overlay struct {
+	t       *testing.T
+	folder  string // where the package seems to be
+	replace map[string]string
+}
+
+func newOverlay(t *testing.T) *overlay {
+	t.Helper()
+	here, err := os.Getwd()
 	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "overlay.json")
-	require.NoError(t, os.WriteFile(file, replace, 0o600))
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", file, "./snippets").CombinedOutput()
+	return &overlay{t: t, folder: filepath.Join(here, "snippets"), replace: map[string]string{}}
+}
+
+func (o *overlay) add(name, source string) {
+	o.t.Helper()
+	file := filepath.Join(o.t.TempDir(), "snippet.go")
+	require.NoError(o.t, os.WriteFile(file, []byte(source), 0o600))
+	o.replace[filepath.Join(o.folder, name)] = file
+}
+
+// run has a go command, which has to succeed, work on the package.
+func (o *overlay) run(command ...string) {
+	o.t.Helper()
+	replace, err := json.Marshal(map[string]any{"Replace": o.replace})
+	require.NoError(o.t, err)
+	file := filepath.Join(o.t.TempDir(), "overlay.json")
+	require.NoError(o.t, os.WriteFile(file, replace, 0o600))
+	out, err := exec.CommandContext(o.t.Context(), "go", append(command, "-overlay", file, "./snippets")...).CombinedOutput()
+	require.NoError(o.t, err, "%s", out)
+}
+
+// testsVariables are what the tests of testing.md take for granted.
+const testsVariables = `package snippets
+
+import (
+	"net/http"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/session"
+)
+
+var (
+	auth, _ = oidcauth.New(oidcauth.Config{Issuer: "https://id.example.com", ClientID: "shop",
+		RedirectURL: "https://shop.example.com/auth/callback", Session: session.Config{Keys: []string{session.NewKey()}}})
+	handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+)
+`
+
+// The tests that testing.md shows pass.
+func TestTheTestsOfTheDocumentationPass(t *testing.T) {
+	page, err := os.ReadFile("../docs/testing.md")
+	if os.IsNotExist(err) {
+		t.Skip("the documentation is not here")
+	}
+	require.NoError(t, err)
+	overlay, tests := newOverlay(t), 0
+	overlay.add("variables_test.go", testsVariables)
+	for i, block := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+		if source := "\n" + block[1]; strings.Contains(source, "\nfunc ") {
+			tests += strings.Count(source, "\nfunc Test")
+			overlay.add(fmt.Sprintf("shown%d_test.go", i), snippetNames+source)
+		}
+	}
+	binary := filepath.Join(t.TempDir(), "shown.test")
+	overlay.run("test", "-c", "-vet=off", "-o", binary)
+	run := exec.CommandContext(t.Context(), binary, "-test.v")
+	run.Dir = t.TempDir() // the package's own folder is not there
+	out, err := run.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	require.GreaterOrEqual(t, tests, 5)
+	require.Equal(t, tests, strings.Count(string(out), "--- PASS"), "%s", out)
 }
 
 // Shell commands parse, and JSON is JSON.
@@ -202,7 +266,7 @@ func snippetSource(block string, n int) string {
 	if strings.HasPrefix(strings.TrimSpace(block), "package ") {
 		return strings.NewReplacer("package main", "package snippets", "func main()", fmt.Sprintf("func snippet%d()", n)).Replace(block)
 	}
-	if strings.HasPrefix(block, "func ") || strings.HasPrefix(block, "type ") || strings.HasPrefix(block, "const ") {
+	if strings.Contains(block, "\nfunc ") { // whole functions
 		return snippetNames + block
 	}
 	var uses strings.Builder
