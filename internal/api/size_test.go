@@ -23,8 +23,21 @@ func TestABinaryWithTheLibraryStaysSmall(t *testing.T) {
 	require.Less(t, ours/parts, sizeLimit)
 }
 
+// BenchmarkBinary tells the sizes that the test above compares.
+func BenchmarkBinary(b *testing.B) {
+	for _, program := range []string{"signet", "parts"} {
+		b.Run(program, func(b *testing.B) {
+			size := sizeOf(b, program)
+			for b.Loop() {
+			}
+			b.ReportMetric(size, "file-B")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
 // sizeOf is the size of a stripped program of testdata.
-func sizeOf(t *testing.T, program string) float64 {
+func sizeOf(t testing.TB, program string) float64 {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), program)
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", binary, "./testdata/size/"+program).CombinedOutput()

@@ -83,6 +83,10 @@ func writeTable(w io.Writer, measured figures) (missing []string) {
 	fmt.Fprintln(w, "| | today | target |\n|---|---|---|")
 	for _, r := range rows {
 		value, ok := r.value(measured)
+		if !ok && r.needs != "" {
+			fmt.Fprintf(w, "| %s | needs %s | ≤ %v |\n", r.name, r.needs, r.target)
+			continue
+		}
 		if !ok {
 			missing = append(missing, r.name)
 			continue

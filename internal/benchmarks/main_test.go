@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,5 +33,6 @@ func TestARowIsARatioOrADifference(t *testing.T) {
 }
 
 func TestRowsWithoutAFigureAreNamed(t *testing.T) {
-	require.Len(t, writeTable(new(bytes.Buffer), figures{}), len(rows))
+	always := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.needs != "" })
+	require.Len(t, writeTable(new(bytes.Buffer), figures{}), len(always))
 }

@@ -7,6 +7,8 @@ var suites = []suite{
 	{"session", "^BenchmarkSight$/^S$"},
 	{"session", "^(BenchmarkSave|BenchmarkKeysInRotation|BenchmarkMemoryStore|BenchmarkCookieBytes)$"},
 	{"session", "^BenchmarkIdleLimit$"},
+	{"session/redisstore", "^BenchmarkWholeRequest$"},
+	{"internal/api", "^BenchmarkBinary$"},
 	{"oidcauth", "^(BenchmarkSight|BenchmarkRequest|BenchmarkBoundRequest|BenchmarkDeviceRenewal|BenchmarkLogin)$"},
 }
 
@@ -16,6 +18,7 @@ type row struct {
 	of, over figure
 	above    bool
 	unit     string
+	needs    string // what may be missing on a machine; "" for nothing
 	digits   int
 	target   float64
 }
@@ -28,6 +31,10 @@ const (
 
 func inSession(name, unit string) figure { return figure{"session", name, unit} }
 func inFace(name, unit string) figure    { return figure{"oidcauth", name, unit} }
+func inRedis(name string) figure {
+	return figure{"session/redisstore", "BenchmarkWholeRequest/" + name, "cpu-ns/op"}
+}
+func binary(name string) figure { return figure{"internal/api", "BenchmarkBinary/" + name, "file-B"} }
 
 var rows = []row{
 	{name: "first sight of a session, against stock securecookie's Decode", of: inSession("BenchmarkSight/S/first_sight", "ns/op"), over: inSession(sightStock, "ns/op"), unit: "×", digits: 2, target: 1.5},
@@ -36,6 +43,8 @@ var rows = []row{
 	{name: "whole request at first sight, against a bare one", of: inFace(request+"first_sight,_with_the_user", "ns/op"), over: inFace(request+"bare", "ns/op"), unit: "×", digits: 2, target: 2.2},
 	{name: "whole request in memory, against a bare one with the cookie sent", of: inFace(request+"guarded_with_the_user", "ns/op"), over: inFace(request+"bare_with_the_cookie_sent", "ns/op"), unit: "×", digits: 2, target: 1.1},
 	{name: "whole request in memory, allocations above that", of: inFace(request+"guarded_with_the_user", "allocs/op"), over: inFace(request+"bare_with_the_cookie_sent", "allocs/op"), above: true, target: 6},
+	{name: "whole request, cookie with marks in Redis, against a bare one: CPU", of: inRedis("cookie_with_marks_in_Redis"), over: inRedis("bare_handler"), unit: "×", digits: 2, target: 2.8, needs: "redis-server"},
+	{name: "whole request, ServerSide with Redis, against a bare one: CPU", of: inRedis("ServerSide_with_Redis"), over: inRedis("bare_handler"), unit: "×", digits: 2, target: 2.5, needs: "redis-server"},
 	{name: "login, own time in µs", of: inFace("BenchmarkLogin", "own-µs/op"), target: 900},
 	{name: "request of a session that is bound to a device, against one that is not", of: inFace("BenchmarkBoundRequest/bound", "ns/op"), over: inFace("BenchmarkBoundRequest/unbound", "ns/op"), unit: "×", digits: 2, target: 1.15},
 	{name: "renewal of a bound cookie with ES256, in ns", of: inFace("BenchmarkDeviceRenewal/ES256", "ns/op"), target: 500_000},
@@ -51,4 +60,5 @@ var rows = []row{
 	{name: "MemoryStore after a million entries, against a new one", of: inSession("BenchmarkMemoryStore/after_a_million", "ns/op"), over: inSession("BenchmarkMemoryStore/fresh", "ns/op"), unit: "×", digits: 2, target: 5},
 	{name: "cookie with tokens like Keycloak's: bytes", of: inSession("BenchmarkCookieBytes/S", "cookie-B"), target: 1450},
 	{name: "cookie with tokens like Entra's: bytes", of: inSession("BenchmarkCookieBytes/L", "cookie-B"), target: 3300},
+	{name: "stripped server that signs users in, against one with go-oidc, x/oauth2 and securecookie", of: binary("signet"), over: binary("parts"), unit: "×", digits: 2, target: 1.15},
 }
