@@ -195,7 +195,7 @@ func (a *answers) logProblem(r *http.Request, p *Problem) {
 	case p.Code == "device_refused" && (errors.Is(p.Err, session.ErrNoSession) || errors.Is(p.Err, inside.ErrBound)):
 		level = slog.LevelInfo // after a logout, and where two pages have asked for the same
 	case errors.Is(p.Err, errMounted): // nobody else would tell
-	case p.Code == "not_found" || p.Code == "method_not_allowed" || errors.Is(p.Err, ErrLoginRequired):
+	case p.Code == "not_found" || p.Code == "unknown_provider" || p.Code == "method_not_allowed" || errors.Is(p.Err, ErrLoginRequired):
 		level = slog.LevelDebug
 	}
 	event := problemTexts[p.Code].event

@@ -240,6 +240,8 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 		return nil, nil, err
 	case id.login.Provider != t.auth.key:
 		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+	case !t.auth.serves():
+		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, ErrUnknownProvider)
 	case t.stopped(s):
 		return nil, nil, errDeadGrant
 	}

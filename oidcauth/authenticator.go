@@ -9,15 +9,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/signet-go/signet/internal/access"
 	"github.com/signet-go/signet/internal/browser"
-	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/jwt"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
-	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/pace"
 	"github.com/signet-go/signet/internal/provider"
 	"github.com/signet-go/signet/session"
@@ -98,19 +95,7 @@ func New(c Config) (*Authenticator, error) {
 	if err := errors.Join(c.validate(), err); err != nil {
 		return nil, err
 	}
-	shared := newCore(&c, sessions)
-	a := &Authenticator{
-		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), claimsProviders: newClaimsProviders(&c)},
-		signOut:  &signOut{core: shared}, devices: &binder{shared},
-	}
-	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
-	a.tokens, a.machines = newTokens(a), newMachines(a)
-	a.exchanges, a.callersKey = newExchanges(&c, "", a.endpoint), sync.OnceValues(jwt.NewProofKey)
-	a.routes = a.ownRoutes()
-	a.site.Own = maps.Keys(a.routes)
-	a.site.Others = func(p string) bool {
-		return siblingsOf(sessions).any(func(other *Authenticator) bool { return other.site.Serves(p) })
-	}
+	a := build(&c, sessions)
 	if err := siblingsOf(sessions).join(a); err != nil {
 		return nil, err
 	}
@@ -119,16 +104,32 @@ func New(c Config) (*Authenticator, error) {
 	return a, nil
 }
 
+// build makes an Authenticator of a valid c, whose defaults are filled in.
+func build(c *Config, sessions *session.Manager) *Authenticator {
+	shared := newCore(c, sessions)
+	a := &Authenticator{
+		returner: &returner{starter: &starter{core: shared, pushPlaces: pace.NewPlaces(maxPlaces)}, callbackPlaces: pace.NewPlaces(maxPlaces), claimsProviders: newClaimsProviders(c)},
+		signOut:  &signOut{core: shared}, devices: &binder{shared},
+	}
+	a.nothing.Burst, a.nothing.Interval = 1, nothingEvery
+	a.tokens, a.machines = newTokens(a), newMachines(a)
+	a.exchanges, a.callersKey = newExchanges(c, "", a.endpoint), sync.OnceValues(jwt.NewProofKey)
+	a.routes = a.ownRoutes()
+	a.site.Own = maps.Keys(a.routes)
+	a.site.Others = siblingsOf(sessions).serves
+	return a
+}
+
 // newCore makes what the parts of an Authenticator share.
 func newCore(c *Config, sessions *session.Manager) *core {
-	client := outbound.NewClient(c.outbound())
+	client := c.caller()
 	a := &core{answers: newAnswers(c, c.site()), config: *c, sessions: sessions, provider: provider.New(c.providerVia(client))}
 	a.endpoint = c.endpointAt(a.provider, client)
 	a.verifier = provider.NewVerifier(a.provider, c.verifier())
-	a.key = providerKey(c.Issuer, c.ClientID)
+	a.key = c.key()
 	a.csrf = http.NewCrossOriginProtection()
 	a.logins = browser.New(a.loginSettings())
-	a.logouts = newLogoutNumbers(sessions, c.Issuer)
+	a.logouts = newLogoutNumbers(sessions, a.name(), c.Issuer)
 	return a
 }
 
@@ -214,64 +215,6 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Base)
 	}
 	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Prefix)
-}
-
-// siblings are the Authenticators that share a session manager, by providerKey. A session of none
-// of them, left over from another configuration, is nobody's.
-type siblings struct {
-	mu   sync.Mutex                                // of join, and innermost: nothing waits under it
-	list atomic.Pointer[map[string]*Authenticator] // replaced, never changed
-}
-
-// siblingsOf returns those that share m.
-func siblingsOf(m *session.Manager) *siblings {
-	return inside.OfManager(m).Companion(func() any { return new(siblings) }).(*siblings)
-}
-
-// find returns the Authenticator that made a login, nil when it is none of them.
-func (s *siblings) find(key string) *Authenticator {
-	if list := s.list.Load(); list != nil {
-		return (*list)[key]
-	}
-	return nil
-}
-
-// none reports whether no Authenticator uses the manager.
-func (s *siblings) none() bool { return s.list.Load() == nil }
-
-// any reports whether one of them satisfies is.
-func (s *siblings) any(is func(*Authenticator) bool) bool {
-	if list := s.list.Load(); list != nil {
-		for _, a := range *list {
-			if is(a) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// join adds a. Two providers that answer at one callback can be mixed up (RFC 9700 §4.4), so that
-// each needs its own.
-func (s *siblings) join(a *Authenticator) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := map[string]*Authenticator{}
-	if list := s.list.Load(); list != nil {
-		maps.Copy(next, *list)
-	}
-	for key, other := range next {
-		switch {
-		case key == a.key:
-		case other.config.RedirectURL == a.config.RedirectURL:
-			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
-		case other.site.Origin == a.site.Origin && other.LogoutURL() == a.LogoutURL():
-			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.At(""))
-		}
-	}
-	next[a.key] = a
-	s.list.Store(&next)
-	return nil
 }
 
 // serveKeys serves the client's public keys (jwks_uri of OpenID Connect Registration §2), so that a

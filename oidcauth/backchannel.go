@@ -61,7 +61,8 @@ func logoutProblem(err error) *Problem {
 // end a newer session.
 func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) error {
 	seen := inside.OfManager(a.sessions).Vault("logout token")
-	rows, err := seen.Get(ctx, token.Issuer+"\x1f"+token.ID)
+	row := seenRow(a.name(), token)
+	rows, err := seen.Get(ctx, row)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) e
 		return err
 	}
 	// Recorded last, so that a token whose marks could not be stored is taken again.
-	if err := seen.Set(ctx, token.Issuer+"\x1f"+token.ID, []byte{1}, a.logoutTokenLife()); err != nil {
+	if err := seen.Set(ctx, row, []byte{1}, a.logoutTokenLife()); err != nil {
 		return err
 	}
 	a.log.LogAttrs(ctx, slog.LevelInfo, "session revoked", slog.String("issuer", token.Issuer), slog.String("by", "back-channel logout"),
@@ -83,6 +84,15 @@ func (a *signOut) endByToken(ctx context.Context, token *provider.LogoutToken) e
 	return nil
 }
 
+// seenRow is where a logout token is remembered: each provider of a registry has tokens of its own.
+func seenRow(name string, token *provider.LogoutToken) string {
+	row := token.Issuer + "\x1f" + token.ID
+	if name != "" {
+		row = name + "\x1f" + row
+	}
+	return row
+}
+
 // nodeDrift is by how much the clocks of one provider's nodes may differ: the one that made the ID
 // token and the one that made the logout token need not be the same.
 const nodeDrift = 5 * time.Second
@@ -91,9 +101,9 @@ const nodeDrift = 5 * time.Second
 // with its session, so that one which was signed in by a node whose clock is ahead is meant too; of
 // a user there may be a newer login, which is not.
 func (a *signOut) markEnded(ctx context.Context, token *provider.LogoutToken, number int64) error {
-	for _, tag := range tagsOf(token) {
+	for _, tag := range a.tagsOf(token) {
 		at := token.IssuedAt
-		if token.SID != "" && tag == sidTag(token.Issuer, token.SID) {
+		if token.SID != "" && tag == sidTag(a.name(), token.Issuer, token.SID) {
 			at = at.Add(nodeDrift)
 		}
 		if err := inside.OfManager(a.sessions).RevokeNumbered(ctx, tag, at, number); err != nil {
@@ -106,13 +116,13 @@ func (a *signOut) markEnded(ctx context.Context, token *provider.LogoutToken, nu
 // tagsOf names the sessions that token ends: the one with its sid and, of the same user, those
 // whose ID token had none; or all of the user where the token has no sid (Back-Channel Logout
 // §2.7).
-func tagsOf(token *provider.LogoutToken) []string {
+func (a *signOut) tagsOf(token *provider.LogoutToken) []string {
 	if token.SID == "" {
-		return []string{subjectTag(token.Issuer, token.Subject)}
+		return []string{subjectTag(a.name(), token.Issuer, token.Subject)}
 	}
-	tags := []string{sidTag(token.Issuer, token.SID)}
+	tags := []string{sidTag(a.name(), token.Issuer, token.SID)}
 	if token.Subject != "" {
-		tags = append(tags, withoutSIDTag(token.Issuer, token.Subject))
+		tags = append(tags, withoutSIDTag(a.name(), token.Issuer, token.Subject))
 	}
 	return tags
 }
@@ -139,8 +149,11 @@ type logoutNumbers struct {
 
 const issuerNumber = "issuer" // the row of the issuer's number
 
-// newLogoutNumbers returns the numbers of one issuer.
-func newLogoutNumbers(sessions *session.Manager, issuer string) *logoutNumbers {
+// newLogoutNumbers returns the numbers of one issuer, or of one provider of a registry.
+func newLogoutNumbers(sessions *session.Manager, name, issuer string) *logoutNumbers {
+	if name != "" {
+		issuer = name + " " + issuer
+	}
 	return &logoutNumbers{sessions: sessions, vault: inside.OfManager(sessions).Vault("logout number " + issuer), busy: make(chan struct{}, 1)}
 }
 

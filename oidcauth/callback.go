@@ -17,6 +17,7 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/packed"
 	"github.com/signet-go/signet/internal/provider"
 )
 
@@ -212,7 +213,7 @@ func (a *returner) redeemed(ctx context.Context, t *browser.Transaction, code st
 	}
 	// 6. and 7. The ID token, and the nonce in it.
 	token, err := a.verifier.Login(ctx, answer.IDToken, expectationOf(t, answer))
-	l := &login{answer: answer, token: token, key: key}
+	l := &login{answer: answer, token: token, key: key, record: record{Login: packed.Login{Provider: a.key}}}
 	if err != nil {
 		return nil, l.misfit(t, asLoginError("invalid_id_token", err))
 	}

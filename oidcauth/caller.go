@@ -152,10 +152,23 @@ func besideTokens(wrap func(http.Handler) http.Handler, h http.Handler) http.Han
 // them, and so is nothing else that a ResourceServer takes without a type that tells it apart.
 var clientsHere clientNames
 
-// clientNames are names that are added, and never taken away. They are safe for concurrent use.
+// clientNames are names that are added. They are safe for concurrent use.
 type clientNames struct{ names sync.Map }
 
 func (c *clientNames) add(name string) { c.names.Store(name, true) }
+
+// remove is for names that one alone has added.
+func (c *clientNames) remove(name string) { c.names.Delete(name) }
+
+// clientAt names a client of Providers, which anybody may have registered under any name: it means
+// something at its issuer alone.
+func clientAt(issuer, clientID string) string { return issuer + "\x00" + clientID }
+
+// isClient reports whether an Authenticator of this process is a client of this name, at i where it
+// is one of Providers.
+func (i *TokenIssuer) isClient(name string) bool {
+	return clientsHere.has(name) || clientsHere.has(clientAt(i.Issuer, name))
+}
 
 func (c *clientNames) has(name string) bool {
 	_, ok := c.names.Load(name)

@@ -202,6 +202,9 @@ type Config struct {
 
 	// Advanced holds what high-security deployments demand. The zero value asks for none of it.
 	Advanced Advanced
+
+	// place is what Providers know of it; nil for an Authenticator that stands alone.
+	place *placement
 }
 
 const (

@@ -42,7 +42,11 @@ func (d *binder) offer() {
 		if err != nil {
 			return ""
 		}
-		return d.ownerOf(id).site.At(deviceStart)
+		owner := d.ownerOf(id)
+		if owner == nil {
+			return ""
+		}
+		return owner.site.At(deviceStart)
 	})
 }
 
@@ -171,17 +175,17 @@ func (d *binder) answer(w http.ResponseWriter, binding *inside.Binding) {
 // which work without, but for the session endpoint, which judges as any page does.
 func (d *binder) exceptions() (rules []deviceRule) {
 	origin, _ := url.Parse(d.site.Origin)
-	siblingsOf(d.sessions).any(func(other *Authenticator) bool {
+	add := func(other *Authenticator) {
 		if other.site.Origin != d.site.Origin {
-			return false
+			return
 		}
 		for _, path := range slices.Sorted(maps.Keys(other.routes)) {
 			if path != other.site.Prefix+"session" {
 				rules = append(rules, deviceRule{"exclude", origin.Hostname(), other.site.Base + path})
 			}
 		}
-		return false
-	})
+	}
+	siblingsOf(d.sessions).near(d.key, add)
 	return rules
 }
 
@@ -194,12 +198,14 @@ func (d *binder) initiators() (hosts []string) {
 			hosts = append(hosts, u.Hostname())
 		}
 	}
-	siblingsOf(d.sessions).any(func(other *Authenticator) bool {
+	siblingsOf(d.sessions).near(d.key, func(other *Authenticator) {
+		if other.provider == nil {
+			return
+		}
 		add(other.config.Issuer)
 		if meta := other.provider.Peek(); meta != nil {
 			add(meta.AuthorizationEndpoint)
 		}
-		return false
 	})
 	slices.Sort(hosts)
 	return hosts

@@ -248,6 +248,7 @@ const (
 // problemTexts holds a text for each code, so that what a page says never depends on what was sent.
 var problemTexts = map[string]problemText{
 	"not_found":                        {"Page not found", "Check the address, or go to the home page.", linkHome, "request refused"},
+	"unknown_provider":                 {"This sign-in service isn't available here", "It may have been removed, or the address may be wrong. Go to the home page to sign in.", linkHome, "request refused"},
 	"method_not_allowed":               {"This action isn't available", "Go back and use the buttons and links on the page.", linkHome, "request refused"},
 	"invalid_request":                  {"We couldn't process this request", "Go back to the page you came from and try again.", linkHome, "request refused"},
 	"cross_origin":                     {"This request came from another site", "Open this site directly and try again.", linkHome, "request refused"},

@@ -48,6 +48,7 @@ func (l *login) misfit(t *browser.Transaction, err error) error {
 		return afterCode(err)
 	}
 	l.user = userFromClaims(l.token.Claims)
+	l.user.Provider = nameIn(l.record.Provider)
 	return l.lostTo(unmet(t, err))
 }
 
@@ -237,12 +238,12 @@ func (l *login) keepClaimsIn(s *session.Session) error {
 
 // tags are what logouts by the provider name the login by.
 func (l *login) tags() []string {
-	t := l.token
-	bySID := withoutSIDTag(t.Issuer, t.Subject)
+	t, name := l.token, nameIn(l.record.Provider)
+	bySID := withoutSIDTag(name, t.Issuer, t.Subject)
 	if t.SID != "" {
-		bySID = sidTag(t.Issuer, t.SID)
+		bySID = sidTag(name, t.Issuer, t.SID)
 	}
-	return []string{subjectTag(t.Issuer, t.Subject), bySID}
+	return []string{subjectTag(name, t.Issuer, t.Subject), bySID}
 }
 
 // tag lets logouts by the provider, and Revoke, find s.

@@ -77,7 +77,7 @@ func (a *core) recordSID(ctx context.Context, u *User, issued time.Time) error {
 	if !a.config.FrontChannelLogout || u.SessionID == "" {
 		return nil
 	}
-	known, tag := inside.OfManager(a.sessions).Vault("known sid"), sidTag(u.Issuer, u.SessionID)
+	known, tag := inside.OfManager(a.sessions).Vault("known sid"), sidTag(u.Provider, u.Issuer, u.SessionID)
 	life := a.sessions.Config().Lifetime + 2*a.config.Skew
 	err := known.Update(ctx, tag, life, func(row seal.Row) ([]byte, error) {
 		return strconv.AppendInt(nil, max(issued.Unix(), issuedIn(row)), 10), nil
@@ -100,7 +100,7 @@ func issuedIn(row seal.Row) int64 {
 // endBySID ends the sessions with this sid, if a login recorded it; what nobody recorded writes
 // nothing.
 func (a *signOut) endBySID(ctx context.Context, issuer, sid string) error {
-	tag := sidTag(issuer, sid)
+	tag := sidTag(a.name(), issuer, sid)
 	rows, err := inside.OfManager(a.sessions).Vault("known sid").Get(ctx, tag)
 	if err != nil {
 		return err

@@ -174,6 +174,9 @@ func guardUser(ctx context.Context, auths []*Authenticator) (subject, error) {
 	}
 	if u, _ := ctx.Value(userKey{}).(*User); u != nil {
 		for _, a := range auths {
+			if u.Provider != a.name() || a.provider == nil {
+				continue
+			}
 			if u.Issuer == "" || a.provider.Issuers.Allow(u.Issuer) {
 				return (*withUser)(u), nil
 			}

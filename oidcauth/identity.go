@@ -35,7 +35,7 @@ func identityOf(s *session.Session) (*identity, error) {
 		return nil, err
 	}
 	id, _ := inside.OfSession(s).Memo(newIdentity).(*identity)
-	if id == nil || siblingsOf(s.Manager()).find(id.login.Provider) == nil {
+	if id == nil || !siblingsOf(s.Manager()).knows(id.login) {
 		return nil, session.ErrNoSession
 	}
 	return id, nil

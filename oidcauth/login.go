@@ -144,9 +144,13 @@ const promptSelect = "select_account"
 
 // startLogin sends the browser to the provider with a new transaction.
 func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.Transaction, o LoginOptions) {
+	protectAnswer(w)
+	if a.provider == nil {
+		a.choose(w, r, t, o)
+		return
+	}
 	r, end := a.observe(r, OperationLogin)
 	defer end()
-	protectAnswer(w)
 	if err := o.check(); err != nil {
 		a.fail(w, r, &Problem{Status: http.StatusInternalServerError, Code: "internal", Err: err})
 		return

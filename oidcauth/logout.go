@@ -148,6 +148,9 @@ func (a *signOut) localTarget(returnTo string) string {
 // endSession returns the provider's logout endpoint and the parameters for it, or nil when it has
 // none or can't be reached.
 func (a *signOut) endSession(ctx context.Context, idToken string) (*url.URL, url.Values) {
+	if !a.serves() {
+		return nil, nil
+	}
 	meta, err := a.provider.Metadata(ctx)
 	if err != nil || meta.EndSessionEndpoint == "" {
 		return nil, nil

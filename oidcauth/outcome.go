@@ -199,7 +199,7 @@ func (r *attempt) keepContext(s *session.Session, rec *record) error {
 		return nil
 	}
 	rec.SIDs = r.record.SIDs + 1
-	return s.TagAt(sidTag(r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
+	return s.TagAt(sidTag(nameIn(rec.Provider), r.idToken.Issuer, r.idToken.SID), r.idToken.IssuedAt)
 }
 
 // otherSID reports whether the refreshed ID token has another sid than the one before.

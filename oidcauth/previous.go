@@ -27,8 +27,12 @@ func (a *core) previousLogin(s *session.Session, next *User) *previous {
 	if err != nil {
 		return nil
 	}
-	p := &previous{user: id.user().clone(), owner: a.ownerOf(id), tokens: tokensIn(s, id)}
-	p.same = next != nil && p.user.Issuer == next.Issuer && p.user.Subject == next.Subject
+	owner := a.ownerOf(id)
+	if owner == nil {
+		return nil
+	}
+	p := &previous{user: id.user().clone(), owner: owner, tokens: tokensIn(s, id)}
+	p.same = next != nil && p.user.Tag() == next.Tag()
 	p.idToken, _ = s.Token(idTokenName)
 	return p
 }
@@ -44,12 +48,15 @@ func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *Use
 }
 
 // ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its
-// sessions.
+// sessions. It is nil where that was removed just now: the session is nobody's.
 func (a *core) ownerOf(id *identity) *core {
 	if id.login.Provider == a.key {
 		return a
 	}
-	return siblingsOf(a.sessions).find(id.login.Provider).core // never nil: identityOf knows it
+	if other := siblingsOf(a.sessions).find(id.login.Provider); other != nil {
+		return other.core
+	}
+	return nil
 }
 
 // tokensIn returns the tokens that s holds.
@@ -129,7 +136,7 @@ func (a *core) destroy(ctx context.Context, s *session.Session) {
 // revokeTokens tells the provider that tokens are of no more use, unless the configuration keeps
 // them.
 func (a *core) revokeTokens(ctx context.Context, tokens oauth.TokenSet) {
-	if !a.config.KeepTokensAtLogout {
+	if !a.config.KeepTokensAtLogout && a.serves() {
 		a.endpoint.RevokeAll(ctx, tokens)
 	}
 }

@@ -207,7 +207,7 @@ func (t *tokens) revalidate(ctx context.Context, s *session.Session, id *identit
 		return id, nil // without a look at the record
 	}
 	now := time.Now()
-	if !t.mustRevalidate(id.record(), now) || inside.OfSession(s).Looks() {
+	if !t.mustRevalidate(id.record(), now) || !t.auth.serves() || inside.OfSession(s).Looks() {
 		return id, nil
 	}
 	_, end := t.revalidation(id.record(), now)

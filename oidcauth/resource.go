@@ -101,7 +101,7 @@ func NewResource(c ResourceConfig) (*ResourceServer, error) {
 
 // accepted is i as a ResourceServer needs it.
 func (c *ResourceConfig) accepted(i *TokenIssuer) *acceptedIssuer {
-	rules := provider.AccessRules{Audience: c.Audience, AnyAudience: c.InsecureAnyAudience, Algs: c.SigningAlgs, IsClient: clientsHere.has}
+	rules := provider.AccessRules{Audience: c.Audience, AnyAudience: c.InsecureAnyAudience, Algs: c.SigningAlgs, IsClient: i.isClient}
 	at := i.client(c)
 	out := &acceptedIssuer{rules: rules, timeout: at.Timeout}
 	var from *provider.Provider

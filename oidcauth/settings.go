@@ -30,6 +30,32 @@ func (c *Config) outbound() outbound.Settings {
 	return outbound.Settings{Base: c.HTTPClient, Certificate: c.ClientAuth.Certificate, Timeout: c.Timeout}
 }
 
+// caller makes the calls to the provider.
+func (c *Config) caller() *http.Client {
+	if c.place != nil {
+		return c.place.client(c)
+	}
+	return outbound.NewClient(c.outbound())
+}
+
+// key names issuer and client in what is sealed, behind the name where there is one.
+func (c *Config) key() string {
+	key := providerKey(c.Issuer, c.ClientID)
+	if c.place != nil {
+		return c.place.name + "." + key
+	}
+	return key
+}
+
+// nameIn returns the name in a key, "" where there is none.
+func nameIn(key string) string {
+	name, _, named := strings.Cut(key, ".")
+	if !named {
+		return ""
+	}
+	return name
+}
+
 // providerVia is what the provider is told, whom client calls. Metadata that lack what a login
 // needs are enough for machines, where there are any.
 func (c *Config) providerVia(client *http.Client) provider.Settings {
@@ -129,6 +155,9 @@ func newClaimsProviders(c *Config) *provider.ClaimsProviders {
 
 func newClaimsProvider(c *Config, p *ClaimsProvider) *provider.ClaimsProvider {
 	client := outbound.NewPublicClient(c.outbound(), outbound.ReachOf(p.Issuer))
+	if c.place != nil {
+		client = c.place.client(c.withoutCertificate()) // which is for the provider alone
+	}
 	known := provider.New(provider.Settings{Issuer: p.Issuer, Client: client, Timeout: c.Timeout, MaxAge: c.DiscoveryMaxAge, Log: c.Logger})
 	if p.JWKSURL != "" {
 		known.Believe(&provider.Metadata{Issuer: p.Issuer, JWKSURI: p.JWKSURL})
@@ -145,6 +174,13 @@ func newClaimsProvider(c *Config, p *ClaimsProvider) *provider.ClaimsProvider {
 		At:          func(u *url.URL) bool { return at.Check(u) == nil },
 		Fetch:       (&oauth.ClaimsEndpoints{Issuer: p.Issuer, Client: client}).Fetch,
 	}
+}
+
+// withoutCertificate is c, as far as calls are concerned, without what it authenticates itself by.
+func (c *Config) withoutCertificate() *Config {
+	plain := *c
+	plain.ClientAuth.Certificate = nil
+	return &plain
 }
 
 // logRefusedSource tells the log of a source whose claims are left out.
@@ -197,7 +233,8 @@ func newMachines(a *Authenticator) map[string]*Machine {
 		c = c.within(&a.config)
 		derived, to := c.client(), a.endpoint
 		if own || c.Issuer != a.config.Issuer {
-			client, p := outbound.NewClient(derived.outbound()), a.provider
+			derived.place = a.config.place
+			client, p := derived.caller(), a.provider
 			if c.Issuer != a.config.Issuer {
 				p = machineProvider(derived, client)
 			}

@@ -20,6 +20,11 @@ type User struct {
 	// Issuer and Subject together identify the user for ever (Core §5.7); no other claim does.
 	Issuer, Subject string
 
+	// Provider is the name of the provider among [Providers]; empty for an Authenticator that stands
+	// alone. Where several names have one issuer, the same Issuer and Subject may be there under
+	// each: those are different users.
+	Provider string
+
 	// SessionID is the provider's sid, if it gives one (Back-Channel Logout §2.1).
 	SessionID string
 
@@ -54,7 +59,7 @@ func (u *User) Tag() string {
 	if u == nil {
 		return ""
 	}
-	return userTag(u.Issuer, u.Subject)
+	return userTag(u.Provider, u.Issuer, u.Subject)
 }
 
 // HasRole reports whether role is among u's roles, exactly. Nil, which is nobody, has none.
@@ -125,6 +130,7 @@ func userOf(rec *record, told json.RawMessage, extra []byte) *User {
 	if rec.Changes != nil {
 		u.overlay(userFromClaims(rec.Changes.In(told)))
 	}
+	u.Provider = nameIn(rec.Provider)
 	u.Roles, u.LoginTime = slices.Clone(rec.Roles), time.UnixMilli(rec.Time)
 	u.AuthTime = fromSeconds(rec.AuthTime)
 	if rec.Name != nil {
@@ -165,13 +171,27 @@ func userFromClaims(raw json.RawMessage) *User {
 }
 
 // Tags under which sessions are revoked. Each names the issuer, since subjects and sids are unique
-// only there.
-func userTag(issuer, subject string) string       { return joinTag("user", issuer, subject) }
-func subjectTag(issuer, subject string) string    { return joinTag("sub", issuer, subject) }
-func sidTag(issuer, sid string) string            { return joinTag("sid", issuer, sid) }
-func withoutSIDTag(issuer, subject string) string { return joinTag("nosid", issuer, subject) }
+// only there, and the provider's name where it has one, so that one tenant's logouts reach its own
+// sessions alone, whoever else has a client at its issuer.
+func userTag(name, issuer, subject string) string    { return joinTag("user", name, issuer, subject) }
+func subjectTag(name, issuer, subject string) string { return joinTag("sub", name, issuer, subject) }
+func sidTag(name, issuer, sid string) string         { return joinTag("sid", name, issuer, sid) }
+func withoutSIDTag(name, issuer, subject string) string {
+	return joinTag("nosid", name, issuer, subject)
+}
 
-func joinTag(parts ...string) string { return strings.Join(parts, "\x1f") }
+// providerTag is that of all sessions of one provider of a registry, whose key has issuer and client
+// in it.
+func providerTag(name, key string) string { return joinTag("provider", name, key) }
+
+// joinTag puts the provider's name, which has neither "@" nor controls in it, into the kind: what
+// follows may hold anything.
+func joinTag(kind, name string, parts ...string) string {
+	if name != "" {
+		kind += "@" + name
+	}
+	return kind + "\x1f" + strings.Join(parts, "\x1f")
+}
 
 // serveSession tells a script of the page who is signed in, for as long as nothing is done with it:
 // the route is a look. Other sites get no answer that tells anything, not even by its status or the

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -96,13 +97,33 @@ func (r Reach) dialer() *net.Dialer {
 // NewPublicClient returns a client like that for the provider (see NewClient) whose calls end
 // within r. A client certificate is for the provider alone.
 func NewPublicClient(s Settings, r Reach) *http.Client {
-	s.Certificate = nil
-	client := NewClient(s)
-	if standard, ok := client.Transport.(*http.Transport); ok {
-		client.Transport = r.transport(standard)
+	client := http.Client{}
+	if s.Base != nil {
+		client = *s.Base
 	}
-	client.Transport = &reachTransport{base: client.Transport, reach: r}
-	return client
+	client.Transport = PublicTransport(s.Base, r, nil)
+	return NewClient(Settings{Base: &client, Timeout: s.Timeout})
+}
+
+// PublicTransport returns a transport like that of base, which may be nil, whose calls end within r;
+// it presents a certificate unless that is nil. Clients may share it.
+func PublicTransport(base *http.Client, r Reach, cert *tls.Certificate) http.RoundTripper {
+	rt := Transport(base)
+	if standard, ok := rt.(*http.Transport); ok {
+		rt = r.transport(standard)
+	}
+	if cert != nil {
+		rt = WithCertificate(rt, cert)
+	}
+	return &reachTransport{base: rt, reach: r}
+}
+
+// Transport returns base's transport, or one of ours.
+func Transport(base *http.Client) http.RoundTripper {
+	if base != nil && base.Transport != nil {
+		return base.Transport
+	}
+	return newTransport()
 }
 
 // transport returns a transport that dials within r, and has nothing of standard but what it knows
@@ -126,6 +147,10 @@ type reachTransport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *reachTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := t.reach.CheckHost(r.URL.Hostname()); err != nil {
+		CloseBody(r)
+		return nil, err
+	}
 	var refused atomic.Pointer[error]
 	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
 		if err := t.reach.check(remote(got.Conn)); err != nil {

@@ -1,0 +1,282 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/expiring"
+	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/internal/packed"
+	"github.com/signet-go/signet/session"
+)
+
+// Providers are the providers at which the users of one application sign in, each under a name of
+// its own: the tenants of a service, say, that come and go while it serves. All share one session
+// manager. Make one with NewProviders. It is safe for concurrent use.
+//
+// Each has routes of its own, /auth/NAME/callback among them, so that an answer of one is never
+// taken for another's (RFC 9700 §4.4). A user is who Issuer, Subject and Provider say, and a guard
+// of one name takes users of that name alone, whatever their issuer.
+//
+// What a provider costs while nobody uses it is its [Config]: it is built when it is needed, and
+// forgotten when it was idle for long.
+type Providers struct {
+	config   ProvidersConfig
+	sessions *session.Manager
+
+	// desk answers where no provider does: it is an Authenticator without one.
+	desk   *Authenticator
+	routes map[string]http.HandlerFunc
+
+	// public and anywhere are the transports that providers share which bring none of their own.
+	public, anywhere http.RoundTripper
+
+	changes sync.Mutex // held by whoever changes what there is, also while the Store is told
+
+	mu      sync.RWMutex
+	byName  map[string]*member
+	byKey   map[string]*member // also those that were retired
+	clients map[string]string  // names, by issuer and client
+	ended   expiring.Map[string, int64]
+	idle    idleness
+}
+
+// ProvidersConfig is what Providers have in common. URL and the session's keys are required.
+type ProvidersConfig struct {
+	// URL is where browsers see the routes, with a path that is not "/":
+	// "https://app.example.com/auth/". The callback of NAME is NAME/callback below it.
+	URL string
+
+	// StrippedPrefix is that of Config.
+	StrippedPrefix string
+
+	// Session configures the session manager that NewProviders makes. Sessions is one made
+	// elsewhere, in its place.
+	Session  session.Config
+	Sessions *session.Manager
+
+	// Choose names the provider at which the person of a request signs in: by host, by the path's
+	// first segment, or however the application knows. [Providers.RequireAny] then takes users of
+	// that name alone. "" leaves the choice to the person; a name that is not there is answered 404.
+	// Nil leaves it to the person always.
+	Choose func(*http.Request) string
+
+	// SessionEndpoint is that of Config, at session below URL.
+	SessionEndpoint bool
+
+	// HTTPClient makes the calls to providers whose own HTTPClient is nil; see [Providers.Add].
+	HTTPClient *http.Client
+
+	// Hooks are called for providers whose own hook is nil; ErrorHandler, Pages, Messages,
+	// Stylesheet and Logger are those of providers that have none of their own, and of what no
+	// provider answers.
+	Hooks        Hooks
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+	Pages        Pages
+	Messages     map[string]Messages
+	Stylesheet   string
+	Logger       *slog.Logger
+}
+
+// NewProviders makes Providers without any provider. It does no I/O. The error joins every mistake
+// in c.
+func NewProviders(c ProvidersConfig) (*Providers, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	own := c.ofDesk()
+	sessions, err := own.manager()
+	if err := errors.Join(c.validate(&own), err); err != nil {
+		return nil, err
+	}
+	p := &Providers{
+		config: c, sessions: sessions, byName: map[string]*member{}, byKey: map[string]*member{}, clients: map[string]string{},
+		public: outbound.PublicTransport(c.HTTPClient, outbound.Reach{}, nil), anywhere: outbound.Transport(c.HTTPClient),
+	}
+	p.ended.Limit = maxEnded
+	p.desk = newDesk(&own, sessions)
+	p.routes = p.ownRoutes()
+	p.desk.site.Own = maps.Keys(p.routes)
+	p.desk.devices.offer()
+	return p, siblingsOf(sessions).enter(p)
+}
+
+// ofDesk is the configuration of what no provider answers.
+func (c *ProvidersConfig) ofDesk() Config {
+	own := Config{
+		RedirectURL: strings.TrimSuffix(c.URL, "/") + "/" + deskCallback, StrippedPrefix: c.StrippedPrefix, Session: c.Session, Sessions: c.Sessions,
+		SessionEndpoint: c.SessionEndpoint, Hooks: c.Hooks, ErrorHandler: c.ErrorHandler, Pages: c.Pages, Messages: c.Messages, Stylesheet: c.Stylesheet,
+		Logger: c.Logger,
+	}
+	return own.withDefaults()
+}
+
+// deskCallback is where the callback of a provider without a name would be. Nothing is there.
+const deskCallback = "callback"
+
+// validate reports every mistake in c; own is what the desk has of it.
+func (c *ProvidersConfig) validate(own *Config) error {
+	var mistakes []error
+	wrong := func(field, format string, args ...any) {
+		mistakes = append(mistakes, fmt.Errorf("oidcauth: ProvidersConfig.%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if err := checkRedirectURL(strings.TrimSuffix(c.URL, "/")); err != nil {
+		wrong("URL", `%q: expected where the routes are, with a path, such as "https://app.example.com/auth/": %v`, c.URL, err)
+		return errors.Join(mistakes...)
+	}
+	u, _ := url.Parse(own.RedirectURL)
+	own.validateSite(u, wrong)
+	if own.insecureCookies() && !outbound.LoopbackHost(u.Hostname()) {
+		wrong("Session", "insecure cookies are for loopback hosts only, and URL's host is %q", u.Hostname())
+	}
+	checkMessages(c.Messages, wrong)
+	return errors.Join(mistakes...)
+}
+
+// newDesk makes the Authenticator that has no provider.
+func newDesk(c *Config, sessions *session.Manager) *Authenticator {
+	shared := &core{answers: newAnswers(c, c.site()), config: *c, sessions: sessions, csrf: http.NewCrossOriginProtection()}
+	shared.site.Callback = ""
+	shared.site.Others = siblingsOf(sessions).serves
+	shared.logins = browser.New(shared.loginSettings())
+	return &Authenticator{
+		returner: &returner{starter: &starter{core: shared}}, signOut: &signOut{core: shared}, devices: &binder{shared},
+	}
+}
+
+// Add adds a provider under a name: lower-case letters, digits and "-" between them, at most 63
+// bytes, and none of the names of routes. Of c's fields, those that ProvidersConfig has may be
+// missing; Session, Sessions, RoutePrefix and StrippedPrefix have to be, and RedirectURL too unless
+// the provider is at a host of its own: its path is always the one below ProvidersConfig.URL.
+//
+// Whoever names a provider to an application names an address that it will call. So nothing of it is
+// called at a loopback, private, link-local or otherwise special address, whatever its names resolve
+// to, nor through a proxy, unless [InsecureAnyAddress] lets it.
+//
+// Errors name every mistake in c; a name that is there; an issuer and client that are there under
+// another.
+func (p *Providers) Add(name string, c Config, options ...ProviderOption) error {
+	p.changes.Lock()
+	defer p.changes.Unlock()
+	m, err := p.newMember(name, c, options)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byName[name] != nil {
+		return fmt.Errorf("oidcauth: provider %q: it is there already: Replace changes it", name)
+	}
+	if err := p.vacantLocked(m); err != nil {
+		return err
+	}
+	p.putLocked(m)
+	return nil
+}
+
+// A ProviderOption says more of a provider that is added.
+type ProviderOption func(*placement)
+
+// InsecureAnyAddress lets a provider be called at any address, within the network of the
+// application too, and through a proxy of the environment: for one that you run yourself. Whoever
+// may write its configuration, or its metadata, can have the application call what they can't.
+func InsecureAnyAddress() ProviderOption {
+	return func(at *placement) { at.anywhere = true }
+}
+
+// Get returns the provider with this name, for what has no method here: a login with options of its
+// own, Discover. Ask anew for each request: one that was changed or removed since serves no login.
+// Error: ErrUnknownProvider.
+func (p *Providers) Get(name string) (*Authenticator, error) {
+	p.mu.RLock()
+	m := p.byName[name]
+	p.mu.RUnlock()
+	if m == nil {
+		return nil, ErrUnknownProvider
+	}
+	return m.authenticator(), nil
+}
+
+// A ProviderInfo is what List tells of a provider.
+type ProviderInfo struct {
+	Name, Issuer, ClientID string
+}
+
+// List returns the providers, by name.
+func (p *Providers) List() []ProviderInfo {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	list := make([]ProviderInfo, 0, len(p.byName))
+	for name, m := range p.byName {
+		list = append(list, ProviderInfo{Name: name, Issuer: m.config.Issuer, ClientID: m.config.ClientID})
+	}
+	slices.SortFunc(list, func(a, b ProviderInfo) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Sessions returns the session manager that all share.
+func (p *Providers) Sessions() *session.Manager { return p.sessions }
+
+// vacantLocked reports why m can't be added beside what is there.
+func (p *Providers) vacantLocked(m *member) error {
+	client := providerKey(m.config.Issuer, m.config.ClientID)
+	if name, there := p.clients[client]; there && name != m.name {
+		return fmt.Errorf("oidcauth: provider %q: issuer %s and client %q are there as %q already", m.name, m.config.Issuer, m.config.ClientID, name)
+	}
+	if siblingsOf(p.sessions).alone()[client] != nil {
+		return fmt.Errorf("oidcauth: provider %q: issuer %s and client %q are those of an Authenticator that shares the sessions", m.name, m.config.Issuer, m.config.ClientID)
+	}
+	return nil
+}
+
+// putLocked makes m the one with its name.
+func (p *Providers) putLocked(m *member) {
+	if since, ok := p.ended.Get(m.key, time.Now()); ok {
+		m.since = since
+	}
+	p.byName[m.name], p.byKey[m.key] = m, m
+	p.clients[providerKey(m.config.Issuer, m.config.ClientID)] = m.name
+	clientsHere.add(clientAt(m.config.Issuer, m.config.ClientID))
+}
+
+// has reports whether the provider with this key is there, and was not retired.
+func (p *Providers) has(key string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	m := p.byKey[key]
+	return m != nil && !m.retired && !m.leaving
+}
+
+// knows reports whether the login l is of a provider that is there, or was retired.
+func (p *Providers) knows(l *packed.Login) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	m := p.byKey[l.Provider]
+	return m != nil && l.Time > m.since
+}
+
+// byKeyOf returns the Authenticator with this key, also of a provider that was retired; nil without
+// one.
+func (p *Providers) byKeyOf(key string) *Authenticator {
+	p.mu.RLock()
+	m := p.byKey[key]
+	p.mu.RUnlock()
+	if m == nil {
+		return nil
+	}
+	return m.authenticator()
+}
+
+// Ready reports, for readiness probes, whether the sessions' Store answers. Providers are not asked:
+// one that is down is no reason to keep people from the others.
+func (p *Providers) Ready(ctx context.Context) error { return p.sessions.Ready(ctx) }
