@@ -27,15 +27,43 @@ type measuredStore struct {
 	store     session.Store
 }
 
-// begin begins the call of a method.
-func (s *measuredStore) begin(ctx context.Context, method string) (context.Context, func(error)) {
-	began := time.Now()
+// A storeMethod is what is said of each call of one method. It is made once: requests wait for a
+// Store, and should not wait for its telemetry too.
+type storeMethod struct {
+	span     string
+	name     attribute.KeyValue
+	start    []trace.SpanStartOption
+	answered []metric.RecordOption
+}
+
+var (
+	get    = newStoreMethod("get")
+	set    = newStoreMethod("set")
+	add    = newStoreMethod("add")
+	swap   = newStoreMethod("swap")
+	remove = newStoreMethod("delete")
+)
+
+func newStoreMethod(method string) *storeMethod {
 	name := storeMethodKey.String(method)
-	ctx, span := s.telemetry.tracer.Start(ctx, "signet store "+method, trace.WithAttributes(name), trace.WithSpanKind(trace.SpanKindClient))
+	return &storeMethod{
+		span: "signet store " + method, name: name,
+		start:    []trace.SpanStartOption{trace.WithAttributes(name), trace.WithSpanKind(trace.SpanKindClient)},
+		answered: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(name, outcomeKey.String(ok)))},
+	}
+}
+
+// begin begins the call of a method. A Store that says no has answered: there is no third outcome.
+func (s *measuredStore) begin(ctx context.Context, m *storeMethod) (context.Context, func(error)) {
+	began := time.Now()
+	ctx, span := s.telemetry.tracer.Start(ctx, m.span, m.start...)
 	return ctx, func(err error) {
-		attributes := append([]attribute.KeyValue{name}, storeOutcome(err)...)
-		s.telemetry.store.Record(ctx, time.Since(began).Seconds(), metric.WithAttributes(attributes...))
-		if err != nil {
+		took := time.Since(began).Seconds()
+		if err == nil {
+			s.telemetry.store.Record(ctx, took, m.answered...)
+		} else {
+			attributes := []attribute.KeyValue{m.name, outcomeKey.String(failed), errorTypeKey.String(errorType(err))}
+			s.telemetry.store.Record(ctx, took, metric.WithAttributes(attributes...))
 			span.SetAttributes(attributes...)
 			span.SetStatus(codes.Error, "")
 		}
@@ -43,40 +71,32 @@ func (s *measuredStore) begin(ctx context.Context, method string) (context.Conte
 	}
 }
 
-// storeOutcome has no third case: a Store that says no has answered.
-func storeOutcome(err error) []attribute.KeyValue {
-	if err == nil {
-		return []attribute.KeyValue{outcomeKey.String(ok)}
-	}
-	return []attribute.KeyValue{outcomeKey.String(failed), errorTypeKey.String(errorType(err))}
-}
-
 func (s *measuredStore) Get(ctx context.Context, keys ...string) (values [][]byte, err error) {
-	ctx, end := s.begin(ctx, "get")
+	ctx, end := s.begin(ctx, get)
 	defer func() { end(err) }()
 	return s.store.Get(ctx, keys...)
 }
 
 func (s *measuredStore) Set(ctx context.Context, key string, value []byte, ttl time.Duration) (err error) {
-	ctx, end := s.begin(ctx, "set")
+	ctx, end := s.begin(ctx, set)
 	defer func() { end(err) }()
 	return s.store.Set(ctx, key, value, ttl)
 }
 
 func (s *measuredStore) Add(ctx context.Context, key string, value []byte, ttl time.Duration) (added bool, err error) {
-	ctx, end := s.begin(ctx, "add")
+	ctx, end := s.begin(ctx, add)
 	defer func() { end(err) }()
 	return s.store.Add(ctx, key, value, ttl)
 }
 
 func (s *measuredStore) Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (swapped bool, err error) {
-	ctx, end := s.begin(ctx, "swap")
+	ctx, end := s.begin(ctx, swap)
 	defer func() { end(err) }()
 	return s.store.Swap(ctx, key, old, value, ttl)
 }
 
 func (s *measuredStore) Delete(ctx context.Context, key string, old []byte) (deleted bool, err error) {
-	ctx, end := s.begin(ctx, "delete")
+	ctx, end := s.begin(ctx, remove)
 	defer func() { end(err) }()
 	return s.store.Delete(ctx, key, old)
 }

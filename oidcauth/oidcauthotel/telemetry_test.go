@@ -225,12 +225,3 @@ func TestAStoreThatFailsIsMeasured(t *testing.T) {
 	require.Equal(t, map[string]uint64{"_OTHER failed get": 1, "_OTHER failed set": 1, "_OTHER failed add": 1, "_OTHER failed swap": 1, "_OTHER failed delete": 1},
 		w.counts(oidcauthotel.StoreDuration))
 }
-
-func BenchmarkGuard(b *testing.B) {
-	for name, hooks := range map[string]func(*oidcauthotel.Telemetry) oidcauth.Hooks{
-		"without": func(*oidcauthotel.Telemetry) oidcauth.Hooks { return oidcauth.Hooks{} },
-		"with":    func(t *oidcauthotel.Telemetry) oidcauth.Hooks { return t.Hooks(oidcauth.Hooks{}) },
-	} {
-		b.Run(name, func(b *testing.B) { benchmarkGuard(b, hooks) })
-	}
-}
