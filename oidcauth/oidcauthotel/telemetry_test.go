@@ -3,8 +3,11 @@ package oidcauthotel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +52,7 @@ func newWorld(t *testing.T, hooks oidcauth.Hooks) *world {
 	network.Handle(w.provider.Issuer(), w.provider)
 	w.auth, err = oidcauth.New(oidcauth.Config{
 		Issuer: w.provider.Issuer(), ClientID: "app", ClientSecret: "app-secret", RedirectURL: app + "/auth/callback",
-		Scopes: []string{"offline_access"}, HTTPClient: network.Client(), Logger: slog.New(slog.DiscardHandler), Hooks: w.telemetry.Hooks(hooks),
+		Scopes: []string{"offline_access"}, Machines: map[string]oidcauth.MachineConfig{"jobs": {}}, HTTPClient: network.Client(), Logger: slog.New(slog.DiscardHandler), Hooks: w.telemetry.Hooks(hooks),
 		Session: session.Config{Keys: []string{session.NewKey()}, Store: w.telemetry.Store(session.NewMemoryStore())},
 	})
 	require.NoError(t, err)
@@ -151,6 +154,24 @@ func TestNoAttributeNamesAnybody(t *testing.T) {
 			require.NotContains(t, a.Value.AsString(), "alice")
 		}
 	}
+}
+
+// A provider that answers each request with another code makes no time series by it.
+func TestAProvidersCodesMakeNoTimeSeries(t *testing.T) {
+	w := newWorld(t, oidcauth.Hooks{})
+	require.Equal(t, http.StatusOK, w.browser.Get(app+"/me").Status)
+	for i := range 20 {
+		code := fmt.Sprintf("made_up_%d", i)
+		w.provider.Intercept(oidcauthtest.TokenEndpoint, oidcauthtest.OAuthError(http.StatusBadRequest, code))
+		w.browser.Get(app + "/refresh")
+		_, err := w.auth.Machine("jobs").TokenSource(t.Context()).Token()
+		require.Error(t, err)
+		w.browser.Get(app + "/auth/login?prompt=login")
+	}
+	series := slices.Sorted(maps.Keys(w.counts(oidcauthotel.OperationDuration)))
+	require.Equal(t, []string{
+		"callback ok", "invalid_response callback failed", "login ok", "other_grant_error machine_token refused", "other_grant_error refresh refused",
+	}, series)
 }
 
 func TestStoreCallsStandInTheSpanOfTheirOperation(t *testing.T) {
