@@ -87,6 +87,7 @@ type tokenCall struct {
 	Grant string `json:"grant_type"`
 	User  string `json:"sub"`
 	Error string `json:"error"`
+	Port  int    `json:"port"` // of the client
 }
 
 // tokenCalls returns the requests with this grant that the provider has carried out since they were last forgotten.

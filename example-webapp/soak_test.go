@@ -5,6 +5,8 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,14 +77,25 @@ type soak struct {
 
 func startSoak(t *testing.T, name string, p *place, cookies bool) *soak {
 	t.Helper()
+	var f *fleet
+	t.Cleanup(func() { keepLogs(t, name, f) }) // comes last, when they have ended
 	p.start()
 	clock := newFaketime(t) // the provider's, which the fleet starts
-	f := startFleet(t, 2, soakLife, p.env(cookies)...)
+	f = startFleet(t, 2, soakLife, p.env(cookies)...)
 	f.control("DELETE", "requests", nil, nil)
 	s := &soak{fleet: f, t: t, name: name, place: p}
 	s.book.lost = map[string]bool{}
 	s.faults = newSoakFaults(s, clock)
 	return s
+}
+
+// keepLogs leaves what the replicas said in the folder for temporary files.
+func keepLogs(t *testing.T, name string, f *fleet) {
+	t.Helper()
+	for i, p := range f.processes {
+		file := filepath.Join(os.TempDir(), fmt.Sprintf("soak-%s-%d.log", strings.ReplaceAll(name, " ", "-"), i+1))
+		require.NoError(t, os.WriteFile(file, p.stdout.Bytes(), 0o600))
+	}
 }
 
 // run lets the users in, and breaks things until the time is over.
@@ -138,8 +151,8 @@ func (s *soak) judge() {
 	}
 }
 
-const soakHead = "| place | time | faults | requests | 5xx or cut in a fault | later | refreshes | spent twice | signed out: by themselves | " +
-	"token lost with a replica | wrongly | RSS MB | goroutines | descriptors |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+const soakHead = "| place | time | faults | requests | 5xx or cut in a fault | later | refused by the API | refreshes | spent twice | signed out: by themselves | " +
+	"token lost with a replica | wrongly | RSS MB | goroutines | descriptors |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 
 // row is the turn so far, as one line of the table.
 func (s *soak) row() string {
@@ -147,7 +160,7 @@ func (s *soak) row() string {
 	if len(s.samples) > 0 {
 		n = s.samples[len(s.samples)-1]
 	}
-	return fmt.Sprintf("| %s | %v | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.0f | %.0f | %.0f |", s.name,
-		s.took.Round(time.Second), s.faults.total(), y.requests, y.during, y.later, s.book.done, s.book.twice,
+	return fmt.Sprintf("| %s | %v | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.0f | %.0f | %.0f |", s.name,
+		s.took.Round(time.Second), s.faults.total(), y.requests, y.during, y.later, y.refused, s.book.done, s.book.twice,
 		y.left, y.lost, y.out, n.memory/1e6, n.goroutines, n.files)
 }

@@ -44,27 +44,17 @@ func newSoakFaults(s *soak, clock faketime) *soakFaults {
 			func() { s.control(http.MethodPut, "faults", []fault{}, nil) },
 		}
 	}
-	keys := func(name string, keep bool) soakFault {
-		return soakFault{name, func() { s.control(http.MethodPost, "rotate-keys", map[string]bool{"keep": keep}, nil) }, func() {}}
-	}
+	newKeys := func() { s.control(http.MethodPost, "rotate-keys", map[string]int{"keep": 1}, nil) }
 	second := s.processes[1]
-	ended := func(name string, signal os.Signal) soakFault {
-		return soakFault{name, func() {
-			if signal == syscall.SIGKILL {
-				s.book.killed = time.Now()
-			}
-			require.NoError(s.t, second.Process.Signal(signal))
-		}, func() { second.again(s.t) }}
-	}
+	again := func() { second.again(s.t) }
 	list := []soakFault{
 		bent("provider down", fault{"drop": "before"}),
-		ended("replica stopped", syscall.SIGTERM),
+		{"replica stopped", func() { require.NoError(s.t, second.Process.Signal(syscall.SIGTERM)) }, again},
 		bent("provider slow", fault{"delay": 2000}),
 		{"store stalled", s.place.stall, s.place.goOn},
 		bent("provider says 500", fault{"status": 500, "body": "<h1>oops</h1>"}),
-		keys("new keys", true),
-		ended("replica killed", syscall.SIGKILL),
-		keys("new keys, the old ones withdrawn", false),
+		{"new keys", newKeys, func() {}},
+		{"replica killed", func() { s.book.kill(s.t, second) }, again},
 	}
 	if clock != "" {
 		turned := func(name, offset string) soakFault {

@@ -17,6 +17,7 @@ import (
 type tally struct {
 	requests, during, later int // answers, and those of an outage: in a fault, or later
 	left, lost, out         int // sign-outs: asked for, of a token that died with a replica, and wrong ones
+	refused                 int // tokens by the API: those whose times were wrong when they were made
 	wrong, risen            int // answers of nobody's, and sessions that came back after their end
 }
 
@@ -147,6 +148,9 @@ func (s *soakers) use(ctx context.Context, v *visitor, at int, path string, cook
 		s.note("%s: %s: later than the fault: %v", v.name, path, summary(r, err))
 	case r.status == http.StatusUnauthorized:
 		return true
+	case path == "/api/call" && r.status == http.StatusOK && r.Status == http.StatusUnauthorized:
+		s.count(func(t *tally) { t.refused++ })
+		s.note("%s: the API refused a token", v.name)
 	case r.status != http.StatusOK,
 		path == "/api/me" && r.Subject != v.name,
 		path == "/api/call" && (r.Status != http.StatusOK || r.owner() != v.name):

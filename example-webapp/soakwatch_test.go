@@ -4,10 +4,14 @@ package main_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,19 +21,29 @@ import (
 // A refreshBook is what the provider wrote down about refreshes.
 type refreshBook struct {
 	done, twice int
-	killed      time.Time // when a replica was last killed
+	killed      time.Time    // when a replica was last killed
+	ports       map[int]bool // of its connections at that moment
 	recent      []seen
-	lost        map[string]bool // users whose successor token may have died with a replica
+	lost        map[string]bool // users whose successor token died with a replica, or may have
 }
 
 type seen struct {
 	user string
+	port int
 	at   time.Time
 }
 
-// around a kill is when a refresh may have been answered to a replica that could not keep the answer any more: they are taken in
-// once a second.
-const around = 3 * time.Second
+// unsaved is how long before a kill an answer may have come that was not saved yet: what the provider did is taken in once a
+// second. reused is when a port may be somebody else's.
+const unsaved, reused = 3 * time.Second, time.Minute
+
+// kill kills a replica, and notes its connections: what was asked over them is answered to nobody.
+func (b *refreshBook) kill(t *testing.T, p *process) {
+	t.Helper()
+	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+	b.killed, b.ports = time.Now(), ports(t, p.Process.Pid)
+	require.NoError(t, p.Process.Kill())
+}
 
 // take takes in what there is.
 func (b *refreshBook) take(s *soak) {
@@ -44,20 +58,45 @@ func (b *refreshBook) take(s *soak) {
 		case c.Route != "token" || c.Grant != "refresh_token":
 		case c.Error == "":
 			b.done++
-			b.recent = append(b.recent, seen{c.User, now})
+			b.recent = append(b.recent, seen{c.User, c.Port, now})
 			delete(b.lost, c.User)
-		case c.Error == "invalid_grant" && !b.lost[c.User]:
+		case c.Error == "invalid_grant" && c.User != "" && !b.lost[c.User]: // without a user it had been refused before
 			b.twice++
 			s.users.note("%s: a refresh token was refused", c.User)
 		}
 	}
-	b.recent = slices.DeleteFunc(b.recent, func(r seen) bool { return now.Sub(r.at) > 2*around })
+	b.recent = slices.DeleteFunc(b.recent, func(r seen) bool { return now.Sub(r.at) > 2*unsaved })
 	for _, r := range b.recent {
-		if d := r.at.Sub(b.killed); -around < d && d < around && !b.lost[r.user] {
+		if since := r.at.Sub(b.killed); b.ports[r.port] && -unsaved < since && since < reused && !b.lost[r.user] {
 			b.lost[r.user] = true
 			s.faults.may(r.user)
 		}
 	}
+}
+
+// ports are the local ones of a process's connections.
+func ports(t *testing.T, pid int) map[int]bool {
+	t.Helper()
+	folder := fmt.Sprintf("/proc/%d/", pid)
+	files, err := filepath.Glob(folder + "fd/*")
+	require.NoError(t, err)
+	sockets := map[string]bool{}
+	for _, f := range files {
+		if to, err := os.Readlink(f); err == nil && strings.HasPrefix(to, "socket:[") {
+			sockets[strings.Trim(to, "socket:[]")] = true
+		}
+	}
+	found := map[int]bool{}
+	for _, table := range []string{"tcp", "tcp6"} {
+		raw, _ := os.ReadFile(folder + "net/" + table)
+		for line := range strings.Lines(string(raw)) {
+			if f := strings.Fields(line); len(f) > 9 && sockets[f[9]] {
+				port, _ := strconv.ParseInt(f[1][strings.LastIndex(f[1], ":")+1:], 16, 32)
+				found[int(port)] = true
+			}
+		}
+	}
+	return found
 }
 
 // A sample is what a replica needs at one moment.

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 // Control is how a test looks into the provider and breaks it:
 //
-//	GET    /control/requests           {"requests":[{route, method, status, grant_type, sub, at, error, auth, dpop}], "counts":{"token:refresh_token":1, …}}
+//	GET    /control/requests           {"requests":[{route, method, status, grant_type, sub, at, error, port, auth, dpop}], "counts":{"token:refresh_token":1, …}}
 //	DELETE /control/requests           the same, and forgets them
 //	PUT    /control/faults             replaces the list of faults, [] heals: see fault below
 //	GET    /control/faults             the list, each with its hits: how many requests have met it
-//	POST   /control/rotate-keys        new signing keys; {"keep":true} goes on publishing the old ones
+//	POST   /control/rotate-keys        new signing keys; {"keep":true} goes on publishing the old ones, {"keep":1} those before
 //	POST   /control/disable            {"sub"}: the person can't sign in any more, nor have tokens
 //	POST   /control/backchannel-logout {"client_id","sub","sid"}: sends a logout token, 200 or 502 by the client's answer
 //
@@ -39,6 +39,7 @@ export class Control {
           sub: entities?.Account?.accountId ?? entities?.RefreshToken?.accountId,
           at: Date.now(),
           error: ctx.body?.error,
+          port: ctx.req.socket.clientPort,
           auth: authentication(ctx, body ?? {}),
           dpop: Boolean(ctx.get('dpop')),
         });

@@ -20,6 +20,7 @@ export async function startProvider({ host = 'localhost', port = 0, path = '', t
   const server = tls
     ? https.createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, listener)
     : http.createServer(listener);
+  server.on('connection', (socket) => { socket.clientPort = socket.remotePort; }); // which a closed one does not tell
   await new Promise((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
@@ -54,7 +55,10 @@ export async function startProvider({ host = 'localhost', port = 0, path = '', t
     };
     control.provider = provider;
   };
-  control.rotateKeys = (keep) => install([...newSigningKeys(), ...(keep ? keys : [])]);
+  control.rotateKeys = (keep) => {
+    const fresh = newSigningKeys();
+    install([...fresh, ...(keep === true ? keys : keys.slice(0, keep * fresh.length))]);
+  };
   install(newSigningKeys());
 
   return {
