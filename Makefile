@@ -1,4 +1,4 @@
-.PHONY: all test e2e bench bench-table soak lint fuzz
+.PHONY: all test e2e bench bench-table soak mutations lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -27,6 +27,11 @@ bench-table:
 # Needs Node, redis-server and PostgreSQL; with libfaketime the provider's clock goes wrong, too.
 soak:
 	cd example-webapp && SIGNET_TEST_ALL=1 SOAK=$(SOAK) nice go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v .
+
+# Breaks each check of docs/security.md once, in a copy, and shows that its tests fail. An hour or two.
+# MUTATIONS is a regular expression: the checks to break.
+mutations:
+	nice go run ./internal/mutations -run '$(MUTATIONS)'
 
 # gofmt, vet, staticcheck and golangci-lint, with the versions that .ci/lint pins.
 lint:

@@ -54,6 +54,7 @@ var floors = []struct {
 	{"examples/provider", []string{"oidcauth/oidcauthtest"}},
 	{"internal/api", nil},
 	{"internal/benchmarks", nil},
+	{"internal/mutations", nil},
 	{"internal/benchmarks/server", []string{"oidcauth", "oidcauth/oidcauthtest", "session"}},
 }
 

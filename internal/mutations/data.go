@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A row of the table of checks: what is checked, and the tests that hold it.
+type row struct {
+	check string
+	tests []string
+}
+
+// A mutation breaks a check: it replaces a text that stands once in a file.
+type mutation struct{ file, before, after string }
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+
+// readRows reads the tables below "## Checks".
+func readRows(document string) (rows []row) {
+	_, rest, _ := strings.Cut(document, "\n## Checks\n")
+	checks, _, _ := strings.Cut(rest, "\n## ")
+	for line := range strings.Lines(checks) {
+		check, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+		tests := testName.FindAllStringSubmatch(line, -1)
+		if !ok || !strings.HasPrefix(line, "| ") || len(tests) == 0 {
+			continue
+		}
+		r := row{check: check}
+		for _, name := range tests {
+			r.tests = append(r.tests, name[1])
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// readMutations reads mutations.txt: blocks of
+//
+//	row: the beginning of a check in the table
+//	file: the path of the file
+//	-a line that is there
+//	+a line in its place
+//
+// with empty lines between them, and comments that begin with #. A line of before or after may be
+// a part of one, where there is one each.
+func readMutations(text string, rows []row) (map[string][]mutation, error) {
+	all := map[string][]mutation{}
+	for block := range strings.SplitSeq(text, "\n\n") {
+		var name string
+		var m mutation
+		var before, after []string
+		for line := range strings.SplitSeq(block, "\n") {
+			switch {
+			case strings.HasPrefix(line, "row: "):
+				name = line[len("row: "):]
+			case strings.HasPrefix(line, "file: "):
+				m.file = line[len("file: "):]
+			case strings.HasPrefix(line, "-"):
+				before = append(before, line[1:])
+			case strings.HasPrefix(line, "+"):
+				after = append(after, line[1:])
+			}
+		}
+		if name == "" {
+			continue
+		}
+		m.before, m.after = strings.Join(before, "\n"), strings.Join(after, "\n")
+		if m.file == "" || m.before == m.after {
+			return nil, fmt.Errorf("%q: a file, - and + are needed", name)
+		}
+		check := ""
+		for _, r := range rows {
+			if strings.HasPrefix(r.check, name) {
+				if check != "" {
+					return nil, fmt.Errorf("%q begins more than one check", name)
+				}
+				check = r.check
+			}
+		}
+		if check == "" {
+			return nil, fmt.Errorf("%q begins no check of docs/security.md", name)
+		}
+		all[check] = append(all[check], m)
+	}
+	return all, nil
+}
