@@ -1,7 +1,12 @@
 // Package access knows an access token's life: whether one serves a request, may bridge an outage
 // or was rejected ([Token]); the transport that sends requests with it to the APIs that it may go
 // to, and to no others ([Transport]); and the tokens of machine clients, which processes can share
-// ([Machine]). It knows no session: whose token a request gets, a [Keeper] says.
+// ([Machine]). It also has what a resource server of ours asks of the tokens that it is sent: proofs
+// of a key ([Proofs]), and a memory of those that came before ([Seen]).
+//
+// It knows no session: whose token a request gets, a [Keeper] says. The transport sends no token
+// where the configuration names no API. Start reading at [Token], then [Renewer], which lists what
+// makes a token be renewed.
 package access
 
 import (

@@ -1,5 +1,7 @@
 // Package expiring has one bounded map whose entries end. Everything that a process remembers for
 // strangers, for a while and in bounded room, is kept in one.
+//
+// It starts no goroutine, takes no lock and reads no clock: its owner does. Start reading at [Map].
 package expiring
 
 import "time"

@@ -1,5 +1,6 @@
 // Package logtext makes text from outside fit for a log line or an error: cut, without what could
-// forge a line, and without telling who somebody is. It never decides what is logged.
+// forge a line, and without telling who somebody is. It never decides what is logged. Start reading
+// at [Clip] and [Quote]; [Fingerprint] is for people, [WithoutSecrets] for texts of a provider's.
 package logtext
 
 import (

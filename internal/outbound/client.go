@@ -1,6 +1,8 @@
 // Package outbound calls providers: which URL may be called at all ([CheckEndpoint], [Reach]), and
-// the client that calls it, bounded in time and size and blind to redirects ([NewClient]). It sends
-// no credential of its own accord.
+// the client that calls it, bounded in time and size ([NewClient]).
+//
+// It follows no redirect, keeps no cookie and sends no credential of its own accord. Start reading at
+// [NewClient]; [CheckEndpoint] has the rules for URLs.
 package outbound
 
 import (

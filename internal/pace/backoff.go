@@ -1,6 +1,9 @@
 // Package pace says when to call again something that fails or is asked for by many: a back-off
 // between attempts, a brake on what strangers can cause, one flight for callers who want the same,
-// one document that is fetched now and then. It never looks into what is called.
+// one document that is fetched now and then. A panic in what is called ends that call alone.
+//
+// It never looks into what is called, and calls nothing by itself: somebody has asked. Start reading
+// at [Flight] and [Document].
 package pace
 
 import (

@@ -3,5 +3,6 @@
 // API a path leads ([Rest]), which headers go there ([RequestHeader]) and come back
 // ([AnswerHeader]), and where a redirect of the API's leads ([Location]).
 //
-// It decides and changes headers; it sends nothing, and knows nothing of sessions or tokens.
+// It decides and changes headers; it sends nothing, and knows nothing of sessions or tokens. Start
+// reading at [CheckSender], then in the order above, which is that of a request.
 package relay

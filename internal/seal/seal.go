@@ -1,4 +1,9 @@
-// Package seal holds the keys and is the only place that knows how values are encrypted.
+// Package seal holds the keys and is the only place that knows how values are encrypted: those in
+// cookies ([Sealer]), and the rows of a Store, with their names hashed ([Vault]), of which two are
+// more than a value: a lease, and a row that is changed by compare-and-swap.
+//
+// Nothing that was changed, moved to another name or sealed for another purpose opens. It never
+// looks into what it seals, and logs nothing. Start reading at [Keyring], which has all of it.
 //
 // A value is sealed with AES-256-GCM under a sub-key of its purpose, with a random nonce
 // (crypto/cipher), and bound to its context. In front stand the format's version and the id of the

@@ -1,5 +1,6 @@
 // Package reference has tokens like those of common providers, for tests and benchmarks: of the same
-// sizes, drawn from a seed so that figures can be compared between runs, and really signed.
+// sizes, drawn from a seed so that figures can be compared between runs, and really signed. No
+// production code may import it. Start reading at [S].
 package reference
 
 import (
