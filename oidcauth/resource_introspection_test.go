@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -252,6 +253,6 @@ func TestWhatCanNotBeCheckedIsToldApart(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/orders", http.NoBody) // without TLS
 		r.Header.Set("Authorization", "Bearer "+row.token)
 		row.w.handler.ServeHTTP(httptest.NewRecorder(), r)
-		require.Equal(t, row.is, errorsIs(got, oidcauth.ErrUncheckable), name)
+		require.Equal(t, row.is, errors.Is(got, oidcauth.ErrUncheckable), name)
 	}
 }
