@@ -7,7 +7,7 @@ require (
 	github.com/lib/pq v1.12.3
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/signet-go/signet v0.1.0
-	github.com/signet-go/signet/session/redisstore v0.0.0-00010101000000-000000000000
+	github.com/signet-go/signet/session/redisstore v0.1.0
 	github.com/stretchr/testify v1.12.1
 	modernc.org/sqlite v1.62.0
 )
