@@ -12,8 +12,8 @@ type row struct {
 	tests []string
 }
 
-// A mutation breaks a check: it replaces a text that stands once in a file.
-type mutation struct{ file, before, after string }
+// A mutation breaks a check: it replaces a text that stands once in a package.
+type mutation struct{ pkg, before, after string }
 
 var testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 
@@ -39,7 +39,7 @@ func readRows(document string) (rows []row) {
 // readMutations reads mutations.txt: blocks of
 //
 //	row: the beginning of a check in the table
-//	file: the path of the file
+//	package: the folder of the package
 //	-a line that is there
 //	+a line in its place
 //
@@ -55,8 +55,8 @@ func readMutations(text string, rows []row) (map[string][]mutation, error) {
 			switch {
 			case strings.HasPrefix(line, "row: "):
 				name = line[len("row: "):]
-			case strings.HasPrefix(line, "file: "):
-				m.file = line[len("file: "):]
+			case strings.HasPrefix(line, "package: "):
+				m.pkg = line[len("package: "):]
 			case strings.HasPrefix(line, "-"):
 				before = append(before, line[1:])
 			case strings.HasPrefix(line, "+"):
@@ -67,8 +67,8 @@ func readMutations(text string, rows []row) (map[string][]mutation, error) {
 			continue
 		}
 		m.before, m.after = strings.Join(before, "\n"), strings.Join(after, "\n")
-		if m.file == "" || m.before == m.after {
-			return nil, fmt.Errorf("%q: a file, - and + are needed", name)
+		if m.pkg == "" || m.before == m.after {
+			return nil, fmt.Errorf("%q: a package, - and + are needed", name)
 		}
 		check := ""
 		for _, r := range rows {

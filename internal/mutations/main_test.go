@@ -17,7 +17,7 @@ func TestEachMutationBelongsToARow(t *testing.T) {
 	require.NotEmpty(t, mutations)
 	for check, list := range mutations {
 		for _, m := range list {
-			_, err := os.Stat(filepath.Join("..", "..", m.file))
+			_, err := os.Stat(filepath.Join("..", "..", m.pkg))
 			require.NoError(t, err, check)
 		}
 	}
@@ -47,10 +47,10 @@ func TestVerdicts(t *testing.T) {
 func TestRowsAndBlocksAreRead(t *testing.T) {
 	rows := readRows("\n## Checks\n\n| check | held by |\n|---|---|\n| one thing | `TestA`, `FuzzB` |\n| another | `TestC` |\n\n## What is not\n| no | `TestD` |\n")
 	require.Equal(t, []row{{"one thing", []string{"TestA", "FuzzB"}}, {"another", []string{"TestC"}}}, rows)
-	got, err := readMutations("# a comment\n\nrow: one\nfile: a.go\n-x\n-y\n+z\n", rows)
+	got, err := readMutations("# a comment\n\nrow: one\npackage: a\n-x\n-y\n+z\n", rows)
 	require.NoError(t, err)
-	require.Equal(t, map[string][]mutation{"one thing": {{"a.go", "x\ny", "z"}}}, got)
-	for _, wrong := range []string{"row: none\nfile: a.go\n-x\n+y", "row: one\n-x\n+y", "row: one\nfile: a.go\n-x\n+x", "row: \nfile: a\n-x\n+y"} {
+	require.Equal(t, map[string][]mutation{"one thing": {{"a", "x\ny", "z"}}}, got)
+	for _, wrong := range []string{"row: none\npackage: a\n-x\n+y", "row: one\n-x\n+y", "row: one\npackage: a\n-x\n+x", "row: \npackage: a\n-x\n+y"} {
 		got, err := readMutations(wrong, rows)
 		require.True(t, err != nil || len(got) == 0, wrong)
 	}

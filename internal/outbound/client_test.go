@@ -64,9 +64,11 @@ func tlsServer(t *testing.T, config *tls.Config, trusted ...*x509.Certificate) *
 	for _, c := range trusted {
 		pool.AddCert(c)
 	}
+	own := outbound.NewClient(outbound.Settings{Timeout: time.Minute}).Transport.(*http.Transport) // with our limits, not the test's
+	own.TLSClientConfig.RootCAs = pool
 	return providertest.New(t).Config(func(c *providertest.Config) {
 		c.Issuer = server.URL
-		c.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+		c.HTTPClient = &http.Client{Transport: own}
 	})
 }
 
