@@ -239,7 +239,7 @@ func (t *tokens) look(s *session.Session, name string) (*access.Token, *record, 
 	case err != nil:
 		return nil, nil, err
 	case id.login.Provider != t.auth.key:
-		return nil, nil, fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+		return nil, nil, fmt.Errorf("%w: the session belongs to another provider", ErrLoginRequired)
 	case !t.auth.serves():
 		return nil, nil, fmt.Errorf("%w: %w", ErrLoginRequired, ErrUnknownProvider)
 	case t.stopped(s):

@@ -202,7 +202,7 @@ func (a *Authenticator) serveNotFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // errMounted is for the programmer.
-var errMounted = errors.New("oidcauth: the Authenticator is mounted at the wrong place")
+var errMounted = errors.New("oidcauth: the Authenticator is mounted in the wrong place")
 
 // explainPath says why a request that was sent to one of our routes is not for it.
 func (a *Authenticator) explainPath(r *http.Request) error {
@@ -212,7 +212,7 @@ func (a *Authenticator) explainPath(r *http.Request) error {
 	case strings.HasPrefix(browser.RequestURI(r), a.site.Prefix):
 		return fmt.Errorf("%w: path %s is not below %s: don't strip the prefix before the Authenticator", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Prefix)
 	case a.site.Base != "" && strings.HasPrefix(r.URL.Path, a.site.Base+"/"):
-		return fmt.Errorf("%w: path %s still has %s, which StrippedPrefix says that a proxy removes: let it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Base)
+		return fmt.Errorf("%w: path %s still has the prefix %s, which StrippedPrefix says a proxy removes: have the proxy remove it, or leave StrippedPrefix empty", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Base)
 	}
 	return fmt.Errorf("%w: path %s is not below %s, where RedirectURL has its routes: mount it there", errMounted, logtext.Clip(r.URL.Path, 100), a.site.Prefix)
 }

@@ -101,7 +101,7 @@ func (a *starter) warnOfShortLife(ctx context.Context, life time.Duration) {
 	a.shortLife.Do(func() {
 		a.log.LogAttrs(ctx, slog.LevelWarn, "pushed requests end before logins do", slog.String("issuer", a.config.Issuer),
 			slog.Duration("life", life), slog.Duration("login_timeout", a.config.LoginTimeout),
-			slog.String("hint", "if sign-ins fail at the provider for whoever types slowly, let the provider keep pushed requests as long as LoginTimeout, or set Config.PAR to PAROff"))
+			slog.String("hint", "users who take longer than this to sign in fail at the provider: extend the lifetime of pushed requests there to LoginTimeout, or set Config.PAR to PAROff"))
 	})
 }
 

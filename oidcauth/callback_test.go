@@ -385,7 +385,7 @@ func TestALoginThatGaveWayToNewerOnesIsToldSo(t *testing.T) {
 		page := w.browser.Get(first.URL)
 		require.Equal(t, http.StatusBadRequest, page.Status)
 		require.Contains(t, page.Body, `href="/auth/login`)
-		require.Contains(t, w.log.String(), "gave way to newer ones: 10 others")
+		require.Contains(t, w.log.String(), "was replaced by newer ones: 10 others")
 		require.NotContains(t, w.log.String(), "cookies are blocked")
 	})
 }

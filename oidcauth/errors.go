@@ -28,7 +28,7 @@ var (
 
 	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another
 	// session in its context than the client's.
-	ErrOtherSession = errors.New("oidcauth: the request's context carries another session than its client's")
+	ErrOtherSession = errors.New("oidcauth: the request's context belongs to a session other than the client's")
 )
 
 // A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is

@@ -258,7 +258,7 @@ func (l *login) tag(s *session.Session) error {
 // keepClaims records what Hooks.Login made of the claims.
 func (l *login) keepClaims(changed json.RawMessage) (err error) {
 	if l.record.Changes, err = claims.ChangesOf(l.user.Claims, changed); err != nil {
-		return fmt.Errorf("oidcauth: Hooks.Login left Claims that can't be used: %w", err)
+		return fmt.Errorf("oidcauth: Hooks.Login left invalid Claims: %w", err)
 	}
 	l.extra = l.record.Changes.Without(l.extra)
 	return nil

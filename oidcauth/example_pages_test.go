@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -37,7 +38,11 @@ func ExampleMessages() {
 		Messages: map[string]oidcauth.Messages{
 			"de": {"problem.not_found.title": "Seite nicht gefunden", "problem.not_found.advice": "Bitte die Adresse prüfen."},
 		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { fmt.Fprint(w, err.(*oidcauth.Problem).Title) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if p, ok := errors.AsType[*oidcauth.Problem](err); ok {
+				fmt.Fprint(w, p.Title)
+			}
+		},
 	})
 	if err != nil {
 		fmt.Println(err)

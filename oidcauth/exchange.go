@@ -205,7 +205,7 @@ func (a *Authenticator) callerSubject(j *judged, q *access.Request) (s access.Su
 		return s, fmt.Errorf("%w: the caller's token is of another issuer", ErrLoginRequired)
 	}
 	if q.Terms.SubjectIDToken {
-		return s, errors.New("oidcauth: SubjectIDToken: a caller has sent no ID token")
+		return s, errors.New("oidcauth: SubjectIDToken: a caller sends no ID token")
 	}
 	s = access.Subject{Value: j.token, Type: access.AccessTokenType, Caller: j.caller.Subject}
 	if a.config.Advanced.DPoP {

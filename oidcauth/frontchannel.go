@@ -30,7 +30,7 @@ func (a *signOut) serveFrontChannelLogout(w http.ResponseWriter, r *http.Request
 	query := r.URL.Query()
 	iss, sid := query["iss"], query["sid"]
 	if len(iss) != 1 || len(sid) != 1 || !a.provider.Issuers.Allow(iss[0]) || sid[0] == "" || len(sid[0]) > provider.MaxSessionID {
-		a.endedNothing(r.Context(), "expected one iss of ours and one sid: does the client's registration demand them?")
+		a.endedNothing(r.Context(), "expected our iss and one sid: does the client's registration require them?")
 		a.showSignedOut(w, r)
 		return
 	}

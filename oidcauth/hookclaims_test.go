@@ -117,7 +117,7 @@ func TestClaimsOfTheHookThatAreNoObjectFailTheLogin(t *testing.T) {
 			w := newWorld(t, withHook(func(u *oidcauth.User) { u.Claims = []byte(claims) }))
 			page := w.browser.Get(app + "/me")
 			require.Equal(t, http.StatusInternalServerError, page.Status)
-			require.Contains(t, w.log.String(), "Hooks.Login left Claims")
+			require.Contains(t, w.log.String(), "Hooks.Login left invalid Claims")
 			require.False(t, w.hasSession())
 		})
 	}

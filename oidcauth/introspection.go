@@ -18,7 +18,7 @@ import (
 // same token at the same time make one question, which none of them can end.
 func (r *ResourceServer) ask(ctx context.Context, hash [32]byte, token string) (*verdict, error) {
 	if r.asked == nil {
-		return nil, provider.RefuseAccessToken(fmt.Errorf("%w: it is no JWT, and no Issuers may be asked (Introspect)", ErrUncheckable))
+		return nil, provider.RefuseAccessToken(fmt.Errorf("%w: it isn't a JWT, and none of the Issuers allows introspection (Introspect)", ErrUncheckable))
 	}
 	key := base64.RawURLEncoding.EncodeToString(hash[:])
 	if err := r.pauses.Check(key); err != nil {
@@ -30,7 +30,7 @@ func (r *ResourceServer) ask(ctx context.Context, hash [32]byte, token string) (
 		}
 		release, err := r.places.Take(ctx, callbackPatience)
 		if err != nil {
-			return nil, fmt.Errorf("too many tokens are asked about at once: %w", err)
+			return nil, fmt.Errorf("too many introspections at once: %w", err)
 		}
 		defer release()
 		return r.question(ctx, hash, key, token)

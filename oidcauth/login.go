@@ -255,7 +255,7 @@ func (o LoginOptions) overriddenBy(other LoginOptions) LoginOptions {
 func (o LoginOptions) check() error {
 	for _, name := range slices.Sorted(maps.Keys(o.Extra)) {
 		if slices.Contains(ownParameters, name) {
-			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package itself; use the field for it", name)
+			return fmt.Errorf("oidcauth: LoginOptions.Extra: %q is set by the package; use its own field instead", name)
 		}
 	}
 	if o.Persistence > session.Transient {

@@ -240,7 +240,7 @@ func (m *MachineConfig) leaves(issuer string) bool {
 func (m *MachineConfig) validate(where string, wrong func(field, format string, args ...any)) {
 	m.validateEndpoint(where, wrong)
 	if m.ClientID == "" {
-		wrong(where+"ClientID", "is empty; take the client identifier from the provider's registration")
+		wrong(where+"ClientID", "is empty; use the client identifier from the registration at the provider")
 	}
 	for _, scope := range m.Scopes {
 		if !oauth.IsScope(scope) {
@@ -249,7 +249,7 @@ func (m *MachineConfig) validate(where string, wrong func(field, format string, 
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Extra)) {
 		if slices.Contains(machineParameters, name) {
-			wrong(where+"Extra", "%q is set by the package itself; use the field for it", name)
+			wrong(where+"Extra", "%q is set by the package; use its own field instead", name)
 		}
 	}
 	for _, api := range m.APIs {

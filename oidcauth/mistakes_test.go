@@ -107,13 +107,13 @@ var mistakes = []mistake{
 		make: atTheProvider(func(s *oidcauthtest.Settings) {
 			s.Now = func() time.Time { return time.Now().Add(5 * time.Minute) }
 		}, nil),
-		hints: []string{"in the future; if this is a surprise, check the clock of this machine"},
+		hints: []string{"in the future; if that is unexpected, check this machine's clock"},
 		page:  "Sign-in failed",
 	},
 	{
 		name:  "a browser that blocks cookies",
 		make:  callbackWithout(func(w *world) { w.browser.ClearCookies() }),
-		hints: []string{"the browser sent 0 cookies of it: it was started in another browser or at another address than " + app + ", cookies are blocked, it was finished before, or gave way to newer ones"},
+		hints: []string{"the browser sent 0 of its cookies: it was started in another browser or at an address other than " + app + ", cookies are blocked, it was already completed, or was replaced by newer ones"},
 		page:  "It may have been completed already, replaced by a newer one, or started in another browser, or your browser may have blocked a cookie.",
 	},
 	{
@@ -122,7 +122,7 @@ var mistakes = []mistake{
 			other := newAuthenticator(w.T, w, func(c *oidcauth.Config) { c.Session.Keys = []string{session.NewKey()} })
 			w.network.Handle(app, appMux(other))
 		}),
-		hints: []string{"its cookie can't be opened: it was changed, or another replica has other session keys"},
+		hints: []string{"its cookie can't be decrypted: it was modified, or replicas use different session keys"},
 		page:  "We couldn't complete this sign-in",
 	},
 	{
@@ -131,7 +131,7 @@ var mistakes = []mistake{
 			w := newWorld(t, func(c *oidcauth.Config) { c.RedirectURL = app + "/oidc/callback" })
 			return w.symptom(w.browser.Get(app + "/auth/login"))
 		},
-		hints: []string{"the Authenticator is mounted at the wrong place: path /auth/login is not below /oidc/, where RedirectURL has its routes: mount it there"},
+		hints: []string{"the Authenticator is mounted in the wrong place: path /auth/login is not below /oidc/, where RedirectURL has its routes: mount it there"},
 		page:  "Page not found",
 	},
 	{
@@ -161,7 +161,7 @@ var mistakes = []mistake{
 			_, err := auth.TokenSource(r.Context(), oidcauth.ForceRefresh()).Token()
 			return err
 		}),
-		hints: []string{"login required: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes"},
+		hints: []string{"login required: the access token is no longer usable, and there is no refresh token: most providers issue one for offline_access in Config.Scopes"},
 	},
 	{
 		name: "an API whose origin is not named",
@@ -169,7 +169,7 @@ var mistakes = []mistake{
 			_, err := auth.Client(r.Context()).Get("https://api.example.com/orders")
 			return err
 		}),
-		hints: []string{"origin is not among the APIs: https://api.example.com; name it in Config.APIs if tokens may go there"},
+		hints: []string{"origin is not listed in APIs: https://api.example.com; add it to Config.APIs if tokens may be sent there"},
 	},
 	{
 		name: "a machine with another name",

@@ -175,7 +175,7 @@ func TestMistakesInAProxyConfig(t *testing.T) {
 		"API: \"api.example.com\"":   func(c *oidcauth.ProxyConfig) { c.API = "api.example.com" },
 		"query or fragment":          func(c *oidcauth.ProxyConfig) { c.API += "?x=1" },
 		"without credentials":        func(c *oidcauth.ProxyConfig) { c.API = "https://u:p@api.example.com" },
-		"origin is not among":        func(c *oidcauth.ProxyConfig) { c.API = "https://evil.test" },
+		"origin is not listed in":    func(c *oidcauth.ProxyConfig) { c.API = "https://evil.test" },
 		"Prefix: \"\"":               func(c *oidcauth.ProxyConfig) { c.Prefix = "" },
 		"Prefix: \"/\"":              func(c *oidcauth.ProxyConfig) { c.Prefix = "/" },
 		"Prefix: \"/api\"":           func(c *oidcauth.ProxyConfig) { c.Prefix = "/api" },

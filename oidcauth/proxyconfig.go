@@ -124,7 +124,7 @@ func parseAPI(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case raw == "":
-		return nil, errors.New(`is empty; it is the URL below which the API is, such as "https://api.example.com/v1"`)
+		return nil, errors.New(`is empty; use the API's base URL, such as "https://api.example.com/v1"`)
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
 		return nil, fmt.Errorf("%q is not an absolute URL without credentials", raw)
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):

@@ -292,7 +292,7 @@ func TestParametersThatThePackageOwnsAreRefused(t *testing.T) {
 	for _, name := range []string{"scope", "state", "redirect_uri", "id_token_hint", "claims"} {
 		o = oidcauth.LoginOptions{Extra: url.Values{name: {"x"}}}
 		require.Equal(t, http.StatusInternalServerError, w.browser.Get(app+"/start").Status, name)
-		require.Contains(t, w.log.String(), `\"`+name+`\" is set by the package itself`)
+		require.Contains(t, w.log.String(), `\"`+name+`\" is set by the package`)
 	}
 	o = oidcauth.LoginOptions{Scopes: []string{"two words"}}
 	require.Equal(t, http.StatusInternalServerError, w.browser.Get(app+"/start").Status)

@@ -24,7 +24,7 @@ const (
 )
 
 // errLook means that a token would have to be refreshed where nothing may be.
-var errLook = errors.New("oidcauth: the access token is used up, and Peek refreshes nothing")
+var errLook = errors.New("oidcauth: the access token is no longer usable, and Peek never refreshes")
 
 // manyUsers is how many users have to be told that there are too many requests, before it counts
 // for all: a provider may count by user, and one who asks too often must not keep the others from
@@ -81,14 +81,14 @@ func newTokens(a *Authenticator) *tokens {
 // renewed returns a token in place of have, which is absent, stale or rejected.
 func (t *tokens) renewed(ctx context.Context, s *session.Session, name string, q access.Request, have *access.Token) (*access.Token, error) {
 	if s.Pending() {
-		return have.Or(&q, fmt.Errorf("%w: the login is not finished, and nothing is refreshed before", ErrLoginRequired))
+		return have.Or(&q, fmt.Errorf("%w: the login isn't finished, and tokens aren't refreshed before that", ErrLoginRequired))
 	}
 	if inside.OfSession(s).Looks() {
 		return have.Or(&q, errLook)
 	}
 	// Without a refresh token there is nothing to take the session's lock for.
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return have.Or(&q, fmt.Errorf("%w: the access token is used up, and there is no refresh token: most providers give one for offline_access in Config.Scopes", ErrLoginRequired))
+		return have.Or(&q, fmt.Errorf("%w: the access token is no longer usable, and there is no refresh token: most providers issue one for offline_access in Config.Scopes", ErrLoginRequired))
 	}
 	return t.renewer.Renew(ctx, t.order(ctx, s, name, q, have))
 }
@@ -228,7 +228,7 @@ func (t *tokens) revalidate(ctx context.Context, s *session.Session, id *identit
 // not wait long: the flight goes on, and the next request finds what it brought.
 func (t *tokens) confirm(ctx context.Context, s *session.Session, grace bool) error {
 	if refresh, _ := s.Token(refreshTokenName); refresh == "" {
-		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers give one for offline_access in Config.Scopes", ErrLoginRequired)
+		return fmt.Errorf("%w: the provider has not confirmed the login within Config.RevalidateAfter, and there is no refresh token to ask with: most providers issue one for offline_access in Config.Scopes", ErrLoginRequired)
 	}
 	o := t.order(ctx, s, "", access.Request{Confirm: true}, nil)
 	o.Hurried = grace

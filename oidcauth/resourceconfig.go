@@ -226,7 +226,7 @@ func checkResourceURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case raw == "":
-		return errors.New(`is empty; it is where callers find the API, such as "https://api.example.com"`)
+		return errors.New(`is empty; use the URL at which callers reach the API, such as "https://api.example.com"`)
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
 		return fmt.Errorf("%q is not an absolute URL", raw)
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):

@@ -197,7 +197,7 @@ func tokenInQuery(query string) bool {
 // errScheme means that a token came with another scheme than its own: a bound one as a Bearer token
 // is worth nothing without its proof, and one that is not bound has nothing to prove (RFC 9449
 // §7.1, §7.2).
-var errScheme = errors.New("the scheme is not that of the token")
+var errScheme = errors.New("the authentication scheme doesn't match the token")
 
 // checkBinding checks that a token which is bound to a key or a certificate comes from who has it.
 func (r *ResourceServer) checkBinding(answer http.Header, req *http.Request, scheme, token string, t *provider.AccessToken) error {
@@ -242,11 +242,11 @@ func (r *ResourceServer) checkCertificate(req *http.Request, want string) error 
 		certificate = req.TLS.PeerCertificates[0]
 	}
 	if certificate == nil {
-		return errors.New("it is bound to a certificate, and the caller has shown none")
+		return errors.New("it is bound to a certificate, and the caller presented none")
 	}
 	sum := sha256.Sum256(certificate.Raw)
 	if base64.RawURLEncoding.EncodeToString(sum[:]) != want {
-		return errors.New("it is bound to another certificate than the caller's")
+		return errors.New("it is bound to a certificate other than the caller's")
 	}
 	return nil
 }

@@ -96,9 +96,9 @@ func (s *siblings) join(a *Authenticator) error {
 		switch {
 		case key == a.key:
 		case other.config.RedirectURL == a.config.RedirectURL:
-			return fmt.Errorf("oidcauth: RedirectURL: %s is the callback of issuer %s already: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
+			return fmt.Errorf("oidcauth: RedirectURL: %s is already the callback of issuer %s: each provider needs its own", a.config.RedirectURL, other.config.Issuer)
 		case other.site.Origin == a.site.Origin && other.LogoutURL() == a.LogoutURL():
-			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s has its routes at %s already: each provider needs its own", other.config.Issuer, a.site.At(""))
+			return fmt.Errorf("oidcauth: RoutePrefix: issuer %s already has its routes at %s: each provider needs its own", other.config.Issuer, a.site.At(""))
 		}
 	}
 	next[a.key] = a

@@ -125,7 +125,7 @@ func (a *starter) stepUpURL(returnTo string, e *StepUpError) string {
 func (a *starter) sealedStepUp(sealed string) (*StepUpError, error) {
 	plain, _, err := a.logins.Sealer.Open(stepUpParameter, sealed)
 	if err != nil {
-		return nil, errors.New(stepUpParameter + " can't be opened: it was changed, or another replica has other session keys")
+		return nil, errors.New(stepUpParameter + " can't be decrypted: it was modified, or replicas use different session keys")
 	}
 	e := new(StepUpError)
 	return e, json.Unmarshal(plain, e)
@@ -138,7 +138,7 @@ func (a *starter) sealedStepUp(sealed string) (*StepUpError, error) {
 func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
 	var err error = e
 	if e == nil {
-		err = &DeniedError{Requirement: "StepUp", Err: errors.New("there is no StepUpError that says which login is needed")}
+		err = &DeniedError{Requirement: "StepUp", Err: errors.New("called without a StepUpError, which says what login is needed")}
 	}
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.deny(w, r, UserFrom(r.Context()), err) })
 }

@@ -302,7 +302,7 @@ func (a *Authenticator) IDToken(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case id.login.Provider != a.key:
-		return "", fmt.Errorf("%w: the session is of another provider", ErrLoginRequired)
+		return "", fmt.Errorf("%w: the session belongs to another provider", ErrLoginRequired)
 	}
 	raw, ok := s.Token(idTokenName)
 	if !ok {

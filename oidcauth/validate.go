@@ -34,7 +34,7 @@ func (c *Config) validate() error {
 		wrong("Issuer", "%v", err)
 	}
 	if c.ClientID == "" {
-		wrong("ClientID", "is empty; take the client identifier from the provider's registration")
+		wrong("ClientID", "is empty; use the client identifier from the registration at the provider")
 	}
 	if err := checkRedirectURL(c.RedirectURL); err != nil {
 		wrong("RedirectURL", "%v", err)
@@ -62,7 +62,7 @@ func (c *Config) validate() error {
 
 func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 	if !slices.Contains([]ResponseMode{Query, FormPost, QueryJWT, FormPostJWT}, c.ResponseMode) {
-		wrong("ResponseMode", "%q is none of Query, FormPost, QueryJWT, FormPostJWT", c.ResponseMode)
+		wrong("ResponseMode", "%q is not one of Query, FormPost, QueryJWT, FormPostJWT", c.ResponseMode)
 	}
 	if c.Advanced.SignedRequests && c.ClientAuth.Key == nil {
 		wrong("Advanced.SignedRequests", "needs ClientAuth.Key")
@@ -71,7 +71,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 		wrong("ResponseMode", "FormPost needs Secure cookies, which Session.InsecureCookie drops: use Query or real https")
 	}
 	if !slices.Contains([]PARMode{PARAuto, PAROn, PAROff, PARRequire}, c.PAR) {
-		wrong("PAR", "%q is none of PARAuto, PAROn, PAROff, PARRequire", c.PAR)
+		wrong("PAR", "%q is not one of PARAuto, PAROn, PAROff, PARRequire", c.PAR)
 	}
 	if c.UserInfo != UserInfoOn && c.UserInfo != UserInfoOff {
 		wrong("UserInfo", "%q is neither UserInfoOn nor UserInfoOff", c.UserInfo)
@@ -80,7 +80,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 		wrong("Session", "insecure cookies are for loopback hosts only, and RedirectURL's host is %q", u.Hostname())
 	}
 	if u, err := url.Parse(c.RedirectURL); err == nil && u.Scheme == "http" && c.effectiveSession().DeviceBound == session.DeviceRequire {
-		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind nothing, so that nobody could stay signed in", c.RedirectURL)
+		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind no sessions, so no one could stay signed in", c.RedirectURL)
 	}
 	if c.ListSessions && !c.hasStore() {
 		wrong("ListSessions", "needs Session.Store, where the lists are kept")
@@ -119,7 +119,7 @@ func (c *Config) validateLists(wrong func(field, format string, args ...any)) {
 	}
 	for name := range c.Login.Extra {
 		if slices.Contains(ownParameters, name) {
-			wrong("Login.Extra", "%q is set by the package itself; use the field for it", name)
+			wrong("Login.Extra", "%q is set by the package; use its own field instead", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Machines)) {
@@ -171,7 +171,7 @@ func checkIssuerURL(issuer string) error {
 	u, err := url.Parse(issuer)
 	switch {
 	case issuer == "":
-		return errors.New("is empty; it is the provider's address, as its .well-known/openid-configuration names it")
+		return errors.New("is empty; use the provider's issuer, exactly as in its .well-known/openid-configuration")
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
 		return fmt.Errorf("%q is not an absolute URL", issuer)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(issuer, "#"):
@@ -204,7 +204,7 @@ func (c *Config) validateTenants(wrong func(field, format string, args ...any)) 
 		}
 	}
 	if many && c.ClientAuth.Method == PrivateKeyJWT && c.ClientAuth.Audience == "" {
-		wrong("ClientAuth.Audience", "is empty, and Issuer is no issuer but a template: take the provider's token URL")
+		wrong("ClientAuth.Audience", "is empty, and Issuer is a template: use the provider's token URL")
 	}
 }
 
@@ -216,7 +216,7 @@ func (a *ClientAuth) validateKeys(field string, wrong func(field, format string,
 	for _, id := range slices.Sorted(maps.Keys(a.PublishKeys)) {
 		err := jwt.CheckPublicKey(a.PublishKeys[id])
 		if id == "" || id == a.KeyID {
-			err = errors.New("expected a kid that Key does not have")
+			err = errors.New("expected a kid other than KeyID, which is Key's")
 		}
 		if err != nil {
 			wrong(field, "PublishKeys[%q]: %v", id, err)
@@ -239,7 +239,7 @@ func (c *Config) validateSite(u *url.URL, wrong func(field, format string, args 
 	site := c.site()
 	for _, name := range routeNames {
 		if site.Callback == site.Prefix+name {
-			wrong("RedirectURL", "%q is the path of another route of the Authenticator's: choose another, or another RoutePrefix", site.Callback)
+			wrong("RedirectURL", "%q is also another route of the Authenticator: choose another path or another RoutePrefix", site.Callback)
 		}
 	}
 	c.validateCookieReach(u, site.At(""), wrong)
@@ -278,7 +278,7 @@ func checkRedirectURL(redirect string) error {
 	u, err := url.Parse(redirect)
 	switch {
 	case redirect == "":
-		return errors.New(`is empty; it is the registered callback, such as "https://app.example.com/auth/callback"`)
+		return errors.New(`is empty; use the registered callback, such as "https://app.example.com/auth/callback"`)
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil:
 		return fmt.Errorf("%q is not an absolute URL", redirect)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(redirect, "#"):

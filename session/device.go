@@ -50,11 +50,11 @@ var (
 	// it: a copied cookie, or a browser that has not renewed its bound cookie yet. It wraps
 	// [ErrNoSession]: for this request nobody is signed in. Nothing has ended, and no cookie is
 	// cleared.
-	ErrDeviceProof error = fmt.Errorf("%w: it is bound to a device, and the request brings no proof", ErrNoSession)
+	ErrDeviceProof error = fmt.Errorf("%w: it is bound to a device, and the request has no proof", ErrNoSession)
 
 	// ErrDeviceRequired means that [Config].DeviceBound is DeviceRequire, and the session was not
 	// bound within [DeviceWindow] of its login. It wraps [ErrNoSession].
-	ErrDeviceRequired error = fmt.Errorf("%w: it had to be bound to a device, and was not", ErrNoSession)
+	ErrDeviceRequired error = fmt.Errorf("%w: it should have been bound to a device, and wasn't", ErrNoSession)
 )
 
 // thumbprintOf returns the thumbprint of the key that g is bound to, "" for none.
@@ -202,9 +202,9 @@ func (m *Manager) useChallenge(ctx context.Context, challenge string, now time.T
 
 // Why a registration or a renewal is refused.
 var (
-	errNotBindable = errors.New("session: nobody has signed in, or too long ago")
+	errNotBindable = errors.New("session: no user has signed in, or too long ago")
 	errReplayed    = errors.New("session: the challenge was answered before")
-	errReplaced    = errors.New("session: the browser has another session by now")
+	errReplaced    = errors.New("session: the browser has another session now")
 	errOtherKey    = errors.New("session: bound to another key")
-	errNoProof     = errors.New("session: no single proof in the request")
+	errNoProof     = errors.New("session: expected exactly one proof in the request")
 )

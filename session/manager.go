@@ -37,7 +37,7 @@ var (
 
 	// ErrNoStore is what [Manager.Revoke], [Manager.RevokeAt], [Session.Enlist], [Manager.List] and
 	// [Manager.End] say without Config.Store.
-	ErrNoStore = errors.New("session: Config.Store is not set: without one, nobody remembers a revocation or a list of sessions")
+	ErrNoStore = errors.New("session: Config.Store is not set: revocations and lists of sessions need one")
 )
 
 // A Manager keeps the sessions of one cookie. Make it with [New]. It is immutable but for

@@ -31,7 +31,7 @@ var _ = [1]struct{}{}[Persistent-Persistence(packed.Yes)+Transient-Persistence(p
 // the three; [ErrUnavailable]; [ErrReturned].
 func (s *Session) SetPersistence(p Persistence) error {
 	if p > Transient {
-		return fmt.Errorf("session: Persistence %d is none", p)
+		return fmt.Errorf("session: Persistence %d is neither Persistent nor Transient", p)
 	}
 	return s.change(func() {
 		_ = s.delta.Amend(s.base, func(f *packed.Facts) { f.Persistent = packed.Choice(p) }) // which fails for keys alone

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-var errOver = fmt.Errorf("%w: the session to come was given up, or has begun", ErrNoSession)
+var errOver = fmt.Errorf("%w: the prepared session was discarded, or has already begun", ErrNoSession)
 
 // Prepare returns a session to come, which is to take the place of s's, and a context in which
 // [From] and [Manager.From] find it: for a login that may still be refused. Nothing of it is known

@@ -9,7 +9,7 @@ import (
 )
 
 // errNoTag is for whoever asks nobody for his tag.
-var errNoTag = errors.New("session: Revoke needs a tag: an empty one is that of nobody who is signed in")
+var errNoTag = errors.New("session: Revoke needs a tag: no signed-in user has an empty one")
 
 // Revoke ends all sessions with this [Session.Tag] that began before now, in O(1). It needs a
 // Store. Sessions that begin later are not affected, also those that begin in the same millisecond,

@@ -144,7 +144,7 @@ func (k *serverKeeper) publish(ctx context.Context, v version, next *packed.Gene
 	if v.g.Number > 0 {
 		ok, err = k.vault.SwapSealed(ctx, name, v.raw, row, life)
 	} else if ok, err = k.vault.AddSealed(ctx, name, row, life); err == nil && !ok {
-		err = fmt.Errorf("%w: a new session's row is there already", ErrUnavailable)
+		err = fmt.Errorf("%w: a new session's row already exists", ErrUnavailable)
 	}
 	if ok {
 		k.cache.putRow(next, row, ring, sealed{keyID: rowKeyID(row)})

@@ -67,7 +67,7 @@ func orNothing(names []string) string {
 // protocol judges the flow, its protections, and how long tokens can live.
 func (x *examination) protocol() {
 	if types := x.texts("response_types_supported"); types != nil && !slices.Contains(types, "code") {
-		x.add(trouble, "code flow", "response_types_supported lists %s, and not code, the one flow that is safe", list(types))
+		x.add(trouble, "code flow", "response_types_supported lists %s but not code, the only safe flow", list(types))
 	} else {
 		x.add(well, "code flow", "supported")
 	}
@@ -104,9 +104,9 @@ func (x *examination) pkce() {
 	case slices.Contains(methods, "S256"):
 		x.add(well, "PKCE", "S256 supported")
 	case methods == nil:
-		x.add(note, "PKCE", "not mentioned: S256 is sent all the same, and most providers that say nothing check it")
+		x.add(note, "PKCE", "not mentioned: S256 is sent anyway, and most providers that don't mention it do check it")
 	default:
-		x.add(note, "PKCE", "%s listed, S256 not: it is sent all the same; if logins are refused, the provider has to learn it", list(methods))
+		x.add(note, "PKCE", "%s listed, but not S256: it is sent anyway; if logins are refused, the provider must enable it", list(methods))
 	}
 }
 
@@ -130,7 +130,7 @@ func (x *examination) refreshTokens() {
 	scopes := x.metadata.ScopesSupported
 	switch {
 	case grants != nil && !slices.Contains(grants, "refresh_token"):
-		x.add(note, "refresh tokens", "the grant isn't listed: access tokens can't be renewed, and users sign in again when theirs is used up")
+		x.add(note, "refresh tokens", "the grant isn't listed: access tokens can't be refreshed, and users must sign in again when theirs expires")
 	case !slices.Contains(scopes, "offline_access"):
 		x.add(note, "refresh tokens", "no scope offline_access is listed: the provider gives refresh tokens without it, by a parameter of its own (access_type=offline at Google), or not at all")
 	case isKeycloak(x.metadata.Issuer):
@@ -148,7 +148,7 @@ func (x *examination) clientAuth() {
 	case methods == nil:
 		x.add(note, "client", "no authentication methods are listed, which means client_secret_basic")
 	case len(ours) == 0:
-		x.add(trouble, "client", "the provider lists %s, of which the library has none", list(methods))
+		x.add(trouble, "client", "the provider lists %s, none of which the library supports", list(methods))
 	default:
 		x.add(well, "client", "may authenticate with %s", list(ours))
 	}
@@ -167,7 +167,7 @@ func (x *examination) authMethods() (ours []string) {
 // logout says how sessions end at both sides.
 func (x *examination) logout() {
 	if x.metadata.EndSessionEndpoint == "" {
-		x.add(note, "sign-out", "no end_session_endpoint: signing out ends the session here, and the provider's lives on")
+		x.add(note, "sign-out", "no end_session_endpoint: signing out ends the session here but not at the provider")
 	} else {
 		x.add(well, "sign-out", "ends the provider's session too")
 	}
@@ -183,7 +183,7 @@ func (x *examination) logout() {
 		x.add(note, "front channel", "supported, but browsers that partition storage break it; prefer the back channel")
 	}
 	if x.metadata.RevocationEndpoint == "" {
-		x.add(note, "revocation", "no endpoint: tokens live on after a logout until they expire")
+		x.add(note, "revocation", "no endpoint: tokens stay valid after a logout until they expire")
 	} else {
 		x.add(well, "revocation", "refresh tokens end with the session")
 	}

@@ -67,7 +67,7 @@ func (x *examination) configure(ctx context.Context) {
 		x.config = x.literal()
 		x.tryLogin(ctx) // 8. Does the provider know this client?
 	case x.patient.clientID != "":
-		x.add(note, "your client", "not tried: the configuration has to be right first")
+		x.add(note, "your client", "not tried: fix the configuration first")
 	}
 }
 
@@ -78,7 +78,7 @@ func (x *examination) spelling() bool {
 	before, _, isDocument := strings.Cut(issuer, "/.well-known/")
 	switch {
 	case isDocument:
-		x.add(trouble, "issuer", "that is the address of a document: the issuer is what stands before /.well-known, here %s", before)
+		x.add(trouble, "issuer", "that is the URL of a document: the issuer is the part before /.well-known, here %s", before)
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		x.add(trouble, "issuer", "expected a URL such as https://id.example.com/realms/main, got %q", issuer)
 	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
@@ -179,7 +179,7 @@ func (x *examination) connection(first *firstAnswer) {
 		return
 	}
 	if theirs, err := http.ParseTime(first.date); err != nil {
-		x.add(note, "clock", "the provider's answers have no Date: its clock can't be compared; see that both are set by NTP")
+		x.add(note, "clock", "the provider's answers have no Date: its clock can't be compared; make sure both use NTP")
 	} else {
 		x.clock(theirs.Sub(first.at).Round(time.Second))
 	}
@@ -199,9 +199,9 @@ func (x *examination) connection(first *firstAnswer) {
 func (x *examination) clock(drift time.Duration) {
 	switch apart := drift.Abs(); {
 	case apart > allowedSkew:
-		x.add(trouble, "clock", "this machine and the provider are %v apart: ID tokens will be refused; set the clock (or, if it is the provider's that is wrong, Config.Skew)", apart)
+		x.add(trouble, "clock", "this machine and the provider are %v apart: ID tokens will be refused; set the clock (or, if the provider's is wrong, Config.Skew)", apart)
 	case apart > driftNoted:
-		x.add(note, "clock", "this machine and the provider are %v apart: 1m0s is forgiven", apart)
+		x.add(note, "clock", "this machine and the provider are %v apart: up to 1m0s is tolerated", apart)
 	default:
 		x.add(well, "clock", "this machine and the provider agree")
 	}

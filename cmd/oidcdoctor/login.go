@@ -22,7 +22,7 @@ func (x *examination) tryLogin(ctx context.Context) {
 	case x.patient.clientID == "":
 		return
 	case x.metadata.RequirePAR:
-		x.add(note, "your client", "can't be tried: this provider takes pushed requests only, which need the client's secret")
+		x.add(note, "your client", "can't be tried: this provider accepts only pushed requests, which need the client's secret")
 		return
 	}
 	state := rand.Text()
@@ -61,9 +61,9 @@ func (x *examination) judgeAnswer(res *http.Response, state string) {
 	location, err := res.Location()
 	switch {
 	case res.StatusCode >= 500:
-		x.add(trouble, "your client", "the authorization endpoint answered %d: the provider is out of order", res.StatusCode)
+		x.add(trouble, "your client", "the authorization endpoint answered %d: the provider isn't working", res.StatusCode)
 	case res.StatusCode == http.StatusTooManyRequests:
-		x.add(note, "your client", "the authorization endpoint answered 429: the provider has had enough requests of this machine; try again later")
+		x.add(note, "your client", "the authorization endpoint answered 429: the provider is rate-limiting this machine; try again later")
 	case res.StatusCode >= 400:
 		x.add(trouble, "your client", "the authorization endpoint answered %d with a page of its own: it doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte", res.StatusCode)
 	case res.StatusCode == http.StatusOK:
@@ -88,7 +88,7 @@ func (x *examination) elsewhere(location *url.URL) {
 	if query.Has("error") {
 		says = "it says " + saying(query) + ": "
 	}
-	x.add(trouble, "your client", "the provider goes on to an error page of its own (%s): %sit doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte",
+	x.add(trouble, "your client", "the provider redirects to its own error page (%s): %sit doesn't know this client ID, or this redirect URI isn't registered for it, byte for byte",
 		logtext.Clip(location.Path, logtext.Max), says)
 }
 
@@ -113,14 +113,14 @@ func (x *examination) judgeResponse(response url.Values, state string) {
 		return
 	}
 	if got := response.Get("state"); got != state {
-		x.add(trouble, "your client", "the response doesn't repeat the state that was sent: logins can't be completed")
+		x.add(trouble, "your client", "the response doesn't return the state that was sent: logins can't complete")
 		return
 	}
 	switch code := response.Get("error"); code {
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		x.add(well, "your client", "known, and the redirect URI is registered")
 	case "":
-		x.add(note, "your client", "known, and the redirect URI is registered; the answer was a code although nobody is signed in here")
+		x.add(note, "your client", "known, and the redirect URI is registered; the answer was a code although no user is signed in")
 	default:
 		x.add(trouble, "your client", "known, and the redirect URI is registered, but a login is refused with %s%s", saying(response), x.remedy(code))
 	}

@@ -58,7 +58,7 @@ func TestTheLikeliestMistakes(t *testing.T) {
 		},
 		"8: the clock can't be compared": {
 			spoil:   func(p *published) { p.date = nil },
-			verdict: note, about: "clock", says: "see that both are set by NTP",
+			verdict: note, about: "clock", says: "make sure both use NTP",
 		},
 		"14: refresh tokens come by a scope alone": {verdict: well, about: "refresh tokens", says: "for the scope offline_access, which Scopes has to name"},
 		"17: the provider signs with another algorithm": {

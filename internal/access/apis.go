@@ -20,7 +20,7 @@ type APIs struct {
 }
 
 // ErrOrigin means that a request with a token was aimed at an origin that is not listed.
-var ErrOrigin = errors.New("oidcauth: origin is not among the APIs")
+var ErrOrigin = errors.New("oidcauth: origin is not listed in APIs")
 
 // NewAPIs takes a list that checkOrigin has accepted.
 func NewAPIs(field string, list []string) APIs {
@@ -38,5 +38,5 @@ func (a APIs) Check(u *url.URL) error {
 	if a.origins[outbound.Origin(u)] {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; name it in %s if tokens may go there", ErrOrigin, logtext.Clip(u.Scheme+"://"+u.Host, logtext.Max), a.field)
+	return fmt.Errorf("%w: %s; add it to %s if tokens may be sent there", ErrOrigin, logtext.Clip(u.Scheme+"://"+u.Host, logtext.Max), a.field)
 }

@@ -248,7 +248,7 @@ func (x *Exchanges) request(ctx context.Context, form url.Values, s Subject, q *
 func (t *Terms) check(answer *oauth.TokenAnswer, subject string) error {
 	switch want := t.requested(); {
 	case answer.AccessToken == subject:
-		return &wrongAnswer{errors.New("the endpoint gave the subject token back")}
+		return &wrongAnswer{errors.New("the endpoint returned the subject token itself")}
 	case answer.IssuedType == want:
 	case answer.IssuedType == "" && t.Form != TokenExchange: // RFC 7523 knows no such member
 	default:

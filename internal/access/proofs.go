@@ -74,10 +74,10 @@ var (
 	ErrProof = errors.New("the DPoP proof is missing or wrong")
 
 	// ErrProofNonce means that a proof is good but for its nonce (RFC 9449 §9).
-	ErrProofNonce = errors.New("the DPoP proof has no nonce that is good now")
+	ErrProofNonce = errors.New("the DPoP proof has no valid nonce")
 
 	// ErrProofMemory means that proofs can't be remembered, so that none may pass.
-	ErrProofMemory = errors.New("DPoP proofs can't be remembered just now")
+	ErrProofMemory = errors.New("DPoP proofs can't be recorded right now")
 )
 
 // Check judges the DPoP headers of a request. renew says that the nonce should be followed by a
@@ -105,7 +105,7 @@ func (want Proven) check(p *jwt.Proof, now time.Time) error {
 	sum := sha256.Sum256([]byte(want.Token))
 	switch age := now.Sub(p.IssuedAt); {
 	case !equalText(p.Thumbprint, want.Thumbprint):
-		return errors.New("its key is not the one that the token is bound to")
+		return errors.New("the token is bound to another key")
 	case p.Method != want.Method:
 		return errors.New("htm: it is for another method")
 	case !sameTarget(p.URI, want.Target):

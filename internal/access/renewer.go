@@ -11,11 +11,11 @@ import (
 
 // errSlow means that a renewal takes longer than its caller waits who has something to go on with.
 // It goes on, and the next caller gets what it brings.
-var errSlow = errors.New("oidcauth: the refresh takes its time")
+var errSlow = errors.New("oidcauth: the refresh is still running")
 
 // ErrOld means that a renewal has brought a token which was there before, and which does not serve
 // this caller.
-var ErrOld = errors.New("oidcauth: the token is of an earlier request")
+var ErrOld = errors.New("oidcauth: the token predates this request")
 
 // A Renewer gets newer access tokens: by one call for all callers who want the same, which goes on
 // when they go away, and by none while failures are spaced out. A token is renewed when it is

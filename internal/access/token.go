@@ -141,4 +141,4 @@ func (t *Token) RejectedAge() time.Duration {
 
 // errProofMismatch means that a token would go out without its proof, or with one that is not its
 // own.
-var errProofMismatch = errors.New("token type and DPoP key don't belong together")
+var errProofMismatch = errors.New("the token type and the DPoP key don't match")

@@ -121,7 +121,7 @@ func (t *Transport) firstToken(ctx context.Context, r *http.Request) (*Token, er
 func (t *Transport) send(r *http.Request, token *Token, again *oauth.Retry) (*http.Response, error) {
 	if bound := token.Kind == "DPoP"; bound != (token.Key != nil) || !bound && token.Kind != "Bearer" {
 		outbound.CloseBody(r)
-		return nil, fmt.Errorf("oidcauth: access token of type %q: there is no key to prove it with, or one too many", token.Kind)
+		return nil, fmt.Errorf("oidcauth: access token of type %q: its type and its DPoP key don't match", token.Kind)
 	}
 	base := t.Base
 	if base == nil {

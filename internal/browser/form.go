@@ -84,7 +84,7 @@ func ParametersOf(w http.ResponseWriter, r *http.Request, names []string) (url.V
 		return inQuery, err
 	}
 	if err != nil || len(inQuery) > 0 {
-		return nil, badForm(errors.New("response parameters in the query of a POST"))
+		return nil, badForm(errors.New("the POST has response parameters in its query"))
 	}
 	if err := checkForm(r); err != nil {
 		return nil, err

@@ -19,13 +19,13 @@ const (
 )
 
 // ErrLoop is for the operator.
-var ErrLoop = errors.New("logins succeed and the session is not there afterwards: the browser refuses the session cookie, another replica has other session keys, or the Store loses what is written to it, as one that is read from a replica seems to")
+var ErrLoop = errors.New("logins succeed, but the session is missing on the next request: the browser rejects the session cookie, replicas use different session keys, or the Store loses writes (reading from a database replica looks like that)")
 
 // ErrStepUpLoop is for the developer.
-var ErrStepUpLoop = errors.New("logins succeed, and none is what the next guard asks for: their demands exclude one another")
+var ErrStepUpLoop = errors.New("logins succeed, but none satisfies the next guard: the guards' requirements contradict one another")
 
 // ErrSilentLoop is for the developer.
-var ErrSilentLoop = errors.New("logins with prompt=none come back without a user, and the page asks for the next: remember that it has asked")
+var ErrSilentLoop = errors.New("logins with prompt=none return without a user, and the page keeps starting new ones: remember that it has already asked")
 
 // loopCookie names the cookie that counts logins which did not stick. It is not sealed: it only
 // brakes the browser that sends it.

@@ -165,7 +165,7 @@ func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 	}
 	t, err := l.decode(name, found[0].Value)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its cookie can't be opened: it was changed, or another replica has other session keys", ErrState)
+		return nil, fmt.Errorf("%w: its cookie can't be decrypted: it was modified, or replicas use different session keys", ErrState)
 	}
 	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != l.Provider {
 		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
@@ -179,8 +179,8 @@ var ErrState = errors.New("oidcauth: no login transaction for this callback")
 
 // Why there is no transaction, where that is known. They wrap ErrState.
 var (
-	ErrFinished = fmt.Errorf("%w: used before: the callback came once more, by a reload, the back button or a double click", ErrState)
-	ErrGaveWay  = fmt.Errorf("%w: it gave way to newer ones", ErrState)
+	ErrFinished = fmt.Errorf("%w: used before: the callback was requested again by a reload, the back button or a double click", ErrState)
+	ErrGaveWay  = fmt.Errorf("%w: it was replaced by newer ones", ErrState)
 )
 
 // lost tells why the browser sent no cookie, or several, of the login with this state: what is
@@ -198,8 +198,8 @@ func (l *Logins) lost(r *http.Request, state string, cookies int) error {
 	if cookies == 0 && alive >= maxTransactions {
 		return fmt.Errorf("%w: %d others are under way in this browser", ErrGaveWay, alive)
 	}
-	return fmt.Errorf("%w: the browser sent %d cookies of it: it was started in another browser or at another address than %s, cookies are blocked, "+
-		"it was finished before, or gave way to newer ones", ErrState, cookies, l.Origin)
+	return fmt.Errorf("%w: the browser sent %d of its cookies: it was started in another browser or at an address other than %s, cookies are blocked, "+
+		"it was already completed, or was replaced by newer ones", ErrState, cookies, l.Origin)
 }
 
 func (l *Logins) decode(name, sealed string) (*Transaction, error) {

@@ -23,12 +23,12 @@ var (
 	errReturnLong     = fmt.Errorf("it is longer than %d bytes", maxReturnTo)
 	errReturnForeign  = errors.New(`it does not begin with one "/"`)
 	errReturnBytes    = errors.New("its path has a backslash, a control character or a space, or its query a control character")
-	errReturnEncoding = errors.New("its path has bytes beyond ASCII, a fragment or a malformed escape")
+	errReturnEncoding = errors.New("its path has non-ASCII bytes, a fragment or a malformed escape")
 	errReturnTricks   = errors.New("its path, once decoded, has an empty or dot segment, a backslash or a control character")
 	errReturnOwn      = errors.New("it is one of the Authenticator's own routes")
 
 	// ErrNoRoom is for the caller of [Logins.Begin].
-	ErrNoRoom = errors.New("the browser's cookies of logins under way leave no room for it")
+	ErrNoRoom = errors.New("the cookies of pending logins leave no room for it")
 )
 
 // Seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start

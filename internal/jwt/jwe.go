@@ -62,7 +62,7 @@ func decrypt(raw string, keys []crypto.PrivateKey) (string, error) {
 			return string(inner), nil
 		}
 	}
-	return "", errors.New("expected a token that one of Advanced.DecryptionKeys opens, got another")
+	return "", errors.New("none of Advanced.DecryptionKeys decrypts this token")
 }
 
 // checkEncryption looks at the header before any cryptography: the algorithms, and no compression,

@@ -71,7 +71,7 @@ func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err e
 }
 
 // errOtherPurpose marks keys that are fine, but not for checking signatures of ours.
-var errOtherPurpose = errors.New("not a key for signatures that we know")
+var errOtherPurpose = errors.New("not a supported signature key")
 
 // parseKey reads one entry of a set. Its error says in a few words what is wrong with the key,
 // never what is in it.
@@ -102,7 +102,7 @@ func parseKey(entry json.RawMessage) (Key, error) {
 // checkPurpose looks at the private members, use and key_ops (RFC 7518 §6; RFC 7517 §4.2, §4.3).
 func checkPurpose(o strictjson.Object) error {
 	if slices.ContainsFunc([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, o.Has) {
-		return errors.New("expected a public key, got a private or symmetric one: whoever reads it can sign as the provider")
+		return errors.New("expected a public key, got a private or symmetric one: anyone who reads it can sign as the provider")
 	}
 	use, err := o.Text("use")
 	if err != nil || use != "" && use != "sig" {

@@ -63,7 +63,7 @@ func (t *JWS) VerifiedBy(key any, alg string) error {
 		return errors.New("expected a signed token, got one that can't be parsed")
 	}
 	if _, err := jws.Verify(key); err != nil {
-		return errors.New("signature: it is not of this key")
+		return errors.New("signature: not made with this key")
 	}
 	return nil
 }

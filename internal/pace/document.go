@@ -107,7 +107,7 @@ func (d *Document[T]) Since(ctx context.Context, t time.Time) {
 }
 
 // ErrBraked says that a document was fetched too often to be fetched again just now.
-var ErrBraked = errors.New("fetched too often to look again")
+var ErrBraked = errors.New("fetched too recently to try again")
 
 // Again returns a document that was fetched after the attempt that the caller saw. allow, called
 // under the lock, is asked once for each fetch, not for each caller: many who find the same

@@ -23,7 +23,7 @@ func checkKind(jws *jwt.JWS, t *AccessToken, rules AccessRules) error {
 		}
 		// A signed authorization response has no type of its own (JARM §2.1).
 		if jws.Payload.Has("code") || t.Subject == "" && t.ClientID == "" {
-			return errors.New("sub, client_id: expected an access token of somebody, got another kind of token")
+			return errors.New("sub, client_id: expected an access token of a user or client, got another kind of token")
 		}
 	default:
 		return fmt.Errorf("typ: expected %s, got %s", accessTokenType, logtext.Quote(kind))

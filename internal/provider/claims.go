@@ -98,7 +98,7 @@ type clock struct {
 }
 
 // clockHint closes messages about times: they are the usual sign of a wrong clock.
-const clockHint = "; if this is a surprise, check the clock of this machine"
+const clockHint = "; if that is unexpected, check this machine's clock"
 
 // expiry returns exp, which must be there and not past. A date more than 24 h ahead counts as 24 h.
 func (c clock) expiry(claims strictjson.Object) (time.Time, error) {

@@ -69,13 +69,13 @@ const brakeInterval = 10 * time.Second
 
 // errBraked says that no key verifies the signature, and that nobody may look for a new one just
 // now.
-var errBraked = errors.New("no known key verifies the signature, and the keys were fetched too often to look again")
+var errBraked = errors.New("no known key verifies the signature, and the keys were fetched too recently to fetch them again")
 
 // errNoKey says that the provider's keys are known and none of them made the signature.
-var errNoKey = errors.New("no key of the provider verifies the signature")
+var errNoKey = errors.New("none of the provider's keys verifies the signature")
 
 // errUnknownKey is an errNoKey whose token names a key that is not among them, or none.
-var errUnknownKey = fmt.Errorf("%w, and it names none that is published", errNoKey)
+var errUnknownKey = fmt.Errorf("%w, and it names a key that isn't published", errNoKey)
 
 // verify returns the payload of a signed token, if a key of the provider made the signature; owned
 // says whether a key that is published for an issuer may have. The keys that the token's kid names

@@ -58,9 +58,9 @@ func (v *Verifier) Refresh(ctx context.Context, raw string, want RefreshExpectat
 	}
 	switch {
 	case t.Subject != want.Subject:
-		err = fmt.Errorf("%w: sub: expected the one of the login, got another", ErrOtherLogin)
+		err = fmt.Errorf("%w: sub: expected the login's, got another", ErrOtherLogin)
 	case v.issuers.Many() && t.Issuer != want.Issuer:
-		err = fmt.Errorf("%w: iss: expected the one of the login, got another tenant's", ErrOtherLogin)
+		err = fmt.Errorf("%w: iss: expected the login's, got another tenant's", ErrOtherLogin)
 	case t.IssuedAt.Before(want.IssuedAt.Add(-v.skew)):
 		err = fmt.Errorf("iat: %v before the login's", want.IssuedAt.Sub(t.IssuedAt).Round(time.Second))
 	}
@@ -80,7 +80,7 @@ func (v *Verifier) sameLogin(g jwt.Glimpse, want RefreshExpectation) error {
 	for _, claim := range []struct{ name, want string }{{"iss", issuer}, {"sub", want.Subject}, {"nonce", want.Nonce}, {"azp", v.clientID}} {
 		for _, value := range g.Claims[claim.name] {
 			if text, ok := textOf(value); ok && !equalText(text, claim.want) {
-				return fmt.Errorf("%s: expected the one of the login, got another", claim.name)
+				return fmt.Errorf("%s: expected the login's, got another", claim.name)
 			}
 		}
 	}

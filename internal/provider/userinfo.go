@@ -44,7 +44,7 @@ func (v *Verifier) Userinfo(ctx context.Context, header http.Header, body []byte
 func checkSubject(claims strictjson.Object, want string) error {
 	sub, err := subjectOf(claims)
 	if err == nil && sub != want {
-		err = errors.New("sub: expected the one of the ID token, got another")
+		err = errors.New("sub: expected the ID token's, got another")
 	}
 	return err
 }

@@ -147,7 +147,7 @@ func (v *Verifier) Login(ctx context.Context, raw string, want LoginExpectation)
 		return nil, err
 	}
 	if want.Nonce == "" || !equalText(t.Nonce, want.Nonce) {
-		return nil, refuseIDToken(errors.New("nonce: expected the one of this login, got another or none"))
+		return nil, refuseIDToken(errors.New("nonce: expected this login's, got another or none"))
 	}
 	if err := v.readAuthTime(t, claims); err != nil {
 		return nil, refuseIDToken(err)

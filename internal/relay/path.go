@@ -12,8 +12,8 @@ import (
 // Why a path does not lead to the API.
 var (
 	ErrElsewhere = errors.New("the path is not below the proxy's prefix")
-	errTricks    = errors.New("the path has an empty or a dot segment, plain or encoded: write the one that is meant")
-	errBytes     = errors.New("the path has a control character, or bytes that are no UTF-8")
+	errTricks    = errors.New("the path has an empty or dot segment, plain or encoded: use the clean path")
+	errBytes     = errors.New("the path has a control character, or bytes that aren't UTF-8")
 )
 
 // Rest returns what follows prefix, which ends in a slash, in an escaped path, byte for byte and

@@ -128,7 +128,7 @@ func parseKey(text string) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes, want %d: make a key with openssl rand -base64 32", len(b), keySize)
 	}
 	if strings.Count(string(b), string(b[:1])) == keySize {
-		return nil, errors.New("one byte repeated, want a random key")
+		return nil, errors.New("one repeated byte: make a random key with openssl rand -base64 32")
 	}
 	return b, nil
 }

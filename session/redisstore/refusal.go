@@ -16,7 +16,7 @@ import (
 const (
 	maxRefusals  = 5                     // beyond, the refusal is the answer
 	firstPause   = 20 * time.Millisecond // doubled each time: 620 ms in all
-	readOnlyHint = "this server is a read-only replica: a failover is under way, or the client was made to read from replicas, as by Sentinel's ReplicaOnly"
+	readOnlyHint = "this server is a read-only replica: a failover is under way, or the client is configured to read from replicas, as with Sentinel's ReplicaOnly"
 )
 
 // insist makes a call until it is not refused any more, within bounds. A server that has become a

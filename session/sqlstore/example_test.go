@@ -34,7 +34,7 @@ func Example() {
 	_, err = session.New(session.Config{Keys: []string{session.NewKey()}, Store: store, ServerSide: true})
 	fmt.Println(err)
 	// Output:
-	// sqlstore: the table signet_store is not as the schema has it: there is none: run the statements of Schema, or Migrate
+	// sqlstore: the table signet_store doesn't match the schema: it doesn't exist: run the statements of Schema, or Migrate
 	// CREATE TABLE IF NOT EXISTS signet_store (
 	//     k TEXT PRIMARY KEY,
 	//     v BLOB NOT NULL,

@@ -11,7 +11,7 @@ import (
 // ErrSchema is wrapped by the error of [Store.Check] when the table is not there, or not as
 // [Store.Schema] makes it. What helps is running the statements, by hand or by [Store.Migrate]; a
 // table of another form has to be dropped first, with what is in it.
-var ErrSchema = errors.New("sqlstore: the table " + table + " is not as the schema has it")
+var ErrSchema = errors.New("sqlstore: the table " + table + " doesn't match the schema")
 
 // Schema returns the statements that make the table, each ended by a semicolon and a line's end.
 // They do nothing where it is already.
@@ -58,7 +58,7 @@ type column struct {
 // may stand beside them.
 func compare(found, want []column) error {
 	if len(found) == 0 {
-		return fmt.Errorf("%w: there is none: run the statements of Schema, or Migrate", ErrSchema)
+		return fmt.Errorf("%w: it doesn't exist: run the statements of Schema, or Migrate", ErrSchema)
 	}
 	byName := map[string]column{}
 	for _, c := range found {
@@ -72,7 +72,7 @@ func compare(found, want []column) error {
 		case got.form != c.form:
 			return fmt.Errorf("%w: column %s is %s, want %s", ErrSchema, c.name, got.form, c.form)
 		case c.key && !got.key:
-			return fmt.Errorf("%w: column %s is no primary key", ErrSchema, c.name)
+			return fmt.Errorf("%w: column %s isn't a primary key", ErrSchema, c.name)
 		}
 	}
 	return nil
@@ -122,9 +122,9 @@ FROM pg_class WHERE oid = to_regclass($1)`, table).Scan(&permanent, &rights)
 	case err != nil:
 		return err
 	case !permanent:
-		return fmt.Errorf("%w: it is unlogged or temporary, and loses after a crash what was revoked", ErrSchema)
+		return fmt.Errorf("%w: it is unlogged or temporary, and would lose revocations in a crash", ErrSchema)
 	case !rights:
-		return fmt.Errorf("sqlstore: the role lacks rights: GRANT SELECT, INSERT, UPDATE, DELETE ON %s", table)
+		return fmt.Errorf("sqlstore: the role lacks privileges: GRANT SELECT, INSERT, UPDATE, DELETE ON %s", table)
 	}
 	return nil
 }
@@ -141,9 +141,9 @@ func (s *Store) checkSQLite(ctx context.Context) error {
 	case err != nil:
 		return err
 	case file.String == "":
-		return errors.New("sqlstore: a database in memory is another one for each connection: name a file")
+		return errors.New("sqlstore: an in-memory database is separate for each connection: use a file")
 	case patience <= 0:
-		return errors.New("sqlstore: without a busy_timeout, writes at the same time fail: add _pragma=busy_timeout(5000) to the file's name (modernc.org/sqlite)")
+		return errors.New("sqlstore: without a busy_timeout, concurrent writes fail: add _pragma=busy_timeout(5000) to the file's name (modernc.org/sqlite)")
 	}
 	found, err := s.columns(ctx, describeSQLite)
 	if err != nil {

@@ -76,8 +76,8 @@ func TestATableOfAnotherFormIsRefused(t *testing.T) {
 		"keys of the default order":    {strings.Replace(good, ` COLLATE "C"`, "", 1), "column k is text"},
 		"values as text":               {strings.Replace(good, "bytea", "text", 1), "column v is text"},
 		"values that may be NULL":      {strings.Replace(good, "bytea NOT NULL", "bytea", 1), "column v is bytea, want bytea NOT NULL"},
-		"no primary key":               {strings.Replace(good, "PRIMARY KEY", "NOT NULL", 1), "column k is no primary key"},
-		"a primary key of two columns": {strings.Replace(strings.Replace(good, " PRIMARY KEY", "", 1), "e timestamptz NOT NULL", "e timestamptz, PRIMARY KEY (k, e)", 1), "column k is no primary key"},
+		"no primary key":               {strings.Replace(good, "PRIMARY KEY", "NOT NULL", 1), "column k isn't a primary key"},
+		"a primary key of two columns": {strings.Replace(strings.Replace(good, " PRIMARY KEY", "", 1), "e timestamptz NOT NULL", "e timestamptz, PRIMARY KEY (k, e)", 1), "column k isn't a primary key"},
 		"another column's name":        {strings.NewReplacer("v bytea", "value bytea").Replace(good), "no column v"},
 		"a table that a crash empties": {strings.Replace(good, "CREATE TABLE", "CREATE UNLOGGED TABLE", 1), "unlogged"},
 	} {
@@ -105,7 +105,7 @@ func TestATableOfAnotherFormIsRefusedInSQLite(t *testing.T) {
 		"types that bind nobody": {strings.Replace(good, "STRICT, ", "", 1), "not STRICT"},
 		"values as text":         {strings.Replace(good, "BLOB", "TEXT", 1), "column v is TEXT"},
 		"times as text":          {strings.Replace(good, "INTEGER", "TEXT", 1), "column e is TEXT"},
-		"no primary key":         {strings.NewReplacer("PRIMARY KEY", "NOT NULL", ", WITHOUT ROWID", "").Replace(good), "column k is no primary key"},
+		"no primary key":         {strings.NewReplacer("PRIMARY KEY", "NOT NULL", ", WITHOUT ROWID", "").Replace(good), "column k isn't a primary key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := open(t, "sqlite", sqliteFile(t))

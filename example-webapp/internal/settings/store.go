@@ -127,7 +127,7 @@ func (e *env) database(name string, patience time.Duration) *Database {
 			break
 		}
 		if strings.Contains(file, ":memory:") || parameters.Get("mode") == "memory" {
-			e.mistake(name, "a database in memory is another one for each connection: name a file")
+			e.mistake(name, "an in-memory database is separate for each connection: use a file")
 			return nil
 		}
 		return &Database{SQLite: "file:" + file + "?" + withPragmas(parameters, patience).Encode()}
