@@ -16,12 +16,12 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// An exchange is one request that a proxy passes on, and its answer.
+// A passage is one request that a proxy passes on, and its answer.
 //
 // httputil.ReverseProxy does the work that is the same for all proxies: hop-by-hop headers, those
 // that Connection names included, streaming, and breaking off what can't be finished. What it would
 // pass on unjudged is kept from it: headers of informational answers, trailers, and upgrades.
-type exchange struct {
+type passage struct {
 	*proxy
 	w      http.ResponseWriter
 	r      *http.Request // as scripts are answered
@@ -44,7 +44,7 @@ var (
 func (p *proxy) pass(w http.ResponseWriter, r *http.Request, target *url.URL) {
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
-	x := &exchange{proxy: p, w: w, r: asScript(r), target: target, ctx: ctx, end: end}
+	x := &passage{proxy: p, w: w, r: asScript(r), target: target, ctx: ctx, end: end}
 	in := r.WithContext(ctx)
 	if in.Body != nil {
 		in.Body = http.MaxBytesReader(w, in.Body, p.maxRequest)
@@ -61,14 +61,14 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request, target *url.URL) {
 }
 
 // rewrite makes the API's request of the browser's.
-func (x *exchange) rewrite(r *httputil.ProxyRequest) {
+func (x *passage) rewrite(r *httputil.ProxyRequest) {
 	relay.RequestHeader(r.Out.Header)
 	r.Out.URL, r.Out.Host, r.Out.Trailer = x.target, "", nil
 }
 
 // RoundTrip implements http.RoundTripper for ReverseProxy. The request goes out with our own
 // context: ReverseProxy's has it copy informational answers to the browser, cookies and all.
-func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+func (x *passage) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := x.transport.RoundTrip(r.WithContext(x.ctx))
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // answered makes of the API's answer what the browser may see.
-func (x *exchange) answered(res *http.Response) error {
+func (x *passage) answered(res *http.Response) error {
 	stream := isEventStream(res.Header)
 	if res.ContentLength > x.maxResponse && x.r.Method != http.MethodHead && !stream {
 		return relay.ErrTooLarge
@@ -116,7 +116,7 @@ func isEventStream(h http.Header) bool {
 
 // endWithSession breaks the answer off when the session ends. The user of a test, whom WithUser
 // brought, has none.
-func (x *exchange) endWithSession() {
+func (x *passage) endWithSession() {
 	if x.auth.sessions.From(x.ctx).Load() != nil {
 		return
 	}
@@ -147,7 +147,7 @@ func (s *eventStream) Read(p []byte) (int, error) {
 }
 
 // failed answers when no answer of the API's can be had.
-func (x *exchange) failed(w http.ResponseWriter, _ *http.Request, err error) {
+func (x *passage) failed(w http.ResponseWriter, _ *http.Request, err error) {
 	stepUp, wanted := errors.AsType[*StepUpError](err)
 	wanted = wanted && stepUp != nil
 	if x.ofUser && (wanted || errors.Is(err, ErrLoginRequired)) || errors.Is(err, session.ErrUnavailable) {
