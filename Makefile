@@ -1,4 +1,4 @@
-.PHONY: all test e2e bench bench-table soak mutations lint fuzz
+.PHONY: all test e2e bench bench-table soak mutations providers lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -28,6 +28,12 @@ bench-table:
 soak:
 	cd example-webapp && SIGNET_TEST_ALL=1 SOAK=$(SOAK) nice go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v .
 
+# The example's journey at providers of the registries, each at a fixed version: Keycloak (Java, Maven), oidc-provider and better-auth (Node).
+# What can't be had is skipped, and says why.
+providers:
+	npm ci --prefix example-webapp/e2e
+	cd example-webapp && nice go test -tags providers -run '^TestNeighbours$$' -count=1 -timeout 60m -v .
+
 # Breaks each check of docs/security.md once, in a copy, and shows that its tests fail. An hour or two.
 # MUTATIONS is a regular expression: the checks to break.
 mutations:
@@ -37,11 +43,6 @@ mutations:
 lint:
 	bash .ci/lint
 
-# Every fuzz target in turn, for FUZZTIME each.
+# Every fuzz target in turn, for FUZZTIME each; TARGETS is a regular expression: the targets to run.
 fuzz:
-	@set -e; for package in $$(go list work); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
-		done; \
-	done
+	FUZZTIME=$(FUZZTIME) TARGETS='$(or $(TARGETS),.)' nice bash internal/fuzz/all.sh
