@@ -20,7 +20,7 @@ func ExampleLoginOptions_scopes() {
 	mux.HandleFunc("GET /orders", auth.RequireLoginFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, err := auth.TokenSource(r.Context()).Token()
 		if err != nil {
-			http.Error(w, "no access token just now", http.StatusServiceUnavailable)
+			http.Error(w, "no access token available", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprint(w, token.Extra("scope"))
