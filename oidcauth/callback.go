@@ -43,8 +43,12 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	// 2. This browser's transaction, not expired.
 	t, problem := a.matchTransaction(r, &cb)
-	if problem != nil {
+	switch {
+	case problem != nil:
 		a.fail(w, r, problem)
+		return
+	case t.Provider != a.key:
+		a.loginAnew(w, r, t)
 		return
 	}
 	// 3. to 8.
@@ -123,11 +127,15 @@ func (a *returner) sendBack(w http.ResponseWriter, r *http.Request, to string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// matchTransaction finds the login that cb answers. Without one the browser is told so, and nothing
+// matchTransaction finds the login that cb answers, which may be one at the provider that had this
+// name before. Without one the browser is told so, and nothing
 // else happens: a login that someone else began (login CSRF) must not change who is signed in here,
 // nor abort a login of this browser's.
 func (a *returner) matchTransaction(r *http.Request, cb *provider.Response) (*browser.Transaction, *Problem) {
 	t, err := a.logins.Open(r, cb.State)
+	if errors.Is(err, browser.ErrElsewhere) && t != nil && a.succeeds(t.Provider) {
+		err = nil
+	}
 	if err != nil {
 		return nil, a.noTransaction(r.Context(), unmatched(cb, err))
 	}
@@ -184,6 +192,9 @@ func (a *returner) completeLogin(r *http.Request, t *browser.Transaction, cb *pr
 		return nil, &unspentError{err}
 	}
 	defer release()
+	if err := a.stays(); err != nil {
+		return nil, &unspentError{err}
+	}
 	// 3.
 	meta, key, err := a.acceptResponse(ctx, t, cb)
 	if err != nil {

@@ -149,7 +149,7 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	if err != nil {
 		return err
 	}
-	if err := a.admit(ctx, l); err != nil {
+	if err := errors.Join(a.stays(), a.admit(ctx, l)); err != nil {
 		return err
 	}
 	if err := l.keepClaimsIn(next); err != nil {
@@ -164,6 +164,11 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	// The session that was current when the login began may be another than the request's, or
 	// absent from it: a cross-site form_post comes without Lax cookies.
 	if err := s.Replace(r.Context(), next, t.Session); err != nil {
+		return err
+	}
+	// What was removed before is seen here, and what is removed later ends the session.
+	if err := a.stays(); err != nil {
+		a.destroy(r.Context(), s)
 		return err
 	}
 	a.endPrevious(r.Context(), previous)
@@ -249,6 +254,9 @@ func (l *login) tags() []string {
 // tag lets logouts by the provider, and Revoke, find s.
 func (l *login) tag(s *session.Session) error {
 	err := s.TagFresh(l.user.Tag(), l.fresh)
+	if name := nameIn(l.record.Provider); name != "" {
+		err = errors.Join(err, s.Tag(providerTag(name, l.record.Provider)))
+	}
 	for _, tag := range l.tags() {
 		err = errors.Join(err, s.TagAt(tag, l.token.IssuedAt))
 	}

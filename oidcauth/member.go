@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-go/signet/internal/browser"
+	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/outbound"
 )
 
@@ -20,14 +22,14 @@ type member struct {
 	config    Config // complete and valid
 	since     int64  // logins until then don't count any more, Unix milliseconds
 
-	// Under registry.mu: retired ones are called no more; leaving ones let no login end.
-	retired, leaving bool
+	// Under registry.mu: one that was retired is called no more, and forgotten when the last of its
+	// sessions is over; one that is leaving lets no login come to its end.
+	retired time.Time
+	leaving bool
 
-	mu    sync.Mutex
-	auth  *Authenticator // nil while nobody needs it
-	heir  *member        // in whose place it came, with the same issuer and client
-	used  time.Time
-	place int // in registry.idle
+	mu   sync.Mutex
+	auth *Authenticator // nil while nobody needs it
+	used time.Time
 }
 
 // namePattern is that of providers' names: those of a host's label, so that hosts can name them.
@@ -69,8 +71,13 @@ func (p *Providers) newMember(name string, c Config, options []ProviderOption) (
 	if err := at.check(&c); err != nil {
 		return nil, fmt.Errorf("oidcauth: provider %q: %w", name, err)
 	}
+	at.finished = browser.NewMemory(c.LoginTimeout, inside.OfManager(p.sessions).Vault("consumed login"), maxFinishedOfMember)
 	return &member{registry: p, name: name, key: c.key(), config: c}, nil
 }
+
+// maxFinishedOfMember is how many logins at one provider may finish within LoginTimeout where there
+// is no Store: one provider must not fill the memory for the others.
+const maxFinishedOfMember = 20_000
 
 // check reports what in c does not go together with the place.
 func (at *placement) check(c *Config) error {

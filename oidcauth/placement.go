@@ -1,10 +1,14 @@
 package oidcauth
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"time"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/outbound"
+	"github.com/signet-go/signet/session"
 )
 
 // ErrUnknownProvider means that Providers have none with this name, or no more.
@@ -14,6 +18,10 @@ var ErrUnknownProvider = errors.New("oidcauth: there is no provider with this na
 type placement struct {
 	registry *Providers
 	name     string
+
+	// finished are the logins whose callback came: also those of before it was built, or replaced
+	// by one with the same issuer and client.
+	finished *browser.Memory
 
 	// anywhere lifts the bounds on the addresses that are called.
 	anywhere bool
@@ -45,4 +53,57 @@ func (p *placement) client(c *Config) *http.Client {
 		s.Base, s.Certificate = &http.Client{Transport: outbound.PublicTransport(c.HTTPClient, outbound.Reach{}, s.Certificate)}, nil
 	}
 	return outbound.NewClient(s)
+}
+
+// stays reports, as an error, that a was removed, or is just being: then no login of its ends in a
+// session.
+func (a *core) stays() error {
+	if a.config.place == nil || a.config.place.registry.admits(a.key) {
+		return nil
+	}
+	return ErrUnknownProvider
+}
+
+// succeeds reports whether the provider with this key had a's name before.
+func (a *core) succeeds(key string) bool { return a.name() != "" && nameIn(key) == a.name() }
+
+// left answers a callback of t that found its provider removed: where another has the name, the
+// login begins anew there. A code is never redeemed where it does not come from.
+func (a *core) left(w http.ResponseWriter, r *http.Request, t *browser.Transaction) {
+	p := a.config.place.registry
+	next, err := p.Get(a.name())
+	if err != nil || next.key == t.Provider {
+		p.unknown(w, r, a.name())
+		return
+	}
+	next.loginAnew(w, r, t)
+}
+
+// loginAnew begins the login t, that was one at the provider which had a's name before, at the one
+// that has it now. Where two processes don't agree on which that is, it comes to an end.
+func (a *starter) loginAnew(w http.ResponseWriter, r *http.Request, t *browser.Transaction) {
+	a.logins.Expire(w, t.State)
+	if t.Loops >= browser.MaxLoops {
+		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errDisagree})
+		return
+	}
+	next := &browser.Transaction{Loops: t.Loops + 1, Demand: t.Demand, Session: t.Session, User: t.User, Silent: t.Silent}
+	var o LoginOptions
+	if t.Silent {
+		o.Prompt = "none"
+	}
+	if t.MaxAge != nil && t.Aged {
+		o.MaxAge, next.Aged = cmp.Or(time.Duration(*t.MaxAge)*time.Second, -1), true
+	}
+	a.startLogin(w, r, next, o.askedBy(t))
+}
+
+// errDisagree is for the operator.
+var errDisagree = errors.New("oidcauth: replicas have had different providers under this name for long")
+
+// askedBy is o with what t asked for.
+func (o LoginOptions) askedBy(t *browser.Transaction) LoginOptions {
+	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
+	o.Persistence = session.Persistence(t.Persistence)
+	return o
 }

@@ -47,8 +47,9 @@ type Providers struct {
 	byName  map[string]*member
 	byKey   map[string]*member // also those that were retired
 	clients map[string]string  // names, by issuer and client
-	ended   expiring.Map[string, int64]
-	idle    idleness
+	retired map[string][]*member
+	ended   expiring.Map[string, int64] // when those were removed whose sessions may be about still
+	owed    map[string][]string         // keys whose end the Store was not told of yet, by name
 }
 
 // ProvidersConfig is what Providers have in common. URL and the session's keys are required.
@@ -100,7 +101,7 @@ func NewProviders(c ProvidersConfig) (*Providers, error) {
 		return nil, err
 	}
 	p := &Providers{
-		config: c, sessions: sessions, byName: map[string]*member{}, byKey: map[string]*member{}, clients: map[string]string{},
+		config: c, sessions: sessions, byName: map[string]*member{}, byKey: map[string]*member{}, clients: map[string]string{}, owed: map[string][]string{}, retired: map[string][]*member{},
 		public: outbound.PublicTransport(c.HTTPClient, outbound.Reach{}, nil), anywhere: outbound.Transport(c.HTTPClient),
 	}
 	p.ended.Limit = maxEnded
@@ -244,6 +245,9 @@ func (p *Providers) putLocked(m *member) {
 	if since, ok := p.ended.Get(m.key, time.Now()); ok {
 		m.since = since
 	}
+	if before := p.byKey[m.key]; before != nil {
+		m.since, m.config.place.finished = before.since, before.config.place.finished
+	}
 	p.byName[m.name], p.byKey[m.key] = m, m
 	p.clients[providerKey(m.config.Issuer, m.config.ClientID)] = m.name
 	clientsHere.add(clientAt(m.config.Issuer, m.config.ClientID))
@@ -254,7 +258,15 @@ func (p *Providers) has(key string) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	m := p.byKey[key]
-	return m != nil && !m.retired && !m.leaving
+	return m != nil && m.retired.IsZero()
+}
+
+// admits reports whether logins of the provider with this key may end in a session.
+func (p *Providers) admits(key string) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	m := p.byKey[key]
+	return m != nil && m.retired.IsZero() && !m.leaving
 }
 
 // knows reports whether the login l is of a provider that is there, or was retired.

@@ -67,6 +67,10 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 	} else {
 		a.logins.Expire(w, t.State)
 	}
+	if errors.Is(err, ErrUnknownProvider) {
+		a.left(w, r, t)
+		return
+	}
 	if stale, ok := errors.AsType[*session.FreshLoginError](err); ok {
 		a.demandFreshLogin(w, r, t, stale)
 		return
@@ -212,10 +216,7 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 	// Whose place it takes is known from the first try: a cross-site form_post has no session
 	// cookie that would tell.
 	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
-	o := now.loginOptions()
-	o.ReturnTo, o.essentialACR, o.amr, o.Resource, o.Scopes = t.ReturnTo, t.ACR, t.AMR, t.Resource, t.Scopes
-	o.Persistence = session.Persistence(t.Persistence)
-	a.startLogin(w, r, next, o)
+	a.startLogin(w, r, next, now.loginOptions().askedBy(t))
 }
 
 // A GrantError is a token endpoint that refused a grant: for a resource or scope that the user or

@@ -102,8 +102,16 @@ func (a *core) loginSettings() browser.Settings {
 	return browser.Settings{
 		Cookie: s.CookieName(), Path: cmp.Or(s.Config().CookiePath, "/"), Sealer: inside.OfManager(s).Sealer("login transaction"), Provider: a.key,
 		Vault: inside.OfManager(s).Vault("consumed login"), Origin: a.site.Origin, Life: c.LoginTimeout, Skew: c.Skew, Insecure: c.insecureCookies(),
-		Posted: c.ResponseMode.isPost(), Finished: maxFinishedLogins,
+		Posted: c.ResponseMode.isPost(), Finished: maxFinishedLogins, Memory: c.finished(),
 	}
+}
+
+// finished is the memory of logins that is somebody else's, nil where there is none.
+func (c *Config) finished() *browser.Memory {
+	if c.place == nil {
+		return nil
+	}
+	return c.place.finished
 }
 
 // maxFinishedLogins is how many logins a process remembers whose callback came.

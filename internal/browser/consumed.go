@@ -32,6 +32,24 @@ func newConsumed(s *Settings) *consumed {
 	return c
 }
 
+// A Memory remembers which logins of one client finished. It may outlive its Logins, and be that of
+// those that come in their place. It is safe for concurrent use.
+type Memory struct{ consumed *consumed }
+
+// NewMemory returns a Memory for Settings with this Life, Vault and Finished.
+func NewMemory(life time.Duration, vault *seal.Vault, finished int) *Memory {
+	return &Memory{newConsumed(&Settings{Life: life, Vault: vault, Finished: finished})}
+}
+
+// Clear gives room back. Nothing may have finished for longer than a login takes.
+func (m *Memory) Clear() {
+	c := m.consumed
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken = expiring.Map[string, time.Time]{Limit: c.taken.Limit}
+	c.failed = expiring.Map[string, struct{}]{Limit: c.failed.Limit}
+}
+
 // Take reports whether state is taken for the first time. With an error it is not taken, as far as
 // this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {

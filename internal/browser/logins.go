@@ -41,11 +41,17 @@ type Settings struct {
 	// callback be replayed.
 	Finished int
 
+	// Memory remembers those logins, where somebody else keeps it; nil for one of its own.
+	Memory *Memory
+
 	// Insecure cookies go over plain http. Posted says that callbacks are cross-site POSTs.
 	Insecure, Posted bool
 }
 
 // New returns where logins under way are kept.
 func New(s Settings) *Logins {
+	if s.Memory != nil {
+		return &Logins{Settings: s, consumed: s.Memory.consumed}
+	}
 	return &Logins{Settings: s, consumed: newConsumed(&s)}
 }

@@ -156,7 +156,7 @@ func (l *Logins) drop(w http.ResponseWriter, name string) {
 }
 
 // Open returns the login that state belongs to, if it was begun in this browser. Errors wrap
-// ErrState.
+// ErrState. With ErrElsewhere it may return the login, which is another provider's.
 func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 	name := l.CookieOf(state)
 	found := r.CookiesNamed(name)
@@ -167,8 +167,11 @@ func (l *Logins) Open(r *http.Request, state string) (*Transaction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: its cookie can't be decrypted: it was modified, or replicas use different session keys", ErrState)
 	}
-	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 || t.Provider != l.Provider {
-		return nil, fmt.Errorf("%w: it is a login at another provider", ErrState)
+	if subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 {
+		return nil, ErrElsewhere
+	}
+	if t.Provider != l.Provider {
+		return t, ErrElsewhere
 	}
 	return t, nil
 }
@@ -179,8 +182,9 @@ var ErrState = errors.New("oidcauth: no login transaction for this callback")
 
 // Why there is no transaction, where that is known. They wrap ErrState.
 var (
-	ErrFinished = fmt.Errorf("%w: used before: the callback was requested again by a reload, the back button or a double click", ErrState)
-	ErrGaveWay  = fmt.Errorf("%w: it was replaced by newer ones", ErrState)
+	ErrFinished  = fmt.Errorf("%w: used before: the callback was requested again by a reload, the back button or a double click", ErrState)
+	ErrElsewhere = fmt.Errorf("%w: it is a login at another provider", ErrState)
+	ErrGaveWay   = fmt.Errorf("%w: it was replaced by newer ones", ErrState)
 )
 
 // lost tells why the browser sent no cookie, or several, of the login with this state: what is
