@@ -46,3 +46,19 @@ func TestOlderCookieOutlivesNoEndOfItsSession(t *testing.T) {
 		})
 	}
 }
+
+// Without a Store only the process that has seen the end knows of it.
+func TestOlderCookieOutlivesNoLimitThatItsProcessHasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := session.New(session.Config{Keys: []string{session.NewKey()}})
+		require.NoError(t, err)
+		b := newBrowser(t, m)
+		b.set("v", "1")
+		thief := b.clone()
+		require.NoError(t, thief.clone().load())
+		b.with(func(s *session.Session) { require.NoError(t, s.Limit(time.Now().Add(time.Minute))) })
+		require.NoError(t, thief.clone().load())
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, thief.clone().load(), session.ErrNoSession)
+	})
+}
