@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +48,10 @@ func deployed(t *testing.T) map[string]map[string]string {
 func TestTheComposedReplicasAreConfigured(t *testing.T) {
 	nginx, err := os.ReadFile("deploy/nginx.conf")
 	require.NoError(t, err)
+	text, err := os.ReadFile("deploy/README.md")
+	require.NoError(t, err)
+	readme := string(text)
+	require.Contains(t, readme, "export SESSION_KEYS=", "every command of docker compose wants it, not the first alone")
 	for name, environment := range deployed(t) {
 		require.Contains(t, environment["SESSION_KEYS"], "${SESSION_KEYS:?", "everybody makes keys of their own")
 		environment["SESSION_KEYS"] = session.NewKey()
@@ -52,6 +59,8 @@ func TestTheComposedReplicasAreConfigured(t *testing.T) {
 		require.NoError(t, err, name)
 		require.False(t, c.Embedded)
 		require.Contains(t, string(nginx), "server "+environment["ADDR"]+" ", "the proxy knows %s", name)
+		require.Contains(t, readme, "http://"+environment["ADDR"]+"/readyz", "an operator is told how to ask %s", name)
+		require.Contains(t, readme, "http://"+c.AdminAddr+"/metrics", "an operator is told where the figures of %s are", name)
 	}
 }
 
@@ -124,6 +133,17 @@ func TestTheProxyGoesOnWithoutAReplica(t *testing.T) {
 	for range 20 {
 		require.Equal(t, http.StatusOK, get())
 	}
+
+	// A rolling update: the next replica goes as soon as the last one is back.
+	again, err := net.Listen("tcp", strings.TrimPrefix(first.URL, "http://"))
+	require.NoError(t, err)
+	third := &httptest.Server{Listener: again, Config: &http.Server{Handler: first.Config.Handler}}
+	third.Start()
+	defer third.Close()
+	second.Close()
+	for range 20 {
+		require.Equal(t, http.StatusOK, get())
+	}
 }
 
 // Only the variables of the Kubernetes manifest that are no secrets can be tried here; secrets are named, not written.
@@ -141,6 +161,9 @@ func TestTheKubernetesManifestIsConfigured(t *testing.T) {
 			Template struct {
 				Spec struct {
 					Containers []struct {
+						Ports []struct {
+							ContainerPort int `yaml:"containerPort"`
+						}
 						Env []struct {
 							Name, Value string
 							ValueFrom   struct {
@@ -167,6 +190,30 @@ func TestTheKubernetesManifestIsConfigured(t *testing.T) {
 	slices.Sort(secret)
 	require.Equal(t, []string{"OIDC_CLIENT_SECRET", "REDIS_URL", "SESSION_KEYS"}, secret)
 	environment["OIDC_CLIENT_SECRET"] = "a-secret"
-	_, err = settings.Parse(func(variable string) string { return environment[variable] })
+	c, err := settings.Parse(func(variable string) string { return environment[variable] })
 	require.NoError(t, err)
+	var ports []string
+	for _, port := range deployment.Spec.Template.Spec.Containers[0].Ports {
+		ports = append(ports, fmt.Sprintf("0.0.0.0:%d", port.ContainerPort))
+	}
+	require.Equal(t, []string{environment["ADDR"], c.AdminAddr}, ports)
+}
+
+// What the README says of the image's size is most of all the binary's.
+func TestTheImageIsAsLargeAsItsPageSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links the example once more")
+	}
+	text, err := os.ReadFile("deploy/README.md")
+	require.NoError(t, err)
+	said := regexp.MustCompile(`some (\d+) MB`).FindSubmatch(text)
+	require.NotNil(t, said)
+	megabytes, err := strconv.Atoi(string(said[1]))
+	require.NoError(t, err)
+	binary := filepath.Join(t.TempDir(), "example-webapp")
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	info, err := os.Stat(binary)
+	require.NoError(t, err)
+	require.InEpsilon(t, megabytes, float64(info.Size())/1e6, 0.15)
 }
