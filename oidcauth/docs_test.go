@@ -86,7 +86,7 @@ func collectMessages(t *testing.T, folder string, messages map[string]bool) {
 	}
 }
 
-// addEvents adds the events of errors.go's table: each row ends with one.
+// addEvents adds the events of problem.go's table: each row ends with one.
 func addEvents(t *testing.T, table ast.Expr, messages map[string]bool) {
 	t.Helper()
 	for _, row := range table.(*ast.CompositeLit).Elts {

@@ -1,18 +1,13 @@
 package oidcauth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
-	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -20,7 +15,6 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 	"github.com/signet-go/signet/internal/outbound"
 	"github.com/signet-go/signet/internal/seal"
-	"github.com/signet-go/signet/session"
 )
 
 // A Machine gets access tokens for the application itself (client credentials, RFC 6749 §4.4). It
@@ -119,168 +113,4 @@ func (m *Machine) Client(ctx context.Context, options ...TokenOption) *http.Clie
 // http.DefaultTransport.
 func (m *Machine) Transport(base http.RoundTripper) http.RoundTripper {
 	return &access.Transport{Keeper: m.tokens, APIs: m.apis, Nonces: m.nonces, Base: base, Err: m.err, Rules: clientRules}
-}
-
-// MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). In
-// Config.Machines a zero field means Config's, unless it says something else; for NewMachine it
-// means the default that Config documents. New and NewMachine copy it, with its lists and maps:
-// later changes have no effect.
-type MachineConfig struct {
-	// Issuer is the provider whose metadata name the token endpoint; they need no more than that.
-	// They are looked for as those of an OpenID provider, and then as those of an authorization
-	// server (RFC 8414). NewMachine needs Issuer, or TokenURL.
-	Issuer string
-
-	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.
-	TokenURL string
-
-	// ClientID is the client's identifier. In Config.Machines empty means Config.ClientID together
-	// with its authentication; it is required there for another Issuer than Config's and for a
-	// TokenURL of another origin than that issuer, which must not see Config's credentials.
-	// NewMachine needs it.
-	ClientID string
-
-	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config. Without a
-	// ClientID they are a mistake.
-	ClientSecret string
-	ClientAuth   ClientAuth
-
-	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused.
-	// Processes that share tokens share the key of each, sealed with it. In Config.Machines it is
-	// on, too, where Config.Advanced.DPoP is.
-	DPoP bool
-
-	// Scopes are asked for. Nil means that no scope parameter is sent.
-	Scopes []string
-
-	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means none.
-	Resource []string
-
-	// Extra are further parameters, such as audience. Those that the package sets itself are
-	// refused.
-	Extra url.Values
-
-	// APIs lists the origins that tokens may be sent to, as Config.APIs.
-	APIs []string
-
-	// Timeout, TokenLifetime, HTTPClient and Logger are as in Config.
-	Timeout       time.Duration
-	TokenLifetime time.Duration
-	HTTPClient    *http.Client
-	Logger        *slog.Logger
-
-	// Store shares tokens between processes, sealed with Keys (see session.NewKey), so that many
-	// replicas make one request. In Config.Machines both come from the sessions, and setting them
-	// is a mistake. A nil Store shares nothing.
-	Store session.Store
-	Keys  []string
-}
-
-// machineParameters are set by the package in requests for machine tokens; Extra may not touch
-// them.
-var machineParameters = []string{"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource"}
-
-// clone returns a copy of m that shares no list or map with it.
-func (m MachineConfig) clone() MachineConfig {
-	m.Scopes, m.Resource, m.APIs = slices.Clone(m.Scopes), slices.Clone(m.Resource), slices.Clone(m.APIs)
-	m.Extra = cloneValues(m.Extra)
-	return m
-}
-
-// within returns m with zero fields taken from c.
-func (m MachineConfig) within(c *Config) MachineConfig {
-	m.Issuer = cmp.Or(m.Issuer, c.Issuer)
-	// A client and its credentials go together: never one client's secret with another's name.
-	if m.ClientID == "" && m.ClientSecret == "" {
-		m.ClientID, m.ClientSecret, m.ClientAuth = c.ClientID, c.ClientSecret, c.ClientAuth
-	}
-	if m.APIs == nil {
-		m.APIs = c.APIs
-	}
-	m.DPoP = m.DPoP || c.Advanced.DPoP
-	m.Timeout = cmp.Or(m.Timeout, c.Timeout)
-	m.TokenLifetime = cmp.Or(m.TokenLifetime, c.TokenLifetime)
-	m.HTTPClient = cmp.Or(m.HTTPClient, c.HTTPClient)
-	m.Logger = cmp.Or(m.Logger, c.Logger)
-	return m
-}
-
-// validateWithin reports what m may not say as one of c's Machines. It is called before m takes
-// anything from c.
-func (m *MachineConfig) validateWithin(c *Config, where string, wrong func(field, format string, args ...any)) {
-	if m.Store != nil || m.Keys != nil {
-		wrong(where+"Store, Keys", "are for NewMachine: Machines share tokens through the sessions' Store")
-	}
-	if m.ClientID != "" {
-		return
-	}
-	if !reflect.ValueOf(m.ClientAuth).IsZero() {
-		wrong(where+"ClientAuth", "says how a client authenticates: name the ClientID, too")
-	}
-	if m.leaves(c.Issuer) {
-		wrong(where+"ClientID", "is empty, and Config's client is not for another issuer or another origin than its own: name the client that is registered there")
-	}
-}
-
-// leaves reports whether m asks for tokens elsewhere than at issuer, whose client's credentials
-// must not go there.
-func (m *MachineConfig) leaves(issuer string) bool {
-	if m.Issuer != "" && m.Issuer != issuer {
-		return true
-	}
-	if m.TokenURL == "" {
-		return false
-	}
-	own, err1 := url.Parse(issuer)
-	target, err2 := url.Parse(m.TokenURL)
-	return err1 != nil || err2 != nil || outbound.Origin(own) != outbound.Origin(target)
-}
-
-// validate reports every mistake in m. where is put before the names of fields.
-func (m *MachineConfig) validate(where string, wrong func(field, format string, args ...any)) {
-	m.validateEndpoint(where, wrong)
-	if m.ClientID == "" {
-		wrong(where+"ClientID", "is empty; use the client identifier from the registration at the provider")
-	}
-	for _, scope := range m.Scopes {
-		if !oauth.IsScope(scope) {
-			wrong(where+"Scopes", "%q is not a scope token (RFC 6749 §3.3): printable ASCII without space, quote and backslash", scope)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Extra)) {
-		if slices.Contains(machineParameters, name) {
-			wrong(where+"Extra", "%q is set by the package; use its own field instead", name)
-		}
-	}
-	for _, api := range m.APIs {
-		if err := checkOrigin(api); err != nil {
-			wrong(where+"APIs", "%q: %v", api, err)
-		}
-	}
-	if m.Timeout < 0 || m.TokenLifetime < 0 {
-		wrong(where+"Timeout, TokenLifetime", "must not be negative")
-	}
-	auth := m.ClientAuth.withDefaults(m.ClientSecret)
-	auth.validate(m.ClientSecret, where+"ClientAuth", wrong)
-}
-
-// validateEndpoint is validate for what leads to the token endpoint.
-func (m *MachineConfig) validateEndpoint(where string, wrong func(field, format string, args ...any)) {
-	if m.Issuer == "" && m.TokenURL == "" {
-		wrong(where+"Issuer, TokenURL", "are both empty; one of them leads to the token endpoint")
-	}
-	if m.Issuer != "" {
-		if err := checkIssuerURL(m.Issuer); err != nil {
-			wrong(where+"Issuer", "%v", err)
-		}
-	}
-	if m.TokenURL == "" {
-		return
-	}
-	u, err := url.Parse(m.TokenURL)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		wrong(where+"TokenURL", "%q is not an absolute URL without user and fragment", m.TokenURL)
-	} else if err := outbound.CheckScheme(u); err != nil {
-		wrong(where+"TokenURL", "%v", err)
-	}
 }
