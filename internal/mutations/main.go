@@ -46,7 +46,7 @@ func run(only string) error {
 		return err
 	}
 	fmt.Println("| check | broken in | held by |\n|---|---|---|")
-	wrong := 0
+	wrong := orphans(rows, mutations)
 	for _, r := range rows {
 		if !wanted.MatchString(r.check) {
 			continue
@@ -67,6 +67,17 @@ func run(only string) error {
 		return fmt.Errorf("%d rows are not held by their tests, or have no mutation that fits", wrong)
 	}
 	return nil
+}
+
+// orphans says which mutations are of no row of the table, and how many they are.
+func orphans(rows []row, mutations map[string][]mutation) (count int) {
+	for check := range mutations {
+		if !slices.ContainsFunc(rows, func(r row) bool { return r.check == check }) {
+			fmt.Printf("| %s | | **of no row** |\n", check)
+			count++
+		}
+	}
+	return count
 }
 
 // read returns the rows of the table and the mutations of each, by the row's check.

@@ -50,7 +50,7 @@ func TestRowsAndBlocksAreRead(t *testing.T) {
 	got, err := readMutations("# a comment\n\nrow: one\npackage: a\n-x\n-y\n+z\n", rows)
 	require.NoError(t, err)
 	require.Equal(t, map[string][]mutation{"one thing": {{"a", "x\ny", "z"}}}, got)
-	for _, wrong := range []string{"row: none\npackage: a\n-x\n+y", "row: one\n-x\n+y", "row: one\npackage: a\n-x\n+x", "row: \npackage: a\n-x\n+y"} {
+	for _, wrong := range []string{"row: one\n-x\n+y", "row: one\npackage: a\n-x\n+x", "row: \npackage: a\n-x\n+y"} {
 		got, err := readMutations(wrong, rows)
 		require.True(t, err != nil || len(got) == 0, wrong)
 	}
