@@ -77,7 +77,7 @@ var confidentialParameters = []string{"authorization_details", "claims", "id_tok
 // push read the request.
 func (a *starter) push(ctx context.Context, meta *provider.Metadata, params url.Values) (string, error) {
 	if meta.PushedAuthorizationRequestEndpoint == "" {
-		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed, by Config.PAR or by the provider's metadata, which have no pushed_authorization_request_endpoint")}
+		return "", &LoginError{Code: "par_unavailable", Err: errors.New("requests must be pushed (by Config.PAR, Advanced.FAPI or the provider's metadata), but the metadata has no pushed_authorization_request_endpoint: if the provider doesn't support them, set Config.PAR to PAROff")}
 	}
 	release, err := a.pushPlaces.Take(ctx, 0)
 	if err != nil {

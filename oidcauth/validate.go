@@ -80,7 +80,7 @@ func (c *Config) validateModes(wrong func(field, format string, args ...any)) {
 		wrong("Session", "insecure cookies are for loopback hosts only, and RedirectURL's host is %q", u.Hostname())
 	}
 	if u, err := url.Parse(c.RedirectURL); err == nil && u.Scheme == "http" && c.effectiveSession().DeviceBound == session.DeviceRequire {
-		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind no sessions, so no one could stay signed in", c.RedirectURL)
+		wrong("Session.DeviceBound", "DeviceRequire needs https, and RedirectURL is %q: over plain http browsers bind no sessions, so no one could stay signed in: use https, or DeviceOn", c.RedirectURL)
 	}
 	if c.ListSessions && !c.hasStore() {
 		wrong("ListSessions", "needs Session.Store, where the lists are kept")
@@ -251,11 +251,11 @@ func (c *Config) validateCookieReach(u *url.URL, routes string, wrong func(field
 	s := c.effectiveSession()
 	host, domain := strings.ToLower(u.Hostname()), strings.ToLower(strings.TrimPrefix(s.CookieDomain, "."))
 	if domain != "" && host != domain && !strings.HasSuffix(host, "."+domain) {
-		wrong("Session.CookieDomain", "%q does not cover RedirectURL's host %q: browsers refuse such a cookie", s.CookieDomain, host)
+		wrong("Session.CookieDomain", "%q does not cover RedirectURL's host %q, so browsers reject the cookie: set it to that host or a parent domain, or leave it empty", s.CookieDomain, host)
 	}
 	for _, needs := range []string{u.Path, routes} {
 		if s.CookiePath != "" && !browser.Below(needs, s.CookiePath) {
-			wrong("Session.CookiePath", "%q does not cover %q: browsers would not send the cookie there", s.CookiePath, needs)
+			wrong("Session.CookiePath", "%q does not cover %q, where browsers would not send the cookie: set it to \"/\", or to a path above both", s.CookiePath, needs)
 			return
 		}
 	}
