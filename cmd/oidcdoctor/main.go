@@ -2,15 +2,15 @@
 // the provider publishes, judges that by the library's own rules, and says in plain words what will
 // work, what won't, and what to write in oidcauth.Config.
 //
-//	go run github.com/signet-go/signet/cmd/oidcdoctor https://id.example.com/realms/main
-//	go run github.com/signet-go/signet/cmd/oidcdoctor -client-id shop -redirect https://shop.example.com/auth/callback ISSUER
+//	go run github.com/signet-go/signet/cmd/oidcdoctor@latest https://id.example.com/realms/main
+//	go run github.com/signet-go/signet/cmd/oidcdoctor@latest -client-id shop -redirect https://shop.example.com/auth/callback ISSUER
 //
 // It reads what anybody may read. With -client-id and -redirect it also sends one authorization
 // request as a browser would (Core §3.1.2.1, prompt=none), and follows it nowhere. It never asks for
 // a secret, never sends one, and writes nothing anywhere.
 //
 // Exit codes, for scripts: 0 users can sign in; 1 something is in the way; 2 the command line makes
-// no sense. Start reading at examine.
+// no sense, which "go run" turns into 1: scripts that care go install the command. Start reading at examine.
 package main
 
 import (

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,4 +43,17 @@ func TestNothingSecretIsSent(t *testing.T) {
 	require.False(t, seen[0].URL.Query().Has("client_secret"))
 	require.Equal(t, "none", seen[0].URL.Query().Get("prompt"))
 	require.Equal(t, "S256", seen[0].URL.Query().Get("code_challenge_method"))
+}
+
+// The doctor comes before any code, so that there is no module yet that could say which version.
+func TestTheDocumentedCommandNeedsNoModule(t *testing.T) {
+	for _, file := range []string{"../../docs/providers/README.md", "main.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Skip("the documentation is not here")
+		}
+		const command = "go run github.com/signet-go/signet/cmd/oidcdoctor"
+		require.Contains(t, string(text), command, file)
+		require.Equal(t, strings.Count(string(text), command), strings.Count(string(text), command+"@latest "), file)
+	}
 }
