@@ -1,4 +1,4 @@
-.PHONY: all test e2e bench bench-table soak mutations providers lint fuzz
+.PHONY: all test e2e bench bench-table soak mutations providers race lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -33,6 +33,15 @@ soak:
 providers:
 	npm ci --prefix example-webapp/e2e
 	cd example-webapp && nice go test -tags providers -run '^TestNeighbours$$' -count=1 -timeout 60m -v .
+
+# What has locks, with the race detector and another scheduler each time.
+LOCKED = ./session ./internal/access ./internal/expiring ./internal/pace ./internal/seal ./internal/browser ./internal/oauth
+race:
+	@set -e; for procs in 1 2 8; do \
+		echo "GOMAXPROCS=$$procs"; \
+		GOMAXPROCS=$$procs nice go test -race -count=1 -timeout 60m $(LOCKED); \
+		GOMAXPROCS=$$procs nice go test -race -count=1 -timeout 60m -run 'Race|Parallel|Storm|Concurrent|AtOnce|Once|InFlight|Flood|Lease|Beats|Wait' ./oidcauth; \
+	done
 
 # Breaks each check of docs/security.md once, in a copy, and shows that its tests fail. An hour or two.
 # MUTATIONS is a regular expression: the checks to break.

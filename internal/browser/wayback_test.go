@@ -60,6 +60,7 @@ func FuzzReturnPath(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add("/orders?id=1")
+	f.Add("/?7z\xfd\\") // in a query a backslash is data
 	base, err := url.Parse("https://app.example.com/auth/callback")
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -72,7 +73,7 @@ func FuzzReturnPath(f *testing.F) {
 		require.Equal(t, "https://app.example.com", u.Scheme+"://"+u.Host)
 		w := httptest.NewRecorder()
 		http.Redirect(w, httptest.NewRequest(http.MethodGet, "https://app.example.com/x", nil), raw, http.StatusSeeOther)
-		redirected := w.Header().Get("Location")
+		redirected, _, _ := strings.Cut(w.Header().Get("Location"), "?")
 		require.False(t, strings.HasPrefix(redirected, "//") || strings.Contains(redirected, `\`), "%q became %q", raw, redirected)
 	})
 }
