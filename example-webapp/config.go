@@ -28,7 +28,7 @@ const (
 // later.
 func newApp(c *settings.Config, log *slog.Logger) (*app, error) {
 	kept, closeStore := store.Open(c, log)
-	a := &app{config: c, log: log, close: closeStore, errors: gallery.New(c.Base())}
+	a := &app{config: c, log: log, close: closeStore, gallery: gallery.New(c.Base())}
 	a.site = &site.Site{URL: c.BaseURL, Posted: c.PostedPaths(), Refuse: a.refuse, Log: log}
 	a.providers = &providers.Set{ChooseURL: a.site.At(choosePath), Asked: a.site.Asked}
 	s := c.Session

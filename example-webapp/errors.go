@@ -56,10 +56,7 @@ func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 // answer writes a page where a person is shown the answer, and JSON for everything else: the
 // library's judgement, so that its errors and ours look alike.
 func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
-	if p.Link == "/" {
-		ours := *p
-		ours.Link, p = a.site.At("/"), &ours
-	}
+	p = problem.Below(a.config.Base(), p)
 	if oidcauth.WantsPage(r) {
 		shown := page{Base: a.config.Base(), Title: p.Title, User: oidcauth.UserFrom(r.Context()), Data: p}
 		shown.LogoutURL, shown.AskLogout = a.providers.Of(r).Auth.LogoutURL(), true

@@ -36,7 +36,7 @@ type app struct {
 	machine   *oidcauth.Machine
 	list      *sessionlist.List    // of where somebody is signed in
 	telemetry *telemetry.Telemetry // nil without ADMIN_ADDR
-	errors    *gallery.Gallery
+	gallery   *gallery.Gallery     // of all error pages
 	log       *slog.Logger
 	close     func() // when nothing is served any more
 }
@@ -66,8 +66,8 @@ func (a *app) handler() http.Handler {
 	mux.HandleFunc("GET /readyz", oidcauth.Ready(a.providers.Auths()...))
 	mux.Handle("GET /static/", reply.Static(assets, func(w http.ResponseWriter, r *http.Request) { a.refuse(w, r, http.StatusNotFound) }))
 
-	// For other programs behind this one: an API for the scripts of our pages, and services behind a
-	// proxy that asks here first.
+	// For other programs: an API for the scripts of our pages, not in the mux since that would clean
+	// its paths, and services behind a proxy that asks here first.
 	a.site.Scripts = a.providers.Proxy()
 	a.providers.ForwardAuth(mux)
 	return a.site.Handler(mux)
@@ -85,8 +85,8 @@ func (a *app) addPages(mux *http.ServeMux, login func(http.HandlerFunc) http.Han
 	mux.Handle("GET /single-page", login(a.pageHandler("single-page.html", "Single page", nil)))
 	mux.Handle("GET /admin", a.providers.Require(oidcauth.Role("admin"))(a.pageHandler("admin.html", "Administration", nil)))
 	mux.Handle("GET /stepup", a.providers.Require(oidcauth.MaxAge(time.Minute))(a.pageHandler("stepup.html", "Step-up", nil)))
-	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.errors)))
-	mux.Handle("GET /errors/{code}", a.providers.Load(a.errors.Show(a.answer, a.refuse)))
+	mux.Handle("GET /errors", a.providers.Load(a.pageHandler("gallery.html", "Error pages", a.gallery)))
+	mux.Handle("GET /errors/{code}", a.providers.Load(a.gallery.Show(a.answer, a.refuse)))
 }
 
 // addJSON adds what scripts ask for. They can't follow a redirect to another site, so that none is
@@ -119,8 +119,8 @@ func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	}
 }
 
-// A profile is what /profile shows beside the user. It has no field that could hold a token.
-type profile struct {
+// A profileView is what /profile shows beside the user. It has no field that could hold a token.
+type profileView struct {
 	Provider       string
 	Claims         []view.Claim
 	HasToken       bool
@@ -140,7 +140,7 @@ func (a *app) profile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, s := a.newPage(r, "Profile"), session.From(r.Context())
-	data := profile{
+	data := profileView{
 		Provider: a.providers.Of(r).Name, Claims: view.Claims(p.User.Claims), CookieMode: !a.config.Session.ServerSide,
 		FreshLogin:     a.config.FreshAfterRevoke,
 		SessionCreated: s.Created(), SessionExpires: s.Expires(), Sessions: list,

@@ -27,3 +27,20 @@ func TestTheReadmeSaysWhichFileIsWhich(t *testing.T) {
 	}
 	require.Equal(t, rows, strings.Count(string(page), "\n| ["), "the README names something that is not there")
 }
+
+// What somebody copies beside main.go is read in one sitting.
+func TestTheLessonStaysShort(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	lines := 0
+	for _, file := range files {
+		if file == "main.go" || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines += strings.Count(string(source), "\n")
+	}
+	require.Positive(t, lines)
+	require.LessOrEqual(t, lines, 500)
+}

@@ -44,6 +44,16 @@ var Refused = map[int]*oidcauth.Problem{
 	},
 }
 
+// Below returns p for an app whose paths begin with base for the browser: a link home leads there.
+func Below(base string, p *oidcauth.Problem) *oidcauth.Problem {
+	if p.Link != "/" {
+		return p
+	}
+	ours := *p
+	ours.Link = base + "/"
+	return &ours
+}
+
 // Of tells what an error of the token and API calls means to the caller. Only ErrLoginRequired and
 // a step-up are the user's to solve; an outage is never a sign-out.
 //
