@@ -66,6 +66,7 @@ func TestWhatIsNoAccessTokenForThisAPIIsRefused(t *testing.T) {
 		"a subject in capitals":                   {func(t *oidcauthtest.Token) { t.Claims.Add("SUB", "root") }},
 		"bound to what nobody knows":              {claim("cnf", map[string]string{"kid": "k"})},
 		"bound to a key and something else":       {claim("cnf", map[string]string{"jkt": "x", "jwe": "y"})},
+		"bound by what is registered nowhere":     {claim("cnf", map[string]string{"kc-jkt-type": "x"})},
 		"bound to nothing":                        {claim("cnf", map[string]string{})},
 		"bound by a text":                         {claim("cnf", "jkt")},
 		"bound to an empty key":                   {claim("cnf", map[string]string{"jkt": ""})},

@@ -81,6 +81,18 @@ func TestABoundTokenComesFromWhoHasItsKey(t *testing.T) {
 	}
 }
 
+// Keycloak says in cnf what kind of key jkt is, which binds the token to nothing else.
+func TestWhatDoesNotBindATokenIsIgnoredBesideItsKey(t *testing.T) {
+	w, h := newOrdersWorld(t), newKeyHolder(t, "ES256")
+	token := w.token(claim("cnf", map[string]string{"jkt": h.thumbprint(), "kc-jkt-type": "x"}))
+	require.True(t, w.caller(w.ask("Authorization", "DPoP "+token, "DPoP", h.proof(token))).SenderConstrained)
+	requireTokenRefused(t, w.ask("Authorization", "DPoP "+token), http.StatusUnauthorized, "invalid_dpop_proof")
+	for _, other := range []string{"jwk", "jwe", "kid", "jku", "osc"} {
+		token := w.token(claim("cnf", map[string]string{"jkt": h.thumbprint(), other: "x"}))
+		requireTokenRefused(t, w.ask("Authorization", "DPoP "+token, "DPoP", h.proof(token)), http.StatusUnauthorized, "invalid_token")
+	}
+}
+
 func TestProofsThatAreNotForThisRequestAreRefused(t *testing.T) {
 	w := newOrdersWorld(t)
 	h, stranger := newKeyHolder(t, "ES256"), newKeyHolder(t, "ES256")

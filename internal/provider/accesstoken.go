@@ -226,8 +226,13 @@ func (c clock) notFuture(o strictjson.Object, name string) error {
 	return err
 }
 
-// readConfirmation reads what the token is bound to (RFC 7800 §3.1). What is not understood can't be
-// checked, and such a token would be good for whoever has stolen it.
+// unchecked are the other ways to bind a token that are registered (RFC 7800 §6.2): a token that is
+// bound by one of them would be good here for whoever has stolen it.
+var unchecked = []string{"jwk", "jwe", "kid", "jku", "osc"}
+
+// readConfirmation reads what the token is bound to (RFC 7800 §3.1), which has to be something that
+// can be checked. Beside that, members which bind it to nothing say nothing here: Keycloak 26.7
+// writes a kc-jkt-type.
 func (t *AccessToken) readConfirmation(o strictjson.Object) error {
 	if !o.Present("cnf") {
 		return nil
@@ -238,15 +243,18 @@ func (t *AccessToken) readConfirmation(o strictjson.Object) error {
 	}
 	for _, name := range cnf.Names {
 		to, known := map[string]*string{"jkt": &t.Thumbprint, "x5t#S256": &t.Certificate}[name]
+		if !known && slices.Contains(unchecked, name) {
+			return fmt.Errorf("cnf: expected jkt or x5t#S256, got %s", name)
+		}
 		if !known {
-			return fmt.Errorf("cnf: expected jkt or x5t#S256, got %s", logtext.Quote(name))
+			continue
 		}
 		if *to, err = cnf.Text(name); err != nil || *to == "" {
 			return cmp.Or(err, fmt.Errorf("cnf: %s: expected a thumbprint, got none", name))
 		}
 	}
 	if t.Thumbprint == "" && t.Certificate == "" {
-		return errors.New("cnf: expected what the token is bound to, got nothing")
+		return errors.New("cnf: expected jkt or x5t#S256, got neither")
 	}
 	return nil
 }
