@@ -66,3 +66,10 @@ func RevalidationDue(a *Authenticator, login time.Time) time.Duration {
 
 // ForgetTokens makes every token one that r has not seen.
 func ForgetTokens(r *ResourceServer) { r.seen = access.Seen[*verdict]{} }
+
+// Built counts the providers that are built, with what they remember.
+func Built(p *Providers) int {
+	p.idle.mu.Lock()
+	defer p.idle.mu.Unlock()
+	return len(p.idle.built)
+}

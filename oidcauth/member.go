@@ -152,15 +152,3 @@ func (h Hooks) beside(other Hooks) Hooks {
 	}
 	return h
 }
-
-// authenticator returns m's, made when nobody has needed it for long.
-func (m *member) authenticator() *Authenticator {
-	now := time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.used = now
-	if m.auth == nil {
-		m.auth = build(&m.config, m.registry.sessions)
-	}
-	return m.auth
-}

@@ -48,6 +48,7 @@ type Providers struct {
 	byKey   map[string]*member // also those that were retired
 	clients map[string]string  // names, by issuer and client
 	retired map[string][]*member
+	idle    idleness
 	ended   expiring.Map[string, int64] // when those were removed whose sessions may be about still
 	owed    map[string][]string         // keys whose end the Store was not told of yet, by name
 }
