@@ -54,7 +54,7 @@ func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // answer writes a page where a person is shown the answer, and JSON for everything else: the
-// library's judgement, so that its errors and ours look alike.
+// library's judgment, so that its errors and ours look alike.
 func (a *app) answer(w http.ResponseWriter, r *http.Request, p *oidcauth.Problem) {
 	p = problem.Below(a.config.Base(), p)
 	if oidcauth.WantsPage(r) {

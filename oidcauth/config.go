@@ -42,11 +42,11 @@ type Config struct {
 	// the directory of the callback.
 	RoutePrefix string
 
-	// StrippedPrefix is the path below which browsers see this application, such as "/shop", where
-	// a proxy removes it from each request. RedirectURL is as browsers see it, and has it;
-	// RoutePrefix and the routes that this process serves are without. Links, redirects and return
-	// paths have it again, also those that you give: after a login for "/shop/cart" the browser
-	// comes back to "/shop/cart". Empty means that nothing is removed.
+	// StrippedPrefix is the path under which browsers see this application, such as "/shop", if a
+	// proxy removes it from each request. RedirectURL includes it; RoutePrefix and the routes that
+	// this process serves do not. Links, redirects and return paths include it too, even those you
+	// pass in: a login for "/shop/cart" returns to "/shop/cart". Empty means that nothing is
+	// removed.
 	StrippedPrefix string
 
 	// Session configures the session manager that New makes; Session.Keys is required unless
@@ -61,8 +61,8 @@ type Config struct {
 	// [ClientAuth].Method follows from ClientSecret: client_secret_basic with one, none without.
 	ClientAuth ClientAuth
 
-	// Scopes are asked for at every login; openid is always among them. Nil means openid, profile
-	// and email. Add offline_access where the provider gives refresh tokens for it.
+	// Scopes are requested at every login; openid is always included. Nil means openid, profile and
+	// email. Add offline_access if the provider issues refresh tokens for it.
 	Scopes []string
 
 	// SigningAlg is the one accepted algorithm of ID tokens, logout tokens and signed userinfo.
@@ -73,7 +73,7 @@ type Config struct {
 	ResponseMode ResponseMode
 
 	// UserInfo says whether a login fetches the user's claims from the userinfo endpoint (Core
-	// §5.3). Empty means UserInfoOn: it is fetched where the provider has the endpoint, and a
+	// §5.3). Empty means UserInfoOn: they are fetched if the provider has that endpoint, and a
 	// failure fails the login.
 	UserInfo UserInfoMode
 
@@ -84,11 +84,11 @@ type Config struct {
 	// ReturnTo is not used.
 	Login LoginOptions
 
-	// LoginHintClaim names the claim whose value is sent as login_hint when the signed-in user is
-	// to authenticate once more, for a step-up or with prompt=none (Core §3.1.2.1): "email",
-	// "preferred_username" or whatever the provider takes there. It stands in URLs, histories and
-	// logs. Empty sends none. Where requests can be pushed, id_token_hint says it better, and is
-	// sent instead.
+	// LoginHintClaim names the claim whose value is sent as login_hint when the signed-in user
+	// should authenticate again, for a step-up or with prompt=none (Core §3.1.2.1): "email",
+	// "preferred_username" or another that the provider accepts. The value ends up in URLs,
+	// histories and logs. Empty sends none. If requests can be pushed, id_token_hint is sent
+	// instead.
 	LoginHintClaim string
 
 	// RolesClaim names the claim that holds the user's roles: an exact name, else a dotted path
@@ -104,7 +104,7 @@ type Config struct {
 	// Machines are the application's own clients by name (client credentials, RFC 6749 §4.4).
 	Machines map[string]MachineConfig
 
-	// BackChannelLogout serves backchannel-logout beside the callback (OpenID Connect Back-Channel
+	// BackChannelLogout serves backchannel-logout next to the callback (OpenID Connect Back-Channel
 	// Logout 1.0). It needs a session Store. False answers 404.
 	BackChannelLogout bool
 
@@ -112,32 +112,32 @@ type Config struct {
 	// needs a session Store. False answers 404.
 	FrontChannelLogout bool
 
-	// SessionEndpoint serves session below RoutePrefix, where a script of the page asks who is
-	// signed in and until when, without keeping the session alive by asking (see
-	// [Authenticator.Peek]). GET answers 200 with a JSON object: sub; name, null where it is
-	// unknown; session_expires_at, and idle_expires_at where there is an idle limit, else null (RFC
-	// 3339, UTC); logout_url, to POST to. It is 401 when nobody is signed in, with login_url; 403
-	// for requests of other sites; 503 while the Store can't be asked. With Config.Sessions it
-	// knows the users of every Authenticator that shares them. False answers 404.
+	// SessionEndpoint serves session below RoutePrefix, where scripts can ask who is signed in and
+	// until when without extending the session (see [Authenticator.Peek]). GET answers 200 with a
+	// JSON object: sub; name, or null if unknown; session_expires_at, and idle_expires_at or null
+	// without an idle limit (RFC 3339, UTC); logout_url, to POST to. It answers 401 with login_url
+	// when no user is signed in, 403 to other sites, and 503 while the Store is unavailable. With
+	// Config.Sessions it knows the users of every Authenticator that shares them. False answers
+	// 404.
 	SessionEndpoint bool
 
-	// ListSessions enters each login into the list of its user's sessions (see
-	// [session.Session.Enlist]), so that people see where they are signed in, and end what they
-	// don't know: session.Manager.List, End and EndOthers, with the Tag of [UserFrom]. It needs a
-	// session Store, where the browser's User-Agent is then kept, sealed. False keeps no list.
+	// ListSessions adds each login to its user's list of sessions (see [session.Session.Enlist]),
+	// so users can see where they are signed in and end sessions they don't recognize:
+	// session.Manager.List, End and EndOthers, with the Tag of [UserFrom]. It needs a session
+	// Store, which then also holds the browser's User-Agent, sealed. False keeps no list.
 	ListSessions bool
 
-	// RecordAddress returns the address that the list shows of a login: of the request's RemoteAddr,
-	// say, or of a header that your proxy sets and no client can. Nil records none.
+	// RecordAddress returns the address that the list shows for a login: from the request's
+	// RemoteAddr, say, or from a header that only your proxy can set. Nil records none.
 	RecordAddress func(*http.Request) string
 
-	// FrameAncestors are origins that may frame the front-channel logout page, beside those of the
-	// issuer and its end_session_endpoint.
+	// FrameAncestors are origins that may frame the front-channel logout page, in addition to those
+	// of the issuer and its end_session_endpoint.
 	FrameAncestors []string
 
-	// KeepTokensAtLogout leaves the tokens alone at logout. False revokes them (RFC 7009) where the
-	// provider has the endpoint. Set it where revoking ends the user's other sessions too, as at
-	// Google.
+	// KeepTokensAtLogout keeps the tokens valid at logout. False revokes them (RFC 7009) if the
+	// provider has a revocation endpoint. Set it if revoking also ends the user's other sessions,
+	// as at Google.
 	KeepTokensAtLogout bool
 
 	// LoginTimeout is how long a login may take at the provider. Zero means 15 minutes.
@@ -155,17 +155,16 @@ type Config struct {
 	// 24 hours.
 	DiscoveryMaxAge time.Duration
 
-	// TokenLifetime is taken for access tokens whose answer has no expires_in. Zero means 1 hour.
+	// TokenLifetime is assumed for access tokens issued without expires_in. Zero means 1 hour.
 	TokenLifetime time.Duration
 
-	// RevalidateAfter is how long a session is served by guards that the provider has not
-	// confirmed, by the login or by any refresh that it answered with tokens. Up to a tenth sooner,
-	// a guarded request refreshes first, once for all that come at the same time; where there is no
-	// refresh token, a new login is asked for. A user who was disabled at a provider that sends no
-	// logout token is so noticed. While the provider can't be reached the session goes on for as
-	// long again, at least 5 minutes; then guards answer 503, and the session stays.
-	// [Authenticator.Load], [Authenticator.Peek] and streams that are open don't ask. Zero means
-	// never.
+	// RevalidateAfter is how long guards accept a session that the provider hasn't confirmed, by
+	// the login or a successful refresh. After that, or up to a tenth earlier, a guarded request
+	// refreshes first, once for all concurrent requests; without a refresh token, a new login is
+	// required. This detects users disabled at a provider that sends no logout token. While the
+	// provider is unreachable, the session continues for the same period again, at least 5 minutes;
+	// then guards answer 503, and the session is kept. [Authenticator.Load], [Authenticator.Peek]
+	// and open streams don't revalidate. Zero means never.
 	RevalidateAfter time.Duration
 
 	// Hooks see, and some may refuse, what happens.
@@ -196,7 +195,7 @@ type Config struct {
 
 	// HTTPClient makes the calls to the provider. It takes an instrumented transport; redirects and
 	// cookies stay off. Its connections should be closed after less idle time than the provider
-	// allows, or a refresh token may be lost with one. Nil means a client with short time-outs and
+	// allows, or a refresh token may be lost with one. Nil means a client with short timeouts and
 	// TLS 1.2 or newer, whose connections are idle for 3 seconds at most.
 	HTTPClient *http.Client
 

@@ -13,9 +13,8 @@
 //
 // # How a login goes
 //
-// A guard meets a browser that nobody is signed in with. It seals state, nonce and PKCE verifier
-// into a cookie that belongs to this one login, and redirects to the provider's authorization
-// endpoint. The provider sends the browser back to the callback, which checks the state against the
+// A guard meets a browser without a signed-in user. It seals state, nonce and PKCE verifier into a
+// cookie for this one login, and redirects to the provider's authorization endpoint. The provider sends the browser back to the callback, which checks the state against the
 // cookie, the iss parameter, redeems the code, verifies the ID token, fetches userinfo, asks
 // [Hooks].Login, begins a new session, and redirects to the page that was asked for. Several tabs
 // may be at it at once.
@@ -35,7 +34,7 @@
 // §5.3.2). Of metadata: the exact issuer, and endpoints over https. Return paths stay on this site,
 // byte for byte. All that is read from outside is bounded in size, count and time.
 //
-// [Advanced] has what banks demand: tokens that are bound to a key of the session (DPoP), encrypted
+// [Advanced] has the high-security features: tokens that are bound to a key of the session (DPoP), encrypted
 // tokens, signed requests and responses, claims of other parties than the provider, each verified,
 // and the FAPI 2.0 Security Profile as one switch, which refuses whatever it forbids.
 //

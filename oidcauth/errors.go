@@ -18,7 +18,7 @@ import (
 
 // Sentinels that callers compare with errors.Is.
 var (
-	// ErrLoginRequired means that nobody is signed in, or that only a new login brings a usable
+	// ErrLoginRequired means that no user is signed in, or that only a new login yields a usable
 	// token.
 	ErrLoginRequired = errors.New("oidcauth: login required")
 
@@ -140,8 +140,8 @@ func (e *StepUpError) Error() string {
 	return "oidcauth: step-up authentication required: " + strings.Join(needs, ", ")
 }
 
-// An UnavailableError is a provider that can't be used just now. It says nothing about the user:
-// sessions stay.
+// An UnavailableError means that the provider is currently unavailable. It says nothing about the
+// user: sessions are kept.
 type UnavailableError struct {
 	// RetryAfter is how long to wait before trying again makes sense, at least one second.
 	RetryAfter time.Duration

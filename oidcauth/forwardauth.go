@@ -15,21 +15,21 @@ import (
 // Traefik, ext_authz of Envoy. It judges as Require does, whatever its own method, path and query
 // are. Mount it where only the proxy can ask.
 //
-// It answers 200 with who is signed in in four headers, which are always there: X-Auth-Issuer,
+// It answers 200 with the user in four headers, which are always present: X-Auth-Issuer,
 // X-Auth-Subject, X-Auth-Name and X-Auth-Roles, the roles joined by commas. Values are
-// percent-encoded UTF-8, "-" where there is none. The proxy has to delete these headers from each
-// request of a visitor's before it does anything else, or everybody can write them.
+// percent-encoded UTF-8, or "-" if there is none. The proxy must delete these headers from every
+// incoming request first, or visitors can forge them.
 //
-// The page that was asked for is X-Original-URL, as nginx is configured to send it, or
-// X-Forwarded-Proto, -Host and -Uri; its method X-Original-Method or X-Forwarded-Method. It is where
-// a login comes back to, if it is of this site, and nothing else is decided by it. Whoever has to
-// sign in is answered 401 with the login in Location where X-Original-URL came, since nginx passes
-// on no redirect; else a page view is answered 303, and the rest 401 with JSON. Others than the
-// users who meet the requirements get 403; 503 means that the Store can't be asked.
+// The requested page is taken from X-Original-URL, as nginx is configured to send it, or
+// X-Forwarded-Proto, -Host and -Uri; its method from X-Original-Method or X-Forwarded-Method. It is
+// used only as the page that a login returns to, if it is on this site. If a login is needed and
+// X-Original-URL was sent, the answer is 401 with the login in Location, since nginx doesn't pass
+// redirects on; otherwise it is 303 for a page view and 401 with JSON for the rest. Users who don't
+// meet the requirements get 403; 503 means that the Store is unavailable.
 //
-// It is a look, as [Authenticator.Peek] is: no cookie is set, since proxies lose them, no token is
-// refreshed, and in cookie mode it is no use of the session, which ends as if nobody had come. Where
-// sessions are kept in the Store, the idle limit moves there.
+// Like [Authenticator.Peek], it sets no cookie, since proxies lose them, and refreshes no token. In
+// cookie mode it doesn't extend the session; if sessions are kept in the Store, the idle limit
+// moves there.
 func (a *Authenticator) ForwardAuth(requirements ...Requirement) http.Handler {
 	return a.Peek(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protectAnswer(w)

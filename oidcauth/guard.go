@@ -14,19 +14,19 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Load makes the signed-in user known to h: UserFrom, TokenSource and Client work in it. Nobody is
-// sent away, and the session is read only when h asks for it. Loading happens once a request,
+// Load makes the signed-in user available to h: UserFrom, TokenSource and Client work in it. No
+// request is refused, and the session is read only if h uses it. It is loaded once per request,
 // however many guards follow.
 func (a *Authenticator) Load(h http.Handler) http.Handler {
 	return besideTokens(a.sessions.Handler, h)
 }
 
-// Peek is Load for requests that look at the session and are no use of it: that ask again and again
-// whether somebody is still signed in, and must not keep him signed in by asking. The idle limit
-// stays where it is, the session's cookie is neither renewed nor expired, and no token is
-// refreshed; a session that is past a limit is over for it, too. UserFrom works as ever, and
-// TokenSource and Client as long as the access token at hand is good. Guards below it judge as
-// ever. [Config].SessionEndpoint serves what most applications need of it.
+// Peek is Load for requests that only look at the session, such as a script that polls whether the
+// user is still signed in and must not extend the session by asking. The idle limit doesn't move,
+// the session's cookie is neither renewed nor expired, and no token is refreshed; a session past a
+// limit counts as ended. UserFrom works as usual, and so do TokenSource and Client while the
+// current access token is valid, and guards below it. [Config].SessionEndpoint covers what most
+// applications need.
 func (a *Authenticator) Peek(h http.Handler) http.Handler { return besideTokens(a.sessions.Peek, h) }
 
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
@@ -283,7 +283,7 @@ func challengeOf(stepUp *StepUpError) (header, code string) {
 	return stepUp.asChallenge().Header(), oauth.InsufficientAuthentication
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send
+// IsPageView reports whether r opens a page in a whole tab, now: the judgment by which guards send
 // a browser to the provider, and answer everything else 401. Forms, frames, scripts, sub-resources
 // and prefetches are no page views.
 func IsPageView(r *http.Request) bool { return browser.IsPageView(r) }

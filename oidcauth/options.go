@@ -29,7 +29,7 @@ type PARMode string
 // Modes of pushed authorization requests. In each of them a push that fails fails the login.
 const (
 	// PARAuto pushes where the provider's metadata require it, under Advanced.FAPI, and requests
-	// with authorization_details, claims or id_token_hint, which don't belong into a URL, where the
+	// with authorization_details, claims or id_token_hint, which don't belong in a URL, where the
 	// endpoint is published. Everything else is sent plain: a pushed request lives for a minute at
 	// many providers, and some check it again after the password.
 	PARAuto    PARMode = ""
@@ -183,18 +183,18 @@ type LogoutReason string
 // Reasons for the end of a session.
 const (
 	LogoutByUser     LogoutReason = "user"     // its user signed out here
-	LogoutReplaced   LogoutReason = "replaced" // its browser signed in anew
+	LogoutReplaced   LogoutReason = "replaced" // its browser signed in again
 	LogoutByProvider LogoutReason = "provider" // the provider signed its user out (Back- or Front-Channel Logout)
 )
 
-// Hooks see what happens, for metrics and audit; nil ones are skipped. Login, Logout and Deny are
-// called in the request's goroutine, Refresh in one of its own, whose context no request cancels: a
-// panic there is logged and becomes an error. All may be called concurrently, and must not keep
-// what they are given.
+// Hooks are called for events, for metrics and auditing; nil ones are skipped. Login, Logout and
+// Deny run in the request's goroutine, Refresh in a separate one whose context no request cancels:
+// a panic there is logged and becomes an error. All may be called concurrently and must not retain
+// their arguments.
 //
-// Of two Authenticators with the same Issuer and ClientID that share a session.Manager, each
-// accepts the sessions of the other: they are the same login to them. Where Login of one lets in
-// fewer than that of the other, give each a Manager of its own, or its own client.
+// Two Authenticators with the same Issuer and ClientID that share a session.Manager accept each
+// other's sessions. If one's Login admits fewer users than the other's, give each its own Manager
+// or client.
 type Hooks struct {
 	// Login is called before a session begins, and an error refuses the login with 403. ctx carries
 	// the session to come, and nothing of the one that the browser may have: UserFrom, TokenSource
@@ -216,7 +216,8 @@ type Hooks struct {
 	//     and adds none: the hook has not seen them.
 	Login func(ctx context.Context, u *User) error
 
-	// Logout is called when a session has ended. u is nil where only the provider knows who it was.
+	// Logout is called when a session has ended. u is nil if only the provider knows who the user
+	// was.
 	Logout func(ctx context.Context, u *User, reason LogoutReason)
 
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
@@ -230,12 +231,12 @@ type Hooks struct {
 	// *[StepUpError], or is what the [Requirement] returned.
 	Deny func(r *http.Request, u *User, err error)
 
-	// Observe is called when an [Operation] begins, for metrics and traces: what the operation does,
-	// calls to the provider included, has the context that Observe returns, which must be ctx or
-	// derived from it. The function that it returns too is called once, when the operation is over,
-	// with what callers or browsers are told of a failure, and nil otherwise. Neither may be nil.
-	// Observe is called concurrently, and with nothing that is secret or names a user; package
-	// oidcauthotel has one for OpenTelemetry.
+	// Observe is called when an [Operation] begins, for metrics and traces. The operation,
+	// including its calls to the provider, uses the context that Observe returns, which must be ctx
+	// or derived from it. The function it returns is called once, when the operation ends, with the
+	// error that callers or browsers are told, or nil. Neither may be nil. Observe is called
+	// concurrently, and never with secrets or anything that identifies a user; package oidcauthotel
+	// provides one for OpenTelemetry.
 	Observe func(ctx context.Context, op Operation) (context.Context, func(err error))
 }
 

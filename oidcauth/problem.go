@@ -32,8 +32,7 @@ type Problem struct {
 	// tab (target "_top").
 	Frame bool
 
-	// User is who is signed in, where a refusal may be meant for this account alone. Nil where
-	// nobody is, and for all other problems.
+	// User is the signed-in user, if the refusal may apply to this account only. Otherwise nil.
 	User *User
 
 	// SwitchURL is a path that starts a login in which the person can choose another account

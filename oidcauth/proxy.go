@@ -13,14 +13,14 @@ import (
 )
 
 // Proxy returns a handler through which scripts of the application's pages call the API that c
-// describes, with the access token of whoever is signed in: a backend for frontend, in which no
-// token comes near the browser. Mount it at c.Prefix; one Authenticator may have any number. The
+// describes, with the signed-in user's access token: a backend for frontend, in which no token
+// reaches the browser. Mount it at c.Prefix; one Authenticator may have any number. The
 // error joins every mistake in c. It does no I/O, and is safe for concurrent use.
 //
-// Only scripts of this origin are served, whatever the method: see Fetch Metadata, or Origin, where
-// the browser sends them. What the API says never becomes a page, a script or a picture of this
-// origin, nor is it kept by a cache. The browser's cookies and credentials stay here, as do the
-// API's. Requests are retried as [Authenticator.Client] does. Answers are streamed as they come,
+// Only this origin's scripts are served, whatever the method, judged by Fetch Metadata or Origin if
+// the browser sends them. The API's responses never become a page, a script or an image of this
+// origin, and are never cached. Neither the browser's cookies and credentials nor the API's are
+// passed on. Requests are retried as [Authenticator.Client] does. Answers are streamed as they come,
 // and end with the session at the latest: see [session.Done]. Protocol upgrades are refused.
 //
 // Refusals are JSON: 401 with "error" and "login_url", where to send the page for a login or for

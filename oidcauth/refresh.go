@@ -183,7 +183,7 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 // Shutdown waits until no refresh of a user's tokens is in flight, or until ctx ends, whose error
 // it then returns. Call it after http.Server.Shutdown: a refresh goes on when the request that
 // began it is gone, and a refresh token that is spent while its successor is not kept signs the
-// user out. It stops nothing, and the Authenticator can be used afterwards.
+// user out. It stops nothing, and the Authenticator can be used afterward.
 func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.renewer.Wait(ctx) }
 
 // revalidation says when the session of rec has to be confirmed again, and how long it goes on in

@@ -101,26 +101,26 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	return t.OAuth2(), nil
 }
 
-// TokenSource returns the source of access tokens of the user who is signed in in ctx. Each call of
-// Token returns one that is fresh: it lasts for another 54 to 60 seconds, or of a life below five
-// minutes for another 18 to 20 %. Otherwise it is refreshed first, once, however many requests ask at the same time and
-// whichever process they reach. There is no refresh token in what it returns. Its Extra has what
-// was granted, as far as the provider has said so or the request implies it: "scope", a string with
-// spaces, and "authorization_details", a list of objects (RFC 9396 §7).
+// TokenSource returns the source of access tokens for the signed-in user in ctx. Each call of Token
+// returns a token that is valid for at least another 54 to 60 seconds or, if its lifetime is below
+// five minutes, another 18 to 20 % of that. If necessary, it is refreshed first, once for all
+// concurrent requests in all processes. The result contains no refresh token. Its Extra has what
+// was granted, as far as the provider said or the request implies: "scope", a space-separated
+// string, and "authorization_details", a list of objects (RFC 9396 §7).
 //
-// Errors: ErrLoginRequired when nobody is signed in, WithUser brought the user, or only a new login
-// helps; an *UnavailableError when the provider can't be reached and no valid token is left;
-// session.ErrUnavailable when the session store can't be. The last two say nothing about the user:
-// answer 503, and keep the session. Below [Authenticator.Peek] nothing is refreshed, and a token
-// that is used up is an error. It is safe for concurrent use. Don't wrap it in
-// oauth2.ReuseTokenSource, whose memory knows neither logout nor margin.
+// Errors: ErrLoginRequired if no user is signed in, the user comes from WithUser, or only a new
+// login helps; an *UnavailableError if the provider is unreachable and no valid token is left;
+// session.ErrUnavailable if the session store is. The last two say nothing about the user: answer
+// 503 and keep the session. Below [Authenticator.Peek] nothing is refreshed, and an expired token
+// is an error. It is safe for concurrent use. Don't wrap it in oauth2.ReuseTokenSource, which would
+// ignore logouts and the margin.
 func (a *Authenticator) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
 	return &tokenSource{ctx: ctx, keeper: a.tokens, query: q, err: err}
 }
 
-// TokenExpiry returns when the access token at hand of the user in ctx expires, and whether there
-// is one. It asks nobody: not for a token, and not whether the one at hand is still good.
+// TokenExpiry returns when the current access token of the user in ctx expires, and whether there
+// is one. It makes no requests: it neither refreshes the token nor asks whether it is still valid.
 func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok bool) {
 	have, err := a.tokens.lookFor(a.sessions.From(ctx), "")
 	if err != nil || have == nil {
@@ -129,11 +129,11 @@ func (a *Authenticator) TokenExpiry(ctx context.Context) (expiry time.Time, ok b
 	return have.Expiry, true
 }
 
-// Client returns an HTTP client that sends requests with the access token of the user who is signed
-// in in ctx, fresh as from TokenSource, whose errors come back from it. It is bound to that user: a
-// request whose context carries another session is refused with ErrOtherSession. It is made for one
-// request of the user's and is cheap to make; requests through it that have no deadline or
-// cancellation of their own end when ctx does.
+// Client returns an HTTP client that sends requests with the access token of the signed-in user in
+// ctx, as fresh as from TokenSource, whose errors it returns. It is bound to that user: a request
+// whose context carries another session fails with ErrOtherSession. Create one for each of the
+// user's requests, which is cheap; requests through it without their own deadline or cancellation
+// end when ctx does.
 //
 // Tokens go only to the origins in Config.APIs. Any other, also behind a redirect, is an error with
 // ErrOrigin in its chain, and nothing is sent there. When the API answers 401 because of the token

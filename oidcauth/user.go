@@ -15,9 +15,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A User is who is signed in: plain data, a copy for each call of UserFrom.
+// A User is the signed-in user: plain data, copied for each call of UserFrom.
 type User struct {
-	// Issuer and Subject together identify the user for ever (Core §5.7); no other claim does.
+	// Issuer and Subject together identify the user permanently (Core §5.7); no other claim does.
 	Issuer, Subject string
 
 	// Provider is the name of the provider among [Providers]; empty for an Authenticator that stands
@@ -53,8 +53,8 @@ type User struct {
 	caller *Caller        // whose claims these are, where they are an access token's
 }
 
-// Tag names the user to session.Manager.Revoke, which then ends all their sessions: "sign me out
-// everywhere". It is empty for nil, which is nobody.
+// Tag identifies the user to session.Manager.Revoke, which ends all of their sessions ("sign out
+// everywhere"). It is empty for nil.
 func (u *User) Tag() string {
 	if u == nil {
 		return ""
@@ -62,14 +62,14 @@ func (u *User) Tag() string {
 	return userTag(u.Provider, u.Issuer, u.Subject)
 }
 
-// HasRole reports whether role is among u's roles, exactly. Nil, which is nobody, has none.
+// HasRole reports whether u has exactly this role. A nil User has none.
 func (u *User) HasRole(role string) bool { return u != nil && slices.Contains(u.Roles, role) }
 
 type userKey struct{}
 
-// WithUser returns a context in which UserFrom returns a copy of u, and in which guards let u pass,
-// so that handlers can be tested with no provider. A session that was loaded wins over it. It
-// carries no tokens: those are ErrLoginRequired. A nil u means that nobody is signed in.
+// WithUser returns a context in which UserFrom returns a copy of u and guards admit u, for testing
+// handlers without a provider. A loaded session takes precedence. There are no tokens in it: asking
+// for one is ErrLoginRequired. A nil u means that no user is signed in.
 func WithUser(ctx context.Context, u *User) context.Context {
 	return context.WithValue(ctx, userKey{}, u.clone())
 }
@@ -79,11 +79,10 @@ type withUser User
 
 func (u *withUser) copied() *User { return (*User)(u).clone() }
 
-// UserFrom returns the user that is signed in in ctx, as [Authenticator.Load],
-// [Authenticator.RequireLogin], [Authenticator.Require] or [WithUser] put it there, and nil when
-// nobody is. It is nil, too, while the session's Store can't be asked: [session.Session.Load] tells
-// the two apart. Where Authenticators of several session managers stand around each other, it is
-// the innermost user. Each call returns a copy.
+// UserFrom returns the signed-in user that [Authenticator.Load], [Authenticator.RequireLogin],
+// [Authenticator.Require] or [WithUser] put into ctx, or nil. It is also nil while the session's
+// Store is unavailable: [session.Session.Load] distinguishes the two. If Authenticators with
+// different session managers are nested, it is the innermost user. Each call returns a copy.
 func UserFrom(ctx context.Context) *User {
 	for s := session.From(ctx); s != nil; s = s.Outer() {
 		if siblingsOf(s.Manager()).none() {

@@ -17,13 +17,13 @@ import (
 type Config struct {
 	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest first: the first seals,
 	// all open. Every replica needs the same list. To rotate, first append the new key everywhere,
-	// then move it to the front, and drop the old one when OnKeyUse names it no more. Required.
+	// then move it to the front, and drop the old one when OnKeyUse no longer reports it. Required.
 	Keys []string
 
-	// Store is where processes meet: it carries revocation marks, leases, lists of sessions and
+	// Store is shared by all processes: it holds revocation marks, leases, lists of sessions and
 	// recent generations, and with ServerSide the sessions. Zero means that there is one process:
-	// Revoke is refused, and an ended session's cookie, if somebody kept it, is dead only as long
-	// as this process remembers.
+	// Revoke is refused, and a copied cookie of an ended session is useless only while this process
+	// remembers that end.
 	Store Store
 
 	// ServerSide keeps sessions in Store; the cookie then holds a random id of 256 bits. Zero means
@@ -34,8 +34,8 @@ type Config struct {
 	// 400 days. A shorter Lifetime applies to sessions that exist already. Zero means 12 hours.
 	Lifetime time.Duration
 
-	// IdleTimeout ends a session that nobody used for so long, at least 1 s. Zero means 1 hour;
-	// negative means never.
+	// IdleTimeout ends a session that has not been used for this long, at least 1 s. Zero means 1
+	// hour; negative means never.
 	IdleTimeout time.Duration
 
 	// CookieName is the cookie's name without prefix. "__Host-" is put in front, unless
@@ -50,16 +50,16 @@ type Config struct {
 	// gives up "__Host-". Zero means "/".
 	CookiePath string
 
-	// InsecureCookie drops Secure and "__Host-", so that the cookie also travels on plain http:
-	// only for development on loopback with a browser that refuses Secure cookies there. The caller
-	// checks that. Zero means Secure.
+	// InsecureCookie drops Secure and "__Host-", so the cookie is also sent over plain http: only
+	// for development on loopback with a browser that refuses Secure cookies there, which the
+	// caller must check. Zero means Secure.
 	InsecureCookie bool
 
-	// SameSiteStrict keeps the cookie from every request that another site has caused, links
-	// included: whoever comes by one is signed out until the next click. With package oidcauth,
-	// guards let the browser come again from its own page, which costs a page view of another site
-	// one more request; what is not guarded takes such a visitor for signed out. Zero means Lax,
-	// which keeps it from everything but links.
+	// SameSiteStrict withholds the cookie from every request that another site causes, links
+	// included: visitors who follow one appear signed out until their next click. With package
+	// oidcauth, guards have the browser load the page again from this site, which costs one more
+	// request; unguarded pages treat such visitors as signed out. Zero means Lax, which withholds
+	// it from everything but links.
 	SameSiteStrict bool
 
 	// Persistence says whether cookies outlive the browser, where [Session.SetPersistence] does not.
@@ -74,9 +74,9 @@ type Config struct {
 	// none are remembered.
 	MemoryBytes int
 
-	// DeviceBound binds the session of a login to a key that never leaves the browser's device,
-	// where the browser can (Device Bound Session Credentials): a cookie that is copied to another
-	// machine is then worth BoundLife at most. It needs package oidcauth, whose logins ask for it
+	// DeviceBound binds a login's session to a key that never leaves the browser's device, if the
+	// browser supports it (Device Bound Session Credentials): a cookie copied to another machine
+	// then works for at most BoundLife. It needs package oidcauth, whose logins ask for it
 	// and which has the routes for it. Zero means DeviceOff.
 	DeviceBound DeviceBinding
 
@@ -93,8 +93,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// OnKeyUse is called with the id (see Manager.KeyIDs) of the key that sealed a session, each
-	// time one is loaded. It tells when an old key can go. It must be fast and safe for concurrent
-	// use. Zero means that nobody counts.
+	// time one is loaded. It shows when an old key can be removed. It must be fast and safe for
+	// concurrent use. Zero means no calls.
 	OnKeyUse func(keyID string)
 }
 

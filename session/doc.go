@@ -40,7 +40,7 @@
 //
 // Every change makes a new generation of the session: the newest one that is known, with what this
 // request changed on top, published by compare-and-swap. So requests that change different names at
-// once all succeed, in both modes. An older cookie is never honoured as it is: its request is given
+// once all succeed, in both modes. An older cookie is never honored as it is: its request is given
 // the newest generation, and its response the newest cookie. A late response can neither roll a
 // session back nor bring an ended one back.
 //
@@ -56,7 +56,7 @@
 //
 // [Session.Destroy] ends this session, [Manager.DestroyID] one whose ID you know, and
 // [Manager.Revoke] all that carry a tag (a user, say). Ended means: no copy of the cookie is
-// honoured any more, wherever it was taken. Marks and ends live as long as what they can end, and a
+// honored any more, wherever it was taken. Marks and ends live as long as what they can end, and a
 // day longer, for clocks that are set back. No two clocks are compared: Revoke counts epochs, and
 // [Manager.RevokeAt] compares two times of one foreign clock. With [DemandFreshLogin] no session of
 // the tag begins either, unless its user has authenticated since; [Except] leaves one session

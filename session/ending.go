@@ -80,7 +80,7 @@ func (s *Session) retireLocked() {
 
 // Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked
 // dead where a Store is set. A Store's failure is returned ([ErrUnavailable]) after the local part
-// is done: this process then honours the session no more. Streams that wait for [Done] end. After
+// is done: this process then honors the session no more. Streams that wait for [Done] end. After
 // the response began the browser keeps its cookie, which is dead. A session that somebody else has
 // ended before keeps its cookie too: by now the browser may have the next one's.
 func (s *Session) Destroy(ctx context.Context) error {
@@ -157,7 +157,7 @@ func (s *Session) joinEnd(of *Session) {
 }
 
 // end ends a session: in this process first, which can not fail, then for all. It reports whether
-// it was honoured until then.
+// it was honored until then.
 func (m *Manager) end(ctx context.Context, e ending) (first bool, err error) {
 	first = m.endHere(e)
 	if m.vault == nil {
@@ -179,7 +179,7 @@ func (m *Manager) endHere(e ending) (first bool) {
 	return first
 }
 
-// endAll ends sessions for all processes first: with an error this one still honours all of them.
+// endAll ends sessions for all processes first: with an error this one still honors all of them.
 func (m *Manager) endAll(ctx context.Context, all []ending) error {
 	for _, e := range all {
 		if _, err := m.keeper.end(ctx, e); err != nil {

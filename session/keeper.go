@@ -26,8 +26,8 @@ type keeper interface {
 	// touch moves the idle limit of v.g.
 	touch(ctx context.Context, v version, idle int64) error
 
-	// end makes sure that no other process honours a generation of the session any more, and
-	// reports whether one was honoured until then. Manager.end tells this one.
+	// end makes sure that no other process honors a generation of the session any more, and
+	// reports whether one was honored until then. Manager.end tells this one.
 	end(ctx context.Context, e ending) (first bool, err error)
 
 	// move has v.g's session go on as next, under another id, and the old id lead there until then:

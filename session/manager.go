@@ -129,7 +129,7 @@ func (m *Manager) rows(purpose string) *seal.Vault {
 
 // DestroyID ends the session with this [Session.ID], wherever its cookie is: for the one that was
 // current when a login began, say. An empty id is none, and an unknown one no error. Error:
-// [ErrUnavailable]; this process then honours the session no more, others may.
+// [ErrUnavailable]; this process then honors the session no more, others may.
 func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil

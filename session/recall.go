@@ -46,7 +46,7 @@ func (s *Session) recall(ctx context.Context, id string) error {
 	return nil
 }
 
-// unrecall takes a recall back: what named the session authorises nothing.
+// unrecall takes a recall back: what named the session authorizes nothing.
 func (s *Session) unrecall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

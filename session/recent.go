@@ -27,7 +27,7 @@ type recent struct {
 
 // ended is the end of a session.
 type ended struct {
-	at time.Time // for one that has moved: when its old cookies are honoured no more
+	at time.Time // for one that has moved: when its old cookies are honored no more
 	to string    // the id under which it goes on; "" for a real end
 }
 

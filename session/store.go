@@ -91,7 +91,7 @@ func (t timedStore) Delete(ctx context.Context, key string, old []byte) (bool, e
 	return ok, unavailable(err)
 }
 
-// unavailable keeps the cause for the log: a time-out, a refused connection or a full store are one
+// unavailable keeps the cause for the log: a timeout, a refused connection or a full store are one
 // thing to a browser.
 func unavailable(err error) error {
 	if err == nil {

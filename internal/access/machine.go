@@ -69,7 +69,7 @@ type MachineSettings struct {
 
 	Log *slog.Logger
 
-	// Observe is called before a token is got, and what it returns afterwards; nil for nobody.
+	// Observe is called before a token is got, and what it returns afterward; nil for nobody.
 	Observe func(context.Context) (context.Context, func(error))
 }
 

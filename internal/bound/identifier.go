@@ -9,7 +9,7 @@ import (
 )
 
 // An Identifier is what the browser calls a bound session by. It is all that a renewal needs: the
-// browser may send no cookie with it. It authorises nothing.
+// browser may send no cookie with it. It authorizes nothing.
 type Identifier struct {
 	// Session is the session without what it holds: its id, its limits and what can end it, in the
 	// form of its own package.

@@ -65,7 +65,7 @@ func sentByScript(r *http.Request) bool {
 	return r.Header.Get("X-Requested-With") != "" || r.Header.Get("HX-Request") != ""
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgement by which guards send
+// IsPageView reports whether r opens a page in a whole tab, now: the judgment by which guards send
 // a browser to the provider, and answer everything else 401. Forms, frames, scripts, sub-resources
 // and prefetches are no page views.
 func IsPageView(r *http.Request) bool {

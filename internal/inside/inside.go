@@ -1,6 +1,6 @@
 // Package inside is the door between package session and the other packages of this module. What
 // they need of sessions, and no application does, stands here as interfaces; session implements
-// them by unexported types and opens the door as it is initialised. So they are in nobody's API,
+// them by unexported types and opens the door as it is initialized. So they are in nobody's API,
 // and nobody outside of this module can reach them.
 //
 // Start reading at [OfManager] and [OfSession]. Neither allocates.

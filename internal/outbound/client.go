@@ -71,7 +71,7 @@ func NewClient(s Settings) *http.Client {
 	return &client
 }
 
-// newTransport returns a transport with short time-outs, TLS 1.2 or newer and a pool of idle
+// newTransport returns a transport with short timeouts, TLS 1.2 or newer and a pool of idle
 // connections: a login needs two or three calls to the same host, and each new connection costs
 // round trips.
 func newTransport() *http.Transport {

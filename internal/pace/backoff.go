@@ -19,7 +19,7 @@ const maxDelay = time.Minute
 
 // A Backoff spaces out attempts at something that fails: 1 s, 2 s, 4 s … 1 min, each shortened by
 // up to a quarter, so that processes that lost the provider together don't return to it together.
-// The zero value waits for nothing. Its owner serialises access.
+// The zero value waits for nothing. Its owner serializes access.
 type Backoff struct {
 	failures int
 

@@ -112,7 +112,7 @@ func (o *outlined) value(i int) (v outlinedValue, ok bool) {
 	return v, false
 }
 
-// randomAt recognises a value that begins at text[i], and the characters that it takes.
+// randomAt recognizes a value that begins at text[i], and the characters that it takes.
 func randomAt(text []byte, i int) (v outlinedValue, chars int) {
 	if raw := uuidAt(text[i:]); raw != nil {
 		return outlinedValue{formUUID, raw}, uuidChars

@@ -37,7 +37,7 @@ type Provider struct {
 	// responseMode is Settings.ResponseMode.
 	responseMode string
 
-	// limit bounds one fetch, whatever the client's own time-out is.
+	// limit bounds one fetch, whatever the client's own timeout is.
 	limit time.Duration
 
 	// machines says that machines get their tokens here, whom metadata serve in which logins lack

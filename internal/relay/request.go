@@ -65,7 +65,7 @@ func UpgradeWanted(r *http.Request) bool {
 // requestDropped are the headers that no request takes along to an API. Those of the first line are
 // the browser's credentials; the others say who a request comes from, which a proxy says and no
 // visitor, or they are about the connection to us, or about a page that the API has no part in: with
-// the Origin of another host its own defence against other sites would refuse our requests.
+// the Origin of another host its own defense against other sites would refuse our requests.
 var requestDropped = fields{
 	names: []string{
 		"Authorization", "Cookie", "Cookie2", "Dpop",
@@ -77,7 +77,7 @@ var requestDropped = fields{
 	prefixes: []string{"Proxy-", "Sec-", "X-Auth-Request-", "X-Forwarded-", "X-Original-"},
 }
 
-// RequestHeader removes from h what must not reach an API. Who calls sets the token afterwards.
+// RequestHeader removes from h what must not reach an API. Who calls sets the token afterward.
 func RequestHeader(h http.Header) { requestDropped.removeFrom(h) }
 
 // fields is a set of header names.

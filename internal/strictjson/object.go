@@ -30,7 +30,7 @@ type Object struct {
 }
 
 // Parse reads data, whose size the caller has bounded, and keeps parts of it: data must not change
-// afterwards.
+// afterward.
 func Parse(data []byte) (Object, error) { return parse(data, false) }
 
 // ParseRepeating is Parse for objects in which a member may stand again with the very same text as

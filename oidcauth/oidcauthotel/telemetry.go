@@ -66,7 +66,7 @@ type Telemetry struct {
 }
 
 // Bounds of the histograms: an operation waits for the provider, which takes from milliseconds to
-// its time-out; a Store answers faster.
+// its timeout; a Store answers faster.
 var (
 	operationBounds = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 	storeBounds     = metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3)

@@ -109,7 +109,7 @@ func presented(r *http.Request) (method, id, secret string, err *oauthError) {
 }
 
 // subjectOf reads the client from an assertion that comes without client_id (RFC 7521 §4.2); the
-// signature is checked afterwards, with that client's keys.
+// signature is checked afterward, with that client's keys.
 func subjectOf(compact string) string {
 	if t := ParseToken(compact); t != nil {
 		return t.Claims.Text("sub")

@@ -132,7 +132,7 @@ func (p *Provider) RotateKey() {
 // as for an unknown name, unless [Provider.Network] was given it.
 func (p *Provider) RoundTrip(r *http.Request) (*http.Response, error) { return p.network.RoundTrip(r) }
 
-// Client returns an HTTP client on [Provider.Network], without a cookie jar and without a time-out
+// Client returns an HTTP client on [Provider.Network], without a cookie jar and without a timeout
 // of its own.
 func (p *Provider) Client() *http.Client { return &http.Client{Transport: p} }
 

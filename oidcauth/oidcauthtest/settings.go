@@ -90,7 +90,7 @@ type Client struct {
 	AssertionAudience string
 
 	// RedirectURIs are where codes may go. Like all that follow they are compared as strings,
-	// without any normalisation (RFC 9700 §2.1).
+	// without any normalization (RFC 9700 §2.1).
 	RedirectURIs []string
 	// PostLogoutRedirectURIs are where the end_session endpoint may send browsers.
 	PostLogoutRedirectURIs []string

@@ -261,7 +261,7 @@ func (s *Store) lookAround(ctx context.Context, err error) {
 }
 
 // brokenConnection reports an error of a connection that may have died while it was idle. A
-// time-out is none: trying again would double it.
+// timeout is none: trying again would double it.
 func brokenConnection(err error) bool {
 	for _, dead := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, dead) {

@@ -105,7 +105,7 @@ func isConflict(err error) bool {
 func isRefusal(err error) bool { return state(err) == "57P03" || isReadOnly(err) }
 
 // brokenConnection reports an error of a connection that may have died while it was idle, by itself
-// or by its server's end. A time-out is none: trying again would double it.
+// or by its server's end. A timeout is none: trying again would double it.
 func brokenConnection(err error) bool {
 	for _, dead := range []error{driver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, dead) {
@@ -125,7 +125,7 @@ var hints = map[string]string{
 const poolerHint = "a pooler in transaction mode is in between: set default_query_exec_mode=exec in pgx's URL"
 
 // explained adds to an error what to do about it, and that of a context that is done: drivers have
-// words of their own for a statement that they cancelled.
+// words of their own for a statement that they canceled.
 func explained(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -17,7 +17,7 @@ func newProxy(p *Provider, timeout time.Duration) (http.Handler, error) {
 }
 
 // Proxy passes scripts' requests on to the API of whoever is signed in. Its answers may be streams,
-// which the server's time-outs would end: they last as long as the session and the browser do.
+// which the server's timeouts would end: they last as long as the session and the browser do.
 func (s *Set) Proxy() http.Handler {
 	next := s.list[0].Proxy
 	if len(s.list) > 1 {

@@ -1,7 +1,7 @@
 // Package serving runs the HTTP servers of one process and ends them.
 //
 // It promises that no connection costs more than its bounds, and that a stop is orderly: requests
-// in flight finish or have their contexts cancelled, and what they leave behind is waited for, all
+// in flight finish or have their contexts canceled, and what they leave behind is waited for, all
 // within the ten seconds that container platforms give. It knows nothing of what is served. Start
 // at Servers.Serve.
 package serving
@@ -18,7 +18,7 @@ import (
 const (
 	// drainTime is how long requests in flight may go on after the signal to stop.
 	drainTime = 8 * time.Second
-	// cancelTime is how long they then have to notice that their contexts are cancelled. Both
+	// cancelTime is how long they then have to notice that their contexts are canceled. Both
 	// together stay below the ten seconds after which Docker kills a container that was asked to
 	// stop.
 	cancelTime = time.Second
@@ -89,7 +89,7 @@ func (s *server) drain(log *slog.Logger) {
 	if err == nil {
 		return
 	}
-	log.Warn("requests did not finish in time and are cancelled")
+	log.Warn("requests did not finish in time and are canceled")
 	last, cancelLast := context.WithTimeout(context.Background(), cancelTime)
 	defer cancelLast()
 	if err := s.finish(last); errors.Is(err, context.DeadlineExceeded) {

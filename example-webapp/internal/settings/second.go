@@ -13,7 +13,7 @@ type Second struct {
 }
 
 // readSecond reads the OIDC2_ variables, after all others: what they don't name (scopes,
-// algorithms, time-outs) is as at the first provider. The callback is its own: two providers that
+// algorithms, timeouts) is as at the first provider. The callback is its own: two providers that
 // answer at one could be mixed up (RFC 9700 §4.4).
 func (c *Config) readSecond(e *env) {
 	if e.getenv("OIDC2_ISSUER") == "" {
