@@ -148,22 +148,6 @@ func (a *returner) matchTransaction(r *http.Request, cb *provider.Response) (*br
 	return t, nil
 }
 
-// noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed
-// in need not sign in again.
-func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
-	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
-	switch {
-	case errors.Is(err, browser.ErrFinished):
-		p.variant = "finished"
-	case errors.Is(err, browser.ErrGaveWay):
-		p.variant = "gave_way"
-	}
-	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
-		p.variant, p.Link, p.LinkText = "signed_in", a.site.Home(), linkHome
-	}
-	return p
-}
-
 // callbackPatience is how long somebody who comes back from the provider waits for a place.
 const callbackPatience = 2 * time.Second
 
@@ -299,4 +283,14 @@ func (a *returner) redeem(ctx context.Context, e *oauth.Endpoint, t *browser.Tra
 		form["resource"] = t.Resource
 	}
 	return e.Token(ctx, form)
+}
+
+// expectationOf is what the ID token must match.
+func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
+	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
+	if t.MaxAge != nil {
+		age := time.Duration(*t.MaxAge) * time.Second
+		want.MaxAge = &age
+	}
+	return want
 }

@@ -291,13 +291,3 @@ func (a *returner) freshSince(t *browser.Transaction, authTime time.Time) time.T
 	}
 	return since
 }
-
-// expectationOf is what the ID token must match.
-func expectationOf(t *browser.Transaction, answer *oauth.TokenAnswer) provider.LoginExpectation {
-	want := provider.LoginExpectation{Nonce: t.Nonce, AccessToken: answer.AccessToken, Started: t.BeganAt(), EssentialACR: t.ACR}
-	if t.MaxAge != nil {
-		age := time.Duration(*t.MaxAge) * time.Second
-		want.MaxAge = &age
-	}
-	return want
-}

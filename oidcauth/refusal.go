@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,4 +124,20 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 	// cookie that would tell.
 	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
 	a.startLogin(w, r, next, now.loginOptions().askedBy(t))
+}
+
+// noTransaction answers a callback that belongs to no login, for the reason in err. Who is signed
+// in need not sign in again.
+func (a *returner) noTransaction(ctx context.Context, err error) *Problem {
+	p := &Problem{Status: http.StatusBadRequest, Code: "no_transaction", Err: err}
+	switch {
+	case errors.Is(err, browser.ErrFinished):
+		p.variant = "finished"
+	case errors.Is(err, browser.ErrGaveWay):
+		p.variant = "gave_way"
+	}
+	if id, err := identityOf(a.sessions.From(ctx)); err == nil && id != nil {
+		p.variant, p.Link, p.LinkText = "signed_in", a.site.Home(), linkHome
+	}
+	return p
 }
