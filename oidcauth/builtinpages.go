@@ -28,6 +28,8 @@ func (p *pageWriter) page(data any) {
 		p.signedOut(data)
 	case *ConfirmPage:
 		p.goOn(&data.Page, data.Action, "confirm.text", "confirm.link")
+	case *ChooserPage:
+		p.chooser(data)
 	case *OnwardPage:
 		p.goOn(&data.Page, data.Action, "onward.text", "onward.link")
 	}
@@ -164,6 +166,43 @@ func (p *pageWriter) signedOut(page *SignedOutPage) {
 	p.put("<p>%s</p>\n", page.Text("signed_out.text"))
 	p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(page.Home), page.Text("link.home"))
 	p.end()
+}
+
+func (p *pageWriter) chooser(page *ChooserPage) {
+	p.begin(&page.Page)
+	if page.User != nil {
+		p.user(&page.Page, page.User, page.LogoutURL, "")
+	}
+	if len(page.Choices) > 0 {
+		p.put("<ul class=\"choices\">\n")
+		for _, c := range page.Choices {
+			p.put("<li><a class=\"button quiet\" href=\"%s\"><bdi>%s</bdi>", location(c.URL), c.Label)
+			if c.Last {
+				p.put(" <small>%s</small>", page.Text("choose.last"))
+			}
+			p.put("</a></li>\n")
+		}
+		p.put("</ul>\n")
+	}
+	switch {
+	case page.Action != "":
+		p.form(page.Action, page.Fields, func() { p.email(page) })
+	case len(page.Choices) == 0:
+		p.put("<p>%s</p>\n", page.Text("choose.none"))
+	}
+	p.end()
+}
+
+// email writes the field for an email address, and its button.
+func (p *pageWriter) email(page *ChooserPage) {
+	described := ""
+	if page.Unknown {
+		p.put("<p id=\"unknown\" role=\"alert\">%s</p>\n", page.Text("choose.unknown"))
+		described = ` aria-describedby="unknown" aria-invalid="true"`
+	}
+	p.put("<p><label for=\"email\">%s</label>\n", page.Text("choose.email"))
+	p.put("<input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" maxlength=\"254\" required" + described + "></p>\n")
+	p.put("<div class=\"actions\"><button type=\"submit\">%s</button></div>\n", page.Text("choose.submit"))
 }
 
 // goOn is a page that goes on to action by itself, and by a link where a browser does not.

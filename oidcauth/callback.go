@@ -65,6 +65,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
+	a.remember(w)
 	inside.OfSession(a.sessions.From(r.Context())).Invite(r.Context(), w.Header(), a.site.At(deviceStart))
 	a.sendBack(w, r, a.wayBack(r.Context(), t, login.user))
 }

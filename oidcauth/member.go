@@ -85,6 +85,9 @@ func (at *placement) check(c *Config) error {
 	if u, _ := url.Parse(c.RedirectURL); u.Path != base.Path {
 		return fmt.Errorf("RedirectURL: %q: the path of its callback is %q", c.RedirectURL, base.Path)
 	}
+	if at.offered && !isLabel(at.label) {
+		return fmt.Errorf("Offered: %q: expected a label of at most %d characters that can all be seen", at.label, maxLabel)
+	}
 	host := outbound.IssuerHost(c.Issuer)
 	if at.anywhere {
 		return nil

@@ -24,6 +24,7 @@ var pageFiles embed.FS
 //	leave       *[LeavePage]     the provider's sign-out needs a form, since its URL would be too long
 //	signed-out  *[SignedOutPage] the sign-out is complete
 //	confirm     *[ConfirmPage]   a session that is bound to a device waits for its proof
+//	choose      *[ChooserPage]   a person chooses one of several Providers
 //	onward      *[OnwardPage]    the browser comes from another site, and session.Config.SameSiteStrict is set
 //
 // When ExecuteTemplate fails, its output is discarded, the error is logged, and the built-in page is
@@ -43,6 +44,7 @@ const (
 	pageSignedOut = "signed-out"
 	pageConfirm   = "confirm"
 	pageOnward    = "onward"
+	pageChooser   = "choose"
 )
 
 // A Page is what every page has.

@@ -23,6 +23,10 @@ type placement struct {
 	// by one with the same issuer and client.
 	finished *browser.Memory
 
+	// label is what people read who are offered the provider.
+	label   string
+	offered bool
+
 	// anywhere lifts the bounds on the addresses that are called.
 	anywhere bool
 }

@@ -73,6 +73,13 @@ type ProvidersConfig struct {
 	// Nil leaves it to the person always.
 	Choose func(*http.Request) string
 
+	// ByDomain names the provider of people whose email addresses have a domain, which is in lower
+	// case and otherwise as somebody typed it: "" for none. The page on which a provider is chosen
+	// then asks for an email address, which is passed on as login_hint. It proves nothing: who
+	// signs in is for the provider to say. Whoever tries can learn which domains it knows. Nil asks
+	// for none.
+	ByDomain func(domain string) string
+
 	// SessionEndpoint is that of Config, at session below URL.
 	SessionEndpoint bool
 

@@ -1,0 +1,126 @@
+package oidcauth
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Offered shows a provider to everybody who signs in, on the page where one is chosen, under a label
+// for people: at most 64 characters of text that can be seen. Providers without it are reached by
+// their own login routes, by ProvidersConfig.Choose and by ProvidersConfig.ByDomain: who the
+// customers of a service are is for its operator to tell.
+func Offered(label string) ProviderOption {
+	return func(at *placement) { at.offered, at.label = true, label }
+}
+
+const (
+	maxLabel  = 64  // characters
+	maxOffers = 100 // on one page
+)
+
+// isLabel reports whether a label, which a tenant may have written, can stand on a page: nothing in
+// it is invisible, or turns the text around it.
+func isLabel(s string) bool {
+	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= maxLabel && isPlain(s)
+}
+
+// isPlain reports whether s is text without controls and marks that can't be seen.
+func isPlain(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(c rune) bool { return !unicode.IsGraphic(c) }) < 0
+}
+
+// A ChooserPage asks where to sign in. It has Choices, a form that posts email to Action, both, or
+// neither, where nothing is offered.
+type ChooserPage struct {
+	Page
+
+	// Choices are the providers that are offered, the one of last time first.
+	Choices []Choice
+
+	// Action is where a form with Fields and the field email posts to, "" for no form. Email was not
+	// good for anything when Unknown is set.
+	Action  string
+	Fields  map[string]string
+	Unknown bool
+}
+
+// A Choice is a provider that a person can sign in at, by a link to URL.
+type Choice struct {
+	Name, Label, URL string
+	Last             bool // the browser has signed in there last
+}
+
+// showChooser writes the page on which a provider is chosen, from which a login comes back to back.
+func (p *Providers) showChooser(w http.ResponseWriter, r *http.Request, back string, unknown bool) {
+	page := &ChooserPage{Page: p.desk.headOf(w, r, "choose.title"), Choices: p.choices(p.remembered(r), back), Unknown: unknown}
+	if p.config.ByDomain != nil {
+		page.Action, page.Fields = p.desk.site.At("login"), map[string]string{"return_to": back}
+	}
+	status := http.StatusOK
+	if unknown {
+		status = http.StatusNotFound
+	}
+	p.desk.writePage(w, status, pageChooser, page)
+}
+
+// choices are the providers that are offered, last first, and then by label.
+func (p *Providers) choices(last, back string) []Choice {
+	var all []Choice
+	p.mu.RLock()
+	for name, m := range p.byName {
+		if m.config.place.offered && !m.leaving {
+			all = append(all, Choice{Name: name, Label: m.config.place.label, Last: name == last})
+		}
+	}
+	p.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Choice) int {
+		switch {
+		case a.Last:
+			return -1
+		case b.Last:
+			return 1
+		}
+		return cmp.Or(strings.Compare(a.Label, b.Label), strings.Compare(a.Name, b.Name))
+	})
+	all = all[:min(len(all), maxOffers)]
+	for i := range all {
+		if a, err := p.Get(all[i].Name); err == nil {
+			all[i].URL = a.LoginURL(back)
+		}
+	}
+	return all
+}
+
+// rememberedFor is how long a browser goes back to the provider of last time.
+const rememberedFor = 180 * 24 * time.Hour
+
+// remember has the browser come back to a, among Providers, when it has to sign in again.
+func (a *core) remember(w http.ResponseWriter) {
+	if a.name() != "" {
+		http.SetCookie(w, a.providerCookie(a.name(), int(rememberedFor/time.Second)))
+	}
+}
+
+// providerCookie names the provider of last time. It is not sealed: it says no more than a link to
+// that provider's login does, and whoever forges it has chosen.
+func (a *core) providerCookie(name string, maxAge int) *http.Cookie {
+	return a.logins.NewCookie(a.logins.Cookie+"-provider", name, maxAge)
+}
+
+// remembered is the name of the provider at which the browser that sent r signed in last, if it is
+// still there; "" for none.
+func (p *Providers) remembered(r *http.Request) string {
+	c, err := r.Cookie(p.desk.providerCookie("", 0).Name)
+	if err != nil || checkName(c.Value) != nil {
+		return ""
+	}
+	if _, err := p.Get(c.Value); err != nil {
+		return ""
+	}
+	return c.Value
+}
