@@ -1,0 +1,176 @@
+package oidcauth_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/signet-go/signet/oidcauth"
+	"github.com/signet-go/signet/oidcauth/oidcauthtest"
+)
+
+// tries are what somebody who owns the tenant acme may try against bolt's users. Each is a row of the table in
+// docs/many-providers.md, and fails there; what is beside it goes on.
+var tries = map[string]func(t *testing.T, w *town){
+	"a response of the own issuer at the other's callback": func(t *testing.T, w *town) {
+		callback := pausedCallback(t, w, "acme")
+		page := w.browser.NewTab().Get(strings.Replace(callback.URL, "/auth/acme/", "/auth/bolt/", 1))
+		require.Equal(t, http.StatusBadRequest, page.Status)
+		require.Nil(t, w.user())
+		require.Zero(t, w.idps["bolt"].Count(oidcauthtest.TokenEndpoint), "no code goes to the wrong place")
+	},
+	"an iss of the other's in the response": func(t *testing.T, w *town) {
+		callback := pausedCallback(t, w, "acme")
+		u := mustParsed(t, callback.URL)
+		q := u.Query()
+		q.Set("iss", w.idps["bolt"].Issuer())
+		u.RawQuery = q.Encode()
+		require.Equal(t, http.StatusBadRequest, w.browser.NewTab().Get(u.String()).Status)
+		require.Nil(t, w.user())
+	},
+	"an ID token that says it is of the other's issuer": func(t *testing.T, w *town) {
+		w.idps["acme"].BendIDToken(func(token *oidcauthtest.Token) { token.Claims.Set("iss", w.idps["bolt"].Issuer()) })
+		require.Equal(t, http.StatusBadGateway, w.get("/acme/").Status)
+		require.Nil(t, w.user())
+	},
+	"the subject of a user of the other's": func(t *testing.T, w *town) {
+		w.idps["acme"].Configure(func(s *oidcauthtest.Settings) { s.User = &oidcauthtest.User{Subject: "user-of-bolt"} })
+		w.signIn("acme")
+		require.Equal(t, http.StatusUnauthorized, w.fetch("/bolt/").Status)
+		theirs := oidcauth.User{Issuer: w.idps["bolt"].Issuer(), Subject: "user-of-bolt", Provider: "bolt"}
+		require.NotEqual(t, theirs.Tag(), w.user().Tag())
+	},
+	"a session of the own at the other's guard": func(t *testing.T, w *town) {
+		w.signIn("acme")
+		require.Equal(t, http.StatusUnauthorized, w.fetch("/bolt/").Status)
+		require.Equal(t, http.StatusOK, w.fetch("/any").Status)
+	},
+	"another client at the other's issuer": func(t *testing.T, w *town) {
+		idp := w.idps["bolt"]
+		idp.Register(oidcauthtest.Client{ID: "evil", Secret: "s", RedirectURIs: []string{app + "/auth/evil/callback"}})
+		require.NoError(t, w.providers.Add("evil", oidcauth.Config{Issuer: idp.Issuer(), ClientID: "evil", ClientSecret: "s"}))
+		w.mux.Handle("/evil/", w.providers.Require("evil")(http.HandlerFunc(writeUser)))
+		w.signIn("evil")
+		require.Equal(t, http.StatusUnauthorized, w.fetch("/bolt/").Status)
+		theirs := *w.user()
+		theirs.Provider = "bolt"
+		require.NotEqual(t, theirs.Tag(), w.user().Tag(), "revoking the one does not end the other's sessions")
+	},
+	"the other's issuer and client once more": func(t *testing.T, w *town) {
+		require.ErrorContains(t, w.providers.Add("evil", w.config("bolt")), `"bolt"`)
+	},
+	"metadata that name another issuer": func(t *testing.T, w *town) {
+		w.idps["acme"].BendMetadata(func(o *oidcauthtest.Object) { o.Set("issuer", w.idps["bolt"].Issuer()) })
+		require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
+		w.signIn("bolt")
+	},
+	"metadata that lead to the network of the application": func(t *testing.T, w *town) {
+		var reached int
+		inner := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ })
+		for _, at := range []string{"https://10.0.0.7", "https://169.254.169.254", "https://[fd00::1]"} {
+			w.network.Handle(at, inner)
+			w.idps["acme"].BendMetadata(func(o *oidcauthtest.Object) { o.Set("token_endpoint", at+"/token") })
+			require.NoError(t, w.providers.Remove(t.Context(), "acme"))
+			require.NoError(t, w.providers.Add("acme", w.config("acme")))
+			require.GreaterOrEqual(t, w.get("/acme/").Status, 500, at)
+		}
+		require.Zero(t, reached)
+		require.Nil(t, w.user())
+	},
+	"a huge answer": func(t *testing.T, w *town) {
+		w.idps["acme"].Intercept(oidcauthtest.Discovery, oidcauthtest.Reply(200, "application/json", `{"issuer":"`+strings.Repeat("a", 2<<20)+`"}`))
+		require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
+		w.signIn("bolt")
+	},
+	"a provider that is down": func(t *testing.T, w *town) {
+		w.idps["acme"].Intercept(oidcauthtest.Any, oidcauthtest.Reply(503, "text/html", "down"))
+		for range 5 {
+			require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
+		}
+		w.signIn("bolt")
+		require.NotContains(t, w.log.String(), "msg=\"provider unavailable\" provider=bolt")
+	},
+	"a hostile text in an error of the provider's": func(t *testing.T, w *town) {
+		callback := pausedCallback(t, w, "acme")
+		state := mustParsed(t, callback.URL).Query().Get("state")
+		page := w.browser.NewTab().Get(app + "/auth/acme/callback?" + url.Values{"state": {state}, "error": {"<script>x</script>"}, "error_description": {"<b>call 555</b>"}}.Encode())
+		require.GreaterOrEqual(t, page.Status, 400)
+		require.NotContains(t, page.Body, "555")
+		require.NotContains(t, page.Body, "<script>")
+	},
+	"a third-party login with the other's issuer": func(t *testing.T, w *town) {
+		require.Equal(t, http.StatusBadRequest, w.get("/auth/acme/login?iss="+url.QueryEscape(w.idps["bolt"].Issuer())).Status)
+	},
+	"a return to somewhere else": func(t *testing.T, w *town) {
+		page := w.get("/auth/acme/login?return_to=" + url.QueryEscape("https://evil.test/"))
+		require.Equal(t, app+"/", page.URL)
+	},
+	"a cross-site form to the sign-out of all": func(t *testing.T, w *town) {
+		w.signIn("bolt")
+		r := httptest.NewRequest(http.MethodPost, app+"/auth/acme/logout", nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		answer := httptest.NewRecorder()
+		w.mux.ServeHTTP(answer, r)
+		require.Equal(t, http.StatusForbidden, answer.Code)
+		require.NotNil(t, w.user())
+	},
+}
+
+// pausedCallback is a login at a tenant whose callback has not come yet.
+func pausedCallback(t *testing.T, w *town, name string) *oidcauthtest.Navigation {
+	t.Helper()
+	tab := w.browser.NewTab()
+	tab.PauseAt(app + "/auth/" + name + "/callback")
+	callback := tab.Get(app + "/" + name + "/").Paused
+	require.NotNil(t, callback)
+	return callback
+}
+
+func TestWhatATenantTriesAgainstAnother(t *testing.T) {
+	page, err := os.ReadFile("../docs/many-providers.md")
+	require.NoError(t, err)
+	for name, try := range tries {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, string(page), "| "+name+" |", "it is a row of the table")
+			try(t, newTown(t))
+		})
+	}
+}
+
+func TestABackChannelLogoutReachesTheSessionsOfItsOwnProviderAlone(t *testing.T) {
+	for _, row := range []struct {
+		at     string
+		status int
+		ends   bool
+	}{{"bolt", http.StatusOK, true}, {"evil", http.StatusOK, false}, {"acme", http.StatusBadRequest, false}} {
+		t.Run(row.at, func(t *testing.T) {
+			w := newTown(t)
+			bolt := w.idps["bolt"]
+			bolt.Register(oidcauthtest.Client{ID: "evil", Secret: "s", RedirectURIs: []string{app + "/auth/evil/callback"}})
+			require.NoError(t, w.providers.Remove(t.Context(), "acme"))
+			for name, c := range map[string]oidcauth.Config{
+				"acme": w.config("acme"), "evil": {Issuer: bolt.Issuer(), ClientID: "evil", ClientSecret: "s"},
+			} {
+				c.BackChannelLogout = true
+				require.NoError(t, w.providers.Add(name, c))
+			}
+			c := w.config("bolt")
+			c.BackChannelLogout = true
+			require.NoError(t, w.providers.Replace(t.Context(), "bolt", c))
+			w.signIn("bolt")
+			client := map[string]string{"bolt": "bolt-client", "evil": "evil", "acme": "acme-client"}[row.at]
+			form := url.Values{"logout_token": {bolt.LogoutToken(client, "user-of-bolt", "")}}
+			r := httptest.NewRequest(http.MethodPost, app+"/auth/"+row.at+"/backchannel-logout", strings.NewReader(form.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			answer := httptest.NewRecorder()
+			w.mux.ServeHTTP(answer, r)
+			require.Equal(t, row.status, answer.Code, answer.Body)
+			require.Equal(t, row.ends, w.user() == nil)
+		})
+	}
+}
