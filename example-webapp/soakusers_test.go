@@ -202,7 +202,7 @@ func (s *soakers) signOut(ctx context.Context, v *visitor) {
 			s.note("%s: a session came back after its end", v.name)
 		}
 	}
-	s.enter(ctx, v)
+	s.enter(context.WithoutCancel(ctx), v) // also when the soak ends here: everybody is looked for then
 }
 
 func pause(ctx context.Context, d time.Duration) {
