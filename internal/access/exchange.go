@@ -94,8 +94,9 @@ type ExchangeSettings struct {
 	Log *slog.Logger
 }
 
-// maxExchanged bounds the tokens that are kept.
-const maxExchanged = 10_000
+// maxExchanged bounds the memory of the tokens that are kept, in bytes: an endpoint says how long
+// they are.
+const maxExchanged = 8 << 20
 
 // NewExchanges returns the exchanges of a client, of which there are none yet.
 func NewExchanges(s ExchangeSettings) *Exchanges {
@@ -216,7 +217,7 @@ func (x *Exchanges) renew(ctx context.Context, name string, form url.Values, s S
 	x.renewer.Pauses.Succeeded(name)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.cache.Put(name, t, 1, time.Now(), time.Until(t.Expiry))
+	x.cache.Put(name, t, len(t.Value)+len(t.Scope)+len(t.Details)+seenOverhead, time.Now(), time.Until(t.Expiry))
 	return t, nil
 }
 
