@@ -57,6 +57,9 @@ func (r *release) run(bills bool) error {
 	if r.out, err = filepath.Abs(r.out); err != nil {
 		return err
 	}
+	if err = os.MkdirAll(r.out, 0o755); err != nil {
+		return err
+	}
 
 	// 1. What is released.
 	modules, err := findModules(r.root)
