@@ -98,7 +98,7 @@ func TestRarerMistakesNameTheirFix(t *testing.T) {
 	for _, m := range rarerMistakes {
 		t.Run(m.name, func(t *testing.T) {
 			s := m.make(t)
-			said := ""
+			var said string
 			if s.answer == nil {
 				require.Error(t, s.err)
 				said = s.err.Error()
