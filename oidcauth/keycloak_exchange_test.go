@@ -1,3 +1,5 @@
+//go:build providers
+
 package oidcauth_test
 
 import (

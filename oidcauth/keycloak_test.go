@@ -1,3 +1,5 @@
+//go:build providers
+
 package oidcauth_test
 
 import (
@@ -20,7 +22,7 @@ import (
 // A keycloak is a realm at a real server, whose administrator is called admin with the password admin:
 //
 //	KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=admin bin/kc.sh start-dev --http-host=127.0.0.1 --http-port=18080
-//	SIGNET_TEST_KEYCLOAK=http://127.0.0.1:18080 go test ./oidcauth -run Keycloak
+//	SIGNET_TEST_KEYCLOAK=http://127.0.0.1:18080 go test -tags providers ./oidcauth -run Keycloak
 //
 // Its user alice has the password "pw". Its clients are the application "app", the API "orders", to which the scope orders:read leads,
 // and "spa", whose tokens are for app.
