@@ -120,8 +120,8 @@ func TestATableOfAnotherFormIsRefusedInSQLite(t *testing.T) {
 func TestASQLiteThatCannotKeepTheRulesIsRefused(t *testing.T) {
 	file := filepath.Join(folder(t), "sessions.db")
 	for name, c := range map[string]struct{ url, says string }{
-		"in memory":              {":memory:", "in memory"},
-		"in memory, by a name":   {"file::memory:?_pragma=busy_timeout(5000)", "in memory"},
+		"in memory":              {":memory:", "in-memory"},
+		"in memory, by a name":   {"file::memory:?_pragma=busy_timeout(5000)", "in-memory"},
 		"without a busy_timeout": {"file:" + file, "busy_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
