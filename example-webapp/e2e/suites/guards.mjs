@@ -83,7 +83,7 @@ describe('when the session is over, or a guard says no', () => {
   walkHere('who may not see a page takes another account', async ({ page }) => {
     await enter(page, bob);
     assert.equal((await page.goto('/admin')).status(), 403);
-    await page.getByText('Bob Brown').waitFor();
+    await page.getByText('Bob Brown', { exact: true }).waitFor();
     await page.locator('a[href*="prompt=select_account"]').click();
     await page.locator('input[type=password]').waitFor();
     await signIn(page, ...alice);
