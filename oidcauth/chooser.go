@@ -68,7 +68,8 @@ func (p *Providers) showChooser(w http.ResponseWriter, r *http.Request, back str
 	p.desk.writePage(w, status, pageChooser, page)
 }
 
-// choices are the providers that are offered, last first, and then by label.
+// choices are the providers that are offered, last first, and then by label. None of them is built:
+// whoever looks at the page would keep them all in use. back was judged.
 func (p *Providers) choices(last, back string) []Choice {
 	var all []Choice
 	p.mu.RLock()
@@ -89,9 +90,7 @@ func (p *Providers) choices(last, back string) []Choice {
 	})
 	all = all[:min(len(all), maxOffers)]
 	for i := range all {
-		if a, err := p.Get(all[i].Name); err == nil {
-			all[i].URL = a.LoginURL(back)
-		}
+		all[i].URL = p.desk.site.LoginURLOf(all[i].Name, back)
 	}
 	return all
 }
@@ -116,10 +115,12 @@ func (a *core) providerCookie(name string, maxAge int) *http.Cookie {
 // still there; "" for none.
 func (p *Providers) remembered(r *http.Request) string {
 	c, err := r.Cookie(p.desk.providerCookie("", 0).Name)
-	if err != nil || checkName(c.Value) != nil {
+	if err != nil {
 		return ""
 	}
-	if _, err := p.Get(c.Value); err != nil {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.byName[c.Value] == nil {
 		return ""
 	}
 	return c.Value

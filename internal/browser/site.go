@@ -61,11 +61,17 @@ func (s *Site) IsRoute(p string) bool {
 
 // LoginURL is the path that starts a login which comes back to returnTo, a way back that was
 // judged.
-func (s *Site) LoginURL(returnTo string) string {
+func (s *Site) LoginURL(returnTo string) string { return s.loginAt("login", returnTo) }
+
+// LoginURLOf is LoginURL at one of several providers, whose routes are below name.
+func (s *Site) LoginURLOf(name, returnTo string) string { return s.loginAt(name+"/login", returnTo) }
+
+// loginAt is the path of a login route with a way back.
+func (s *Site) loginAt(route, returnTo string) string {
 	if returnTo == s.Home() {
-		return s.At("login")
+		return s.At(route)
 	}
-	return s.At("login") + "?return_to=" + url.QueryEscape(returnTo)
+	return s.At(route) + "?return_to=" + url.QueryEscape(returnTo)
 }
 
 // BackFrom returns where t comes back to. It was judged before it was sealed.
