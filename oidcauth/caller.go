@@ -52,8 +52,12 @@ type Caller struct {
 
 // IsClient reports whether a client calls for itself, and no user is behind it: the token has no
 // sub, one that is its client's id (RFC 9068 §2.2), or says idtyp app, as Entra ID does. Keycloak
-// gives service accounts a sub like a user's: tell them by their ClientID.
+// gives service accounts a sub like a user's: tell them by their ClientID. Nil, which is nobody, is
+// no client.
 func (c *Caller) IsClient() bool {
+	if c == nil {
+		return false
+	}
 	if c.Subject == "" || c.Subject == c.ClientID {
 		return true
 	}
@@ -157,9 +161,6 @@ type clientNames struct{ names sync.Map }
 
 func (c *clientNames) add(name string) { c.names.Store(name, true) }
 
-// remove is for names that one alone has added.
-func (c *clientNames) remove(name string) { c.names.Delete(name) }
-
 // clientAt names a client of Providers, which anybody may have registered under any name: it means
 // something at its issuer alone.
 func clientAt(issuer, clientID string) string { return issuer + "\x00" + clientID }
@@ -167,7 +168,14 @@ func clientAt(issuer, clientID string) string { return issuer + "\x00" + clientI
 // isClient reports whether an Authenticator of this process is a client of this name, at i where it
 // is one of Providers.
 func (i *TokenIssuer) isClient(name string) bool {
-	return clientsHere.has(name) || clientsHere.has(clientAt(i.Issuer, name))
+	if i.Auth != nil && i.Auth.config.ClientID == name {
+		return true
+	}
+	issuer := i.Issuer
+	if i.Auth != nil {
+		issuer = i.Auth.config.Issuer
+	}
+	return clientsHere.has(name) || clientsHere.has(clientAt(issuer, name))
 }
 
 func (c *clientNames) has(name string) bool {

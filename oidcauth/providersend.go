@@ -158,11 +158,11 @@ func (p *Providers) dropLocked(m *member) {
 	p.ended.Put(m.key, now.UnixMilli(), 1, now, p.sessions.Config().Lifetime+time.Minute)
 }
 
-// unlistLocked takes m's name and client from it.
+// unlistLocked takes m's name and client from it. That the client was one here is not forgotten: its
+// ID tokens live on, and must not become access tokens.
 func (p *Providers) unlistLocked(m *member) {
 	delete(p.byName, m.name)
 	delete(p.clients, providerKey(m.config.Issuer, m.config.ClientID))
-	clientsHere.remove(clientAt(m.config.Issuer, m.config.ClientID))
 }
 
 // endSessions ends the sessions of the providers that had these keys, in the Store where there is

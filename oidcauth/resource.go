@@ -263,8 +263,11 @@ func (r *ResourceServer) ServeMetadata(w http.ResponseWriter, req *http.Request)
 		}
 	}
 	document := map[string]any{
-		"resource": r.url.String(), "authorization_servers": issuers, "bearer_methods_supported": []string{"header"},
+		"resource": r.url.String(), "bearer_methods_supported": []string{"header"},
 		"dpop_signing_alg_values_supported": jwt.SigningAlgs,
+	}
+	if len(issuers) > 0 {
+		document["authorization_servers"] = issuers
 	}
 	if len(r.config.ScopesSupported) > 0 {
 		document["scopes_supported"] = r.config.ScopesSupported
