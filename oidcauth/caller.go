@@ -116,8 +116,9 @@ func (c *Caller) user(o strictjson.Object) *User {
 type judged struct {
 	caller *Caller
 
-	// token is what the caller has sent.
+	// token is what the caller has sent, by who has judged it.
 	token string
+	by    *ResourceServer
 }
 
 // String and GoString keep the token out of logs and debug dumps.

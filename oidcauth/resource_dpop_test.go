@@ -254,3 +254,16 @@ func TestProofsAreForTheConfiguredURL(t *testing.T) {
 		require.Equal(t, status, w.ask("Authorization", "DPoP "+token, "DPoP", h.proof(token, claim("htu", htu)), "X-Forwarded-Host", "api.example.test").Code, htu)
 	}
 }
+
+func TestAGuardWithinAnotherTakesTheProofOnce(t *testing.T) {
+	w, h := newOrdersWorld(t), newKeyHolder(t, "ES256")
+	token := w.token(h.bound())
+	within := w.resource.Require(oidcauth.HasScope("read"))(http.HandlerFunc(writeCaller))
+	w.handler = w.resource.Require()(within)
+	proof := h.proof(token)
+	w.caller(w.ask("Authorization", "DPoP "+token, "DPoP", proof))
+	requireTokenRefused(t, w.ask("Authorization", "DPoP "+token, "DPoP", proof), http.StatusUnauthorized, "invalid_dpop_proof")
+
+	w.handler = w.resource.Require()(w.resource.Require(oidcauth.HasScope("admin"))(http.HandlerFunc(writeCaller)))
+	requireTokenRefused(t, w.ask("Authorization", "DPoP "+token, "DPoP", h.proof(token)), http.StatusForbidden, "insufficient_scope")
+}
