@@ -40,6 +40,7 @@ func (r *ResourceServer) ask(ctx context.Context, hash [32]byte, token string) (
 
 // question asks, once.
 func (r *ResourceServer) question(ctx context.Context, hash [32]byte, key, token string) (*verdict, error) {
+	asked := time.Now() // what is revoked while the answer is under way is in none
 	answer, body, err := r.asked.endpoint.Introspect(ctx, token)
 	if err != nil {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "introspection failed", slog.String("issuer", r.asked.issuers.Configured), logtext.Reason(err))
@@ -50,12 +51,12 @@ func (r *ResourceServer) question(ctx context.Context, hash [32]byte, key, token
 	if active, _ := answer.Flag("active"); active { // Introspect has looked at its type
 		t, err := r.asked.verifier.Introspected(answer, body, r.asked.rules)
 		if err == nil {
-			return r.keep(hash, t), nil
+			return r.keep(hash, t, asked), nil
 		}
 		refused = err
 	}
 	v := &verdict{refused: provider.RefuseAccessToken(refused)}
-	r.seen.Put(hash, v, 0, time.Now(), refusalLife)
+	r.seen.Put(hash, v, 0, time.Now(), time.Until(asked.Add(refusalLife)))
 	return v, nil
 }
 

@@ -230,16 +230,17 @@ func (r *ResourceServer) verifyJWT(ctx context.Context, hash [32]byte, token str
 		if err != nil {
 			return nil, err
 		}
-		return r.keep(hash, t), nil
+		return r.keep(hash, t, time.Now()), nil
 	}
 	return nil, provider.RefuseAccessToken(errors.New("iss: expected one of ResourceConfig.Issuers, got another"))
 }
 
-// keep remembers that a token is good.
-func (r *ResourceServer) keep(hash [32]byte, t *provider.AccessToken) *verdict {
+// keep remembers that a token was good at that time.
+func (r *ResourceServer) keep(hash [32]byte, t *provider.AccessToken, then time.Time) *verdict {
 	c := callerOf(t, r.config.RolesClaim)
 	v := &verdict{token: t, caller: c, user: sync.OnceValue(func() *User { return c.user(t.Object) })}
-	now, life := time.Now(), verdictLife
+	now := time.Now()
+	life := then.Add(verdictLife).Sub(now)
 	if !t.Expiry.IsZero() {
 		life = min(life, t.Expiry.Sub(now))
 	}

@@ -152,6 +152,26 @@ func TestAnAnswerServesForAWhile(t *testing.T) {
 	})
 }
 
+// A token that is revoked while the answer about it is under way is good for a minute, not longer.
+func TestAnAnswersLifeBeginsWithTheQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newOrdersWorld(t, introspecting)
+		w.provider.Intercept(oidcauthtest.Introspection, func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				time.Sleep(5 * time.Second)
+				rw.Header().Set("Content-Type", "application/json")
+				_, _ = rw.Write(oidcauthtest.NewObject(map[string]any{"active": true, "iss": w.provider.Issuer(), "aud": ordersAPI, "sub": "alice"}).Bytes())
+			})
+		})
+		w.caller(w.bearer("t"))
+		w.tells(map[string]any{"active": false})
+		time.Sleep(54 * time.Second)
+		w.caller(w.bearer("t"))
+		time.Sleep(time.Second)
+		requireTokenRefused(t, w.bearer("t"), http.StatusUnauthorized, "invalid_token")
+	})
+}
+
 // A JWT that is remembered ends when it says, and its proof is looked at each time.
 func TestATokenThatWasSeenIsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
