@@ -36,7 +36,29 @@ type Server struct {
 	port     string
 	settings []string
 	process  *exec.Cmd
+	said     *journal
 	ended    chan struct{}
+}
+
+// A journal keeps what a server writes, which may be read meanwhile.
+type journal struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text = append(j.text, p...)
+	return len(p), nil
+}
+
+// String returns the end of what was written.
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return string(j.text[max(0, len(j.text)-4000):])
 }
 
 // Start returns a server that runs until the test ends. Settings are lines of postgresql.conf, such
@@ -138,9 +160,8 @@ func (s *Server) Run() {
 	}, s.settings...) {
 		args = append(args, "-c", line)
 	}
-	s.process, s.ended = s.command("postgres", args...), make(chan struct{})
-	var said strings.Builder
-	s.process.Stderr = &said
+	s.process, s.said, s.ended = s.command("postgres", args...), new(journal), make(chan struct{})
+	s.process.Stderr = s.said
 	require.NoError(s.t, s.process.Start())
 	process, ended := s.process, s.ended
 	go func() { defer close(ended); _ = process.Wait() }()
@@ -151,7 +172,7 @@ func (s *Server) Run() {
 		}
 		select {
 		case <-ended:
-			require.Fail(s.t, "PostgreSQL has ended", said.String())
+			require.Fail(s.t, "PostgreSQL has ended", s.said.String())
 		default:
 			require.True(s.t, time.Now().Before(deadline), "PostgreSQL does not answer")
 		}
@@ -232,9 +253,23 @@ func Database(t testing.TB) (url func(parameters string) string) {
 	}
 	shared.count++
 	name := "test" + strconv.Itoa(shared.count)
-	shared.server.run("createdb", "-h", "127.0.0.1", "-p", shared.server.port, "-U", "app", name)
 	server := shared.server
+	server.createDatabase(t, name)
 	return func(parameters string) string { return server.URL(name, parameters) }
+}
+
+// createDatabase makes a database. A server that lost one of its processes, as where the machine was
+// short of memory, restarts them all, and takes no connections meanwhile: it is waited for.
+func (s *Server) createDatabase(t testing.TB, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		out, err := s.command("createdb", "-h", "127.0.0.1", "-p", s.port, "-U", "app", name).CombinedOutput()
+		if err == nil {
+			return
+		}
+		starting := strings.Contains(string(out), "the database system is")
+		require.True(t, starting && time.Now().Before(deadline), "createdb: %s\nThe server said:\n%s", out, s.said)
+	}
 }
 
 // Main runs the tests of a binary and then ends the server that they share.
