@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -138,7 +139,7 @@ func newExchangeRequest(options []TokenOption) (access.Request, error) {
 // and "authorization_details" as of [Authenticator.TokenSource]: "issued_token_type", which is what
 // was asked for. A scope that is narrower than asked for is no error.
 //
-// Errors: ErrLoginRequired when there is no token to exchange, or the provider takes it for none
+// Errors: ErrLoginRequired when there is no token to exchange, a caller's has expired, or the provider takes it for none
 // (invalid_grant); a *GrantError when it refuses the exchange; an *UnavailableError when it can't be
 // used and there is no valid token; session.ErrUnavailable.
 func (e *Exchange) TokenSource() oauth2.TokenSource { return &e.source }
@@ -206,6 +207,9 @@ func (a *Authenticator) callerSubject(j *judged, q *access.Request) (s access.Su
 	}
 	if q.Terms.SubjectIDToken {
 		return s, errors.New("oidcauth: SubjectIDToken: a caller sends no ID token")
+	}
+	if end := j.caller.Expiry; !end.IsZero() && !time.Now().Before(end) {
+		return s, fmt.Errorf("%w: the caller's token has expired since the request came", ErrLoginRequired)
 	}
 	s = access.Subject{Value: j.token, Type: access.AccessTokenType, Caller: j.caller.Subject}
 	if a.config.Advanced.DPoP {

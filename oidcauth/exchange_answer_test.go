@@ -34,6 +34,23 @@ func TestWhatAnExchangeBroughtIsReadable(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.browser.Get(app+"/me").Status)
 }
 
+func TestTheTokenOfWhoActsIsNoExchangedOne(t *testing.T) {
+	w := newExchangeWorld(t, func(c *oidcauth.Config) { c.Machines = map[string]oidcauth.MachineConfig{"jobs": {}} })
+	w.options = append(w.options, oidcauth.Actor(w.auth.Machine("jobs")))
+	w.signIn()
+	w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) {
+		if a.Grant == exchangeGrant {
+			a.Set("access_token", a.Request.Get("actor_token"))
+		}
+	})
+	require.GreaterOrEqual(t, w.browser.Get(app+"/call").Status, 500)
+	require.Equal(t, 1, w.exchanges())
+	require.NotContains(t, w.network.Asked(), ordersAPI, "nothing was sent to the API")
+	w.provider.BendTokens(nil)
+	w.options = append(w.options, oidcauth.Scopes("read"))
+	require.Equal(t, http.StatusOK, w.browser.Get(app+"/call").Status, "control: the same actor")
+}
+
 func TestAnotherTokenThanAskedForIsNone(t *testing.T) {
 	for name, bend := range map[string]func(w *exchangeWorld, a *oidcauthtest.TokenAnswer){
 		"an ID token": func(_ *exchangeWorld, a *oidcauthtest.TokenAnswer) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +52,29 @@ func (w *exchangeWorld) issued(audience string) string {
 	token, err := m.TokenSource(w.Context()).Token()
 	require.NoError(w, err)
 	return token.AccessToken
+}
+
+// The exchanged token lives for an hour and the caller's for ten minutes: a handler that works for
+// longer, and has the former in memory, no longer acts for a caller.
+func TestAnExchangeEndsWithItsCallersToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newExchangeWorld(t)
+		token := w.issued(ordersAPI)
+		w.provider.BendTokens(func(a *oidcauthtest.TokenAnswer) { a.Set("expires_in", 3600) })
+		h := w.resource.Require()(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			source := w.auth.Exchange(r.Context(), oidcauth.Audience("x")).TokenSource()
+			_, err := source.Token()
+			require.NoError(t, err)
+			time.Sleep(10*time.Minute - time.Second)
+			_, err = source.Token()
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			_, err = source.Token()
+			require.ErrorIs(t, err, oidcauth.ErrLoginRequired)
+		}))
+		require.Equal(t, http.StatusOK, askOf(h, http.MethodGet, "/", "Authorization", "Bearer "+token).Code)
+		require.Equal(t, 1, w.exchanges())
+	})
 }
 
 func TestACallerOfAnotherIssuerIsNotExchanged(t *testing.T) {

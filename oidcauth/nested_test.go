@@ -42,7 +42,7 @@ func TestAnotherManagersSessionsDoNotHideTheUser(t *testing.T) {
 	})
 	w.mux.Handle("/outside", w.auth.RequireLogin(other.Handler(seen)))
 	w.mux.Handle("/inside", other.Handler(w.auth.RequireLogin(seen)))
-	w.mux.Handle("/twice", w.auth.RequireLogin(other.Handler(w.auth.Require(oidcauth.AMR())(seen))))
+	w.mux.Handle("/twice", w.auth.RequireLogin(other.Handler(w.auth.Require()(seen))))
 	w.mux.Handle("/out", other.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.auth.Logout(rw, r) })))
 	w.signIn()
 	for _, path := range []string{"/outside", "/inside", "/twice"} {

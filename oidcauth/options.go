@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"time"
 
 	"github.com/signet-go/signet/session"
@@ -97,6 +98,9 @@ type ClientAuth struct {
 	// Config.HTTPClient whose Transport is no *http.Transport has to present it by itself.
 	Certificate *tls.Certificate
 }
+
+// given reports whether a says anything.
+func (a ClientAuth) given() bool { return !reflect.ValueOf(a).IsZero() }
 
 func (a ClientAuth) withDefaults(secret string) ClientAuth {
 	if a.Method != "" {

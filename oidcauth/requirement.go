@@ -121,8 +121,11 @@ func claimMatches(raw json.RawMessage, values []string) bool {
 }
 
 // ACR requires the login's authentication context class reference to be one of values (Core §2); a
-// page asks the provider for it as essential, and verifies it on return.
+// page asks the provider for it as essential, and verifies it on return. It panics without values.
 func ACR(values ...string) Requirement {
+	if len(values) == 0 {
+		panic("oidcauth: ACR needs a value")
+	}
 	return func(u *User) error {
 		if u != nil && slices.Contains(values, u.ACR) && u.ACR != "" {
 			return nil
@@ -132,8 +135,11 @@ func ACR(values ...string) Requirement {
 }
 
 // AMR requires all of methods to have been used in the login (RFC 8176); a page asks the provider
-// for a new login, and verifies it on return.
+// for a new login, and verifies it on return. It panics without methods: everybody would pass.
 func AMR(methods ...string) Requirement {
+	if len(methods) == 0 {
+		panic("oidcauth: AMR needs a method (RFC 8176)")
+	}
 	return func(u *User) error {
 		if missingAMR(u, methods) == "" {
 			return nil

@@ -164,8 +164,9 @@ func (c *ResourceConfig) sharedSessions() (m *session.Manager) {
 }
 
 // ErrUncheckable means that an access token may be good, and can't be checked here: no published key
-// of its issuer made the signature, it is no JWT and nobody is to be asked, or it is bound to a
-// certificate and TLS ends elsewhere. It is in the chain of the *[Problem] that refuses the token.
+// of its issuer made the signature, it is no JWT and nobody is to be asked, the issuer refuses the
+// client that asks about it, or it is bound to a certificate and TLS ends elsewhere. It is in the
+// chain of the *[Problem] that refuses the token.
 var ErrUncheckable = errors.New("oidcauth: the access token can't be checked here")
 
 // maxAccessToken bounds a token before anything is done with it. Servers on the way bound all

@@ -45,6 +45,7 @@ func TestMistakesInAResourceConfigAreNamed(t *testing.T) {
 		"Audience: has an empty name": func(c *oidcauth.ResourceConfig) { c.Audience = []string{""} },
 		"which of the two counts":     func(c *oidcauth.ResourceConfig) { c.InsecureAnyAudience = true },
 		"Issuers: is empty":           func(c *oidcauth.ResourceConfig) { c.Issuers = nil },
+		"SigningAlgs: is empty":       func(c *oidcauth.ResourceConfig) { c.SigningAlgs = []string{} },
 		"SigningAlgs: \"HS256\"":      func(c *oidcauth.ResourceConfig) { c.SigningAlgs = []string{"HS256"} },
 		"Skew, Timeout":               func(c *oidcauth.ResourceConfig) { c.Skew = time.Hour },
 		"without a Store":             func(c *oidcauth.ResourceConfig) { c.Keys = []string{testKey} },
@@ -61,6 +62,12 @@ func TestMistakesInAResourceConfigAreNamed(t *testing.T) {
 		},
 		"fields that Auth brings": func(c *oidcauth.ResourceConfig) {
 			c.Issuers = []oidcauth.TokenIssuer{{Auth: w.auth, Issuer: "https://id.example"}}
+		},
+		"has an Auth, and fields": func(c *oidcauth.ResourceConfig) {
+			c.Issuers = []oidcauth.TokenIssuer{{Auth: w.auth, ClientAuth: oidcauth.ClientAuth{Method: oidcauth.ClientSecretPost}}}
+		},
+		"that nothing is asked for": func(c *oidcauth.ResourceConfig) {
+			c.Issuers = []oidcauth.TokenIssuer{{Issuer: "https://id.example", ClientAuth: oidcauth.ClientAuth{Method: oidcauth.ClientSecretPost}}}
 		},
 		"2 of them introspect": func(c *oidcauth.ResourceConfig) {
 			one := oidcauth.TokenIssuer{Issuer: "https://id.example", Introspect: true, ClientID: "x", ClientSecret: "y"}

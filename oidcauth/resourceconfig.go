@@ -154,6 +154,9 @@ func (c *ResourceConfig) validate() error {
 	case slices.Contains(c.Audience, ""):
 		wrong("Audience", "has an empty name")
 	}
+	if len(c.SigningAlgs) == 0 {
+		wrong("SigningAlgs", "is empty, so that no token would be accepted; nil means every asymmetric algorithm")
+	}
 	for _, alg := range c.SigningAlgs {
 		if !slices.Contains(jwt.SigningAlgs, alg) {
 			wrong("SigningAlgs", "%q is not one of %s", alg, strings.Join(jwt.SigningAlgs, ", "))
@@ -181,7 +184,7 @@ func (c *ResourceConfig) validateIssuers(wrong func(field, format string, args .
 			asked++
 		}
 		if issuer.Auth != nil {
-			if issuer.Issuer != "" || issuer.Tenants != nil || issuer.ClientID != "" || issuer.ClientSecret != "" {
+			if issuer.Issuer != "" || issuer.Tenants != nil || issuer.ClientID != "" || issuer.ClientSecret != "" || issuer.ClientAuth.given() {
 				wrong(where, "has an Auth, and fields that Auth brings: give one of them")
 			}
 			continue
@@ -201,7 +204,7 @@ func (i *TokenIssuer) validate(c *ResourceConfig, where string, wrong func(field
 	}
 	at.validateTenants(func(field, format string, args ...any) { wrong(where+"."+field, format, args...) })
 	if !i.Introspect {
-		if i.ClientID != "" || i.ClientSecret != "" {
+		if i.ClientID != "" || i.ClientSecret != "" || i.ClientAuth.given() {
 			wrong(where+".ClientID", "names a client that nothing is asked for: is Introspect due?")
 		}
 		return

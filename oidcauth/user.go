@@ -163,8 +163,8 @@ func userFromClaims(raw json.RawMessage) *User {
 	amr := told[8]
 	if method := claims.Text(amr); method != "" {
 		u.AMR = []string{method} // some providers send one string
-	} else if amr != nil {
-		_ = json.Unmarshal(amr, &u.AMR)
+	} else {
+		u.AMR = claims.Texts(amr)
 	}
 	return u
 }

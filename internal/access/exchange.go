@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -234,7 +233,7 @@ func (x *Exchanges) request(ctx context.Context, form url.Values, s Subject, q *
 	if err != nil {
 		return nil, err
 	}
-	if err := q.terms().check(answer, s.Value); err != nil {
+	if err := q.terms().check(answer, form); err != nil {
 		return nil, err
 	}
 	g := GrantOf("", answer, x.Lifetime, time.Now())
@@ -245,11 +244,14 @@ func (x *Exchanges) request(ctx context.Context, form url.Values, s Subject, q *
 }
 
 // check refuses an answer with another token than the one that was asked for: of another type, or
-// the subject itself, which is meant for somebody else.
-func (t *Terms) check(answer *oauth.TokenAnswer, subject string) error {
+// one of those that were sent, which are meant for somebody else.
+func (t *Terms) check(answer *oauth.TokenAnswer, sent url.Values) error {
+	for _, field := range []string{"subject_token", "actor_token", "assertion"} {
+		if answer.AccessToken == sent.Get(field) {
+			return &wrongAnswer{fmt.Errorf("the endpoint returned the very token that was sent as %s", field)}
+		}
+	}
 	switch want := t.requested(); {
-	case answer.AccessToken == subject:
-		return &wrongAnswer{errors.New("the endpoint returned the subject token itself")}
 	case answer.IssuedType == want:
 	case answer.IssuedType == "" && t.Form != TokenExchange: // RFC 7523 knows no such member
 	default:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Whole servers: CPU per request and the 99th percentile of a bare handler, of one that gets the cookie and ignores
-# it, of a guarded one whose session is in memory, and of one that sees each session for the first time.
+# it, of one that also sets the headers that keep a page out of caches, of a guarded one whose session is in
+# memory, and of one that sees each session for the first time.
 #
 #   bash internal/benchmarks/whole.sh [SECONDS] [ROUNDS]      from the root of the repository
 #
@@ -38,6 +39,7 @@ for _ in $(seq "$rounds"); do
   for n in 16 256; do
     measure bare "$n" /bare
     measure cookie-ignored "$n" /bare "$cookie"
+    measure cookie-and-headers "$n" /headers "$cookie"
     measure in-memory "$n" /memory "$cookie"
     measure first-sight "$n" /first "$cookie"
   done
@@ -47,7 +49,7 @@ median() { awk -v name="$1" -v n="$2" -v column="$3" '$1 == name && $2 == n { pr
 echo "| connections | server | CPU per request, µs | × bare | × cookie ignored | p99, µs | × bare |"
 echo "|---|---|---|---|---|---|---|"
 for n in 16 256; do
-  for name in bare cookie-ignored in-memory first-sight; do
+  for name in bare cookie-ignored cookie-and-headers in-memory first-sight; do
     echo "$n $name $(median $name $n 3) $(median bare $n 3) $(median cookie-ignored $n 3) $(median $name $n 4) $(median bare $n 4)" |
       awk '{ printf "| %d | %s | %.1f | %.2f | %.2f | %.0f | %.2f |\n", $1, $2, $3, $3 / $4, $3 / $5, $6, $6 / $7 }'
   done

@@ -16,30 +16,38 @@ func Pick(raw json.RawMessage, names ...string) []json.RawMessage {
 	if !json.Valid(raw) { // from here on the form is known, and nothing can be out of place
 		return picked
 	}
-	rest := bytes.TrimLeft(raw, blanks)
+	rest := afterBlanks(raw)
 	if rest[0] != '{' {
 		return picked
 	}
-	rest = bytes.TrimLeft(rest[1:], blanks)
+	rest = afterBlanks(rest[1:])
 	for rest[0] != '}' {
 		size := valueSize(rest)
 		key := rest[:size]
-		rest = bytes.TrimLeft(rest[size:], blanks)
-		rest = bytes.TrimLeft(rest[1:], blanks) // the colon
+		rest = afterBlanks(rest[size:])
+		rest = afterBlanks(rest[1:]) // the colon
 		size = valueSize(rest)
 		if i := indexOf(names, key); i >= 0 {
 			picked[i] = json.RawMessage(rest[:size:size])
 		}
-		rest = bytes.TrimLeft(rest[size:], blanks)
+		rest = afterBlanks(rest[size:])
 		if rest[0] == ',' {
-			rest = bytes.TrimLeft(rest[1:], blanks)
+			rest = afterBlanks(rest[1:])
 		}
 	}
 	return picked
 }
 
-// blanks are the white space of JSON (RFC 8259 §2).
-const blanks = " \t\r\n"
+// afterBlanks returns rest without the white space that it begins with.
+func afterBlanks(rest []byte) []byte {
+	for len(rest) > 0 && blank(rest[0]) {
+		rest = rest[1:]
+	}
+	return rest
+}
+
+// blank reports whether c is white space in JSON (RFC 8259 §2).
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // indexOf returns which of names a JSON string spells, -1 for none.
 func indexOf(names []string, spelled []byte) int {
@@ -65,6 +73,28 @@ func Text(value json.RawMessage) string {
 	return unescaped(value)
 }
 
+// Texts returns the strings of a list that was found valid, as encoding/json decodes it into a
+// []string: nil for a value of another kind, and "" for a member of another kind.
+func Texts(value json.RawMessage) (list []string) {
+	rest := value
+	if len(rest) > 0 && rest[0] == '[' {
+		rest = afterBlanks(rest[1:])
+	}
+	for len(rest) > 0 && rest[0] == '"' {
+		size := stringSize(rest)
+		list = append(list, Text(rest[:size]))
+		if rest = afterBlanks(rest[size:]); len(rest) > 0 && rest[0] == ',' {
+			rest = afterBlanks(rest[1:])
+		}
+	}
+	if len(list) > 0 && string(rest) == "]" {
+		return list
+	}
+	list = nil
+	_ = json.Unmarshal(value, &list) // what else it may be is rare
+	return list
+}
+
 // unescaped returns the text of a JSON string.
 func unescaped(value json.RawMessage) (s string) {
 	_ = json.Unmarshal(value, &s) // of a value that was found valid
@@ -73,28 +103,34 @@ func unescaped(value json.RawMessage) (s string) {
 
 // valueSize is the length of the value that valid JSON begins with.
 func valueSize(rest []byte) int {
-	depth, quoted := 0, false
+	depth := 0
 	for i := 0; i < len(rest); i++ {
 		switch c := rest[i]; {
-		case quoted && c == '\\':
-			i++
 		case c == '"':
-			quoted = !quoted
-		case quoted:
-			continue
+			i += stringSize(rest[i:]) - 1
 		case c == '{' || c == '[':
 			depth++
+		case depth == 0 && (c == '}' || c == ']' || c == ',' || blank(c)):
+			return i // the end of a number, or of a word
 		case c == '}' || c == ']':
-			if depth == 0 {
-				return i // the end of a number, or of a word
-			}
 			depth--
-		case depth == 0 && (c == ',' || bytes.IndexByte([]byte(blanks), c) >= 0):
-			return i
 		default:
 			continue
 		}
-		if depth == 0 && !quoted {
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(rest)
+}
+
+// stringSize is the length of the string that valid JSON begins with.
+func stringSize(rest []byte) int {
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
 			return i + 1
 		}
 	}

@@ -31,9 +31,24 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// FuzzPick compares Pick and Text with encoding/json.
+func TestTexts(t *testing.T) {
+	for raw, want := range map[string][]string{
+		`["pwd","otp"]`:         {"pwd", "otp"},
+		`[ "a\u0062" , "\"]" ]`: {"ab", `"]`},
+		`["pwd",1,"otp"]`:       {"pwd", "", "otp"},
+		`[]`:                    {},
+		`"pwd"`:                 nil,
+		`{"pwd":"otp"}`:         nil,
+		`null`:                  nil,
+		``:                      nil,
+	} {
+		require.Equal(t, want, claims.Texts(json.RawMessage(raw)), raw)
+	}
+}
+
+// FuzzPick compares Pick, Text and Texts with encoding/json.
 func FuzzPick(f *testing.F) {
-	for _, seed := range []string{`{"sub":"s","n":[1,{"sub":2}]}`, `{"\u0073ub":"\ud800"}`, ` { "a" : -1e3 , "sub":null } `, `{"sub":"\\\""}`, "{\"sub\":\"\xff\"}", `[]`} {
+	for _, seed := range []string{`{"sub":"s","n":[1,{"sub":2}]}`, `{"\u0073ub":"\ud800"}`, ` { "a" : -1e3 , "sub":null } `, `{"sub":"\\\""}`, "{\"sub\":\"\xff\"}", `[]`, `{"sub":["a","\n", "b" ]}`, `{"sub":["a",1]}`} {
 		f.Add([]byte(seed), "sub")
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, name string) {
@@ -51,5 +66,8 @@ func FuzzPick(f *testing.F) {
 		var text string
 		_ = json.Unmarshal(members[name], &text)
 		require.Equal(t, text, claims.Text(picked))
+		var list []string
+		_ = json.Unmarshal(members[name], &list)
+		require.Equal(t, list, claims.Texts(picked))
 	})
 }

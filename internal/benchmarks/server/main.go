@@ -1,5 +1,6 @@
-// Command server is what whole.sh measures: the same answer from a bare handler, behind a guard, and
-// behind one that remembers no session, so that each request is a first sight. It prints the Cookie
+// Command server is what whole.sh measures: the same answer from a bare handler, from one that sets
+// the headers that keep a user's page out of caches, from behind a guard, and from behind one that
+// remembers no session, so that each request is a first sight. It prints the Cookie
 // header of somebody who is signed in.
 package main
 
@@ -32,6 +33,11 @@ func main() {
 	remembering := newAuth(provider, key, 0)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/bare", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "alice") })
+	mux.HandleFunc("/headers", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Vary", "Cookie")
+		w.Header().Set("Cache-Control", "private, no-store")
+		_, _ = io.WriteString(w, "alice")
+	})
 	mux.Handle("/memory", remembering.RequireLogin(user))
 	mux.Handle("/first", newAuth(provider, key, -1).RequireLogin(user))
 	fmt.Println(signIn(provider, remembering.RequireLogin(user)))
