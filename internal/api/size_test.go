@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -32,6 +33,24 @@ func BenchmarkBinary(b *testing.B) {
 			}
 			b.ReportMetric(size, "file-B")
 			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkCompile tells what it takes to compile and link the same programs with an empty cache, the
+// standard library's part included.
+func BenchmarkCompile(b *testing.B) {
+	for _, program := range []string{"signet", "parts"} {
+		b.Run(program, func(b *testing.B) {
+			var took time.Duration
+			for b.Loop() {
+				cmd := exec.CommandContext(b.Context(), "go", "build", "-ldflags=-s -w", "-o", os.DevNull, "./testdata/size/"+program)
+				cmd.Env = append(os.Environ(), "GOCACHE="+b.TempDir())
+				out, err := cmd.CombinedOutput()
+				require.NoError(b, err, "%s", out)
+				took += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			}
+			b.ReportMetric(float64(took)/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

@@ -24,8 +24,12 @@ func main() {
 	flag.Parse()
 	measured := figures{}
 	for _, s := range suites {
-		for range *count { // one after the other, so that what disturbs the machine disturbs all rows
-			out, err := run(s, *benchtime)
+		runs, each := *count, *benchtime
+		if s.once {
+			runs, each = 1, "1x"
+		}
+		for range runs { // one after the other, so that what disturbs the machine disturbs all rows
+			out, err := run(s, each)
 			if err != nil {
 				log.Fatalf("%s: %v\n%s", s.pkg, err, out)
 			}
