@@ -328,7 +328,7 @@ func TestNobodyCausesNoPanic(t *testing.T) {
 	require.Empty(t, nobody.Tag())
 	require.Error(t, w.auth.Sessions().Revoke(t.Context(), nobody.Tag()), "nobody's tag revokes nothing")
 	for _, r := range []oidcauth.Requirement{
-		oidcauth.Role("admin"), oidcauth.Claim("email"), oidcauth.ACR("gold"), oidcauth.ACR(), oidcauth.AMR("hwk"), oidcauth.MaxAge(time.Minute),
+		oidcauth.Role("admin"), oidcauth.Claim("email"), oidcauth.ACR("gold"), oidcauth.AMR("hwk"), oidcauth.MaxAge(time.Minute),
 	} {
 		require.Error(t, r(nil))
 	}

@@ -272,3 +272,8 @@ func TestASilentLoginThatPagesAskForAgainAndAgainEnds(t *testing.T) {
 	require.LessOrEqual(t, w.authorizations(), 4)
 	require.Zero(t, w.provider.Count(oidcauthtest.TokenEndpoint))
 }
+
+func TestARequirementOfNothingIsAMistake(t *testing.T) {
+	require.Panics(t, func() { oidcauth.ACR() }, "nobody could meet it")
+	require.Panics(t, func() { oidcauth.AMR() }, "everybody would pass")
+}

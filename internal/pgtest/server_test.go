@@ -1,6 +1,6 @@
 //go:build unix
 
-package pgtest
+package pgtest //nolint:testpackage // it ends a process of the server, which nobody else may
 
 import (
 	"fmt"

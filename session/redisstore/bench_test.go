@@ -132,9 +132,6 @@ func taggedSession(b *testing.B, m *session.Manager) string {
 	return c.Name + "=" + c.Value
 }
 
-// exchanger returns what sends one request to a server of h and reads the answer.
-func exchanger(b *testing.B, h http.Handler, cookie string) func() { return connector(b, h, cookie)() }
-
 // connector returns what makes a connection to a server of h. Its result sends one request and reads
 // the answer.
 func connector(b *testing.B, h http.Handler, cookie string) func() func() {
