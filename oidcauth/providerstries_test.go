@@ -17,14 +17,14 @@ import (
 // tries are what somebody who owns the tenant acme may try against bolt's users. Each is a row of the table in
 // docs/many-providers.md, and fails there; what is beside it goes on.
 var tries = map[string]func(t *testing.T, w *town){
-	"a response of the own issuer at the other's callback": func(t *testing.T, w *town) {
+	"a response from one's own issuer at the other's callback": func(t *testing.T, w *town) {
 		callback := pausedCallback(t, w, "acme")
 		page := w.browser.NewTab().Get(strings.Replace(callback.URL, "/auth/acme/", "/auth/bolt/", 1))
 		require.Equal(t, http.StatusBadRequest, page.Status)
 		require.Nil(t, w.user())
 		require.Zero(t, w.idps["bolt"].Count(oidcauthtest.TokenEndpoint), "no code goes to the wrong place")
 	},
-	"an iss of the other's in the response": func(t *testing.T, w *town) {
+	"the other's iss in the response": func(t *testing.T, w *town) {
 		callback := pausedCallback(t, w, "acme")
 		u := mustParsed(t, callback.URL)
 		q := u.Query()
@@ -33,24 +33,24 @@ var tries = map[string]func(t *testing.T, w *town){
 		require.Equal(t, http.StatusBadRequest, w.browser.NewTab().Get(u.String()).Status)
 		require.Nil(t, w.user())
 	},
-	"an ID token that says it is of the other's issuer": func(t *testing.T, w *town) {
+	"an ID token that names the other's issuer": func(t *testing.T, w *town) {
 		w.idps["acme"].BendIDToken(func(token *oidcauthtest.Token) { token.Claims.Set("iss", w.idps["bolt"].Issuer()) })
 		require.Equal(t, http.StatusBadGateway, w.get("/acme/").Status)
 		require.Nil(t, w.user())
 	},
-	"the subject of a user of the other's": func(t *testing.T, w *town) {
+	"the subject of one of the other's users": func(t *testing.T, w *town) {
 		w.idps["acme"].Configure(func(s *oidcauthtest.Settings) { s.User = &oidcauthtest.User{Subject: "user-of-bolt"} })
 		w.signIn("acme")
 		require.Equal(t, http.StatusUnauthorized, w.fetch("/bolt/").Status)
 		theirs := oidcauth.User{Issuer: w.idps["bolt"].Issuer(), Subject: "user-of-bolt", Provider: "bolt"}
 		require.NotEqual(t, theirs.Tag(), w.user().Tag())
 	},
-	"a session of the own at the other's guard": func(t *testing.T, w *town) {
+	"one's own session at the other's guard": func(t *testing.T, w *town) {
 		w.signIn("acme")
 		require.Equal(t, http.StatusUnauthorized, w.fetch("/bolt/").Status)
 		require.Equal(t, http.StatusOK, w.fetch("/any").Status)
 	},
-	"another client at the other's issuer": func(t *testing.T, w *town) {
+	"a different client at the other's issuer": func(t *testing.T, w *town) {
 		idp := w.idps["bolt"]
 		idp.Register(oidcauthtest.Client{ID: "evil", Secret: "s", RedirectURIs: []string{app + "/auth/evil/callback"}})
 		require.NoError(t, w.providers.Add("evil", oidcauth.Config{Issuer: idp.Issuer(), ClientID: "evil", ClientSecret: "s"}))
@@ -61,7 +61,7 @@ var tries = map[string]func(t *testing.T, w *town){
 		theirs.Provider = "bolt"
 		require.NotEqual(t, theirs.Tag(), w.user().Tag(), "revoking the one does not end the other's sessions")
 	},
-	"the other's issuer and client once more": func(t *testing.T, w *town) {
+	"the other's issuer and client, registered again": func(t *testing.T, w *town) {
 		require.ErrorContains(t, w.providers.Add("evil", w.config("bolt")), `"bolt"`)
 	},
 	"metadata that name another issuer": func(t *testing.T, w *town) {
@@ -69,7 +69,7 @@ var tries = map[string]func(t *testing.T, w *town){
 		require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
 		w.signIn("bolt")
 	},
-	"metadata that lead to the network of the application": func(t *testing.T, w *town) {
+	"metadata that point into the application's network": func(t *testing.T, w *town) {
 		var reached int
 		inner := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ })
 		for _, at := range []string{"https://10.0.0.7", "https://169.254.169.254", "https://[fd00::1]"} {
@@ -82,7 +82,7 @@ var tries = map[string]func(t *testing.T, w *town){
 		require.Zero(t, reached)
 		require.Nil(t, w.user())
 	},
-	"a huge answer": func(t *testing.T, w *town) {
+	"a huge response": func(t *testing.T, w *town) {
 		w.idps["acme"].Intercept(oidcauthtest.Discovery, oidcauthtest.Reply(200, "application/json", `{"issuer":"`+strings.Repeat("a", 2<<20)+`"}`))
 		require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
 		w.signIn("bolt")
@@ -95,7 +95,7 @@ var tries = map[string]func(t *testing.T, w *town){
 		w.signIn("bolt")
 		require.NotContains(t, w.log.String(), "msg=\"provider unavailable\" provider=bolt")
 	},
-	"a hostile text in an error of the provider's": func(t *testing.T, w *town) {
+	"hostile text in the provider's error": func(t *testing.T, w *town) {
 		callback := pausedCallback(t, w, "acme")
 		state := mustParsed(t, callback.URL).Query().Get("state")
 		page := w.browser.NewTab().Get(app + "/auth/acme/callback?" + url.Values{"state": {state}, "error": {"<script>x</script>"}, "error_description": {"<b>call 555</b>"}}.Encode())
@@ -106,11 +106,11 @@ var tries = map[string]func(t *testing.T, w *town){
 	"a third-party login with the other's issuer": func(t *testing.T, w *town) {
 		require.Equal(t, http.StatusBadRequest, w.get("/auth/acme/login?iss="+url.QueryEscape(w.idps["bolt"].Issuer())).Status)
 	},
-	"a return to somewhere else": func(t *testing.T, w *town) {
+	"a return path on another site": func(t *testing.T, w *town) {
 		page := w.get("/auth/acme/login?return_to=" + url.QueryEscape("https://evil.test/"))
 		require.Equal(t, app+"/", page.URL)
 	},
-	"a cross-site form to the sign-out of all": func(t *testing.T, w *town) {
+	"a cross-site form post to sign-out": func(t *testing.T, w *town) {
 		w.signIn("bolt")
 		r := httptest.NewRequest(http.MethodPost, app+"/auth/acme/logout", nil)
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
