@@ -59,6 +59,10 @@ func TestSoak(t *testing.T) {
 	for _, s := range results {
 		fmt.Println(s.row())
 	}
+	fmt.Println(memoryHead)
+	for _, s := range results {
+		fmt.Println(strings.Join(s.memory, "\n"))
+	}
 }
 
 // A soak is one turn: a fleet, its users, and what breaks.
@@ -73,6 +77,8 @@ type soak struct {
 	faults  *soakFaults
 	book    refreshBook
 	samples []sample // of the first replica, which is never killed
+	memory  []string // rows about the same replica's: early, halfway and at the end
+	folder  string   // of its profiles
 }
 
 func startSoak(t *testing.T, name string, p *place, cookies bool) *soak {
@@ -80,10 +86,11 @@ func startSoak(t *testing.T, name string, p *place, cookies bool) *soak {
 	var f *fleet
 	t.Cleanup(func() { keepLogs(t, name, f) }) // comes last, when they have ended
 	p.start()
-	clock := newFaketime(t) // the provider's, which the fleet starts
-	f = startFleet(t, 2, soakLife, p.env(cookies)...)
+	clock := newFaketime(t)                 // the provider's, which the fleet starts
+	folder := t.TempDir()
+	f = startFleet(t, 2, soakLife, append(p.env(cookies), profiles, folder)...)
 	f.control("DELETE", "requests", nil, nil)
-	s := &soak{fleet: f, t: t, name: name, place: p}
+	s := &soak{fleet: f, t: t, name: name, place: p, folder: folder}
 	s.book.lost = map[string]bool{}
 	s.faults = newSoakFaults(s, clock)
 	return s
@@ -117,6 +124,7 @@ func (s *soak) run(length time.Duration) {
 		s.book.take(s)
 		if second%faultEvery == faultEvery-1 { // all is quiet
 			s.samples = append(s.samples, takeSample(s.t, s.processes[0].admin))
+			s.remember(second+1, seconds)
 		}
 		if second%60 == 59 {
 			fmt.Println(s.row())
@@ -127,6 +135,18 @@ func (s *soak) run(length time.Duration) {
 	s.faults.end()
 	s.users.leave()
 	s.book.take(s)
+}
+
+// remember looks at the memory after a tenth of the time, after half of it, and in the last quiet moment.
+func (s *soak) remember(second, seconds int) {
+	s.t.Helper()
+	for i, at := range []int{seconds / 10, seconds / 2, seconds} {
+		if second/faultEvery == at/faultEvery {
+			name := s.name + " " + []string{"early", "halfway", "at the end"}[i]
+			m := takeMemory(s.t, s.processes[0], s.folder, name)
+			s.memory = append(s.memory, m.row(fmt.Sprint(name, ", ", time.Duration(second)*time.Second)))
+		}
+	}
 }
 
 // judge says what was not as promised.

@@ -3,7 +3,6 @@
 package main_test
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"os"
@@ -102,25 +101,10 @@ func ports(t *testing.T, pid int) map[int]bool {
 // A sample is what a replica needs at one moment.
 type sample struct{ memory, goroutines, files float64 }
 
-func takeSample(t *testing.T, admin string) (s sample) {
+func takeSample(t *testing.T, admin string) sample {
 	t.Helper()
-	resp, err := http.Get(admin + "/metrics")
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		number, _ := strconv.ParseFloat(value, 64)
-		switch name {
-		case "process_resident_memory_bytes":
-			s.memory = number
-		case "go_goroutines":
-			s.goroutines = number
-		case "process_open_fds":
-			s.files = number
-		}
-	}
-	require.NoError(t, lines.Err())
+	of := figures(t, admin, "")
+	s := sample{memory: of["process_resident_memory_bytes"], goroutines: of["go_goroutines"], files: of["process_open_fds"]}
 	require.NotZero(t, s.memory)
 	return s
 }
