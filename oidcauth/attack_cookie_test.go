@@ -278,6 +278,27 @@ func TestALoginLeavesNoFixedSession(t *testing.T) {
 	}
 }
 
+// A browser that forgets its session while the user is at the provider has not ended it: the login does.
+func TestALoginEndsTheSessionThatItBeganWith(t *testing.T) {
+	for kind, kept := range modes {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, noPAR, kept)
+			w.signIn()
+			before := w.session()
+			tab := w.browser.NewTab()
+			tab.PauseAt(app + "/auth/callback")
+			page := tab.Get(app + "/auth/login")
+			require.NotNil(t, page.Paused, "no callback came: %d %s", page.Status, page.Body)
+			w.browser.DeleteCookie(app, "__Host-session")
+			require.Empty(t, w.session())
+			tab.PauseAt("")
+			require.Less(t, tab.Go(page.Paused).Status, 400)
+			require.Equal(t, "alice", w.user().Subject)
+			w.requireSignedOut(before...)
+		})
+	}
+}
+
 func TestAKeptCookieIsDeadAfterLogout(t *testing.T) {
 	for kind, kept := range modes {
 		t.Run(kind, func(t *testing.T) {

@@ -141,6 +141,7 @@ func TestUserinfoNeverOverridesWhatWasSigned(t *testing.T) {
 		require.Equal(t, "Alice Adams", u.Name)
 		require.Equal(t, []string{"user"}, u.Roles)
 		require.Contains(t, string(u.Claims), `"extra":"kept"`)
+		require.NotContains(t, string(u.Claims), "session_expiry", "a protocol claim is not taken where nothing was signed, either")
 		require.Equal(t, http.StatusForbidden, w.browser.Get(app+"/admin").Status)
 	}
 }
