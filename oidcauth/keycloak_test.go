@@ -91,10 +91,16 @@ func (k *keycloak) admin(method, path string, body any) {
 	require.Less(k, res.StatusCode, 300, "%s %s: %s", method, path, said)
 }
 
-// token asks the token endpoint of a realm, and returns a member of the answer.
-func (k *keycloak) token(realm string, form url.Values, member string) string {
+// token asks the token endpoint of a realm, and returns a member of the answer. Headers are names and values in turn.
+func (k *keycloak) token(realm string, form url.Values, member string, headers ...string) string {
 	k.Helper()
-	res, err := http.PostForm(k.url+"/realms/"+realm+"/protocol/openid-connect/token", form)
+	req, err := http.NewRequest(http.MethodPost, k.url+"/realms/"+realm+"/protocol/openid-connect/token", strings.NewReader(form.Encode()))
+	require.NoError(k, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
 	require.NoError(k, err)
 	defer res.Body.Close()
 	var answer map[string]any
@@ -106,11 +112,11 @@ func (k *keycloak) token(realm string, form url.Values, member string) string {
 }
 
 // alices is a member of an answer to client, in which alice's tokens are.
-func (k *keycloak) alices(client, scope, member string) string {
+func (k *keycloak) alices(client, scope, member string, headers ...string) string {
 	k.Helper()
 	return k.token(k.realm, url.Values{
 		"grant_type": {"password"}, "client_id": {client}, "client_secret": {client}, "username": {"alice"}, "password": {"pw"}, "scope": {"openid " + scope},
-	}, member)
+	}, member, headers...)
 }
 
 // issuer is the realm's.
@@ -198,5 +204,27 @@ func TestKeycloakIsAskedAboutTokens(t *testing.T) {
 	} {
 		answer := ask(token)
 		require.Equal(t, http.StatusUnauthorized, answer.Code, name)
+	}
+}
+
+// What is told of a token binds it as a JWT's own claim does.
+func TestKeycloakIsAskedAboutBoundTokens(t *testing.T) {
+	k := newKeycloak(t)
+	k.client("spa", map[string]string{"dpop.bound.access.tokens": "true"})
+	holder, thief := newKeyHolder(t, "ES256"), newKeyHolder(t, "ES256")
+	forToken := holder.proof("", claim("htm", "POST"), claim("htu", k.issuer()+"/protocol/openid-connect/token"))
+	token := k.alices("spa", "orders:read", "access_token", "DPoP", forToken)
+	h := k.orders(ordersAPI, &reference{token})
+	answer := askOf(h, http.MethodGet, "/orders", "Authorization", "DPoP reference", "DPoP", holder.proof("reference"))
+	require.Equal(t, http.StatusOK, answer.Code, answer.Body)
+	var c oidcauth.Caller
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &c))
+	require.True(t, c.SenderConstrained)
+	for name, headers := range map[string][]string{
+		"as Bearer":                  {"Authorization", "Bearer reference"},
+		"without a proof":            {"Authorization", "DPoP reference"},
+		"with somebody else's proof": {"Authorization", "DPoP reference", "DPoP", thief.proof("reference")},
+	} {
+		require.Equal(t, http.StatusUnauthorized, askOf(h, http.MethodGet, "/orders", headers...).Code, name)
 	}
 }
