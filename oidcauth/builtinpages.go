@@ -124,7 +124,7 @@ func (p *pageWriter) problem(page *ProblemPage) {
 // actions writes what the person can do about a problem, the most likely thing first.
 func (p *pageWriter) actions(page *ProblemPage, target string) {
 	problem := page.Problem
-	if problem.Link == "" && problem.SwitchURL == "" && problem.SignOutURL == "" {
+	if problem.Link == "" && problem.SwitchURL == "" && problem.ChooseURL == "" && problem.SignOutURL == "" {
 		return
 	}
 	p.put("<div class=\"actions\">\n")
@@ -133,6 +133,9 @@ func (p *pageWriter) actions(page *ProblemPage, target string) {
 	}
 	if problem.SwitchURL != "" {
 		p.put(`<a class="button quiet" href="%s"`+target+">%s</a>\n", location(problem.SwitchURL), page.Text("problem.switch"))
+	}
+	if problem.ChooseURL != "" {
+		p.put(`<a class="button quiet" href="%s"`+target+">%s</a>\n", location(problem.ChooseURL), page.Text("problem.choose"))
 	}
 	if problem.SignOutURL != "" {
 		p.put(`<form method="post" action="%s"`+target+"><button class=\"quiet\" type=\"submit\">%s</button></form>\n", location(problem.SignOutURL), page.Text("logout.submit"))

@@ -38,7 +38,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	cb, problem := a.readCallback(w, r)
 	if problem != nil {
-		a.fail(w, r, problem)
+		a.fail(w, r, a.orElsewhere(r, problem, nil, a.site.Home()))
 		return
 	}
 	// 2. This browser's transaction, not expired.
@@ -138,13 +138,14 @@ func (a *returner) matchTransaction(r *http.Request, cb *provider.Response) (*br
 		err = nil
 	}
 	if err != nil {
-		return nil, a.noTransaction(r.Context(), unmatched(cb, err))
+		return nil, a.orElsewhere(r, a.noTransaction(r.Context(), unmatched(cb, err)), nil, a.site.Home())
 	}
 	if a.logins.Expired(t) {
-		return nil, &Problem{
-			Status: http.StatusBadRequest, Code: "login_expired", Link: a.site.LoginURL(a.site.BackFrom(t)), LinkText: linkLogin,
+		back := a.site.BackFrom(t)
+		return nil, a.orElsewhere(r, &Problem{
+			Status: http.StatusBadRequest, Code: "login_expired", Link: a.site.LoginURL(back), LinkText: linkLogin,
 			Err: fmt.Errorf("%w: begun %s ago", ErrState, time.Since(t.BeganAt()).Round(time.Second)),
-		}
+		}, t, back)
 	}
 	return t, nil
 }

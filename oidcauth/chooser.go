@@ -59,6 +59,7 @@ type Choice struct {
 func (p *Providers) showChooser(w http.ResponseWriter, r *http.Request, back string, unknown bool) {
 	page := &ChooserPage{Page: p.desk.headOf(w, r, "choose.title"), Choices: p.choices(p.remembered(r), back), Unknown: unknown}
 	if p.config.ByDomain != nil {
+		allowForm(w)
 		page.Action, page.Fields = p.desk.site.At("login"), map[string]string{"return_to": back}
 	}
 	status := http.StatusOK

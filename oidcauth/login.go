@@ -161,7 +161,7 @@ func (a *starter) startLogin(w http.ResponseWriter, r *http.Request, t *browser.
 		lost, err = a.logins.Begin(w, r, t)
 	}
 	if err != nil {
-		a.fail(w, r, loginProblem(err))
+		a.fail(w, r, a.failedToBegin(r, t, cmp.Or(t.ReturnTo, a.site.ReturnTo(r.Context(), o.ReturnTo)), err))
 		return
 	}
 	if lost != "" {

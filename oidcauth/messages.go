@@ -36,6 +36,7 @@ var pageMessages = Messages{
 	"choose.none":       "Ask your administrator for the sign-in link of your organization.",
 	"problem.user":      "You're signed in as %s.",
 	"problem.switch":    "Use another account",
+	"problem.choose":    "Use another sign-in service",
 	"problem.reference": "Reference:",
 	"link.login":        linkEnter,
 	"link.login_again":  linkLogin,

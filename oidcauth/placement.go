@@ -77,7 +77,7 @@ func (a *core) left(w http.ResponseWriter, r *http.Request, t *browser.Transacti
 	p := a.config.place.registry
 	next, err := p.Get(a.name())
 	if err != nil || next.key == t.Provider {
-		p.unknown(w, r, a.name())
+		p.unknown(w, r, a.name(), a.site.BackFrom(t))
 		return
 	}
 	next.loginAnew(w, r, t)

@@ -39,6 +39,11 @@ type Problem struct {
 	// (prompt=select_account). Empty means that this would not help.
 	SwitchURL string
 
+	// ChooseURL is a path at which the person can sign in at another of [Providers] in place of the
+	// one that failed, and then comes back to where this login was to lead. Empty means that there is
+	// no other, or that it would not help.
+	ChooseURL string
+
 	// SignOutURL is a path that signs User out, by a POST without fields. Empty without a User.
 	SignOutURL string
 

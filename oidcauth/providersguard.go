@@ -52,6 +52,9 @@ func (p *Providers) guarding(nameFor func(*http.Request) string, requirements []
 				h.ServeHTTP(w, r)
 				return
 			}
+			if name != "" {
+				r = demanding(r)
+			}
 			p.deny(w, r, name, user, err)
 		}))
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,7 +117,7 @@ func (p *Providers) deny(w http.ResponseWriter, r *http.Request, name string, us
 	}
 	a, unknown := p.Get(name)
 	if unknown != nil {
-		p.unknown(w, r, name)
+		p.unknown(w, r, name, p.desk.site.PageOf(r))
 		return
 	}
 	a.deny(w, r, user, err)

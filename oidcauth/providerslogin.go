@@ -90,7 +90,7 @@ func (p *Providers) only() string {
 func (p *Providers) beginAt(w http.ResponseWriter, r *http.Request, name string, o LoginOptions) {
 	a, err := p.Get(name)
 	if err != nil {
-		p.unknown(w, r, name)
+		p.unknown(w, r, name, o.ReturnTo)
 		return
 	}
 	if a.isForeignView(r) {

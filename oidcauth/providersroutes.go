@@ -50,15 +50,15 @@ func (p *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case route == "logout" || route == "signed-out":
 		p.sessions.Handler(p.routes[p.desk.site.Prefix+route]).ServeHTTP(w, r)
 	default:
-		p.unknown(w, r, name)
+		p.unknown(w, r, name, p.wanted(r, route))
 	}
 }
 
-// unknown answers what is for a provider that is not there. Nothing of the browser's is touched:
-// another process may know the provider, or this one in a moment.
-func (p *Providers) unknown(w http.ResponseWriter, r *http.Request, name string) {
+// unknown answers what is for a provider that is not there, and was to lead back to back. Nothing of
+// the browser's is touched: another process may know the provider, or this one in a moment.
+func (p *Providers) unknown(w http.ResponseWriter, r *http.Request, name, back string) {
 	err := fmt.Errorf("%w: %s", ErrUnknownProvider, logtext.Clip(name, 63))
-	p.desk.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "unknown_provider", Err: err})
+	p.desk.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "unknown_provider", ChooseURL: p.elsewhere(r, name, back), Err: err})
 }
 
 // LoginURL returns the path that starts a login at the provider that the person chooses, and comes

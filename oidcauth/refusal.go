@@ -67,7 +67,7 @@ func (a *returner) refuseLogin(w http.ResponseWriter, r *http.Request, t *browse
 	case p.Link == "" && t.ReturnTo != "":
 		p.Link, p.LinkText = a.site.LoginURL(back), linkLogin
 	}
-	a.fail(w, r, p)
+	a.fail(w, r, a.orElsewhere(r, p, t, a.site.BackFrom(t)))
 }
 
 // silentRefusals are how a provider says that a login with prompt=none needs the user (Core
