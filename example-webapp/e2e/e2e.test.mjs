@@ -8,5 +8,6 @@ import './suites/oidc-provider.mjs';
 import './suites/people.mjs';
 import './suites/sessions.mjs';
 import './suites/single-page.mjs';
+import './suites/tenants.mjs';
 
 after(closeBrowser);
