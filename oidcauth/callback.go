@@ -29,11 +29,7 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 	defer end()
 	began := time.Now()
 	// 1. One method, by response mode; nothing that was fetched ahead.
-	method := http.MethodGet
-	if a.config.ResponseMode.isPost() {
-		method = http.MethodPost
-	}
-	if a.otherMode(w, r, method) || a.methodNotAllowed(w, r, method) || a.aheadOfTime(w, r) {
+	if method := a.config.ResponseMode.method(); a.otherMode(w, r, method) || a.methodNotAllowed(w, r, method) || a.aheadOfTime(w, r) {
 		return
 	}
 	cb, problem := a.readCallback(w, r)
@@ -61,13 +57,18 @@ func (a *returner) serveCallback(w http.ResponseWriter, r *http.Request) {
 		a.refuseLogin(w, r, t, &cb, err)
 		return
 	}
-	a.log.LogAttrs(r.Context(), slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
-		logtext.Fingerprint("sub", login.user.Subject), logtext.Fingerprint("sid", login.user.SessionID), slog.Duration("duration", time.Since(began)))
+	a.logLogin(r.Context(), login.user, time.Since(began))
 	a.logins.Expire(w, t.State)
 	a.logins.Count(w, t)
 	a.remember(w)
 	inside.OfSession(a.sessions.From(r.Context())).Invite(r.Context(), w.Header(), a.site.At(deviceStart))
 	a.sendBack(w, r, a.wayBack(r.Context(), t, login.user))
+}
+
+// logLogin notes that a login succeeded, which took so long.
+func (a *returner) logLogin(ctx context.Context, u *User, took time.Duration) {
+	a.log.LogAttrs(ctx, slog.LevelInfo, "login", slog.String("issuer", a.config.Issuer), slog.String("client_id", a.config.ClientID),
+		logtext.Fingerprint("sub", u.Subject), logtext.Fingerprint("sid", u.SessionID), slog.Duration("duration", took))
 }
 
 // readCallback reads the response from the one source that the response mode names, each parameter

@@ -149,10 +149,10 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(a.stays(), a.admit(ctx, l)); err != nil {
-		return err
+	if err = errors.Join(a.stays(), a.admit(ctx, l)); err == nil {
+		err = l.keepClaimsIn(next)
 	}
-	if err := l.keepClaimsIn(next); err != nil {
+	if err != nil {
 		return err
 	}
 	// Before the session begins, so that a front-channel logout that finds the sid leaves a mark
@@ -161,18 +161,26 @@ func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *logi
 		return err
 	}
 	previous = a.newestPrevious(r.Context(), s, l.user, previous)
+	if err := a.putInPlace(r, s, next, t); err != nil {
+		return err
+	}
+	a.endPrevious(r.Context(), previous)
+	return nil
+}
+
+// putInPlace has next begin in the place of s.
+func (a *returner) putInPlace(r *http.Request, s, next *session.Session, t *browser.Transaction) error {
 	// The session that was current when the login began may be another than the request's, or
 	// absent from it: a cross-site form_post comes without Lax cookies.
 	if err := s.Replace(r.Context(), next, t.Session); err != nil {
 		return err
 	}
 	// What was removed before is seen here, and what is removed later ends the session.
-	if err := a.stays(); err != nil {
+	err := a.stays()
+	if err != nil {
 		a.destroy(r.Context(), s)
-		return err
 	}
-	a.endPrevious(r.Context(), previous)
-	return nil
+	return err
 }
 
 // wayBack is where the browser of u goes, who has a session now: where the login was started, or
@@ -184,17 +192,6 @@ func (a *returner) wayBack(ctx context.Context, t *browser.Transaction, u *User)
 	a.log.LogAttrs(ctx, slog.LevelInfo, "another user took the session's place", slog.String("issuer", a.config.Issuer),
 		logtext.Fingerprint("sub", u.Subject), slog.String("during", t.Purpose()))
 	return a.site.Home()
-}
-
-// persistenceOf is that of the session to come: what the login was asked for, else that of s, where
-// the same user signs in once more.
-func persistenceOf(t *browser.Transaction, s *session.Session, p *previous) session.Persistence {
-	if t.Persistence == 0 && p != nil && p.same {
-		if facts := inside.OfSession(s).Facts(); facts != nil {
-			return session.Persistence(facts.Persistent)
-		}
-	}
-	return session.Persistence(t.Persistence)
 }
 
 // enlist enters s, a session to come, into the list of its user's.

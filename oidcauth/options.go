@@ -264,3 +264,11 @@ func (m ResponseMode) isJWT() bool { return m == QueryJWT || m == FormPostJWT }
 
 // isPost reports whether responses come as a cross-site POST.
 func (m ResponseMode) isPost() bool { return m == FormPost || m == FormPostJWT }
+
+// method is how responses come.
+func (m ResponseMode) method() string {
+	if m.isPost() {
+		return http.MethodPost
+	}
+	return http.MethodGet
+}

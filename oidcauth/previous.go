@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/signet-go/signet/internal/browser"
 	"github.com/signet-go/signet/internal/inside"
 	"github.com/signet-go/signet/internal/logtext"
 	"github.com/signet-go/signet/internal/oauth"
@@ -139,4 +140,15 @@ func (a *core) revokeTokens(ctx context.Context, tokens oauth.TokenSet) {
 	if !a.config.KeepTokensAtLogout && a.serves() {
 		a.endpoint.RevokeAll(ctx, tokens)
 	}
+}
+
+// persistenceOf is that of the session to come: what the login was asked for, else that of s, where
+// the same user signs in once more.
+func persistenceOf(t *browser.Transaction, s *session.Session, p *previous) session.Persistence {
+	if t.Persistence == 0 && p != nil && p.same {
+		if facts := inside.OfSession(s).Facts(); facts != nil {
+			return session.Persistence(facts.Persistent)
+		}
+	}
+	return session.Persistence(t.Persistence)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -71,19 +72,26 @@ func readMutations(text string, rows []row) (map[string][]mutation, error) {
 		if m.pkg == "" || m.before == m.after {
 			return nil, fmt.Errorf("%q: a package, - and + are needed", name)
 		}
-		check := ""
-		for _, r := range rows {
-			if slices.Contains(r.tests, name) || strings.HasPrefix(r.check, name) {
-				if check != "" {
-					return nil, fmt.Errorf("%q is of more than one row", name)
-				}
-				check = r.check
-			}
-		}
-		if check == "" {
-			check = name // which is no row's: the command says so
+		check, err := checkOf(name, rows)
+		if err != nil {
+			return nil, err
 		}
 		all[check] = append(all[check], m)
 	}
 	return all, nil
+}
+
+// checkOf is the check of the row that is called name, by a test of it or by how its check begins. A
+// name of no row stands for itself: the command says so.
+func checkOf(name string, rows []row) (check string, err error) {
+	for _, r := range rows {
+		if !slices.Contains(r.tests, name) && !strings.HasPrefix(r.check, name) {
+			continue
+		}
+		if check != "" {
+			return "", fmt.Errorf("%q is of more than one row", name)
+		}
+		check = r.check
+	}
+	return cmp.Or(check, name), nil
 }

@@ -48,16 +48,7 @@ func (r *release) run(bills bool) error {
 	if !semver.MatchString(r.version) {
 		return fmt.Errorf("-version %q: want a version such as v0.1.0", r.version)
 	}
-	var err error
-	if r.out == "" {
-		if r.out, err = os.MkdirTemp("", "release"); err != nil {
-			return err
-		}
-	}
-	if r.out, err = filepath.Abs(r.out); err != nil {
-		return err
-	}
-	if err = os.MkdirAll(r.out, 0o755); err != nil {
+	if err := r.makeFolder(); err != nil {
 		return err
 	}
 
@@ -79,17 +70,8 @@ func (r *release) run(bills bool) error {
 	}
 
 	// 3. Can users have it?
-	proxy := filepath.Join(r.out, "proxy")
-	for _, m := range modules {
-		if err = pack(r.root, m, r.version, proxy); err != nil {
-			return err
-		}
-	}
-	for _, m := range modules {
-		fmt.Println("go get", m.Path+"@"+r.version)
-		if err = get(m, r.version, proxy); err != nil {
-			return err
-		}
+	if err = r.tryGet(modules); err != nil {
+		return err
 	}
 
 	// 4. Bills of materials.
@@ -99,6 +81,36 @@ func (r *release) run(bills bool) error {
 		}
 	}
 	return r.makeTags(modules)
+}
+
+// makeFolder makes the folder for what is written.
+func (r *release) makeFolder() (err error) {
+	if r.out == "" {
+		if r.out, err = os.MkdirTemp("", "release"); err != nil {
+			return err
+		}
+	}
+	if r.out, err = filepath.Abs(r.out); err != nil {
+		return err
+	}
+	return os.MkdirAll(r.out, 0o755)
+}
+
+// tryGet has each module fetched, from a proxy of this tree, as its users will.
+func (r *release) tryGet(modules []module) error {
+	proxy := filepath.Join(r.out, "proxy")
+	for _, m := range modules {
+		if err := pack(r.root, m, r.version, proxy); err != nil {
+			return err
+		}
+	}
+	for _, m := range modules {
+		fmt.Println("go get", m.Path+"@"+r.version)
+		if err := get(m, r.version, proxy); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // git runs git in the repository.
