@@ -16,28 +16,28 @@ import (
 
 // Advanced holds what high-security deployments demand.
 type Advanced struct {
-	// FAPI turns on what the FAPI 2.0 Security Profile demands: pushed requests, iss in every
+	// FAPI turns on what the FAPI 2.0 Security Profile requires: pushed requests, iss in every
 	// authorization response, and DPoP unless ClientAuth has a Certificate, to which the provider
-	// then binds the tokens as it was told at the client's registration. New refuses what the
-	// profile forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that authenticate
-	// otherwise than by private_key_jwt with one of these or by tls_client_auth, and assertions for
-	// another audience than the issuer. It holds for Machines, too.
+	// then binds the tokens if the client is registered that way. New refuses what the profile
+	// forbids: a SigningAlg other than PS256, ES256 and EdDSA, clients that authenticate by
+	// anything but tls_client_auth or private_key_jwt with one of these algorithms, and assertions
+	// for an audience other than the issuer. It applies to Machines, too.
 	FAPI bool
 
-	// SignedRequests sends the authentication request as a JWT that ClientAuth.Key signs (RFC
-	// 9101). Responses are signed where ResponseMode is QueryJWT or FormPostJWT.
+	// SignedRequests sends the authentication request as a JWT signed with ClientAuth.Key (RFC
+	// 9101). Responses are signed if ResponseMode is QueryJWT or FormPostJWT.
 	SignedRequests bool
 
-	// DPoP binds tokens to an ES256 key of the session's own (RFC 9449), which is made when a login
-	// begins and kept in the session, sealed. Bearer answers are then refused, and sessions without
-	// a key, from before DPoP was turned on, need a new login. It holds for Machines, too, each
-	// with a key of its own.
+	// DPoP binds tokens to the session's own ES256 key (RFC 9449), which is generated when a login
+	// begins and kept in the session, sealed. Bearer tokens are then refused, and sessions without
+	// a key, from before DPoP was turned on, need a new login. It applies to Machines, too, each
+	// with its own key.
 	DPoP bool
 
 	// DecryptionKeys open encrypted ID tokens and userinfo, which must be signed inside: RSA keys
 	// of at least 2,048 bits (RSA-OAEP-256) and keys on P-256, P-384 or P-521 (ECDH-ES). During a
-	// rotation there are several; jwks.json publishes the public half of each. Nil refuses
-	// encrypted tokens.
+	// rotation, list several; jwks.json publishes the public half of each. Nil refuses encrypted
+	// tokens.
 	DecryptionKeys []crypto.PrivateKey
 
 	// ClaimsProviders are trusted to speak for some claims when the provider names them as a source
@@ -46,38 +46,38 @@ type Advanced struct {
 	ClaimsProviders []ClaimsProvider
 }
 
-// A ClaimsProvider speaks for some claims about users in place of the OpenID provider, which names
-// it as their source in an ID token or in userinfo: aggregated claims come along as a JWT,
+// A ClaimsProvider is the source of some claims about users in place of the OpenID provider, which
+// names it as their source in an ID token or in userinfo: aggregated claims are included as a JWT,
 // distributed ones are fetched (Core §5.6.2).
 //
-// What it says is believed in a JWT only that it has signed: iss is Issuer, alg is SigningAlg, aud,
-// when there, has the client's ID, exp, nbf and iat, when there, hold, and it is no other kind of
-// token and not encrypted. sub, when there, names the user at the claims provider; it is compared
-// only where that is the OpenID provider itself. Of the claims in it those are taken that Claims
-// and the OpenID provider both name for it. They stand beside what ID token and userinfo say and
-// never replace it; one half of email and email_verified, or of phone_number and
-// phone_number_verified, is not taken when the other half is somebody else's.
+// Its claims are accepted only from a JWT that it has signed: iss is Issuer, alg is SigningAlg,
+// aud, if present, has the client's ID, exp, nbf and iat are valid if present, and it is neither
+// another kind of token nor encrypted. sub, if present, names the user at the claims provider; it
+// is compared only if that is the OpenID provider itself. A claim is accepted only if both Claims
+// and the OpenID provider attribute it to this claims provider. Claims are added to those of the ID
+// token and userinfo and never replace them; one half of email and email_verified, or of
+// phone_number and phone_number_verified, is not accepted if the other half comes from another
+// party.
 //
 // Sources are asked once, at the login, together within Config.Timeout and at most eight for each
-// document that names them. Calls are over https, follow no redirect, and go to no private address:
-// not to this machine, its network, or what else is not public. They are dialled without a proxy,
-// whose choice of an address nobody here could check. Plain http and loopback are for an Issuer on
-// loopback, in development. A Config.HTTPClient whose Transport is no *http.Transport dials by
-// itself, and has to keep to that by itself; where it tells of its connections
-// (net/http/httptrace), those to private addresses are closed unused.
+// document that names them. Calls use https, follow no redirect, and go only to public addresses:
+// not to this machine, its network or any other special-purpose address. They use no proxy, because
+// the address that a proxy connects to can't be checked from here. Plain http and loopback are for
+// an Issuer on loopback, in development. A Config.HTTPClient whose Transport isn't an
+// *http.Transport makes its own connections and has to observe these rules itself; if it reports
+// its connections (net/http/httptrace), those to private addresses are closed unused.
 //
-// A source that fails leaves its claims out, with the log event "claim source refused", and the
-// login goes on: a guard that needs such a claim then refuses. So guard by claims that permit
-// something, never by the absence of one that forbids it, and let Hooks.Login refuse where a login
-// without the claim is none.
+// If a source fails, its claims are missing, with the log event "claim source refused", and the
+// login continues: a guard that needs such a claim then refuses. So guard by claims that permit
+// something, never by the absence of one that forbids it, and have Hooks.Login refuse logins that
+// make no sense without the claim.
 type ClaimsProvider struct {
 	// Issuer is the iss of its JWTs, exactly.
 	Issuer string
 
 	// Claims are the names of the claims that it may speak for; there must be one. Claims of the
-	// protocol, such as sub and acr, can't be among them. The claim that has the roles
-	// (Config.RolesClaim) is like any other: name it only if this claims provider may hand out
-	// roles.
+	// protocol, such as sub and acr, can't be among them. The roles claim (Config.RolesClaim) is
+	// like any other: name it only if this claims provider may grant roles.
 	Claims []string
 
 	// SigningAlg is the one accepted algorithm of its JWTs. Empty means RS256.

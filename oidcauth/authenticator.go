@@ -133,14 +133,14 @@ func newCore(c *Config, sessions *session.Manager) *core {
 	return a
 }
 
-// Discover fetches the provider's metadata now, unless it is known, for readiness checks. It
-// returns an *UnavailableError when the provider can't be used.
+// Discover fetches the provider's metadata now unless it is already known, for readiness checks. It
+// returns an *UnavailableError if the provider can't be used.
 func (a *Authenticator) Discover(ctx context.Context) error {
 	_, err := a.provider.Metadata(ctx)
 	return exported(err)
 }
 
-// Sessions returns the session manager, to revoke sessions and to share it with other
+// Sessions returns the session manager, to revoke sessions or to share it with other
 // Authenticators.
 func (a *Authenticator) Sessions() *session.Manager { return a.sessions }
 

@@ -16,44 +16,46 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// A Caller is who calls an API with an access token: plain data, a copy for each call of
-// [CallerFrom]. Subject is the user and ClientID the application that calls for them; where a
-// client calls for itself, [Caller.IsClient] tells. A Caller is no [User]: what a user may do is one
-// thing, how much of it this token passes on another, and its Scopes say that.
+// A Caller calls an API with an access token. It is plain data, copied for each call of
+// [CallerFrom]. Subject is the user and ClientID the application that calls on their behalf;
+// [Caller.IsClient] reports whether a client calls for itself. A Caller is not a [User]: what the
+// user may do is one question, how much of that this token conveys is another, which its Scopes
+// answer.
 type Caller struct {
-	// Issuer is the authorization server. Subject is the token's sub, which means something at its
-	// issuer only, and ClientID its client_id, or azp; each "" when the token doesn't say.
+	// Issuer is the authorization server. Subject is the token's sub, which has meaning only
+	// together with Issuer, and ClientID its client_id or azp; each is "" if the token doesn't say.
 	Issuer, Subject, ClientID string
 
-	// Actor is the sub of act (RFC 8693 §4.1): who acts for Subject, where a token was exchanged so
-	// that both can be seen. Empty means that nobody is named.
+	// Actor is the sub of act (RFC 8693 §4.1): who acts for Subject, if the token was exchanged in
+	// a way that shows both. Empty means that the token names no actor.
 	Actor string
 
-	// Scopes are what was granted, Audience is for whom, Roles are the values of the claim that
-	// ResourceConfig.RolesClaim names. Nil means none.
+	// Scopes are what was granted, Audience is whom the token is for, and Roles are the values of
+	// the claim that ResourceConfig.RolesClaim names. Nil means none.
 	Scopes, Audience, Roles []string
 
-	// ACR and AMR say how the user was authenticated, AuthTime when (RFC 9068 §2.2.1); zero when
+	// ACR and AMR say how the user was authenticated, and AuthTime when (RFC 9068 §2.2.1); zero if
 	// the token doesn't say.
 	ACR      string
 	AMR      []string
 	AuthTime time.Time
 
-	// Expiry is when the token ends; zero where its issuer was asked and did not say.
+	// Expiry is when the token expires; zero if it was introspected and its issuer did not say.
 	Expiry time.Time
 
-	// SenderConstrained reports that the token is bound to a key or certificate of the caller's,
-	// which this request has proved to be there (RFC 9449, RFC 8705).
+	// SenderConstrained reports that the token is bound to the caller's key or certificate, whose
+	// possession this request has proved (RFC 9449, RFC 8705).
 	SenderConstrained bool
 
-	// Claims are all claims of the token, or of its issuer's answer, as one JSON object.
+	// Claims are all claims of the token, or of its issuer's introspection response, as one JSON
+	// object.
 	Claims json.RawMessage
 }
 
-// IsClient reports whether a client calls for itself, and no user is behind it: the token has no
-// sub, one that is its client's id (RFC 9068 §2.2), or says idtyp app, as Entra ID does. Keycloak
-// gives service accounts a sub like a user's: tell them by their ClientID. Nil, which is nobody, is
-// no client.
+// IsClient reports whether a client calls for itself, with no user behind it: the token has no sub,
+// a sub that equals its client's id (RFC 9068 §2.2), or idtyp app, as Entra ID writes it. Keycloak
+// gives service accounts a sub like a user's: recognize them by their ClientID. A nil Caller is not
+// a client.
 func (c *Caller) IsClient() bool {
 	if c == nil {
 		return false
@@ -65,12 +67,12 @@ func (c *Caller) IsClient() bool {
 	return string(kind) == `"app"`
 }
 
-// HasScope reports whether scope was granted, exactly. Nil, which is nobody, has none.
+// HasScope reports whether exactly this scope was granted. A nil Caller has none.
 func (c *Caller) HasScope(scope string) bool { return c != nil && slices.Contains(c.Scopes, scope) }
 
-// CallerFrom returns whose access token the request of ctx was judged by, as a guard of a [ResourceServer]
-// put it there, and nil where none was: then [UserFrom] tells who is signed in, which nobody is
-// beside a Caller. Each call returns a copy.
+// CallerFrom returns the caller whose access token a [ResourceServer]'s guard has accepted for the
+// request of ctx, or nil if it wasn't judged by a token: then [UserFrom] says who is signed in. If
+// there is a Caller, UserFrom returns nil. Each call returns a copy.
 func CallerFrom(ctx context.Context) *Caller {
 	if j := judgedBy(ctx); j != nil {
 		return j.caller.clone()

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// Offered shows a provider to everybody who signs in, on the page where one is chosen, under a label
-// for people: at most 64 characters of text that can be seen. Providers without it are reached by
-// their own login routes, by ProvidersConfig.Choose and by ProvidersConfig.ByDomain: who the
-// customers of a service are is for its operator to tell.
+// Offered lists a provider on the page where users choose one, under a label of at most 64 visible
+// characters. Everyone who signs in can see it. Providers without this option are reached through
+// their own login routes, ProvidersConfig.Choose and ProvidersConfig.ByDomain, so a service doesn't
+// reveal who its customers are.
 func Offered(label string) ProviderOption {
 	return func(at *placement) { at.offered, at.label = true, label }
 }
@@ -35,24 +35,24 @@ func isPlain(s string) bool {
 }
 
 // A ChooserPage asks where to sign in. It has Choices, a form that posts email to Action, both, or
-// neither, where nothing is offered.
+// neither if nothing is offered.
 type ChooserPage struct {
 	Page
 
-	// Choices are the providers that are offered, the one of last time first.
+	// Choices are the offered providers, the last one used first.
 	Choices []Choice
 
-	// Action is where a form with Fields and the field email posts to, "" for no form. Email was not
-	// good for anything when Unknown is set.
+	// Action is where a form with Fields and the field email posts to, or "" for no form. Unknown
+	// means that no provider was found for the email address entered before.
 	Action  string
 	Fields  map[string]string
 	Unknown bool
 }
 
-// A Choice is a provider that a person can sign in at, by a link to URL.
+// A Choice is a provider at which a person can sign in, through a link to URL.
 type Choice struct {
 	Name, Label, URL string
-	Last             bool // the browser has signed in there last
+	Last             bool // the browser signed in there last
 }
 
 // showChooser writes the page on which a provider is chosen, from which a login comes back to back.

@@ -12,8 +12,8 @@ import (
 )
 
 // Config describes one client at one OpenID provider. Issuer, ClientID, RedirectURL and the
-// session's keys are required; every other field's zero value is safe and usual. New copies it,
-// with its lists and maps: later changes have no effect.
+// session's keys are required; the zero value of every other field is safe and the usual choice.
+// New copies it, including lists and maps: later changes have no effect.
 type Config struct {
 	// Issuer is the provider's issuer identifier, exactly as its metadata publishes it, trailing
 	// slash included (OpenID Connect Discovery §4.3). It is an https URL; plain http is accepted
@@ -53,12 +53,13 @@ type Config struct {
 	// Sessions is set.
 	Session session.Config
 
-	// Sessions is a manager made elsewhere, for several Authenticators that share sessions. It
-	// replaces Session.
+	// Sessions is an existing manager, for several Authenticators that share sessions. It replaces
+	// Session.
 	Sessions *session.Manager
 
-	// ClientAuth says how the client authenticates at the provider's endpoints. In its zero value
-	// [ClientAuth].Method follows from ClientSecret: client_secret_basic with one, none without.
+	// ClientAuth says how the client authenticates at the provider's endpoints. With the zero
+	// value, [ClientAuth].Method follows from ClientSecret: client_secret_basic if there is one,
+	// otherwise none.
 	ClientAuth ClientAuth
 
 	// Scopes are requested at every login; openid is always included. Nil means openid, profile and
@@ -143,12 +144,12 @@ type Config struct {
 	// LoginTimeout is how long a login may take at the provider. Zero means 15 minutes.
 	LoginTimeout time.Duration
 
-	// Skew is the tolerated difference between the provider's clock and ours. Zero means 60
-	// seconds; at most 10 minutes.
+	// Skew is the tolerated difference between the provider's clock and this machine's. Zero means
+	// 60 seconds; at most 10 minutes.
 	Skew time.Duration
 
-	// Timeout bounds one call to the provider. Zero means 10 seconds. With HTTPClient set, both
-	// bounds hold.
+	// Timeout bounds one call to the provider. Zero means 10 seconds. If HTTPClient has a timeout,
+	// too, the shorter one applies.
 	Timeout time.Duration
 
 	// DiscoveryMaxAge is how long provider metadata is used before it is fetched again. Zero means
@@ -167,23 +168,23 @@ type Config struct {
 	// and open streams don't revalidate. Zero means never.
 	RevalidateAfter time.Duration
 
-	// Hooks see, and some may refuse, what happens.
+	// Hooks are called when something happens; some can refuse it.
 	Hooks Hooks
 
-	// ErrorHandler writes error answers in place of the built-in page and JSON. Its error is always
-	// a *Problem, and WantsPage tells which of the two the request expects. The headers that
-	// protect the answer are set before the call. The 401 that guards give to scripts stays theirs.
-	// Nil means the built-in answers.
+	// ErrorHandler writes error responses in place of the built-in page and JSON. Its error is
+	// always a *Problem, and WantsPage says which of the two the request expects. The headers that
+	// protect the response are set before the call. It isn't used for the 401 that guards send to
+	// scripts. Nil means the built-in responses.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Pages write the pages that people see, in place of the built-in ones; ErrorHandler has the
-	// first word about problems. Nil means the built-in pages.
+	// Pages writes the pages that people see, in place of the built-in ones; for problems,
+	// ErrorHandler takes precedence. Nil means the built-in pages.
 	Pages Pages
 
-	// Messages are translations of the built-in texts, by language tag ("de", "pt-BR"): each answer
-	// is in the language that the browser prefers among these and English (Accept-Language, RFC 9110
-	// §12.5.4), titles and advice of a Problem included. [English] lists the texts; what a translation
-	// lacks is English. Nil means English alone.
+	// Messages are translations of the built-in texts, by language tag ("de", "pt-BR"): each
+	// response is in the language that the browser prefers among these and [English]
+	// (Accept-Language, RFC 9110 §12.5.4), including a Problem's title and advice. English lists
+	// the texts; anything missing from a translation is in English. Nil means only English.
 	Messages map[string]Messages
 
 	// Stylesheet is the URL path of the style sheet that the built-in pages link to. Empty means
@@ -193,13 +194,14 @@ type Config struct {
 	// Logger receives the events that the package documentation lists. Nil means slog.Default().
 	Logger *slog.Logger
 
-	// HTTPClient makes the calls to the provider. It takes an instrumented transport; redirects and
-	// cookies stay off. Its connections should be closed after less idle time than the provider
-	// allows, or a refresh token may be lost with one. Nil means a client with short timeouts and
-	// TLS 1.2 or newer, whose connections are idle for 3 seconds at most.
+	// HTTPClient makes the calls to the provider. Its transport may be instrumented; redirects and
+	// cookies stay off. It should close idle connections sooner than the provider does, or a
+	// refresh token may be lost with one. Nil means a client with short timeouts and TLS 1.2 or
+	// newer, which closes connections after 3 idle seconds.
 	HTTPClient *http.Client
 
-	// Advanced holds what high-security deployments demand. The zero value asks for none of it.
+	// Advanced holds the settings that high-security deployments require. The zero value turns all
+	// of them off.
 	Advanced Advanced
 
 	// place is what Providers know of it; nil for an Authenticator that stands alone.

@@ -16,27 +16,27 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Sentinels that callers compare with errors.Is.
+// Sentinel errors, to compare with errors.Is.
 var (
 	// ErrLoginRequired means that no user is signed in, or that only a new login yields a usable
 	// token.
 	ErrLoginRequired = errors.New("oidcauth: login required")
 
-	// ErrState means that a callback has no login transaction in this browser: unknown, expired, or
-	// used before.
+	// ErrState means that this browser has no login for the callback: it is unknown, has expired,
+	// or was used before.
 	ErrState = browser.ErrState
 
-	// ErrOrigin means that a request with a token was aimed at an origin that the APIs of the
-	// Config or MachineConfig do not name.
+	// ErrOrigin means that a request with a token was about to be sent to an origin that isn't
+	// listed in the APIs of the Config or MachineConfig.
 	ErrOrigin = access.ErrOrigin
 
-	// ErrOtherSession means that a request which [Authenticator.Client] was to send carries another
-	// session in its context than the client's.
+	// ErrOtherSession means that a request sent with [Authenticator.Client] carries a session in
+	// its context other than the client's.
 	ErrOtherSession = errors.New("oidcauth: the request's context belongs to a session other than the client's")
 )
 
-// A LoginError is a login that the provider refused, or whose answer can't be trusted. Its text is
-// for logs, not for pages.
+// A LoginError means that the provider refused a login, or that its response can't be trusted. Its
+// text is for logs, not for pages.
 type LoginError struct {
 	// Code is the provider's error code (RFC 6749 §4.1.2.1 and §5.2, RFC 9126 §2.3, Core §3.1.2.6),
 	// or one of ours:
@@ -52,11 +52,12 @@ type LoginError struct {
 	// Description is the provider's error_description, cut and cleaned. It is untrusted text.
 	Description string
 
-	// Err is the cause, where there is one.
+	// Err is the cause, if there is one.
 	Err error
 }
 
-// Error names code, description and cause, and what to look at if the code tells.
+// Error names the code, the description and the cause, and what to check if the code suggests
+// something.
 func (e *LoginError) Error() string {
 	text := "oidcauth: login failed: " + e.Code
 	what, failed, ok := oauth.FailureOf(e.Err)
@@ -84,12 +85,12 @@ var codeHints = map[string]string{
 // Unwrap returns the cause.
 func (e *LoginError) Unwrap() error { return e.Err }
 
-// A DeniedError is a user who lacks what a guard requires, or whom Hooks.Login refused.
+// A DeniedError means that the user lacks what a guard requires, or that Hooks.Login refused them.
 type DeniedError struct {
 	// Requirement says what was required, never what the user has.
 	Requirement string
 
-	// Err is the cause, where there is one.
+	// Err is the cause, if there is one.
 	Err error
 }
 
@@ -104,8 +105,8 @@ func (e *DeniedError) Error() string {
 // Unwrap returns the cause.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// A StepUpError is a request that needs a fresher or stronger login (RFC 9470): from one of our
-// guards, or from an API that the user's token was sent to.
+// A StepUpError means that a request needs a fresher or stronger login (RFC 9470). It comes from a
+// guard, or from an API that the user's token was sent to.
 type StepUpError struct {
 	// ACRValues are the acceptable authentication context class references, best first; nil means
 	// any.
@@ -114,8 +115,8 @@ type StepUpError struct {
 	// AMR are authentication methods that must all have been used; nil means any.
 	AMR []string
 
-	// MaxAge is the greatest age of the login, encoded as that of [LoginOptions]: zero means that
-	// none was named, and a negative value that a login now is asked for.
+	// MaxAge is the greatest allowed age of the login, encoded as in [LoginOptions]: zero means
+	// any, and a negative value means that a login is required now.
 	MaxAge time.Duration
 
 	// Scope is the scope that the API asked for, if any.
@@ -209,12 +210,12 @@ func unavailableStore(err error) error {
 	return errors.Join(session.ErrUnavailable, err)
 }
 
-// A GrantError is a token endpoint that refused a grant: for a resource or scope that the user or
-// client may not have, or because the client's own authentication failed. Its text is for logs, not
-// for pages.
+// A GrantError means that a token endpoint refused a grant: for a resource or scope that the user
+// or client may not have, or because client authentication failed. Its text is for logs, not for
+// pages.
 type GrantError struct {
-	// Code is the endpoint's error code (RFC 6749 §5.2); invalid_client also where it answered 401
-	// or 403 without a code.
+	// Code is the endpoint's error code (RFC 6749 §5.2), or invalid_client if it answered 401 or
+	// 403 without a code.
 	Code string
 
 	// Description is the endpoint's error_description, cut and cleaned. It is untrusted text.
@@ -224,7 +225,7 @@ type GrantError struct {
 	Err error
 }
 
-// Error names code and description, and what to try where that is known.
+// Error names the code and the description, and what to try if that is known.
 func (e *GrantError) Error() string {
 	text := "oidcauth: token refused: " + e.Code
 	if e.Description != "" {

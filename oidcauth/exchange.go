@@ -15,20 +15,20 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 )
 
-// Audience names whom an exchanged token is to be for (RFC 8693 §2.1), as the provider calls them;
-// given more than once, for all of them.
+// Audience names the audience of an exchanged token (RFC 8693 §2.1), by the provider's name for it.
+// Repeat it for several.
 func Audience(name string) TokenOption {
 	return func(q *tokenRequest) { t := termsOf(q); t.Audience = append(t.Audience, name) }
 }
 
-// TokenType asks an exchange for a token of this type (RFC 8693 §3) in place of an access token: its
-// answer must say that it is one, and be sent as Bearer or DPoP.
+// TokenType asks an exchange for a token of this type (RFC 8693 §3) instead of an access token: the
+// response must confirm the type, and the token must be one that is sent as Bearer or DPoP.
 func TokenType(uri string) TokenOption {
 	return func(q *tokenRequest) { termsOf(q).Requested = uri }
 }
 
-// Actor names in an exchange who acts for the user: m, by its own access token (actor_token, RFC
-// 8693 §2.1). Without it the new token does not say that anybody stands between.
+// Actor names m, by its own access token, as the one who acts for the user in an exchange
+// (actor_token, RFC 8693 §2.1). Without it, the new token doesn't show that anyone acts in between.
 func Actor(m *Machine) TokenOption {
 	return func(q *tokenRequest) {
 		termsOf(q).Actor = func(ctx context.Context) (*access.Token, error) {
@@ -43,21 +43,21 @@ func Actor(m *Machine) TokenOption {
 	}
 }
 
-// SubjectIDToken exchanges the ID token of the user who is signed in in place of the access token.
-// Some providers want it so. It is a danger: an ID token says that somebody has signed in here, not
-// what this application may do for them, and whoever gets hold of one could do the same.
+// SubjectIDToken exchanges the signed-in user's ID token instead of the access token, as some
+// providers require. That is dangerous: an ID token says that someone signed in here, not what this
+// application may do on their behalf, and anyone who gets hold of one could do the same.
 func SubjectIDToken() TokenOption {
 	return func(q *tokenRequest) { termsOf(q).SubjectIDToken = true }
 }
 
-// JWTBearer exchanges by the JWT bearer grant (RFC 7523 §2.1), for providers that do not have RFC
-// 8693: the user's token is the assertion.
+// JWTBearer exchanges with the JWT bearer grant (RFC 7523 §2.1), for providers without RFC 8693:
+// the user's token is the assertion.
 func JWTBearer() TokenOption {
 	return func(q *tokenRequest) { termsOf(q).Form = access.JWTBearer }
 }
 
-// OnBehalfOf exchanges as Microsoft Entra ID wants it: the JWT bearer grant with requested_token_use
-// on_behalf_of. Scopes names the API.
+// OnBehalfOf exchanges the way Microsoft Entra ID requires: with the JWT bearer grant and
+// requested_token_use on_behalf_of. Scopes names the API.
 func OnBehalfOf() TokenOption {
 	return func(q *tokenRequest) { termsOf(q).Form = access.OnBehalfOf }
 }
@@ -70,8 +70,8 @@ func termsOf(q *tokenRequest) *access.Terms {
 	return q.Terms
 }
 
-// An Exchange is a token got for another one, for another API. It is made for one request and is
-// cheap to make; its methods may be called concurrently.
+// An Exchange obtains a token for another API in exchange for an existing one. Create one for each
+// request, which is cheap; its methods may be called concurrently.
 type Exchange struct {
 	source tokenSource
 
@@ -79,20 +79,19 @@ type Exchange struct {
 	transport access.Transport
 }
 
-// Exchange gets a token for another API in exchange for the access token of the user who is signed
-// in in ctx or, below a guard of a [ResourceServer], of its caller (RFC 8693): the other API then
-// knows for whom it works, and this application passes on no token that is meant for itself.
-// Options say for whom: [Audience], [Resource], [Scopes]. The form is RFC 8693's, or [JWTBearer], or
-// [OnBehalfOf].
+// Exchange gets a token for another API in exchange for the access token of the user signed in in
+// ctx or, below a guard of a [ResourceServer], of its caller (RFC 8693). The other API then knows
+// on whose behalf it is called, and this application passes on no token that is meant for itself.
+// The options [Audience], [Resource] and [Scopes] say what the token is for. The request takes RFC
+// 8693's form unless [JWTBearer] or [OnBehalfOf] is given.
 //
-// The request is made at this Authenticator's provider, as its client, once however many callers
-// want the same; the token is kept in this process until shortly before its end. It is only ever
-// had with the very token that it was exchanged for, so that it ends with the session, at a logout
-// or revocation, and when that token changes. A refresh token in the answer is dropped. With
-// Advanced.DPoP it is bound to the session's key, or to one of this process's for callers.
+// The request goes to this Authenticator's provider, as its client, once however many callers want
+// the same token; this process keeps the token until shortly before it expires. Only the very token
+// that it was exchanged for leads to it, so it ends with the session, at a logout or revocation,
+// and when that token changes. A refresh token in the response is discarded. With Advanced.DPoP,
+// the new token is bound to the session's key or, for callers, to a key of this process.
 //
-// There is no way back to the token that was to be exchanged: where there is no other one, there is
-// none.
+// If the exchange fails there is no token: the original is never used in its place.
 func (a *Authenticator) Exchange(ctx context.Context, options ...TokenOption) *Exchange {
 	e := newExchange(ctx, options, a.exchanges, a.exchangeSubject)
 	e.transport.APIs, e.transport.Nonces, e.transport.Base = a.tokens.apis, a.endpoint.Nonces, a.tokens.base
@@ -135,13 +134,13 @@ func newExchangeRequest(options []TokenOption) (access.Request, error) {
 	return q, err
 }
 
-// TokenSource returns the source of exchanged tokens. Their Extra has what came back, beside "scope"
-// and "authorization_details" as of [Authenticator.TokenSource]: "issued_token_type", which is what
-// was asked for. A scope that is narrower than asked for is no error.
+// TokenSource returns the source of exchanged tokens. Their Extra has, in addition to the "scope"
+// and "authorization_details" of [Authenticator.TokenSource], "issued_token_type", which is always
+// the requested one. A scope narrower than requested is not an error.
 //
-// Errors: ErrLoginRequired when there is no token to exchange, a caller's has expired, or the provider takes it for none
-// (invalid_grant); a *GrantError when it refuses the exchange; an *UnavailableError when it can't be
-// used and there is no valid token; session.ErrUnavailable.
+// Errors: ErrLoginRequired if there is no token to exchange, the caller's has expired, or the
+// provider doesn't accept it (invalid_grant); a *GrantError if the provider refuses the exchange;
+// an *UnavailableError if it can't be reached and no valid token is left; session.ErrUnavailable.
 func (e *Exchange) TokenSource() oauth2.TokenSource { return &e.source }
 
 // Client returns an HTTP client that sends requests with the exchanged token, to the same origins

@@ -31,9 +31,9 @@ func (a *Authenticator) Peek(h http.Handler) http.Handler { return besideTokens(
 
 // RequireLogin is Require without a requirement: h sees only requests of a signed-in user.
 //
-// A browser that opens a page (see [IsPageView]) is sent to the provider and comes back to that
-// page. Everything else is answered 401 without a cookie and without any traffic to the provider.
-// Where a person is shown the answer, to a form or in a frame, it is a page with a link to sign in;
+// A browser that is opening a page (see [IsPageView]) is sent to the provider and comes back to
+// that page. Everything else gets 401 without a cookie and without any traffic to the provider. If
+// a person will see the response, to a form or in a frame, it is a page with a link to sign in;
 // scripts get a small JSON body that names the login URL, and htmx an HX-Redirect to it. The login
 // comes back to the page that the request was sent from.
 func (a *Authenticator) RequireLogin(h http.Handler) http.Handler { return a.Require()(h) }
@@ -43,11 +43,11 @@ func (a *Authenticator) RequireLoginFunc(h func(http.ResponseWriter, *http.Reque
 	return a.RequireLogin(http.HandlerFunc(h)).ServeHTTP
 }
 
-// Require returns middleware that lets only users pass who are signed in at this Authenticator's
-// provider and who meet every requirement, in order. The Authenticator's own routes are served, not
-// guarded, so that whole applications can be wrapped.
+// Require returns middleware that admits only users who are signed in at this Authenticator's
+// provider and who meet every requirement, checked in order. The Authenticator's own routes are
+// served, not guarded, so that whole applications can be wrapped.
 //
-// A user who fails a requirement gets 403. Where ACR, AMR or MaxAge fails, a page is sent to the
+// A user who fails a requirement gets 403. If ACR, AMR or MaxAge fails, a page view is sent to the
 // provider for a fresh or stronger login, once; other requests get 401 with the challenge of RFC
 // 9470 §3.
 func (a *Authenticator) Require(requirements ...Requirement) func(http.Handler) http.Handler {
@@ -57,8 +57,8 @@ func (a *Authenticator) Require(requirements ...Requirement) func(http.Handler) 
 }
 
 // RequireAny is Require for users of any of several Authenticators that share a session manager.
-// Browsers that are signed out are sent to the first one's provider. It panics without
-// Authenticators, or when their managers differ.
+// Signed-out browsers are sent to the first one's provider. It panics without Authenticators, or if
+// their managers differ.
 func RequireAny(auths []*Authenticator, requirements ...Requirement) func(http.Handler) http.Handler {
 	if len(auths) == 0 {
 		panic("oidcauth: RequireAny needs an Authenticator")
@@ -283,12 +283,12 @@ func challengeOf(stepUp *StepUpError) (header, code string) {
 	return stepUp.asChallenge().Header(), oauth.InsufficientAuthentication
 }
 
-// IsPageView reports whether r opens a page in a whole tab, now: the judgment by which guards send
-// a browser to the provider, and answer everything else 401. Forms, frames, scripts, sub-resources
-// and prefetches are no page views.
+// IsPageView reports whether r is opening a page in a whole tab, now. By this, guards decide
+// whether to send a browser to the provider or to answer 401. Forms, frames, scripts, subresources
+// and prefetches aren't page views.
 func IsPageView(r *http.Request) bool { return browser.IsPageView(r) }
 
-// WantsPage reports whether a person is shown the answer to r, so that an error is to be a page, as
-// those of this package then are: a page view, a form that was sent, a frame. For everything else
-// they are JSON.
+// WantsPage reports whether a person will see the response to r, so that an error should be a page:
+// for a page view, a submitted form or a frame. This package's own errors are pages then, and JSON
+// for everything else.
 func WantsPage(r *http.Request) bool { return browser.WantsPage(r) }

@@ -10,18 +10,19 @@ import (
 	"github.com/signet-go/signet/internal/logtext"
 )
 
-// Live answers 200 with {"status":"live"}: the process answers. It asks nobody, since a liveness
-// probe that asked the provider would have the process restarted for somebody else's outage.
+// Live answers 200 with {"status":"live"}: the process is running. It asks no other server, because
+// a liveness probe that asked the provider would have the process restarted whenever the provider
+// is down.
 func Live(w http.ResponseWriter, _ *http.Request) { writeHealth(w, http.StatusOK, "live") }
 
 // Ready returns a handler for readiness probes: 200 with {"status":"ready"} when the metadata of
-// each Authenticator's provider can be had and their Stores answer; else 503 with Retry-After and
-// {"status":"not ready"}. What is missing is in the log only, for strangers may ask. Each probe does
-// what [Authenticator.Discover] and [session.Manager.Ready] do, so that a probe every few seconds
-// costs the provider nothing.
+// each Authenticator's provider is available and their Stores answer; otherwise 503 with
+// Retry-After and {"status":"not ready"}. What is missing is only logged, since strangers may ask.
+// Each probe does what [Authenticator.Discover] and [session.Manager.Ready] do, so probing every
+// few seconds costs the provider nothing.
 //
-// Hold a new replica back by it. Where all replicas share a provider, don't take them out of service
-// by it: sessions go on while the provider is down.
+// Use it to hold back a new replica. Don't use it to take replicas out of service when all of them
+// share a provider: sessions continue while the provider is down.
 func Ready(auths ...*Authenticator) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ready := true

@@ -23,8 +23,7 @@ import (
 )
 
 // Login sends the browser to the provider's authorization endpoint (Core §3.1.2.1), or answers with
-// an error page. Use it for a sign-in with options of its own; a link to LoginURL does for the
-// rest.
+// an error page. Use it for a sign-in with special options; otherwise a link to LoginURL is enough.
 func (a *Authenticator) Login(w http.ResponseWriter, r *http.Request, o LoginOptions) {
 	t := &browser.Transaction{Silent: o.Prompt == "none"}
 	if t.Silent {

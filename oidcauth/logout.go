@@ -14,9 +14,9 @@ import (
 // Logout ends the browser's session here, revokes its tokens, and sends the browser to the
 // provider's end_session_endpoint, if there is one (RP-Initiated Logout §2); it comes back to the
 // signed-out page. Each step may fail without stopping the next. With several Authenticators on one
-// session.Manager, provider, log and hook are those of the one that made the session. The caller
-// has checked that the user wants it: protect the route with http.CrossOriginProtection, as the
-// logout route is.
+// session.Manager, the provider, log and hook are those of the Authenticator that made the session.
+// The caller must make sure that the user wants this: protect the route with
+// http.CrossOriginProtection, as the logout route is.
 func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) {
 	a.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { a.logout(w, r, a.site.Home()) })
 }

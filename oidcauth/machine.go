@@ -18,9 +18,9 @@ import (
 )
 
 // A Machine gets access tokens for the application itself (client credentials, RFC 6749 §4.4). It
-// keeps each until shortly before its end, renews it in the background, and asks once however many
-// callers want it. Make it with NewMachine, or name it in Config.Machines. It is safe for
-// concurrent use.
+// keeps each token until shortly before it expires, renews it in the background, and makes one
+// request however many callers need it. Create it with NewMachine, or name it in Config.Machines.
+// It is safe for concurrent use.
 type Machine struct {
 	// err is what every call returns, of a Machine that could not be made.
 	err error
@@ -34,8 +34,8 @@ type Machine struct {
 	base http.RoundTripper
 }
 
-// NewMachine makes a Machine for programs in which nobody signs in. It does no I/O. The error joins
-// every mistake in c.
+// NewMachine makes a Machine for programs without users. It does no I/O. The error joins every
+// mistake in c.
 func NewMachine(c MachineConfig) (*Machine, error) {
 	var mistakes []error
 	c = c.clone()
@@ -77,8 +77,8 @@ func newMachine(c MachineConfig, derived *Config, e *oauth.Endpoint, apiField st
 	}
 }
 
-// Machine returns the machine that Config.Machines calls name. For a name that is not there, every
-// call of the Machine fails with an error that says so.
+// Machine returns the machine called name in Config.Machines. If there is none, every call of the
+// Machine fails with an error that says so.
 func (a *Authenticator) Machine(name string) *Machine {
 	if m := a.machines[name]; m != nil {
 		return m
@@ -92,10 +92,10 @@ func (a *Authenticator) Machine(name string) *Machine {
 }
 
 // TokenSource returns a source of the machine's access tokens; ctx bounds how long its calls wait.
-// Resource and Scopes replace those of the configuration. Errors are a *GrantError when the
-// endpoint refuses, and an *UnavailableError when it can't be used and there is no valid token.
-// Failures are not cached, and not repeated at once: they are spaced out, as the endpoint's
-// Retry-After says or by a back-off. It is safe for concurrent use.
+// Resource and Scopes replace those of the configuration. Errors are a *GrantError if the endpoint
+// refuses, and an *UnavailableError if it can't be reached and no valid token is left. Failures are
+// not cached, but retries are spaced out by the endpoint's Retry-After or a backoff. It is safe for
+// concurrent use.
 func (m *Machine) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	q, err := newTokenRequest(options)
 	return &tokenSource{ctx: ctx, keeper: m.tokens, query: q, err: errors.Join(m.err, err)}

@@ -16,41 +16,41 @@ import (
 )
 
 // MachineConfig is one of the application's own clients (client credentials, RFC 6749 §4.4). In
-// Config.Machines a zero field means Config's, unless it says something else; for NewMachine it
-// means the default that Config documents. New and NewMachine copy it, with its lists and maps:
-// later changes have no effect.
+// Config.Machines, a zero field means Config's value unless its comment says otherwise; for
+// NewMachine it means the default that Config documents. New and NewMachine copy it, including
+// lists and maps: later changes have no effect.
 type MachineConfig struct {
-	// Issuer is the provider whose metadata name the token endpoint; they need no more than that.
-	// They are looked for as those of an OpenID provider, and then as those of an authorization
-	// server (RFC 8414). NewMachine needs Issuer, or TokenURL.
+	// Issuer is the provider whose metadata name the token endpoint; they need nothing else. They
+	// are fetched from the location for OpenID providers, then from that for authorization servers
+	// (RFC 8414). NewMachine needs Issuer or TokenURL.
 	Issuer string
 
 	// TokenURL is the token endpoint. Empty means the one in the issuer's metadata.
 	TokenURL string
 
-	// ClientID is the client's identifier. In Config.Machines empty means Config.ClientID together
-	// with its authentication; it is required there for another Issuer than Config's and for a
-	// TokenURL of another origin than that issuer, which must not see Config's credentials.
-	// NewMachine needs it.
+	// ClientID is the client's identifier. In Config.Machines, empty means Config.ClientID together
+	// with its authentication; it is required there if Issuer differs from Config's or TokenURL has
+	// a different origin, because that server must not see Config's credentials. NewMachine needs
+	// it.
 	ClientID string
 
-	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config. Without a
-	// ClientID they are a mistake.
+	// ClientSecret and ClientAuth say how this ClientID authenticates, as in Config. Setting them
+	// without a ClientID is an error.
 	ClientSecret string
 	ClientAuth   ClientAuth
 
-	// DPoP binds tokens to a key of the machine's own (RFC 9449); Bearer answers are then refused.
-	// Processes that share tokens share the key of each, sealed with it. In Config.Machines it is
-	// on, too, where Config.Advanced.DPoP is.
+	// DPoP binds tokens to the machine's own key (RFC 9449); Bearer tokens are then refused.
+	// Processes that share tokens also share each token's key, sealed with it. In Config.Machines
+	// it is also on if Config.Advanced.DPoP is.
 	DPoP bool
 
-	// Scopes are asked for. Nil means that no scope parameter is sent.
+	// Scopes are requested. Nil means that no scope parameter is sent.
 	Scopes []string
 
 	// Resource are the resource indicators that are sent (RFC 8707 §2.2). Nil means none.
 	Resource []string
 
-	// Extra are further parameters, such as audience. Those that the package sets itself are
+	// Extra are additional parameters, such as audience. Those that the package sets itself are
 	// refused.
 	Extra url.Values
 
@@ -64,8 +64,8 @@ type MachineConfig struct {
 	Logger        *slog.Logger
 
 	// Store shares tokens between processes, sealed with Keys (see session.NewKey), so that many
-	// replicas make one request. In Config.Machines both come from the sessions, and setting them
-	// is a mistake. A nil Store shares nothing.
+	// replicas make one request. In Config.Machines both come from the session configuration, and
+	// setting them is an error. A nil Store shares nothing.
 	Store session.Store
 	Keys  []string
 }

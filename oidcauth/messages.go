@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Messages are the texts of the built-in pages in one language, by their ids.
+// Messages are the texts of the built-in pages in one language, by id.
 type Messages map[string]string
 
 // pageMessages are the texts of pages other than those about problems, and what all pages share.
@@ -62,9 +62,9 @@ var english = func() Messages {
 func titleOf(code string) string  { return "problem." + code + ".title" }
 func adviceOf(code string) string { return "problem." + code + ".advice" }
 
-// English returns the built-in texts, for translators: keys of Config.Messages's languages are its
-// ids. Titles and advice of problems are "problem.CODE.title" and "problem.CODE.advice". The %s of a
-// text is filled in, and a translation has it too.
+// English returns the built-in texts, for translators: translations in Config.Messages use the same
+// ids. Titles and advice of problems are "problem.CODE.title" and "problem.CODE.advice". A %s in a
+// text is filled in, so its translation needs one too.
 func English() Messages { return maps.Clone(english) }
 
 // checkMessages reports what is wrong with translations.

@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// An Operation is a piece of work that Hooks.Observe is told of.
+// An Operation is a piece of work that Hooks.Observe sees.
 type Operation string
 
-// Operations. Those that answer a browser or the provider fail with a *[Problem].
+// Operations. Those that respond to a browser or the provider fail with a *Problem.
 const (
 	OperationLogin              Operation = "login"                // a browser is sent to the provider
 	OperationCallback           Operation = "callback"             // it comes back, and a session begins

@@ -16,7 +16,8 @@ import (
 // A ResponseMode is how the provider returns from a login (OAuth 2.0 Multiple Response Types §2.1).
 type ResponseMode string
 
-// Response modes of the code flow. The JWT modes are those of JARM, for providers that demand them.
+// Response modes of the code flow. The JWT modes are those of JARM, for providers that require
+// them.
 const (
 	Query       ResponseMode = ""              // GET with the parameters in the query; response_mode is not sent
 	FormPost    ResponseMode = "form_post"     // cross-site POST of a form; needs Secure cookies with SameSite=None
@@ -27,14 +28,14 @@ const (
 // A PARMode says whether authorization requests are pushed (RFC 9126).
 type PARMode string
 
-// Modes of pushed authorization requests. In each of them a push that fails fails the login.
+// Modes of pushed authorization requests. In each of them, a failed push fails the login.
 const (
-	// PARAuto pushes where the provider's metadata require it, under Advanced.FAPI, and requests
-	// with authorization_details, claims or id_token_hint, which don't belong in a URL, where the
-	// endpoint is published. Everything else is sent plain: a pushed request lives for a minute at
-	// many providers, and some check it again after the password.
+	// PARAuto pushes if the provider's metadata require it and under Advanced.FAPI. It also pushes
+	// requests with authorization_details, claims or id_token_hint, which don't belong in a URL, if
+	// the endpoint is published. Everything else is sent plain: at many providers a pushed request
+	// expires after a minute, and some check it again after the password.
 	PARAuto    PARMode = ""
-	PAROn      PARMode = "on"      // pushed wherever the metadata publish the endpoint
+	PAROn      PARMode = "on"      // pushed whenever the metadata publish the endpoint
 	PAROff     PARMode = "off"     // never pushed
 	PARRequire PARMode = "require" // a provider without the endpoint fails the login
 )
@@ -44,7 +45,7 @@ type UserInfoMode string
 
 // Modes of userinfo.
 const (
-	UserInfoOn  UserInfoMode = ""    // fetched where the provider has the endpoint; fails closed
+	UserInfoOn  UserInfoMode = ""    // fetched if the provider has the endpoint; fails closed
 	UserInfoOff UserInfoMode = "off" // never fetched: for access tokens made for another resource
 )
 
@@ -60,16 +61,16 @@ const (
 	TLSClientAuth     AuthMethod = "tls_client_auth"     // also for self-signed certificates, which differ at the provider only
 )
 
-// ClientAuth says how the client authenticates at every endpoint of the provider. One method is
-// used, and no other is tried when it fails, since a second try would send a code twice.
+// ClientAuth says how the client authenticates at every endpoint of the provider. Only this method
+// is used; no other is tried if it fails, since a second attempt would send a code twice.
 type ClientAuth struct {
 	// Method is the method. Empty means private_key_jwt with a Key, client_secret_basic with a
 	// secret, tls_client_auth with a Certificate alone, and none otherwise.
 	Method AuthMethod
 
 	// SecretFunc returns the secret in place of Config.ClientSecret, for secrets that expire. It is
-	// called for each request, also concurrently. An error or an empty secret fails that request,
-	// and nothing is sent. Nil means Config.ClientSecret.
+	// called for each request, possibly concurrently. If it returns an error or an empty secret,
+	// that request fails and nothing is sent. Nil means Config.ClientSecret.
 	SecretFunc func(context.Context) (string, error)
 
 	// Key signs client assertions (RFC 7523 §2.2). A KMS or HSM key works: only its Sign method is
@@ -83,19 +84,19 @@ type ClientAuth struct {
 	// KeyID is the assertion's kid. Empty means none.
 	KeyID string
 
-	// PublishKeys are public keys, by their kid, that jwks.json has beside that of Key. During a
-	// rotation these are the next key, before any process signs with it, and the last one, while
-	// some process still does. Nil means none.
+	// PublishKeys are public keys, by their kid, that jwks.json contains in addition to Key's.
+	// During a rotation these are the next key, before any process signs with it, and the previous
+	// one, while some process still does. Nil means none.
 	PublishKeys map[string]crypto.PublicKey
 
 	// Audience is the assertion's aud, one exact string. Empty means Config.Issuer. Some providers
-	// want their token URL.
+	// expect their token URL.
 	Audience string
 
-	// Certificate is the client's certificate for mutual TLS (RFC 8705), presented to the provider,
-	// at the mtls_endpoint_aliases where it has any, and to APIs. With another Method than
-	// tls_client_auth it does not authenticate the client, but tokens may be bound to it. A
-	// Config.HTTPClient whose Transport is no *http.Transport has to present it by itself.
+	// Certificate is the client's certificate for mutual TLS (RFC 8705), presented to APIs and to
+	// the provider, at its mtls_endpoint_aliases if it has any. With a Method other than
+	// tls_client_auth it doesn't authenticate the client, but tokens may be bound to it. A
+	// Config.HTTPClient whose Transport isn't an *http.Transport has to present it itself.
 	Certificate *tls.Certificate
 }
 
@@ -123,14 +124,15 @@ func (a ClientAuth) withDefaults(secret string) ClientAuth {
 // to Config.Login.
 type LoginOptions struct {
 	// ReturnTo is the local path, with its query, that the browser comes back to, as the browser
-	// sees it: below [Config].StrippedPrefix, where there is one. Anything that could leave the
-	// site, or that leads to one of the Authenticator's own routes, becomes the start page. Empty
-	// means the start page: StrippedPrefix and "/".
+	// sees it: below [Config].StrippedPrefix, where there is one. Anything that could lead off the
+	// site, or to one of the Authenticator's own routes, becomes the home page. Empty means the
+	// home page: StrippedPrefix and "/".
 	ReturnTo string
 
-	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers want
-	// "consent" before they give offline_access. With "none" the browser comes back to ReturnTo
-	// signed out when the provider needs the user (Core §3.1.2.6): remember that you have asked.
+	// Prompt is sent as prompt: "login", "consent", "select_account", "none". Some providers
+	// require "consent" for offline_access. With "none", the browser comes back to ReturnTo signed
+	// out if the provider needs to interact with the user (Core §3.1.2.6): remember that you have
+	// asked, or the page will loop.
 	Prompt string
 
 	// LoginHint is sent as login_hint.
@@ -140,13 +142,13 @@ type LoginOptions struct {
 	// empty list none.
 	UILocales []string
 
-	// ACRValues are sent as acr_values, best first, and are a wish: the answer's acr is not
-	// checked. See [ACR]. Nil means Config.Login's, an empty list none.
+	// ACRValues are sent as acr_values, best first. They are only a preference: the resulting acr
+	// is not checked. See [ACR]. Nil means Config.Login's, an empty list none.
 	ACRValues []string
 
-	// MaxAge asks for an authentication not older than this (max_age, whole seconds), and the ID
-	// token's auth_time is checked. Zero does not ask; a negative value asks for an authentication
-	// now (max_age=0).
+	// MaxAge asks for an authentication no older than this (max_age, whole seconds), and the ID
+	// token's auth_time is checked. Zero doesn't ask; a negative value asks for authentication now
+	// (max_age=0).
 	MaxAge time.Duration
 
 	// Resource are the resource indicators of the login's own access token (RFC 8707 §2.1),
@@ -154,22 +156,22 @@ type LoginOptions struct {
 	// refresh of that token. Nil means Config.Login's, an empty list none.
 	Resource []string
 
-	// Claims is the claims parameter (Core §5.5), a JSON object. Nil asks for nothing but the
-	// scopes' claims.
+	// Claims is the claims parameter (Core §5.5), a JSON object. Nil requests only the scopes'
+	// claims.
 	Claims json.RawMessage
 
-	// Scopes are asked for in place of Config.Scopes; openid is always among them. What the
-	// provider grants is what the session's tokens have, and a later step-up asks for the same. Nil
-	// means Config.Scopes, an empty list openid alone. New refuses it in Config.Login.
+	// Scopes are requested instead of Config.Scopes; openid is always included. The session's
+	// tokens have what the provider grants, and a later step-up requests the same scopes. Nil means
+	// Config.Scopes, an empty list only openid. New refuses it in Config.Login.
 	Scopes []string
 
 	// Persistence says whether the session's cookie outlives the browser: "remember me", or not.
-	// Zero means as the session has it that the same user is signed in with, else as
-	// session.Config.Persistence says. New refuses it in Config.Login. Hooks.Login has the last word,
-	// with [session.Session.SetPersistence].
+	// Zero means the choice of the same user's current session, otherwise that of
+	// session.Config.Persistence. New refuses it in Config.Login. Hooks.Login can override it, with
+	// [session.Session.SetPersistence].
 	Persistence session.Persistence
 
-	// Extra are further parameters, such as authorization_details (RFC 9396 §2). Those that the
+	// Extra are additional parameters, such as authorization_details (RFC 9396 §2). Those that the
 	// package sets itself are refused: in Config.Login by New, elsewhere with 500.
 	Extra url.Values
 
@@ -181,7 +183,7 @@ type LoginOptions struct {
 	moreScopes []string
 }
 
-// A LogoutReason says why a session ended. The log has it as its reason, too.
+// A LogoutReason says why a session ended. The log uses it as the reason, too.
 type LogoutReason string
 
 // Reasons for the end of a session.
@@ -201,23 +203,25 @@ const (
 // or client.
 type Hooks struct {
 	// Login is called before a session begins, and an error refuses the login with 403. ctx carries
-	// the session to come, and nothing of the one that the browser may have: UserFrom, TokenSource
-	// and Client are those of the person who signs in, and a session.Field, Limit or Tag takes
-	// effect when the login does. Where it does not, for a later step may fail as well, the
-	// browser's session is as it was before. Nothing is refreshed in the hook: a token that has
-	// expired, or one of another resource or of other scopes than the login's, is ErrLoginRequired.
+	// the new session, and nothing from the one that the browser may have: UserFrom, TokenSource
+	// and Client are those of the user who is signing in, and a session.Field, Limit or Tag takes
+	// effect when the login does. If a later step fails, the browser's session stays as it was.
+	// Nothing is refreshed in the hook: asking for a token that has expired, or for one with a
+	// resource or scopes other than the login's, returns ErrLoginRequired.
 	//
 	// Login may change u's Name, Email, EmailVerified, Roles and Claims; changes of other fields
 	// have no effect. Refreshes do not call it again:
 	//
-	//   - Claims that it added, changed or removed stay as it left them, until the next login, also where a refresh brings them
-	//     otherwise. Name, Email, EmailVerified and Roles follow changed Claims where the fields themselves were left alone. Claims
-	//     that are no JSON object ({} for none) fail the login with 500.
-	//   - A changed Email stays, and is not verified unless the hook also changed EmailVerified to true: a true that was there
-	//     before is the provider's word, about its own address. An address in Claims that changed without its mark
-	//     (email_verified, phone_number_verified) loses the mark, for the same reason.
-	//   - Roles that it changed stay. Of roles that it left alone, a refresh takes away those that the provider has taken away,
-	//     and adds none: the hook has not seen them.
+	//   - Claims that it added, changed or removed stay as it left them until the next login, even
+	//     if a refresh returns something else. Name, Email, EmailVerified and Roles follow changed
+	//     Claims unless the fields themselves were changed. Claims that aren't a JSON object ({}
+	//     for none) fail the login with 500.
+	//   - A changed Email stays, and is not verified unless the hook also sets EmailVerified to
+	//     true: a previous true came from the provider and was about the previous address. For the
+	//     same reason, if an address in Claims changes without its mark (email_verified,
+	//     phone_number_verified), the mark is removed.
+	//   - Changed Roles stay. If the hook left Roles alone, a refresh removes those that the
+	//     provider has removed, and adds none, since the hook hasn't seen them.
 	Login func(ctx context.Context, u *User) error
 
 	// Logout is called when a session has ended. u is nil if only the provider knows who the user
@@ -227,8 +231,8 @@ type Hooks struct {
 	// Refresh is called after each refresh of a user's tokens; err is nil when it succeeded.
 	Refresh func(ctx context.Context, u *User, err error)
 
-	// Device is called when a session was bound to a device, its bound cookie was renewed, or either
-	// was refused: see [session.Config].DeviceBound.
+	// Device is called when a session was bound to a device, when its bound cookie was renewed, and
+	// when either was refused: see [session.Config].DeviceBound.
 	Device func(ctx context.Context, e DeviceEvent)
 
 	// Deny is called when a guard refuses a request: err wraps [ErrLoginRequired], is a
@@ -244,18 +248,18 @@ type Hooks struct {
 	Observe func(ctx context.Context, op Operation) (context.Context, func(err error))
 }
 
-// A DeviceEvent is what Hooks.Device is told.
+// A DeviceEvent is passed to Hooks.Device.
 type DeviceEvent struct {
-	// User is whose session was bound; nil for a renewal, and where it was refused.
+	// User is the user whose session was bound; nil for a renewal or a refusal.
 	User *User
 
-	// Thumbprint names the key (RFC 7638, SHA-256, base64url); empty where none is known.
+	// Thumbprint identifies the key (RFC 7638, SHA-256, base64url); empty if no key is known.
 	Thumbprint string
 
-	// Renewal says that it was one of the bound cookie. False is the registration of a key.
+	// Renewal says that the bound cookie was renewed. False means that a key was registered.
 	Renewal bool
 
-	// Err is why it was refused; nil where it was not. It is for logs.
+	// Err is why it was refused, or nil. It is for logs.
 	Err error
 }
 

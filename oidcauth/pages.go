@@ -47,7 +47,7 @@ const (
 	pageChooser   = "choose"
 )
 
-// A Page is what every page has.
+// A Page has what all pages have in common.
 type Page struct {
 	// Lang is the language of the texts, for the lang attribute: "en", or a key of Config.Messages.
 	Lang string
@@ -55,11 +55,11 @@ type Page struct {
 	// Title says what the page is about.
 	Title string
 
-	// Stylesheet and Home are paths of this site: of the style sheet, and of the start page.
+	// Stylesheet and Home are paths on this site: of the style sheet and of the home page.
 	Stylesheet, Home string
 
-	// User is who is signed in, or nil. LogoutURL is then a path of this site that a link may lead to:
-	// it asks whether to sign out.
+	// User is the signed-in user, or nil. With a user, LogoutURL is a path on this site to link to,
+	// which asks whether to sign out.
 	User      *User
 	LogoutURL string
 
@@ -94,7 +94,7 @@ type LeavePage struct {
 // A SignedOutPage confirms that the person is signed out.
 type SignedOutPage struct{ Page }
 
-// A ConfirmPage reloads itself at once, at Action: on the way the browser proves that it has the
+// A ConfirmPage reloads itself at once, at Action; in doing so, the browser proves that it has the
 // device's key. A page that doesn't reload needs a link to Action.
 type ConfirmPage struct {
 	Page

@@ -11,7 +11,7 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// ErrUnknownProvider means that Providers have none with this name, or no more.
+// ErrUnknownProvider means that Providers has no provider with this name, or no longer has it.
 var ErrUnknownProvider = errors.New("oidcauth: there is no provider with this name")
 
 // A placement is what an Authenticator has of the Providers that it belongs to.

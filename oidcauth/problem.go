@@ -12,24 +12,24 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A Problem is an error as the browser or the API client is told it. Title and Advice are constant
-// texts; nothing in them comes from a request or a provider.
+// A Problem is an error as a browser or an API client sees it. Title and Advice are constant texts;
+// nothing in them comes from a request or a provider.
 type Problem struct {
 	// Status is the HTTP status code of the answer.
 	Status int
 
-	// Code names the kind of problem in JSON answers and logs.
+	// Code names the kind of problem in JSON responses and logs.
 	Code string
 
 	// Title and Advice say what happened and what to do next.
 	Title, Advice string
 
-	// Link and LinkText lead on: to a new login, to another try, or home. Link is a path of this
-	// site; empty means no link.
+	// Link and LinkText say where to go next: to a new login, to another try, or home. Link is a
+	// path on this site; empty means no link.
 	Link, LinkText string
 
-	// Frame says that the answer is shown in a frame of a page: its links have to open in the whole
-	// tab (target "_top").
+	// Frame says that the response is shown in a frame: its links have to open in the whole tab
+	// (target "_top").
 	Frame bool
 
 	// User is the signed-in user, if the refusal may apply to this account only. Otherwise nil.
@@ -50,7 +50,7 @@ type Problem struct {
 	// RetryAfter is sent as Retry-After when it is positive.
 	RetryAfter time.Duration
 
-	// Reference stands on the page and in the log, so that an operator finds the one by the other.
+	// Reference appears on the page and in the log, so an operator can find one from the other.
 	Reference string
 
 	// Err is the cause, for errors.Is and errors.As; never show it to a browser.

@@ -20,16 +20,16 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Providers are the providers at which the users of one application sign in, each under a name of
-// its own: the tenants of a service, say, that come and go while it serves. All share one session
-// manager. Make one with NewProviders. It is safe for concurrent use.
+// Providers are the providers at which the users of one application sign in, each under its own
+// name: those of a service's tenants, say, which are added and removed while it serves. All share
+// one session manager. Create it with NewProviders. It is safe for concurrent use.
 //
-// Each has routes of its own, /auth/NAME/callback among them, so that an answer of one is never
-// taken for another's (RFC 9700 §4.4). A user is who Issuer, Subject and Provider say, and a guard
-// of one name takes users of that name alone, whatever their issuer.
+// Each has its own routes, /auth/NAME/callback among them, so that one provider's response is never
+// mistaken for another's (RFC 9700 §4.4). Issuer, Subject and Provider together identify a user,
+// and a guard for one name admits only users of that name, whatever their issuer.
 //
-// What a provider costs while nobody uses it is its [Config]: it is built when it is needed, and
-// forgotten when it was idle for long.
+// An unused provider costs only the memory of its [Config]: it is built when first needed, and
+// released after a long idle time.
 type Providers struct {
 	config   ProvidersConfig
 	sessions *session.Manager
@@ -53,7 +53,8 @@ type Providers struct {
 	owed    map[string][]string         // keys whose end the Store was not told of yet, by name
 }
 
-// ProvidersConfig is what Providers have in common. URL and the session's keys are required.
+// ProvidersConfig is the common configuration of Providers. URL and the session's keys are
+// required.
 type ProvidersConfig struct {
 	// URL is where browsers see the routes, with a path that is not "/":
 	// "https://app.example.com/auth/". The callback of NAME is NAME/callback below it.
@@ -62,22 +63,22 @@ type ProvidersConfig struct {
 	// StrippedPrefix is that of Config.
 	StrippedPrefix string
 
-	// Session configures the session manager that NewProviders makes. Sessions is one made
-	// elsewhere, in its place.
+	// Session configures the session manager that NewProviders makes. Sessions is an existing one
+	// to use instead.
 	Session  session.Config
 	Sessions *session.Manager
 
-	// Choose names the provider at which the person of a request signs in: by host, by the path's
-	// first segment, or however the application knows. [Providers.RequireAny] then takes users of
-	// that name alone. "" leaves the choice to the person; a name that is not there is answered 404.
-	// Nil leaves it to the person always.
+	// Choose names the provider at which a request's user signs in: by host, by the path's first
+	// segment, or however the application knows. [Providers.RequireAny] then admits only users of
+	// that name. "" lets the user choose; an unknown name gets 404. Nil always lets the user
+	// choose.
 	Choose func(*http.Request) string
 
-	// ByDomain names the provider of people whose email addresses have a domain, which is in lower
-	// case and otherwise as somebody typed it: "" for none. The page on which a provider is chosen
-	// then asks for an email address, which is passed on as login_hint. It proves nothing: who
-	// signs in is for the provider to say. Whoever tries can learn which domains it knows. Nil asks
-	// for none.
+	// ByDomain names the provider for email addresses with the given domain, which is in lower case
+	// and otherwise exactly as typed, or returns "". The page where users choose a provider then
+	// asks for an email address, which is passed on as login_hint. The address proves nothing: only
+	// the provider says who signs in. Anyone can find out by trying which domains are known. Nil
+	// means that the page doesn't ask.
 	ByDomain func(domain string) string
 
 	// SessionEndpoint is that of Config, at session below URL.
@@ -87,8 +88,8 @@ type ProvidersConfig struct {
 	HTTPClient *http.Client
 
 	// Hooks are called for providers whose own hook is nil; ErrorHandler, Pages, Messages,
-	// Stylesheet and Logger are those of providers that have none of their own, and of what no
-	// provider answers.
+	// Stylesheet and Logger apply to providers without their own, and to responses that don't come
+	// from a provider.
 	Hooks        Hooks
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 	Pages        Pages
@@ -164,16 +165,17 @@ func newDesk(c *Config, sessions *session.Manager) *Authenticator {
 }
 
 // Add adds a provider under a name: lower-case letters, digits and "-" between them, at most 63
-// bytes, and none of the names of routes. Of c's fields, those that ProvidersConfig has may be
-// missing; Session, Sessions, RoutePrefix and StrippedPrefix have to be, and RedirectURL too unless
-// the provider is at a host of its own: its path is always the one below ProvidersConfig.URL.
+// bytes, and not the name of a route. Fields of c that ProvidersConfig also has may be left out.
+// Session, Sessions, RoutePrefix and StrippedPrefix must be left out, and so must RedirectURL
+// unless the provider's callback is on a host of its own: its path is always the one below
+// ProvidersConfig.URL.
 //
-// Whoever names a provider to an application names an address that it will call. So nothing of it is
-// called at a loopback, private, link-local or otherwise special address, whatever its names resolve
-// to, nor through a proxy, unless [InsecureAnyAddress] lets it.
+// Configuring a provider decides which addresses the application will call. So none of its
+// endpoints is called at a loopback, private, link-local or other special-purpose address, whatever
+// its names resolve to, nor through a proxy, unless [InsecureAnyAddress] allows it.
 //
-// Errors name every mistake in c; a name that is there; an issuer and client that are there under
-// another.
+// Errors: every mistake in c; a name that is taken; an issuer and client that are registered under
+// another name.
 func (p *Providers) Add(name string, c Config, options ...ProviderOption) error {
 	p.changes.Lock()
 	defer p.changes.Unlock()
@@ -193,19 +195,20 @@ func (p *Providers) Add(name string, c Config, options ...ProviderOption) error 
 	return nil
 }
 
-// A ProviderOption says more of a provider that is added.
+// A ProviderOption is an option for adding a provider.
 type ProviderOption func(*placement)
 
-// InsecureAnyAddress lets a provider be called at any address, within the network of the
-// application too, and through a proxy of the environment: for one that you run yourself. Whoever
-// may write its configuration, or its metadata, can have the application call what they can't.
+// InsecureAnyAddress lets a provider be called at any address, including those in the application's
+// own network, and through the environment's proxy: for a provider that you run yourself. Anyone
+// who controls its configuration or its metadata can make the application call addresses that they
+// can't reach themselves.
 func InsecureAnyAddress() ProviderOption {
 	return func(at *placement) { at.anywhere = true }
 }
 
-// Get returns the provider with this name, for what has no method here: a login with options of its
-// own, Discover. Ask anew for each request: one that was changed or removed since serves no login.
-// Error: ErrUnknownProvider.
+// Get returns the provider with this name, for whatever Providers has no method for: a login with
+// special options, Discover. Call it for each request, because a provider that has been changed or
+// removed since serves no login. Error: ErrUnknownProvider.
 func (p *Providers) Get(name string) (*Authenticator, error) {
 	p.mu.RLock()
 	m := p.byName[name]
@@ -216,7 +219,7 @@ func (p *Providers) Get(name string) (*Authenticator, error) {
 	return m.authenticator(), nil
 }
 
-// A ProviderInfo is what List tells of a provider.
+// A ProviderInfo describes a provider in List's result.
 type ProviderInfo struct {
 	Name, Issuer, ClientID string
 }
@@ -297,6 +300,6 @@ func (p *Providers) byKeyOf(key string) *Authenticator {
 	return m.authenticator()
 }
 
-// Ready reports, for readiness probes, whether the sessions' Store answers. Providers are not asked:
-// one that is down is no reason to keep people from the others.
+// Ready reports, for readiness probes, whether the sessions' Store answers. It doesn't ask
+// providers: one that is down is no reason to keep users from the others.
 func (p *Providers) Ready(ctx context.Context) error { return p.sessions.Ready(ctx) }

@@ -13,13 +13,14 @@ import (
 // maxEnded bounds the providers that are remembered after they were removed.
 const maxEnded = 100_000
 
-// Replace gives the provider called name another configuration. With the same issuer and client,
-// its secret say, its sessions go on, and so do logins under way. With another issuer or client it
-// is another provider: the sessions of the one before end, as Remove ends them, and a login that
-// comes back from there begins anew; to let them live on, Retire it, and Add the new one.
+// Replace gives the provider called name a new configuration. If the issuer and the client stay the
+// same (and only the secret changes, say), its sessions continue, and so do pending logins.
+// Otherwise it is a different provider: sessions of the old one end as with Remove, and a login
+// that comes back from it starts over at the new one. To let those sessions continue, Retire the
+// old provider and Add the new one under another name.
 //
-// Errors: those of Add; ErrUnknownProvider; session.ErrUnavailable, when the Store could not be told
-// that sessions end, with which nothing has changed.
+// Errors: those of Add; ErrUnknownProvider; session.ErrUnavailable if the Store couldn't record
+// that sessions end; then nothing has changed.
 func (p *Providers) Replace(ctx context.Context, name string, c Config, options ...ProviderOption) error {
 	p.changes.Lock()
 	defer p.changes.Unlock()
@@ -69,13 +70,13 @@ func (p *Providers) stay(m *member) {
 	m.leaving = false
 }
 
-// Remove takes the provider called name away, also one that was retired, and ends its sessions: in
-// this process at once and, by a mark in the Store where there is one, for all that share it.
-// Nothing of the provider is called any more. A callback under way is refused.
+// Remove removes the provider called name, even one that was retired, and ends its sessions: in
+// this process at once and, through a mark in the Store if there is one, in all processes that
+// share it. The provider isn't called anymore. Pending callbacks are refused.
 //
-// Errors: ErrUnknownProvider; session.ErrUnavailable, when the Store could not be told: the provider
-// is gone, and its sessions are over for this process. Call again, lest they come back when the same
-// provider is added again within their life.
+// Errors: ErrUnknownProvider; session.ErrUnavailable if the mark couldn't be stored: the provider
+// is removed, and its sessions have ended for this process only. Call Remove again, or they may
+// come back if the same provider is added again within their lifetime.
 func (p *Providers) Remove(ctx context.Context, name string) error {
 	p.changes.Lock()
 	defer p.changes.Unlock()
@@ -111,11 +112,10 @@ func (p *Providers) takeAway(name string) []string {
 	return keys
 }
 
-// Retire takes the provider called name away, and lets its sessions live on until their own end,
-// without tokens: guards take their users, [Providers.TokenSource] and [Providers.Client] refuse with
-// ErrLoginRequired, and signing out ends the session here. Nothing of the provider is called any
-// more. A process that starts later knows of it when it adds and retires it, too. Error:
-// ErrUnknownProvider.
+// Retire removes the provider called name, but lets its sessions continue to their own limits,
+// without tokens: guards admit their users, [Providers.TokenSource] and [Providers.Client] refuse
+// with ErrLoginRequired, and signing out ends the session here. The provider isn't called anymore.
+// A process that starts later has to Add and Retire it, too. Error: ErrUnknownProvider.
 func (p *Providers) Retire(name string) error {
 	p.changes.Lock()
 	defer p.changes.Unlock()

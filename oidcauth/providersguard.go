@@ -15,10 +15,10 @@ func (p *Providers) Load(h http.Handler) http.Handler { return p.desk.Load(h) }
 // Peek is [Authenticator.Peek] for users of every provider.
 func (p *Providers) Peek(h http.Handler) http.Handler { return p.desk.Peek(h) }
 
-// Require is [Authenticator.Require] for users of the provider with this name alone: those of
-// another are strangers, also where that has the same issuer. The name need not be there yet. While
-// it is not, or no more, who is signed out gets 404 with the code unknown_provider. It panics when
-// name is none.
+// Require is [Authenticator.Require] for users of the provider with this name only: users of any
+// other count as signed out, even with the same issuer. The provider need not exist yet. While it
+// doesn't, signed-out users get 404 with the code unknown_provider. It panics if name isn't a valid
+// name.
 func (p *Providers) Require(name string, requirements ...Requirement) func(http.Handler) http.Handler {
 	if err := checkName(name); err != nil {
 		panic(err)
@@ -27,8 +27,8 @@ func (p *Providers) Require(name string, requirements ...Requirement) func(http.
 }
 
 // RequireAny is [Authenticator.Require] for users of the provider that ProvidersConfig.Choose names
-// for the request and, where it names none, of every provider. Who is signed out is then sent to
-// where the provider is chosen, and comes back.
+// for the request or, if it names none, of any provider. A signed-out browser is then sent to the
+// page where users choose a provider, and comes back.
 func (p *Providers) RequireAny(requirements ...Requirement) func(http.Handler) http.Handler {
 	return p.guarding(p.chosenFor, requirements)
 }

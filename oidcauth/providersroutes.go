@@ -27,10 +27,10 @@ func (p *Providers) ownRoutes() map[string]http.HandlerFunc {
 	return routes
 }
 
-// ServeHTTP serves the routes below ProvidersConfig.URL: login, where the person chooses a provider;
+// ServeHTTP serves the routes below ProvidersConfig.URL: login, where users choose a provider;
 // logout, signed-out and session, for whichever provider made the session; and below NAME those of
-// the provider, as [Authenticator.ServeHTTP] has them. Where there is no such provider, or no more,
-// the answer is 404 with the code unknown_provider, and whoever is signed in can still sign out.
+// that provider, as in [Authenticator.ServeHTTP]. If there is no such provider, or no longer, it
+// answers 404 with the code unknown_provider, and signed-in users can still sign out.
 func (p *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protectAnswer(w)
 	if h, ok := p.routes[r.URL.Path]; ok {
@@ -61,7 +61,7 @@ func (p *Providers) unknown(w http.ResponseWriter, r *http.Request, name, back s
 	p.desk.fail(w, r, &Problem{Status: http.StatusNotFound, Code: "unknown_provider", ChooseURL: p.elsewhere(r, name, back), Err: err})
 }
 
-// LoginURL returns the path that starts a login at the provider that the person chooses, and comes
+// LoginURL returns the path that starts a login at the provider that the user chooses, and comes
 // back to returnTo, as [Authenticator.LoginURL].
 func (p *Providers) LoginURL(returnTo string) string { return p.desk.LoginURL(returnTo) }
 
@@ -69,12 +69,12 @@ func (p *Providers) LoginURL(returnTo string) string { return p.desk.LoginURL(re
 // session, GET asks first.
 func (p *Providers) LogoutURL() string { return p.desk.LogoutURL() }
 
-// Logout is [Authenticator.Logout] at the provider that made the session. Of one that was removed
-// it ends the session here.
+// Logout is [Authenticator.Logout] at the provider that made the session. If that was removed, it
+// only ends the session here.
 func (p *Providers) Logout(w http.ResponseWriter, r *http.Request) { p.desk.Logout(w, r) }
 
-// TokenSource is [Authenticator.TokenSource] of the provider that made the session. Users of one
-// that was retired have no tokens: ErrLoginRequired.
+// TokenSource is [Authenticator.TokenSource] of the provider that made the session. Users of a
+// retired provider have no tokens: ErrLoginRequired.
 func (p *Providers) TokenSource(ctx context.Context, options ...TokenOption) oauth2.TokenSource {
 	a, err := p.owner(ctx)
 	if err != nil {
@@ -101,9 +101,9 @@ func (t refusing) RoundTrip(r *http.Request) (*http.Response, error) {
 	return (&access.Transport{Err: t.err, Rules: clientRules}).RoundTrip(r)
 }
 
-// From returns the provider that made the session in ctx. Errors: ErrLoginRequired when nobody is
-// signed in, or WithUser brought the user; ErrUnknownProvider with it, where the provider was
-// retired; session.ErrUnavailable.
+// From returns the provider that made the session in ctx. Errors: ErrLoginRequired if no user is
+// signed in or the user comes from WithUser, wrapped together with ErrUnknownProvider if the
+// provider was retired; session.ErrUnavailable.
 func (p *Providers) From(ctx context.Context) (*Authenticator, error) {
 	a, err := p.owner(ctx)
 	if err == nil && !a.serves() {

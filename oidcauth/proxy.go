@@ -20,13 +20,14 @@ import (
 // Only this origin's scripts are served, whatever the method, judged by Fetch Metadata or Origin if
 // the browser sends them. The API's responses never become a page, a script or an image of this
 // origin, and are never cached. Neither the browser's cookies and credentials nor the API's are
-// passed on. Requests are retried as [Authenticator.Client] does. Answers are streamed as they come,
-// and end with the session at the latest: see [session.Done]. Protocol upgrades are refused.
+// passed on. Requests are retried as [Authenticator.Client] does. Responses are streamed as they
+// arrive, and end with the session at the latest: see [session.Done]. Protocol upgrades are
+// refused.
 //
 // Refusals are JSON: 401 with "error" and "login_url", where to send the page for a login or for
-// the very step-up that the API asked for (RFC 9470), 403 for requests of other sites, 400 for paths
-// that might be read in two ways, 405 for CONNECT and TRACE, 413, 502, 503 and 504. What the API
-// itself refuses is passed on, a last 401 too.
+// exactly the step-up that the API asked for (RFC 9470), 403 for requests from other sites, 400 for
+// ambiguous paths, 405 for CONNECT and TRACE, 413, 502, 503 and 504. The API's own refusals are
+// passed on, including a final 401.
 func (a *Authenticator) Proxy(c ProxyConfig) (http.Handler, error) {
 	p, err := a.newProxy(c)
 	if err != nil {

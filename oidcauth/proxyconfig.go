@@ -15,8 +15,8 @@ import (
 )
 
 // A ProxyConfig describes an API that scripts of the application's pages call through its own
-// origin: see [Authenticator.Proxy]. API and Prefix are required; every other field's zero value is
-// safe and usual.
+// origin: see [Authenticator.Proxy]. API and Prefix are required; the zero value of every other
+// field is safe and the usual choice.
 type ProxyConfig struct {
 	// API is the URL below which the API is, such as "https://api.example.com/v1". Its origin must
 	// be in Config.APIs, or in the APIs of the Machine.
@@ -28,25 +28,25 @@ type ProxyConfig struct {
 	// Config.StrippedPrefix.
 	Prefix string
 
-	// Token says which token of the user's, or the machine's, the API gets. Nil means the one that
+	// Token says which of the user's or the machine's tokens the API gets. Nil means the one that
 	// came with the login.
 	Token []TokenOption
 
-	// Machine names one of Config.Machines, whose token the API gets in place of the user's.
-	// Somebody has to be signed in all the same. Empty means the user's token.
+	// Machine names one of Config.Machines, whose token the API gets in place of the user's. A user
+	// still has to be signed in. Empty means the user's token.
 	Machine string
 
-	// MaxRequestBody bounds the body of a request, in bytes: more is answered 413. Zero means 10
+	// MaxRequestBody bounds the body of a request, in bytes: a larger one gets 413. Zero means 10
 	// MiB.
 	MaxRequestBody int64
 
-	// MaxResponseBody bounds the body of an answer, in bytes, but for text/event-stream, which ends
-	// with the session: more is 502 or, where the answer has begun, breaks it off. Zero means 100
-	// MiB.
+	// MaxResponseBody bounds the body of a response, in bytes, except for text/event-stream, which
+	// ends with the session: a larger one gets 502 or, once the response has begun, is cut off.
+	// Zero means 100 MiB.
 	MaxResponseBody int64
 
-	// Timeout is how long the API may take to begin its answer once it has the request. Zero means
-	// 30 seconds.
+	// Timeout is how long the API may take to begin its response once it has the request. Zero
+	// means 30 seconds.
 	Timeout time.Duration
 
 	// Transport sends the requests, without following redirects. Nil means a copy of

@@ -181,9 +181,9 @@ func (t *tokens) refresh(ctx context.Context, s *session.Session, name string, q
 }
 
 // Shutdown waits until no refresh of a user's tokens is in flight, or until ctx ends, whose error
-// it then returns. Call it after http.Server.Shutdown: a refresh goes on when the request that
-// began it is gone, and a refresh token that is spent while its successor is not kept signs the
-// user out. It stops nothing, and the Authenticator can be used afterward.
+// it then returns. Call it after http.Server.Shutdown: a refresh continues after the request that
+// started it is gone, and if a refresh token is used but its successor isn't saved, the user is
+// signed out. It stops nothing, and the Authenticator can still be used afterward.
 func (a *Authenticator) Shutdown(ctx context.Context) error { return a.tokens.renewer.Wait(ctx) }
 
 // revalidation says when the session of rec has to be confirmed again, and how long it goes on in

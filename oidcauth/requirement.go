@@ -11,9 +11,9 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 )
 
-// A Requirement decides whether a user may pass: nil lets pass, a *StepUpError asks for a fresher
-// or stronger login, any other error refuses with 403. Its text goes to the log only. It may be
-// called concurrently.
+// A Requirement decides whether a user is admitted: nil admits, a *StepUpError asks for a fresher
+// or stronger login, any other error refuses with 403. The error's text only goes to the log. It
+// may be called concurrently.
 type Requirement func(*User) error
 
 // of asks r about u. A nil Requirement, or a nil *StepUpError in an error, is a mistake that lets
@@ -50,9 +50,9 @@ func Role(role string) Requirement {
 	}
 }
 
-// HasScope requires an access token with all of these scopes: a request without answers 403
-// insufficient_scope, and the challenge names them (RFC 6750 §3.1). Nobody who is signed in by a
-// session has any.
+// HasScope requires an access token with all of these scopes: a request without them gets 403
+// insufficient_scope, and the challenge names them (RFC 6750 §3.1). Users who are signed in with a
+// session have no scopes.
 func HasScope(scopes ...string) Requirement {
 	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(scope string) bool { return !oauth.IsScope(scope) }) {
 		panic("oidcauth: HasScope needs scope tokens (RFC 6749 §3.3)")
@@ -76,8 +76,8 @@ type scopeError struct {
 	scope string
 }
 
-// HasAudience requires an access token that is meant for one of names, of several that
-// ResourceConfig.Audience accepts.
+// HasAudience requires an access token that is meant for one of names, if ResourceConfig.Audience
+// accepts several.
 func HasAudience(names ...string) Requirement {
 	if len(names) == 0 {
 		panic("oidcauth: HasAudience needs a name")
@@ -90,9 +90,9 @@ func HasAudience(names ...string) Requirement {
 	}
 }
 
-// Claim requires the claim called name, by its exact name or else a dotted path, to be one of
-// values, or, where it is a list, to hold one of them. A claim of true or a number matches its JSON
-// text. Without values the claim must be there and not be null or false.
+// Claim requires the claim called name, an exact name or otherwise a dotted path, to be one of
+// values or, if it is a list, to contain one of them. A claim of true or a number matches its JSON
+// text. Without values, the claim must be present and not null or false.
 func Claim(name string, values ...string) Requirement {
 	return func(u *User) error {
 		raw, ok := claims.At(known(u).Claims, name)
@@ -135,7 +135,8 @@ func ACR(values ...string) Requirement {
 }
 
 // AMR requires all of methods to have been used in the login (RFC 8176); a page asks the provider
-// for a new login, and verifies it on return. It panics without methods: everybody would pass.
+// for a new login, and verifies it on return. It panics without methods, since every user would be
+// admitted.
 func AMR(methods ...string) Requirement {
 	if len(methods) == 0 {
 		panic("oidcauth: AMR needs a method (RFC 8176)")
@@ -161,9 +162,9 @@ func missingAMR(u *User, methods []string) string {
 // takes to come back from the provider to the page that asked.
 const justNow = 10 * time.Second
 
-// MaxAge requires a login not older than d, at least one second, by the provider's auth_time; a
-// page asks the provider for a new one and verifies it on return. Providers that send no auth_time
-// can't meet it.
+// MaxAge requires a login no older than d, which is at least one second, by the provider's
+// auth_time; a page asks the provider for a new one and verifies it on return. Providers that send
+// no auth_time can't satisfy it.
 func MaxAge(d time.Duration) Requirement {
 	if d < time.Second {
 		panic("oidcauth: MaxAge needs at least one second")

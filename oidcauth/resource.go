@@ -23,12 +23,12 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A ResourceServer is an API that takes access tokens (a resource server, RFC 6750): JWTs that it verifies
-// by their issuer's keys (RFC 9068), and others that it asks their issuer about (RFC 7662), sent as
-// Bearer or DPoP. Make it with NewResource. It is immutable, and safe for concurrent use.
+// A ResourceServer is an API that accepts access tokens (a resource server, RFC 6750): JWTs that it
+// verifies with their issuer's keys (RFC 9068), and others that it introspects (RFC 7662), sent as
+// Bearer or DPoP. Create it with NewResource. It is immutable, and safe for concurrent use.
 //
-// What a token was found to be is remembered for at most a minute, in bounded memory and by the
-// token's hash; its end, its proof and what a guard requires are looked at each time.
+// The result of checking a token is cached for at most a minute, in bounded memory and by the
+// token's hash; its expiry, its proof and a guard's requirements are checked every time.
 type ResourceServer struct {
 	config  ResourceConfig
 	log     *slog.Logger
@@ -163,10 +163,10 @@ func (c *ResourceConfig) sharedSessions() (m *session.Manager) {
 	return m
 }
 
-// ErrUncheckable means that an access token may be good, and can't be checked here: no published key
-// of its issuer made the signature, it is no JWT and nobody is to be asked, the issuer refuses the
-// client that asks about it, or it is bound to a certificate and TLS ends elsewhere. It is in the
-// chain of the *[Problem] that refuses the token.
+// ErrUncheckable means that an access token may be valid but can't be checked here: its signature
+// isn't by one of the issuer's published keys, it isn't a JWT and no issuer introspects, the issuer
+// refuses the client that introspects, or it is bound to a certificate and TLS terminates
+// elsewhere. It is in the chain of the *Problem that refuses the token.
 var ErrUncheckable = errors.New("oidcauth: the access token can't be checked here")
 
 // maxAccessToken bounds a token before anything is done with it. Servers on the way bound all
@@ -249,14 +249,15 @@ func (r *ResourceServer) keep(hash [32]byte, t *provider.AccessToken, then time.
 	return v
 }
 
-// MetadataPath is where the API's metadata are looked for (RFC 9728 §3.1), as this process's callers
-// see it.
+// MetadataPath is where clients look for the API's metadata (RFC 9728 §3.1), as this process's
+// callers see it.
 func (r *ResourceServer) MetadataPath() string { return metadataPath + r.url.EscapedPath() }
 
 const metadataPath = "/.well-known/oauth-protected-resource"
 
-// ServeMetadata answers with the API's metadata (RFC 9728 §2): its URL, the issuers whose tokens it
-// takes, how, and ResourceConfig.ScopesSupported. They are public, and may be cached for an hour.
+// ServeMetadata responds with the API's metadata (RFC 9728 §2): its URL, the issuers whose tokens
+// it accepts, how to send them, and ResourceConfig.ScopesSupported. They are public, and may be
+// cached for an hour.
 func (r *ResourceServer) ServeMetadata(w http.ResponseWriter, req *http.Request) {
 	var issuers []string
 	for _, i := range r.issuers {

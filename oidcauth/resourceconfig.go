@@ -17,9 +17,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// ResourceConfig describes an API that takes access tokens. URL, Audience and Issuers are required;
-// every other field's zero value is safe and usual. NewResource copies it, with its lists: later
-// changes have no effect.
+// ResourceConfig describes an API that accepts access tokens. URL, Audience and Issuers are
+// required; the zero value of every other field is safe and the usual choice. NewResource copies
+// it, including lists: later changes have no effect.
 type ResourceConfig struct {
 	// URL is where callers find the API: scheme and host, and the path that a proxy removes from
 	// each request, if one does. DPoP proofs are compared with it and the request's own path, never
@@ -27,12 +27,13 @@ type ResourceConfig struct {
 	URL string
 
 	// Audience lists the names of the API: a token is accepted if its aud has one of them. A token
-	// that is meant for somebody else is refused, whoever signed it (RFC 9068 §4).
+	// meant for another audience is refused, whoever signed it (RFC 9068 §4).
 	Audience []string
 
-	// InsecureAnyAudience accepts tokens whoever they are meant for, with an empty Audience: every
-	// application that is given a token of an issuer's can then call this API as its user. It is
-	// for providers that name no audience, where that is known of every application.
+	// InsecureAnyAudience, with an empty Audience, accepts tokens meant for any audience: every
+	// application that receives a token from one of the issuers can then call this API as the
+	// token's user. It is for providers that set no audience, if all of their applications may do
+	// that.
 	InsecureAnyAudience bool
 
 	// Issuers are the authorization servers whose tokens are accepted.
@@ -46,17 +47,17 @@ type ResourceConfig struct {
 	// "roles".
 	RolesClaim string
 
-	// DPoPNonces demands a nonce of ours in each DPoP proof (RFC 9449 §9), so that proofs can't be
-	// made in advance. False demands none.
+	// DPoPNonces requires a nonce issued by this API in each DPoP proof (RFC 9449 §9), so that
+	// proofs can't be made in advance. False requires none.
 	DPoPNonces bool
 
-	// ClientCertificate returns the certificate that the client of r has proved to own, nil for
-	// none: where TLS ends at a proxy, out of a header that the proxy alone can set. Nil means that
-	// of r.TLS.
+	// ClientCertificate returns the certificate that r's client has proved to own, or nil. If TLS
+	// terminates at a proxy, take it from a header that only the proxy can set. Nil means the
+	// certificate of r.TLS.
 	ClientCertificate func(r *http.Request) (*x509.Certificate, error)
 
-	// CrossOrigin checks the requests that [ResourceServer.Beside] leaves to a session's guard: they come
-	// with a cookie, which other sites can make a browser send. Nil means a new
+	// CrossOrigin checks the requests that [ResourceServer.Beside] leaves to a session's guard:
+	// they carry a cookie, which other sites can make a browser send. Nil means a new
 	// http.CrossOriginProtection.
 	CrossOrigin *http.CrossOriginProtection
 
@@ -66,34 +67,34 @@ type ResourceConfig struct {
 	ScopesSupported []string
 
 	// Store remembers DPoP proofs for all processes, sealed with Keys (see session.NewKey), so that
-	// each passes once. Nil means the Store of the first Issuers' Authenticator that has one, and
-	// otherwise the memory of this process.
+	// each is accepted once. Nil means the Store of the first Authenticator among Issuers that has
+	// one, and otherwise the memory of this process.
 	Store session.Store
 	Keys  []string
 
-	// Skew is the tolerated difference between an issuer's clock and ours for nbf, iat and
-	// auth_time. Zero means 60 seconds. exp is taken at its word: callers renew their tokens before.
+	// Skew is the tolerated difference between an issuer's clock and this machine's for nbf, iat
+	// and auth_time. Zero means 60 seconds. It doesn't extend exp: callers renew their tokens
+	// before that.
 	Skew time.Duration
 
-	// Timeout and HTTPClient are as in [Config], for calls to Issuers without an Authenticator of
-	// their own.
+	// Timeout and HTTPClient are as in [Config], for calls to Issuers without Auth.
 	Timeout    time.Duration
 	HTTPClient *http.Client
 
-	// Logger receives what is refused, and why. Nil means that of the first Authenticator among
-	// Issuers, else slog.Default().
+	// Logger receives what is refused and why. Nil means the logger of the first Authenticator
+	// among Issuers, or slog.Default().
 	Logger *slog.Logger
 
 	// ErrorHandler writes refusals in place of the built-in JSON. Its error is always a *Problem;
-	// status headers and challenges are set before the call. Nil means the built-in answer.
+	// status headers and challenges are set before the call. Nil means the built-in response.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// A TokenIssuer is an authorization server whose access tokens a [ResourceServer] accepts: Auth, or Issuer
-// and what belongs to it.
+// A TokenIssuer is an authorization server whose access tokens a [ResourceServer] accepts: either
+// Auth, or Issuer and the fields that go with it.
 type TokenIssuer struct {
-	// Auth is an Authenticator of this provider, whose metadata, keys, client and Store are used.
-	// The fields below but Introspect are then empty.
+	// Auth is an Authenticator for this provider, whose metadata, keys, client and Store are used.
+	// All other fields except Introspect must then be empty.
 	Auth *Authenticator
 
 	// Issuer is the issuer identifier, and Tenants are those of a template, as in [Config]. The iss
@@ -101,13 +102,13 @@ type TokenIssuer struct {
 	Issuer  string
 	Tenants []string
 
-	// Introspect asks the issuer about tokens that are no JWTs (RFC 7662), in the name of a client:
-	// that of Auth, or ClientID. An answer is used for at most a minute, so that a revocation takes
-	// effect within one. At most one issuer can be asked, since such a token doesn't say whose it
-	// is. False refuses these tokens.
+	// Introspect asks the issuer about tokens that aren't JWTs (RFC 7662), as Auth's client or as
+	// ClientID. A response is used for at most a minute, so a revocation takes effect within a
+	// minute. At most one issuer can introspect, since such a token doesn't say who issued it.
+	// False refuses these tokens.
 	Introspect bool
 
-	// ClientID, ClientSecret and ClientAuth say who asks, as in [Config].
+	// ClientID, ClientSecret and ClientAuth are the client that introspects, as in [Config].
 	ClientID, ClientSecret string
 	ClientAuth             ClientAuth
 }

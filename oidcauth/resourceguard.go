@@ -14,31 +14,32 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// Require returns middleware that lets only requests pass with an access token that is good for this
-// API, and whose caller meets every requirement, in order: [HasScope], [HasAudience], [Role],
-// [Claim], [ACR], [AMR], [MaxAge]. [CallerFrom] tells the handler who calls.
+// Require returns middleware that admits only requests with an access token that is valid for this
+// API and whose caller meets every requirement, checked in order: [HasScope], [HasAudience],
+// [Role], [Claim], [ACR], [AMR], [MaxAge]. [CallerFrom] tells the handler who is calling.
 //
-// A session's cookie is not looked at: [UserFrom] is nil, and the token sources and clients of an
-// Authenticator say ErrLoginRequired. To call another API for the caller, see
+// A session's cookie is ignored: [UserFrom] returns nil, and an Authenticator's token sources and
+// clients return ErrLoginRequired. To call another API on the caller's behalf, see
 // [Authenticator.Exchange].
 //
-// Without a token the answer is 401 and a challenge without an error (RFC 6750 §3.1); two
-// Authorization headers, or a token in the query, are 400; a token that is bad is 401; one that
-// does not reach far enough is 403, or 401 where another login would help (RFC 9470). 503 says that
-// nobody knows: the issuer or the Store is down.
+// Without a token, the response is 401 with a challenge without an error (RFC 6750 §3.1); two
+// Authorization headers or a token in the query get 400; an invalid token gets 401; a token that
+// doesn't meet the requirements gets 403, or 401 if another login would help (RFC 9470). 503 means
+// that the token can't be checked because the issuer or the Store is down.
 func (r *ResourceServer) Require(requirements ...Requirement) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, requirements, h) })
 	}
 }
 
-// Beside returns middleware for routes that a session's guard protects, too, such as
-// [Authenticator.RequireLogin]: a request with scheme Bearer or DPoP is judged by its token alone, as
-// by Require, and any other by sessions. Schemes of others, such as the Basic of a staging proxy,
-// are left to them.
+// Beside returns middleware for routes that a session's guard, such as
+// [Authenticator.RequireLogin], protects as well: a request with the scheme Bearer or DPoP is
+// judged by its token alone, as by Require, and any other by sessions. Other schemes, such as the
+// Basic of a staging proxy, are ignored.
 //
-// What is judged by its cookie has to pass ResourceConfig.CrossOrigin first, for an application that
-// takes tokens is called from other origins, and must not be so in the name of who is signed in.
+// A request judged by its cookie has to pass ResourceConfig.CrossOrigin first: an application that
+// accepts tokens is called from other origins, and those must not be able to act as the signed-in
+// user.
 func (r *ResourceServer) Beside(sessions func(http.Handler) http.Handler, requirements ...Requirement) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
 		guarded := sessions(h)

@@ -132,9 +132,9 @@ func (a *starter) sealedStepUp(sealed string) (*StepUpError, error) {
 }
 
 // StepUp answers r with the login that e asks for, as a guard does: a page is sent to the provider,
-// everything else gets 401. Use it when an API that was called with the user's token answered with
-// e (RFC 9470 §4). Where e names a Scope, it is asked for beside what the session's login asked
-// for. A nil e is refused with 403.
+// everything else gets 401. Use it when an API called with the user's token responded with e (RFC
+// 9470 §4). If e names a Scope, it is requested in addition to those of the session's login. A nil
+// e is refused with 403.
 func (a *Authenticator) StepUp(w http.ResponseWriter, r *http.Request, e *StepUpError) {
 	var err error = e
 	if e == nil {

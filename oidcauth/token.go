@@ -20,29 +20,28 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// A TokenOption says which access token is wanted. Without options it is the one that came with the
+// A TokenOption says which access token you want. Without options it is the one that came with the
 // login.
 type TokenOption func(*tokenRequest)
 
 // A tokenRequest is which token a caller wants.
 type tokenRequest = access.Request
 
-// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2); given more than once,
-// for all of them. Tokens of different resources are kept apart, and one refresh token gets them
-// all.
+// Resource asks for a token for the API that uri identifies (RFC 8707 §2.2). Repeat it for several.
+// Tokens for different resources are kept apart, and one refresh token gets them all.
 func Resource(uri string) TokenOption {
 	return func(q *tokenRequest) { q.Resource = append(q.Resource, uri) }
 }
 
-// Scopes asks for a token of exactly these scopes (RFC 6749 §6): for a user, a part of what the
-// login was granted. Tokens of different scopes are kept apart.
+// Scopes asks for a token with exactly these scopes (RFC 6749 §6): for a user, a subset of what the
+// login was granted. Tokens with different scopes are kept apart.
 func Scopes(scopes ...string) TokenOption {
 	return func(q *tokenRequest) { q.Scopes = append(q.Scopes, scopes...) }
 }
 
-// ForceRefresh asks for a token that is newer than the one at hand, however fresh that is. Calls at
-// the same time may share one refresh. Where a refresh fails, the error is returned although the
-// old token may still be valid.
+// ForceRefresh asks for a newer token than the current one, however fresh that is. Concurrent calls
+// may share one refresh. If the refresh fails, the error is returned even though the old token may
+// still be valid.
 func ForceRefresh() TokenOption {
 	return func(q *tokenRequest) { q.Force = true }
 }

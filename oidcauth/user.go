@@ -20,29 +20,29 @@ type User struct {
 	// Issuer and Subject together identify the user permanently (Core §5.7); no other claim does.
 	Issuer, Subject string
 
-	// Provider is the name of the provider among [Providers]; empty for an Authenticator that stands
-	// alone. Where several names have one issuer, the same Issuer and Subject may be there under
-	// each: those are different users.
+	// Provider is the provider's name among [Providers]; empty for a standalone Authenticator. If
+	// several names share an issuer, the same Issuer and Subject may occur under each: those are
+	// different users.
 	Provider string
 
 	// SessionID is the provider's sid, if it gives one (Back-Channel Logout §2.1).
 	SessionID string
 
 	// Name is the name claim, else preferred_username. Email is the email claim; trust it only with
-	// EmailVerified, which is the email_verified claim: true, or the text "true" where the provider
-	// itself writes that, in the ID token or at userinfo.
+	// EmailVerified, which is the email_verified claim: true, or the string "true" if the provider
+	// itself writes that in the ID token or at userinfo.
 	Name, Email   string
 	EmailVerified bool
 
-	// Roles are the values of the claim that Config.RolesClaim names; nil when it has none.
+	// Roles are the values of the claim that Config.RolesClaim names; nil if there are none.
 	Roles []string
 
 	// ACR and AMR say how the user was authenticated (Core §2).
 	ACR string
 	AMR []string
 
-	// AuthTime is when the user was authenticated, by the provider's clock; zero when it did not
-	// say. LoginTime is when the login finished here.
+	// AuthTime is when the user was authenticated, by the provider's clock; zero if it didn't say.
+	// LoginTime is when the login finished here.
 	AuthTime, LoginTime time.Time
 
 	// Claims are the claims of the ID token, of userinfo and of Advanced.ClaimsProviders, as one
@@ -68,8 +68,8 @@ func (u *User) HasRole(role string) bool { return u != nil && slices.Contains(u.
 type userKey struct{}
 
 // WithUser returns a context in which UserFrom returns a copy of u and guards admit u, for testing
-// handlers without a provider. A loaded session takes precedence. There are no tokens in it: asking
-// for one is ErrLoginRequired. A nil u means that no user is signed in.
+// handlers without a provider. A loaded session takes precedence. It has no tokens: asking for one
+// returns ErrLoginRequired. A nil u means that no user is signed in.
 func WithUser(ctx context.Context, u *User) context.Context {
 	return context.WithValue(ctx, userKey{}, u.clone())
 }
@@ -201,9 +201,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 
 // IDToken returns the ID token of the user who is signed in in ctx, as the provider signed it,
 // decrypted if it was encrypted: for APIs that take it as an assertion, say. It was verified when
-// it came, may have expired since, and holds personal data; nothing but this session's user may be
-// concluded from it. Errors: ErrLoginRequired when nobody is signed in by this Authenticator, or
-// WithUser brought the user; session.ErrUnavailable.
+// it was issued, may have expired since, and contains personal data; it proves nothing beyond who
+// this session's user is. Errors: ErrLoginRequired if this Authenticator has signed no user in, or
+// the user comes from WithUser; session.ErrUnavailable.
 func (a *Authenticator) IDToken(ctx context.Context) (string, error) {
 	s := a.sessions.From(ctx)
 	id, err := identityOf(s)
