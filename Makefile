@@ -1,4 +1,4 @@
-.PHONY: all test e2e bench bench-table soak mutations providers race lint fuzz
+.PHONY: all test e2e screenshots bench bench-table soak mutations providers race lint fuzz
 
 FUZZTIME ?= 30s
 BENCHTIME ?= 1s
@@ -15,6 +15,12 @@ test:
 e2e:
 	npm ci --prefix example-webapp/e2e
 	npm test --prefix example-webapp/e2e
+
+# A picture of every page in example-webapp/e2e/out/screenshots, with an index.html, and the README's.
+# PAGES is a regular expression: the pages to take. Ten minutes.
+screenshots:
+	npm ci --prefix example-webapp/e2e
+	PAGES='$(PAGES)' node example-webapp/e2e/screenshots.mjs
 
 bench:
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) work

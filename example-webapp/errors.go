@@ -32,7 +32,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusUnauthorized {
 		p.Link, p.LinkText = a.providers.Of(r).Auth.LoginURL(a.site.CameFrom(r)), "Sign in"
 	}
-	if p.Status == http.StatusServiceUnavailable {
+	if p.Status >= http.StatusBadGateway { // 503 and 504, too
 		p.Link, p.LinkText = cmp.Or(a.site.CameFrom(r), p.Link), "Try again"
 	}
 	problem.Headers(w.Header(), p)

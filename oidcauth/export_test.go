@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/signet-go/signet/internal/access"
@@ -20,6 +21,20 @@ var StepUpOf = stepUpOf
 // WriteBuiltIn is reached by the fuzz target of the built-in pages, which have to hold whatever a
 // person is called.
 func WriteBuiltIn(w *bytes.Buffer, data any) { (&pageWriter{w}).page(data) }
+
+// Fail answers r with p. Some codes need a device, or a proxy, to come about.
+func Fail(a *Authenticator, w http.ResponseWriter, r *http.Request, p *Problem) {
+	a.fail(w, r, p)
+}
+
+// PageIn is the head of a page in English; its texts can't be given from outside.
+func PageIn(a *Authenticator, title string, user *User) Page {
+	p := Page{Lang: "en", Title: title, Stylesheet: a.site.At("style.css"), Home: a.site.Home(), User: user, texts: english}
+	if user != nil {
+		p.LogoutURL = a.site.At("logout")
+	}
+	return p
+}
 
 // TransactionCookie names the cookie of the login with this state, into which a fuzz target puts
 // anything.

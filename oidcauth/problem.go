@@ -117,8 +117,8 @@ var problemTexts = map[string]problemText{
 	"device_refused":                   {"We couldn't confirm this device", "Please sign in again.", linkLogin, "device refused"},
 	"forbidden":                        {"You don't have access to this page", "Your account doesn't have the permission it requires.", linkHome, "denied"},
 	"step_up_failed":                   {"This page needs a stronger sign-in", "The sign-in service didn't provide the sign-in that this page requires.", linkHome, "login refused"},
-	"no_answer":                        {"A service we depend on isn't working", "Please try again in a moment.", linkNone, "api call failed"},
-	"time_out":                         {"A service we depend on is too slow", "Please try again in a moment.", linkNone, "api call failed"},
+	"no_answer":                        {"A service we depend on isn't working", "Please try again in a moment.", linkRetry, "api call failed"},
+	"time_out":                         {"A service we depend on is too slow", "Please try again in a moment.", linkRetry, "api call failed"},
 	"internal":                         {"Something went wrong", "Please try again in a moment.", linkHome, "request refused"},
 }
 

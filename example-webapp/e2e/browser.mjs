@@ -4,7 +4,15 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
-const screenshots = path.join(path.dirname(fileURLToPath(import.meta.url)), 'out', 'screenshots');
+export const screenshots = path.join(path.dirname(fileURLToPath(import.meta.url)), 'out', 'screenshots');
+
+// The windows in which pages are looked at, in light and in dark. One of 1280 by 800 pixels holds
+// half as many CSS pixels when it is enlarged to 200 %.
+const windows = {
+  phone: { width: 360, height: 740 },
+  desktop: { width: 1280, height: 800 },
+  enlarged: { width: 640, height: 400 },
+};
 
 // A page that the app does not have, for scripts of the app's origin.
 const blank = {
@@ -141,10 +149,10 @@ export class Visitor {
     return answers;
   }
 
-  // look scans the page for accessibility and takes its picture, on a phone
-  // and a desktop, in light and in dark.
+  // look scans the page for accessibility and takes its picture, on a phone, on
+  // a desktop and at 200 %, in light and in dark.
   async look(name, page = this.page) {
-    for (const [device, viewport] of Object.entries({ phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } })) {
+    for (const [device, viewport] of Object.entries(windows)) {
       await page.setViewportSize(viewport);
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });

@@ -29,6 +29,18 @@ describe('at the embedded provider', () => {
     assert.equal((await visitor.fetch('/api/me')).status, 401);
   });
 
+  walkHere('a demo user signs in with one click', async (visitor) => {
+    for (const [name, mail, admin] of [['bob', 'bob@example.com', 403], ['alice', 'alice@example.com', 200]]) {
+      await visitor.page.goto('/profile?tab=keys');
+      await visitor.page.getByRole('button', { name: `Sign in as ${name}` }).click();
+      await visitor.page.waitForURL(`${app.url}/profile?tab=keys`);
+      await visitor.page.getByText(mail).first().waitFor();
+      assert.equal((await visitor.fetch('/api/me')).json.email, mail);
+      assert.equal((await visitor.page.goto('/admin')).status(), admin);
+      await signOut(visitor.page);
+    }
+  });
+
   walkHere('a person comes back to exactly the page that was wanted', async ({ page }) => {
     await page.goto('/profile?tab=keys&name=a%20b%26c&q=%C3%A9');
     await atForm(page);

@@ -11,7 +11,7 @@ import (
 )
 
 // Functions are those that templates may call.
-var Functions = template.FuncMap{"clock": Clock, "date": Date, "stamp": Stamp, "span": Span, "past": Past}
+var Functions = template.FuncMap{"clock": Clock, "date": Date, "stamp": Stamp, "span": Span, "past": Past, "browser": Browser}
 
 // Clock is a time as people read it.
 //
