@@ -19,7 +19,7 @@ func (a *core) orElsewhere(r *http.Request, p *Problem, t *browser.Transaction, 
 	if a.config.place == nil || isStepUp || p.variant == "signed_in" || slices.Contains(failEverywhere, p.Code) {
 		return p
 	}
-	p.ChooseURL = a.config.place.registry.elsewhere(r, a.name(), back)
+	p.ChooseURL = a.config.place.registry.elsewhere(asBegun(r, t), a.name(), back)
 	return p
 }
 
@@ -36,20 +36,33 @@ func (a *core) failedToBegin(r *http.Request, t *browser.Transaction, back strin
 // elsewhere is the path at which whoever sent r may choose another provider than the one called
 // name, and comes back to back. It is "" where there is none to choose, or somebody else chooses.
 func (p *Providers) elsewhere(r *http.Request, name, back string) string {
-	demanded, _ := r.Context().Value(demandedKey{}).(bool)
-	if demanded || p.chosenFor(r) != "" || !p.offersBeside(name) {
+	if demanded(r.Context()) || p.chosenFor(r) != "" || !p.offersBeside(name) {
 		return ""
 	}
 	return p.desk.site.LoginURL(back)
 }
 
-// demandedKey is the context key of a request that a guard has refused which takes one provider
-// alone.
+// demandedKey is the context key of requests that lead to one of several providers alone, for
+// a guard takes no users of another.
 type demandedKey struct{}
 
 // demanding marks r as one.
 func demanding(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), demandedKey{}, true))
+}
+
+// demanded reports whether the request with ctx is one.
+func demanded(ctx context.Context) bool {
+	marked, _ := ctx.Value(demandedKey{}).(bool)
+	return marked
+}
+
+// asBegun marks r where such a request has begun the login t.
+func asBegun(r *http.Request, t *browser.Transaction) *http.Request {
+	if t == nil || !t.Only {
+		return r
+	}
+	return demanding(r)
 }
 
 // offersBeside reports whether the page on which a provider is chosen has another than the one
@@ -68,15 +81,16 @@ func (p *Providers) offersBeside(name string) bool {
 	return false
 }
 
-// wanted is where r, a request for a route of a provider that is not there, was to come back to.
-func (p *Providers) wanted(r *http.Request, route string) string {
+// wanted is where r, a request for a route of a provider that is not there, was to come back to. The
+// request that it returns is r, marked as the one that began the login.
+func (p *Providers) wanted(r *http.Request, route string) (*http.Request, string) {
 	switch route {
 	case "login":
-		return p.desk.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to"))
+		return r, p.desk.site.ReturnTo(r.Context(), r.URL.Query().Get("return_to"))
 	case "callback": // the login may be this browser's all the same
 		if t, _ := p.desk.logins.Open(r, r.URL.Query().Get("state")); t != nil {
-			return p.desk.site.BackFrom(t)
+			return asBegun(r, t), p.desk.site.BackFrom(t)
 		}
 	}
-	return p.desk.site.Home()
+	return r, p.desk.site.Home()
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -138,6 +140,33 @@ func TestNoOtherProviderIsOfferedWhereThatWouldNotHelp(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, page.Status)
 		require.NotContains(t, page.Body, `href="/auth/login`)
 	})
+	t.Run("the guard that began the login takes this provider alone", func(t *testing.T) {
+		w := offering(t)
+		tab := w.browser.NewTab()
+		tab.PauseAt(app + "/auth/acme/callback")
+		paused := tab.Get(app + "/acme/").Paused
+		require.NotNil(t, paused)
+		require.NoError(t, w.providers.Retire("acme"))
+		w.goDown("acme")
+		page := tab.Go(paused)
+		require.Equal(t, http.StatusNotFound, page.Status)
+		require.NotContains(t, page.Body, `href="/auth/login`)
+
+		require.NoError(t, w.providers.Add("acme", w.config("acme"), oidcauth.Offered("Acme")))
+		page = tab.Go(paused)
+		require.GreaterOrEqual(t, page.Status, 500)
+		require.NotContains(t, page.Body, `href="/auth/login`)
+	})
+	t.Run("a page wants a stronger login of who is signed in", func(t *testing.T) {
+		w := offering(t)
+		w.mux.Handle("/gold", w.providers.RequireAny(oidcauth.ACR("gold"))(http.HandlerFunc(writeUser)))
+		w.signIn("acme")
+		w.goDown("acme")
+		require.NoError(t, w.providers.Replace(t.Context(), "acme", w.config("acme"), oidcauth.Offered("Acme")))
+		page := w.get("/gold")
+		require.Equal(t, http.StatusServiceUnavailable, page.Status)
+		require.NotContains(t, page.Body, `href="/auth/login`)
+	})
 	t.Run("the Store is down", func(t *testing.T) {
 		store := &failingStore{Store: session.NewMemoryStore()}
 		w := offering(t, func(c *oidcauth.ProvidersConfig) { c.Session.Store = store })
@@ -189,6 +218,23 @@ func TestALoginThatFailedKeepsThePlaceForAnotherTry(t *testing.T) {
 		require.Contains(t, answer.Body.String(), `class="button" href="/auth/cove/login?return_to=%2Fany"`)
 		require.Contains(t, answer.Body.String(), elsewhere("/any"))
 		require.NotContains(t, answer.Body.String(), "ann@")
+	})
+}
+
+func TestWhoseProviderCantConfirmTheLoginMaySignInAtAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := offering(t)
+		c := w.config("acme")
+		c.RevalidateAfter = 5 * time.Minute
+		require.NoError(t, w.providers.Replace(t.Context(), "acme", c, oidcauth.Offered("Acme")))
+		w.signIn("acme")
+		time.Sleep(20 * time.Minute)
+		w.goDown("acme")
+		page := w.get("/any?q=1")
+		require.Equal(t, http.StatusServiceUnavailable, page.Status, page.Body)
+		require.Contains(t, page.Body, elsewhere("/any?q=1"))
+		require.NotContains(t, w.get("/acme/").Body, `href="/auth/login?`, "a guard of one takes no other")
+		require.NotNil(t, w.user(), "nobody is signed out")
 	})
 }
 

@@ -200,7 +200,7 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, user *User,
 		return
 	}
 	if unconfirmed, ok := errors.AsType[*unconfirmedError](err); ok {
-		a.fail(w, r, unconfirmed.problem())
+		a.fail(w, r, a.orElsewhere(r, unconfirmed.problem(), nil, a.site.PageOf(r)))
 		return
 	}
 	if a.config.Hooks.Deny != nil {

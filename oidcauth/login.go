@@ -220,6 +220,7 @@ func (a *starter) fillIn(ctx context.Context, t *browser.Transaction, o LoginOpt
 	if t.ReturnTo == a.site.Home() {
 		t.ReturnTo = ""
 	}
+	t.Only = t.Only || demanded(ctx)
 	if o.MaxAge != 0 {
 		age := max(0, int64(o.MaxAge/time.Second))
 		t.MaxAge = &age

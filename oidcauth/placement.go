@@ -77,7 +77,7 @@ func (a *core) left(w http.ResponseWriter, r *http.Request, t *browser.Transacti
 	p := a.config.place.registry
 	next, err := p.Get(a.name())
 	if err != nil || next.key == t.Provider {
-		p.unknown(w, r, a.name(), a.site.BackFrom(t))
+		p.unknown(w, asBegun(r, t), a.name(), a.site.BackFrom(t))
 		return
 	}
 	next.loginAnew(w, r, t)
@@ -91,7 +91,7 @@ func (a *starter) loginAnew(w http.ResponseWriter, r *http.Request, t *browser.T
 		a.fail(w, r, &Problem{Status: http.StatusBadRequest, Code: "login_loop", Err: errDisagree})
 		return
 	}
-	next := &browser.Transaction{Loops: t.Loops + 1, Demand: t.Demand, Session: t.Session, User: t.User, Silent: t.Silent}
+	next := &browser.Transaction{Loops: t.Loops + 1, Demand: t.Demand, Only: t.Only, Session: t.Session, User: t.User, Silent: t.Silent}
 	var o LoginOptions
 	if t.Silent {
 		o.Prompt = "none"

@@ -50,7 +50,8 @@ func (p *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case route == "logout" || route == "signed-out":
 		p.sessions.Handler(p.routes[p.desk.site.Prefix+route]).ServeHTTP(w, r)
 	default:
-		p.unknown(w, r, name, p.wanted(r, route))
+		r, back := p.wanted(r, route)
+		p.unknown(w, r, name, back)
 	}
 }
 

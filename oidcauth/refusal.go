@@ -122,7 +122,7 @@ func (a *returner) demandFreshLogin(w http.ResponseWriter, r *http.Request, t *b
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "fresh login demanded", slog.String("issuer", a.config.Issuer), logtext.Reason(err))
 	// Whose place it takes is known from the first try: a cross-site form_post has no session
 	// cookie that would tell.
-	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
+	next := &browser.Transaction{Loops: t.Loops, Demand: t.Demand, Only: t.Only, Fresh: err.Since.UnixMilli(), Session: t.Session, User: t.User}
 	a.startLogin(w, r, next, now.loginOptions().askedBy(t))
 }
 

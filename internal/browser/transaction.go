@@ -49,6 +49,7 @@ type Transaction struct {
 	Scopes  []string `json:"c,omitempty"` // what is asked for, where that is not Config.Scopes
 	Loops   int      `json:"l,omitempty"`
 	Demand  string   `json:"u,omitempty"` // fingerprint of the step-up that this login is
+	Only    bool     `json:"e,omitempty"` // begun by a guard that takes the users of one of several providers alone
 	DPoPKey []byte   `json:"d,omitempty"`
 	Fresh   int64    `json:"f,omitempty"` // when the revocation was made that this login is begun for, Unix milliseconds
 	// Persistence is what the login's session is asked to be: see session.Persistence.
