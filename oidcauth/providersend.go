@@ -17,7 +17,7 @@ const maxEnded = 100_000
 // same (and only the secret changes, say), its sessions continue, and so do pending logins.
 // Otherwise it is a different provider: sessions of the old one end as with Remove, and a login
 // that comes back from it starts over at the new one. To let those sessions continue, Retire the
-// old provider and Add the new one under another name.
+// old provider, then Add the new one.
 //
 // Errors: those of Add; ErrUnknownProvider; session.ErrUnavailable if the Store couldn't record
 // that sessions end; then nothing has changed.

@@ -12,8 +12,8 @@ import (
 	"github.com/signet-go/signet/internal/seal"
 )
 
-// Config says how sessions are kept. Zero values are safe and usual; only Keys is required. [New]
-// copies it.
+// Config says how sessions are kept. Zero values are safe and the usual choice; only Keys is
+// required. [New] copies it.
 type Config struct {
 	// Keys are base64 texts of 32 random bytes (NewKey makes one), newest first: the first seals,
 	// all open. Every replica needs the same list. To rotate, first append the new key everywhere,
@@ -62,7 +62,7 @@ type Config struct {
 	// it from everything but links.
 	SameSiteStrict bool
 
-	// Persistence says whether cookies outlive the browser, where [Session.SetPersistence] does not.
+	// Persistence says whether cookies outlive the browser, unless [Session.SetPersistence] does.
 	// Zero means Persistent.
 	Persistence Persistence
 

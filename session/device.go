@@ -20,18 +20,20 @@ import (
 type DeviceBinding string
 
 const (
-	// DeviceOff binds none. Sessions that were bound before are served without a proof.
+	// DeviceOff binds none. Sessions bound earlier are served without a proof.
 	DeviceOff DeviceBinding = ""
 
-	// DeviceOn binds those of browsers that can. For the others nothing changes, nor for sessions of
-	// some hundred tags when they would be bound.
+	// DeviceOn binds sessions of browsers that support it. Nothing changes for other browsers, nor
+	// for sessions with hundreds of tags.
 	DeviceOn DeviceBinding = "on"
 
-	// DeviceRequire is DeviceOn, and serves no login that is older than [DeviceWindow] and not bound.
+	// DeviceRequire is DeviceOn, and serves no unbound session whose login is older than
+	// [DeviceWindow].
 	DeviceRequire DeviceBinding = "require"
 )
 
-// DeviceWindow is how long after its login a session may be bound, and is served without being so.
+// DeviceWindow is how long after its login a session may be bound and, with DeviceRequire, is
+// served unbound.
 const DeviceWindow = 10 * time.Minute
 
 const (
@@ -46,10 +48,10 @@ const (
 )
 
 var (
-	// ErrDeviceProof means that the session is bound to a device, and the request brings no proof of
-	// it: a copied cookie, or a browser that has not renewed its bound cookie yet. It wraps
-	// [ErrNoSession]: for this request nobody is signed in. Nothing has ended, and no cookie is
-	// cleared.
+	// ErrDeviceProof means that the session is bound to a device and the request has no proof of
+	// it: the cookie was copied, or the browser hasn't renewed its bound cookie yet. It wraps
+	// [ErrNoSession]: for this request no user is signed in. The session hasn't ended, and no
+	// cookie is cleared.
 	ErrDeviceProof error = fmt.Errorf("%w: it is bound to a device, and the request has no proof", ErrNoSession)
 
 	// ErrDeviceRequired means that [Config].DeviceBound is DeviceRequire, and the session was not

@@ -11,19 +11,19 @@
 //	c, _ := cart.Get(r.Context())
 //	err := cart.Set(r.Context(), c.With(item))
 //
-// What is set is saved before the first byte of the response. A request that changes nothing writes
-// nothing, and a request without our cookie never reaches a Store.
+// Values that you set are saved before the first byte of the response. A request that changes
+// nothing writes nothing, and a request without a session cookie never reaches a Store.
 //
-// # Where a session is
+// # Where a session is kept
 //
 // By default the cookie is the session: encrypted and authenticated, with its limits inside, and
-// small. Three tokens of a common provider fit one cookie. With [Config].ServerSide the cookie
-// holds 256 random bits and the session is a row of Config.Store, under a hash of them. Both modes
-// keep every rule below; they differ in what they cost. A cookie travels with each request; a row
-// costs a read of the Store for each request.
+// small. Three of a common provider's tokens fit into one cookie. With [Config].ServerSide the
+// cookie holds 256 random bits, and the session is a row in Config.Store under a hash of them. All
+// rules below apply to both modes; they differ in what they cost. A cookie travels with each
+// request; a row costs a read of the Store for each request.
 //
-// [Config].Store is where processes meet. In cookie mode it carries no sessions, only what a cookie
-// can't say about itself:
+// Processes coordinate through [Config].Store. In cookie mode it contains no sessions, only what a
+// cookie can't say about itself:
 //
 //	                       one process, no Store     with a Store
 //	older cookie           newest content            the same, in all processes
@@ -33,73 +33,74 @@
 //	Done                   within the process        within 5 s elsewhere
 //	Store out of reach     –                         503, cookie kept
 //
-// [NewMemoryStore] is a [Store] for one process; packages redisstore and sqlstore are for many. A
-// Store of your own passes package sessiontest.
+// [NewMemoryStore] is a [Store] for one process; packages redisstore and sqlstore are for many. If
+// you write your own Store, test it with package sessiontest.
 //
 // # Generations
 //
-// Every change makes a new generation of the session: the newest one that is known, with what this
-// request changed on top, published by compare-and-swap. So requests that change different names at
-// once all succeed, in both modes. An older cookie is never honored as it is: its request is given
-// the newest generation, and its response the newest cookie. A late response can neither roll a
-// session back nor bring an ended one back.
+// Every change makes a new generation of the session: the newest known one with this request's
+// changes on top, published by compare-and-swap. So concurrent requests that change different names
+// all succeed, in both modes. An older cookie is never taken at face value: its request gets the
+// newest generation, and its response the newest cookie. A late response can neither roll a session
+// back nor revive one that has ended.
 //
-// In cookie mode a newer generation is kept until the browser has shown that it has it, or no older
-// cookie of the session is within its limits any more: a response may be lost, or begin too early
-// to carry a cookie. It waits in the Store, or without one in this process (up to 24 MiB of them;
-// that more were forgotten is logged). What is kept makes no cookie live longer than it says
-// itself. Without a Store two processes know nothing of each other: route each browser to one of
-// them, or set a Store. A response that took longer than a minute, after which a process alone may
-// have forgotten what the browser has got elsewhere, does not move the idle limit of its cookie.
+// In cookie mode a newer generation is kept until the browser has shown that it has it, or until
+// every older cookie of the session has expired: a response may be lost, or begin too early to
+// carry a cookie. It is kept in the Store, or without one in this process (up to 24 MiB; if more
+// had to be forgotten, that is logged). Keeping it never extends a cookie beyond its own limits.
+// Without a Store, two processes know nothing about each other: route each browser to one of them,
+// or set a Store. A response that took longer than a minute doesn't move the idle limit of its
+// cookie, because a process without a Store may by then have forgotten what the browser received
+// elsewhere.
 //
 // # Ending
 //
 // [Session.Destroy] ends this session, [Manager.DestroyID] one whose ID you know, and
-// [Manager.Revoke] all that carry a tag (a user, say). Ended means: no copy of the cookie is
-// honored any more, wherever it was taken. Marks and ends live as long as what they can end, and a
-// day longer, for clocks that are set back. No two clocks are compared: Revoke counts epochs, and
-// [Manager.RevokeAt] compares two times of one foreign clock. With [DemandFreshLogin] no session of
-// the tag begins either, unless its user has authenticated since; [Except] leaves one session
-// alone.
+// [Manager.Revoke] all that carry a tag (a user, say). Once a session has ended, no copy of its
+// cookie is honored anymore, wherever it was taken. The marks that record this live as long as the
+// sessions could have, and a day longer in case clocks are set back. Different clocks are never
+// compared: Revoke counts epochs, and [Manager.RevokeAt] compares two times from one foreign clock.
+// With [DemandFreshLogin], no session with the tag begins either, unless its user has authenticated
+// since; [Except] leaves one session alone.
 //
-// Users see where they are signed in, and end one session or all others, with [Session.Enlist],
-// [Manager.List], [Manager.End] and [Manager.EndOthers].
+// With [Session.Enlist], [Manager.List], [Manager.End] and [Manager.EndOthers], users can see where
+// they are signed in, and end one session or all others.
 //
-// A login that may still be refused works on a session to come, beside the browser's:
+// A login that may still be refused works on a pending session, separate from the browser's:
 // [Session.Prepare] makes it, and [Session.Replace] puts it in the other's place.
 //
-// A dead cookie is not expired by a request that may have been sent before its end, or within a
-// minute of it, nor where nobody knows when that was: the response could take away the cookie of
-// the next login. It is dead all the same. What can't be read, is past the limits that are sealed
-// in it, or was ended by the request itself is expired.
+// The cookie of an ended session is not expired by a request that may have been sent before the end
+// or within a minute of it, nor if the time of the end is unknown: the response could remove the
+// cookie of the next login. It is dead anyway. A cookie that can't be read, is past its sealed
+// limits, or whose session was ended by the request itself is expired.
 //
-// A session also ends at its absolute limit, which nothing moves, and when nobody used it for
-// [Config].IdleTimeout. Both limits are sealed inside.
+// A session also ends at its absolute limit, which nothing extends, and when it hasn't been used
+// for [Config].IdleTimeout. Both limits are sealed inside.
 //
 // # Devices
 //
-// With [Config].DeviceBound the session of a login is bound to a key that never leaves the device of
-// the browser that has signed in, where that can (Device Bound Session Credentials). Package
-// oidcauth has the routes for it. From then on a request is served only with a second cookie beside
-// the session's, "-bound" behind its name, which the browser renews each BoundLife by signing with
-// the key. Without it [Session.Load] says [ErrDeviceProof], and nobody is there: no field, no token.
-// Nothing has ended then, and Set begins no other session.
+// With [Config].DeviceBound, a login's session is bound to a key that never leaves the device of
+// the browser that signed in, if the browser supports it (Device Bound Session Credentials).
+// Package oidcauth has the routes for it. From then on, a request is served only with a second
+// cookie, named like the session's with "-bound" appended, which the browser renews every BoundLife
+// by signing with the key. Without it, [Session.Load] returns [ErrDeviceProof], and no user, field
+// or token is available. The session hasn't ended then, and Set begins no other.
 //
-// A session that is bound goes on under a new [Session.ID], so that a copy of its cookie from before
-// is worth no more than a minute. Until then the old cookie leads to it. Without a Store, a process
-// that was restarted has forgotten that. Streams are judged when they begin.
+// A session continues under a new [Session.ID] once it is bound, so an earlier copy of its cookie
+// works for at most another minute. Until then the old cookie leads to the session. Without a
+// Store, a process forgets this when it restarts. Streams are checked only when they begin.
 //
 // # Failing
 //
 // A Store that can't be reached is not a logout. [Session.Load] then returns [ErrUnavailable],
 // nothing is written and no cookie is cleared; answer with [WriteUnavailable]. A cookie that is
-// forged, cut, mixed from two generations or expired means signed out, within microseconds, and is
-// expired. One that is sealed by a key that this process does not know is left alone: another
-// replica may know it.
+// forged, truncated, mixed from two generations or past its limits means signed out, within
+// microseconds, and is expired. One sealed with a key that this process doesn't know is left alone:
+// another replica may know it.
 //
 // # Log lines
 //
-// [Config].Logger gets these messages. Their attributes are IDs, sizes and causes: never a key, a
+// [Config].Logger gets these messages. Their attributes are IDs, sizes and causes, never a key, a
 // cookie, a value or a token.
 //
 //	store unavailable                                            error: a session could not be read
@@ -126,12 +127,12 @@
 //
 // # What is not promised
 //
-//   - Without a Store, a cookie that somebody copied before a logout works
-//     again after this process was restarted, until its limits; also when more
-//     than some 200,000 ended sessions were to be remembered, which is logged.
-//   - Two requests that change the same name at once: the later one wins.
-//   - Whoever holds [Config].Keys can make sessions. Whoever can write to the
-//     Store can delete sessions and marks, but not read or make sessions.
+//   - Without a Store, a cookie that was copied before a logout works again, until its limits, once
+//     this process has restarted, or once it has had to remember more than about 200,000 ended
+//     sessions, which is logged.
+//   - If two concurrent requests change the same name, the later one wins.
+//   - Anyone who has [Config].Keys can forge sessions. Anyone who can write to the Store can delete
+//     sessions and marks, but not read or forge sessions.
 //   - The cookie's length, in steps of 16 bytes, is not a secret.
-//   - CSRF: SameSite=Lax is a net, not a fence. Use http.CrossOriginProtection.
+//   - CSRF: SameSite=Lax is a safety net, not full protection. Use http.CrossOriginProtection.
 package session

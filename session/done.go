@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Done is closed when the session in ctx ends: for WebSockets, server-sent events and other answers
-// that outlive a look at the session. It is at once for an end in this process, within 5 s for one
-// elsewhere. A [Store] that fails ends nothing: when it can't be asked now, Done waits for its
-// answer. Without a session it is closed already. Calling Done again with the same ctx, in a loop
-// around select, costs a look at a map. However many streams are open, one poller asks the Store,
-// with one read for each 200 sessions. The session is watched until ctx or the session ends, also
-// after the response began and after a handler has returned. As long as Done is open, a response
-// that has begun can change the session, if it has done so or looked for newer content within the
-// idle time; nothing that it does lets a browser in again whose own idle limit is over.
+// Done returns a channel that is closed when the session in ctx ends: for WebSockets, server-sent
+// events and other long-lived responses. It is closed at once if the session ends in this process,
+// and within 5 s if it ends elsewhere. A [Store] that fails ends nothing: while it can't be asked,
+// Done waits. Without a session the channel is already closed. Calling Done again with the same
+// ctx, in a loop around select, costs one map lookup. However many streams are open, one poller
+// asks the Store, with one read for every 200 sessions. The session is watched until ctx or the
+// session ends, even after the response has begun and after a handler has returned. While Done is
+// open, a response that has begun can change the session if it has done so, or looked for newer
+// content, within the idle time; nothing it does lets a browser back in whose own idle limit has
+// passed.
 func Done(ctx context.Context) <-chan struct{} {
 	s := From(ctx)
 	if s == nil {

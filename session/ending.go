@@ -79,10 +79,10 @@ func (s *Session) retireLocked() {
 }
 
 // Destroy ends the session: the cookie is expired, a server-side row deleted, and its id marked
-// dead where a Store is set. A Store's failure is returned ([ErrUnavailable]) after the local part
-// is done: this process then honors the session no more. Streams that wait for [Done] end. After
-// the response began the browser keeps its cookie, which is dead. A session that somebody else has
-// ended before keeps its cookie too: by now the browser may have the next one's.
+// dead where a Store is set. If the Store fails, [ErrUnavailable] is returned after the local part
+// is done: this process then no longer honors the session. Streams that wait for [Done] end. Once
+// the response has begun, the browser keeps its cookie, which is dead. The cookie of a session that
+// was already ended elsewhere also stays: by now the browser may have the next session's.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,18 +13,18 @@ import (
 // way.
 const leaseLife = 15 * time.Second
 
-// Exclusive runs fn while nobody else runs Exclusive for the same session: in this process by a
-// lock, between processes by a lease in the Store that is extended while fn runs (fn's ctx ends if
-// it is lost). latest is the newest generation, read under the lock; what fn sets on it is
-// published when fn returns nil: to the Store, or without one to this process's memory of newer
-// generations, so that requests that still carry an older cookie get it, also when the response of
-// this request has begun or ctx's request is gone. ctx should not be a request's. s itself is not
+// Exclusive runs fn while no other Exclusive runs for the same session: within this process it
+// holds a lock, across processes a lease in the Store, which is extended while fn runs (fn's ctx
+// ends if it is lost). latest is the newest generation, read under the lock. What fn sets on it is
+// published when fn returns nil: to the Store or, without one, to this process's memory of newer
+// generations. Requests that still carry an older cookie get it, even if the response of this
+// request has begun or ctx's request is gone. ctx should not be a request's. s itself is not
 // changed: call [Session.Sync].
 //
-// Errors: fn's own; ctx's when it ends while waiting for the lock or the lease; [ErrNoSession] when
-// there is no saved session or it ended, before or while fn ran: then nothing is published;
-// [ErrTooLarge] when what fn set has no room; [ErrUnavailable] when the Store fails, before fn runs
-// or after: then this process alone knows what fn set.
+// Errors: fn's own; ctx's if it ends while waiting for the lock or the lease; [ErrNoSession] if
+// there is no saved session, or it ended before or while fn ran: then nothing is published;
+// [ErrTooLarge] if what fn set doesn't fit; [ErrUnavailable] if the Store fails, before fn runs or
+// afterward: then only this process knows what fn set.
 func (s *Session) Exclusive(ctx context.Context, fn func(ctx context.Context, latest *Session) error) error {
 	g := s.current()
 	if g == nil {

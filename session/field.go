@@ -14,16 +14,15 @@ var errNoHandler = errors.New("session: no session in the context: wrap the hand
 //
 //	const cart session.Field[Cart] = "cart"
 //
-// Everything of a session travels with every request unless Config.ServerSide is set, so keep it
-// small.
+// The whole session travels with every request unless Config.ServerSide is set, so keep it small.
 type Field[T any] string
 
 // fieldPrefix keeps the names of fields apart from those that this module uses itself.
 const fieldPrefix = "f."
 
 // Get returns the value, with this request's changes, and whether there is one: false without a
-// [Manager.Handler], without a session, when nobody has set it, when the Store can't be asked, and
-// when what was kept does not fit T any more.
+// [Manager.Handler], without a session, if it was never set, if the Store can't be reached, and if
+// the stored value no longer fits T.
 func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	s := From(ctx)
 	if s == nil {
@@ -42,9 +41,9 @@ func (f Field[T]) Get(ctx context.Context) (v T, ok bool) {
 	return fresh, true
 }
 
-// Set keeps v, beginning a session when there is none. It is saved before the first byte of the
-// response; after it, as [Session] says. Errors: there is no [Manager.Handler]; v is no JSON;
-// [ErrUnavailable]; [ErrReturned].
+// Set stores v, beginning a session if there is none. It is saved before the first byte of the
+// response; after that, as described at [Session]. Errors: there is no [Manager.Handler]; v can't
+// be encoded as JSON; [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Set(ctx context.Context, v T) error {
 	s := From(ctx)
 	if s == nil {
@@ -57,7 +56,7 @@ func (f Field[T]) Set(ctx context.Context, v T) error {
 	return s.Set(fieldPrefix+string(f), data)
 }
 
-// Delete forgets the value. Without a session it does nothing. Errors: there is no
+// Delete removes the value. Without a session it does nothing. Errors: there is no
 // [Manager.Handler]; [ErrUnavailable]; [ErrReturned].
 func (f Field[T]) Delete(ctx context.Context) error {
 	s := From(ctx)

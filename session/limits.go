@@ -6,9 +6,9 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// ID is the session's identifier for logs, leases and hand-over: stable over generations, new with
-// every Renew, not the cookie's secret (in server mode a hash of it). Empty when there is none,
-// also while the Store can't be asked.
+// ID is the session's identifier for logs, leases and handover: stable across generations, new with
+// every Renew, and not the cookie's secret (in server mode a hash of it). Empty if there is no
+// session, or while the Store can't be reached.
 func (s *Session) ID() string {
 	g := s.current()
 	if g == nil {
@@ -17,7 +17,7 @@ func (s *Session) ID() string {
 	return g.ID
 }
 
-// Created is when the session began; zero when there is none.
+// Created is when the session began; zero if there is none.
 func (s *Session) Created() time.Time {
 	g := s.current()
 	if g == nil {
@@ -26,8 +26,8 @@ func (s *Session) Created() time.Time {
 	return time.UnixMilli(g.Created)
 }
 
-// Expires is when the session ends if nobody uses it any more: the nearer of absolute and idle
-// limit. This request moves the idle limit on when its response begins. Zero when there is none.
+// Expires is when the session ends unless it is used again: the nearer of the absolute and the idle
+// limit. This request moves the idle limit when its response begins. Zero if there is no session.
 func (s *Session) Expires() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,8 @@ func (s *Session) Expires() time.Time {
 	return time.UnixMilli(deadline)
 }
 
-// Deadline is the absolute limit, with a [Session.Limit] of this request. Zero when there is none.
+// Deadline is the absolute limit, including a [Session.Limit] set by this request. Zero if there is
+// none.
 func (s *Session) Deadline() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

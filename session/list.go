@@ -14,40 +14,41 @@ import (
 // [Manager.EndOthers] are for the pages that show it. All of a user's sessions, listed or not, end
 // by [Manager.Revoke] of the tag.
 
-// A Place is where somebody is signed in, as [Session.Enlist] is told. Nothing of it is checked,
-// and nothing is decided by it: a browser says of itself what it likes.
+// A Place is where a user is signed in, as passed to [Session.Enlist]. It isn't checked, and no
+// decision is based on it: a browser can claim to be anything.
 type Place struct {
-	Provider  string // who has signed the user in: the issuer, say; at most 1,024 bytes are kept
+	Provider  string // who signed the user in: the issuer, say; at most 1,024 bytes are kept
 	UserAgent string // the browser's User-Agent; at most 256 bytes are kept
 	Address   string // where requests came from, at most 64 bytes; "": not recorded
 }
 
 // A Listed session is one of those that [Manager.List] returns.
 type Listed struct {
-	// ID names the session to [Manager.End]. It is no secret: nothing leads from it to the session
-	// but the list of its own user.
+	// ID names the session to [Manager.End]. It isn't secret: it leads to the session only through
+	// its own user's list.
 	ID string
 
 	// Current is whether it is the session of the request that asked.
 	Current bool
 
-	// Created is when it began. LastSeen is when it was last used, up to 5 minutes too early, since
-	// it is written when the idle limit is moved, and not more often; it is Created for a session
-	// without an idle limit.
+	// Created is when it began. LastSeen is when it was last used, possibly up to 5 minutes too
+	// early, because it is written only when the idle limit is moved; for a session without an idle
+	// limit it equals Created.
 	Created, LastSeen time.Time
 
-	// Place is what Enlist was told.
+	// Place is what was passed to Enlist.
 	Place Place
 
-	// Bound is whether the session is bound to a key of the browser's.
+	// Bound is whether the session is bound to a key of the browser.
 	Bound bool
 }
 
-// Enlist tags the session as [Session.Tag] does, and enters it into the list of the tag when it is
-// saved: into one list, the last. A list has at most 100 sessions; one more ends the oldest. What
-// the list says is sealed in the Store. When the list can't be written, a session that enters it is
-// not saved, so that none lives that its user can't see. Without a session it does nothing. Errors:
-// [ErrNoStore]; an empty tag, as that of nobody; [ErrUnavailable]; [ErrReturned].
+// Enlist tags the session as [Session.Tag] does, and adds it to the tag's list when it is saved. A
+// session is in one list, that of the last call. A list has at most 100 sessions; one more ends the
+// oldest. The list's content is sealed in the Store. If the list can't be written, a session that
+// joins it isn't saved, so that no session is alive that its user can't see. Without a session it
+// does nothing. Errors: [ErrNoStore]; an empty tag, as it is without a user; [ErrUnavailable];
+// [ErrReturned].
 func (s *Session) Enlist(tag string, at Place) error {
 	switch {
 	case s.m.vault == nil:
@@ -78,9 +79,9 @@ func cut(s string, max int) string {
 	return s
 }
 
-// List returns the living sessions that have entered the list of tag, newest first, at most 100.
-// Whoever knows a tag can ask: take it from the user that is signed in, never from a request.
-// Errors: tag is empty, as that of nobody; [ErrNoStore]; [ErrUnavailable].
+// List returns the living sessions in the list of tag, newest first, at most 100. Any tag can be
+// asked for: take it from the signed-in user, never from a request. Errors: tag is empty, as it is
+// without a user; [ErrNoStore]; [ErrUnavailable].
 func (m *Manager) List(ctx context.Context, tag string) ([]Listed, error) {
 	entries, err := m.living(ctx, tag)
 	if err != nil {
@@ -117,10 +118,11 @@ func (m *Manager) living(ctx context.Context, tag string) ([]entry, error) {
 	return m.stillLiving(ctx, readList(rows[0]))
 }
 
-// End ends the session in the list of tag that [Listed].ID names, wherever its cookie is. Where it
-// is that of the request in ctx, the response expires the cookie, as with [Session.Destroy]. At the
-// provider its user stays signed in, and its tokens are not revoked. Errors: those of List;
-// [ErrNoSession] when the list has no living session with this id, whoever else may have.
+// End ends the session that id (see [Listed].ID) names in the list of tag, wherever its cookie is.
+// If it is the session of the request in ctx, the response expires the cookie, as with
+// [Session.Destroy]. The user stays signed in at the provider, and the session's tokens are not
+// revoked. Errors: those of List; [ErrNoSession] if this list has no living session with this id,
+// even if another list does.
 func (m *Manager) End(ctx context.Context, tag, id string) error {
 	entries, err := m.living(ctx, tag)
 	if err != nil {
@@ -137,10 +139,10 @@ func (m *Manager) End(ctx context.Context, tag, id string) error {
 	return err
 }
 
-// EndOthers ends all sessions with the tag in whose list the session of ctx is, listed or not, but
-// for that session itself. Options and what it does are those of [Manager.Revoke]. Errors:
-// [ErrNoSession] when ctx has no saved session that is in a list; [ErrUnavailable], when nobody
-// knows whether it was done: then call again.
+// EndOthers ends all sessions with the tag in whose list the session of ctx is, listed or not,
+// except that session itself. Its options and effects are those of [Manager.Revoke]. Errors:
+// [ErrNoSession] if ctx has no saved session that is in a list; [ErrUnavailable] if it is unknown
+// whether it was done: then call again.
 func (m *Manager) EndOthers(ctx context.Context, options ...RevokeOption) error {
 	s := m.From(ctx)
 	if s == nil {

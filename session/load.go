@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Load decodes the session now: nil when there is a living session, [ErrNoSession], or
-// [ErrUnavailable]. The work is done once a request, and every other method does it first, so that
-// the answer stays the same for the request until one of its own methods changes it.
+// Load decodes the session now: it returns nil if there is a living session, [ErrNoSession], or
+// [ErrUnavailable]. The work is done once per request, and every other method does it first, so the
+// answer stays the same throughout the request until one of its own methods changes it.
 func (s *Session) Load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	// ErrUnavailable means that the Store can't be reached, so nobody can say whether the session
-	// lives. Answer 503 with Retry-After ([WriteUnavailable] does); never treat it as signed out,
+	// ErrUnavailable means that the Store can't be reached, so it is unknown whether the session is
+	// alive. Answer 503 with Retry-After ([WriteUnavailable] does); never treat it as signed out,
 	// never clear the cookie.
 	ErrUnavailable = errors.New("session: store unavailable")
 
@@ -27,16 +27,16 @@ var (
 	// Config.ServerSide as the way out), or has more than 256 names.
 	ErrTooLarge = errors.New("session: too large")
 
-	// ErrCommitted means that the response has begun, and what was changed can't reach the
-	// browser's cookie any more.
+	// ErrCommitted means that the response has begun, so the changes can't reach the browser's
+	// cookie anymore.
 	ErrCommitted = errors.New("session: response already begun")
 
-	// ErrReturned means that the handler has returned, and nobody would save what is changed. In
-	// the background, change the session in [Session.Exclusive].
+	// ErrReturned means that the handler has returned, so a change would never be saved. In the
+	// background, change the session in [Session.Exclusive].
 	ErrReturned = errors.New("session: the handler has returned: change the session before, or in Session.Exclusive")
 
-	// ErrNoStore is what [Manager.Revoke], [Manager.RevokeAt], [Session.Enlist], [Manager.List] and
-	// [Manager.End] say without Config.Store.
+	// ErrNoStore is returned by [Manager.Revoke], [Manager.RevokeAt], [Session.Enlist],
+	// [Manager.List] and [Manager.End] if Config.Store is not set.
 	ErrNoStore = errors.New("session: Config.Store is not set: revocations and lists of sessions need one")
 )
 
@@ -90,9 +90,9 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// SetKeys rotates keys while serving: the first seals, all open. It is for this process: every
-// other replica needs the same call, and [Config].Keys says in which order. Error: every mistake in
-// keys, as [New] reports them; the old keys stay then.
+// SetKeys rotates keys while serving: the first seals, all open. It affects only this process:
+// every other replica needs the same call, and [Config].Keys says in which order. Error: every
+// mistake in keys, as [New] reports them; then the old keys stay.
 func (m *Manager) SetKeys(keys []string) error {
 	if err := m.ring.Set(keys); err != nil {
 		return keysError(err)
@@ -101,7 +101,7 @@ func (m *Manager) SetKeys(keys []string) error {
 	return nil
 }
 
-// KeyIDs returns the ids of the present keys, newest first, as [Config].OnKeyUse reports them.
+// KeyIDs returns the ids of the current keys, newest first, as [Config].OnKeyUse reports them.
 func (m *Manager) KeyIDs() []string { return m.ring.IDs() }
 
 // Ready reports whether the Store answers. Without a Store it always does. Error: [ErrUnavailable].
@@ -127,9 +127,9 @@ func (m *Manager) rows(purpose string) *seal.Vault {
 	return m.ring.Vault(m.store, purpose)
 }
 
-// DestroyID ends the session with this [Session.ID], wherever its cookie is: for the one that was
-// current when a login began, say. An empty id is none, and an unknown one no error. Error:
-// [ErrUnavailable]; this process then honors the session no more, others may.
+// DestroyID ends the session with this [Session.ID], wherever its cookie is: the one that was
+// current when a login began, say. An empty or unknown id is not an error. Error: [ErrUnavailable];
+// this process then no longer honors the session, but others may.
 func (m *Manager) DestroyID(ctx context.Context, id string) error {
 	if id == "" {
 		return nil

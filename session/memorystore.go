@@ -13,12 +13,12 @@ import (
 
 // A MemoryStore is a [Store] for exactly one process: right for one instance and for tests, wrong
 // behind a load balancer, and empty after a restart. It drops rows when their time is over, and
-// never before: when MaxBytes are in use, it refuses new ones with an error, which the browser sees
-// as 503; rows that are there can still be replaced, by such as take no more room. The zero value
-// is ready to use. Safe for concurrent use.
+// never earlier: once MaxBytes are in use, it refuses new rows with an error, which the browser
+// sees as 503; existing rows can still be replaced if they don't grow. The zero value is ready to
+// use. It is safe for concurrent use.
 type MemoryStore struct {
 	// MaxBytes bounds the memory of all rows: with the default, about a million revocation marks.
-	// Set it before first use. Zero means 256 MiB; a negative one refuses every row.
+	// Set it before first use. Zero means 256 MiB; a negative value refuses every row.
 	MaxBytes int
 
 	mu   sync.Mutex

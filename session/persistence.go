@@ -17,18 +17,18 @@ const (
 	// Persistent cookies have a Max-Age, up to the nearer limit.
 	Persistent
 
-	// Transient cookies have none: browsers drop them when they are closed. It is a wish: browsers
-	// that open the tabs of last time again keep them, also for days, and those of phones are
-	// hardly ever closed. An IdleTimeout is what ends a session that nobody uses.
+	// Transient cookies have none: browsers drop them when they are closed. This isn't guaranteed:
+	// browsers that restore the last tabs keep such cookies, even for days, and phone browsers are
+	// hardly ever closed. An IdleTimeout reliably ends unused sessions.
 	Transient
 )
 
 // What is packed is the same number: a constant index beyond an array does not compile.
 var _ = [1]struct{}{}[Persistent-Persistence(packed.Yes)+Transient-Persistence(packed.No)]
 
-// SetPersistence says whether the session's cookie outlives the browser, for this session and as
-// long as it lasts: "remember me", or not. Without a session it does nothing. Errors: p is none of
-// the three; [ErrUnavailable]; [ErrReturned].
+// SetPersistence says whether the cookie of this session outlives the browser: "remember me", or
+// not. It applies for as long as the session lasts. Without a session it does nothing. Errors: p
+// isn't one of the three values; [ErrUnavailable]; [ErrReturned].
 func (s *Session) SetPersistence(p Persistence) error {
 	if p > Transient {
 		return fmt.Errorf("session: Persistence %d is neither Persistent nor Transient", p)

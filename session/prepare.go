@@ -12,17 +12,17 @@ import (
 
 var errOver = fmt.Errorf("%w: the prepared session was discarded, or has already begun", ErrNoSession)
 
-// Prepare returns a session to come, which is to take the place of s's, and a context in which
-// [From] and [Manager.From] find it: for a login that may still be refused. Nothing of it is known
-// to browser, Store or other requests until [Session.Replace], and nothing that is done to it
-// touches s's session. With keepFields it begins with what each [Field] of s keeps, as
-// [Session.RenewKeepingFields] does; what another request has saved until Replace goes over too,
-// but for what next itself has changed by then.
+// Prepare returns a pending session that is going to replace s's, and a context in which [From] and
+// [Manager.From] find it: for a login that may still be refused. The browser, the Store and other
+// requests don't see it until [Session.Replace], and changes to it don't affect s's session. With
+// keepFields it begins with the values of s's Fields, as [Session.RenewKeepingFields] does; values
+// that other requests save until Replace carry over too, except for those that the pending session
+// itself has changed.
 //
-// Of a session to come, Save does nothing, Renew is refused, Exclusive says [ErrNoSession], and
-// Destroy gives it up. Once it is given up or has begun, nothing can be read from it any more, and
-// changes are refused with [ErrReturned]. Error: [ErrUnavailable] with keepFields, when there may
-// be something to keep and the Store can't be asked.
+// On a pending session, Save does nothing, Renew is refused, Exclusive returns [ErrNoSession], and
+// Destroy abandons it. Once it is abandoned or has begun, nothing can be read from it anymore, and
+// changes are refused with [ErrReturned]. Error: [ErrUnavailable] with keepFields, if there may be
+// something to keep and the Store can't be reached.
 func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context, *Session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +38,7 @@ func (s *Session) Prepare(ctx context.Context, keepFields bool) (context.Context
 	return preparedContext{ctx, next}, next, nil
 }
 
-// Pending reports whether s is a session to come, that [Session.Prepare] made.
+// Pending reports whether s is a pending session, made by [Session.Prepare].
 func (s *Session) Pending() bool { return s.place != nil }
 
 // preparedContext leads to a session to come.
@@ -55,11 +55,11 @@ func (c preparedContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// Replace makes next, which [Session.Prepare] of s returned, the session of s's browser, and ends
-// the one that s had and those with the IDs in also ("" is none). With an error everything is as it
-// was: next is not handed out, and the others live on. Errors: as of [Session.Save];
-// [ErrUnavailable] when the Store could not be told of an end, which it then may have learned all
-// the same.
+// Replace makes next, which s's [Session.Prepare] returned, the session of s's browser, and ends
+// s's previous session and those with the IDs in also ("" is ignored). If it returns an error,
+// nothing has changed: the browser doesn't get next, and the others continue. Errors: those of
+// [Session.Save]; [ErrUnavailable] if the Store couldn't confirm an end, which it may have recorded
+// anyway.
 func (s *Session) Replace(ctx context.Context, next *Session, also ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,9 +11,9 @@ var errDetached = errors.New("session: Renew needs the session of a response")
 
 // Renew ends the current session, if any, and begins an empty one under a new id, as every login
 // must (OWASP session fixation). The old session ends when the new one is saved; if that fails,
-// [Session.Save] says so and the new one is not handed out. It succeeds while the Store is down.
-// Errors: s is not a response's, but one that [Session.Exclusive] or [Session.Prepare] hands out;
-// [ErrReturned].
+// [Session.Save] returns the error and the browser doesn't get the new one. Renew itself succeeds
+// while the Store is down. Errors: s was passed to [Session.Exclusive]'s fn or made by
+// [Session.Prepare], and has no response; [ErrReturned].
 func (s *Session) Renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,11 +25,11 @@ func (s *Session) Renew() error {
 	return nil
 }
 
-// RenewKeepingFields is [Session.Renew], and carries what each [Field] keeps over, nothing else: a
-// visitor's cart, say, when he signs in. That is what the newest generation keeps, also where
-// another request has saved it meanwhile, with this request's changes; nothing when the session has
-// ended meanwhile. Errors: those of Renew; [ErrUnavailable] when there may be something to keep and
-// the Store can't be asked. Then nothing was renewed.
+// RenewKeepingFields is [Session.Renew], but carries over the values of each [Field] and nothing
+// else: a visitor's cart, say, at sign-in. The values are those of the newest generation, including
+// what other requests have saved in the meantime, with this request's changes; if the session has
+// ended in the meantime, nothing carries over. Errors: those of Renew; [ErrUnavailable] if there
+// may be something to keep and the Store can't be reached. Then nothing was renewed.
 func (s *Session) RenewKeepingFields() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,11 +12,10 @@ import (
 var errNoTag = errors.New("session: Revoke needs a tag: no signed-in user has an empty one")
 
 // Revoke ends all sessions with this [Session.Tag] that began before now, in O(1). It needs a
-// Store. Sessions that begin later are not affected, also those that begin in the same millisecond,
-// unless an option says so. Requests that have looked at their session go on with it, but their
-// responses carry no cookie of it; streams that wait for [Done] end. Errors: tag is empty, as that
-// of nobody; [ErrNoStore]; [ErrUnavailable], when nobody knows whether it was done: then call
-// again.
+// Store. Sessions that begin later are not affected, even in the same millisecond, unless an option
+// says so. Requests that have already loaded their session continue with it, but their responses
+// carry no cookie for it; streams that wait for [Done] end. Errors: tag is empty, as it is without
+// a user; [ErrNoStore]; [ErrUnavailable] if it is unknown whether it was done: then call again.
 func (m *Manager) Revoke(ctx context.Context, tag string, options ...RevokeOption) error {
 	if tag == "" {
 		return errNoTag
@@ -35,13 +34,13 @@ func (m *Manager) revoke(ctx context.Context, key string, options []RevokeOption
 	return m.raise(ctx, key, r.mark)
 }
 
-// A RevokeOption says more of what [Manager.Revoke] does: [DemandFreshLogin] or [Except].
+// A RevokeOption changes what [Manager.Revoke] does: [DemandFreshLogin] or [Except].
 type RevokeOption func(*revocation)
 
-// DemandFreshLogin lets no session with the tag begin after the revocation either, unless
-// [Session.TagFresh] says that its user has authenticated since: else single sign-on would bring
-// the others back without a question. The demand ends when the revocation is forgotten, which is
-// after the last session that it ended would have.
+// DemandFreshLogin also keeps sessions with the tag from beginning after the revocation, unless
+// [Session.TagFresh] says that the user has authenticated since: otherwise single sign-on would
+// sign the others back in without asking. The demand ends when the revocation is forgotten, which
+// is after the last session that it ended would have expired.
 func DemandFreshLogin(r *revocation) { r.fresh = true }
 
 // Except leaves s alone: "sign out everywhere else". It needs [Session.Tag] to have been saved;
@@ -78,11 +77,11 @@ func (r *revocation) mark(old mark) mark {
 	return next
 }
 
-// A FreshLoginError is what saving a session says when [Manager.Revoke] with [DemandFreshLogin]
-// does not let it begin. It wraps [ErrNoSession].
+// A FreshLoginError is returned when a session is saved but [Manager.Revoke] with
+// [DemandFreshLogin] doesn't let it begin. It wraps [ErrNoSession].
 type FreshLoginError struct {
-	// Since is when the revocation was made. A login that is begun for its sake tells
-	// [Session.TagFresh] a later time.
+	// Since is when the revocation was made. A login that satisfies it passes a later time to
+	// [Session.TagFresh].
 	Since time.Time
 }
 
@@ -95,8 +94,8 @@ func (e *FreshLoginError) Error() string {
 func (e *FreshLoginError) Unwrap() error { return ErrNoSession }
 
 // RevokeAt is [Manager.Revoke] for tags stamped by a foreign clock with [Session.TagAt]: it ends
-// sessions whose stamp is at or before at (a tie ends), also such as are saved later. A mark never
-// moves backwards. Errors: as of Revoke.
+// sessions whose stamp is at or before at (a tie ends), even if they are saved later. A mark never
+// moves backward. Errors: those of Revoke.
 func (m *Manager) RevokeAt(ctx context.Context, tag string, at time.Time) error {
 	return m.revokeAt(ctx, tag, at, 0)
 }

@@ -9,12 +9,12 @@ import (
 )
 
 // Save publishes pending changes now, as [Manager.Handler] does before the first byte; the cookie
-// still leaves with the first byte. Call it where a failure has to become another answer. ctx gives
-// values, not an end: a browser that goes away loses no change. Errors: [ErrTooLarge];
-// [ErrUnavailable]; [ErrNoSession] when the session has ended meanwhile, so that nothing was saved;
-// [ErrCommitted] when the response has begun: the changes are published but the browser can't learn
-// of them in this response. After any other error than ErrCommitted the changes are not tried again
-// unless you call Save again, or change more.
+// is still sent with the first byte. Call it if a failure has to change your response. ctx provides
+// values, not cancellation: no change is lost if the browser disconnects. Errors: [ErrTooLarge];
+// [ErrUnavailable]; [ErrNoSession] if the session has ended in the meantime, so nothing was saved;
+// [ErrCommitted] if the response has begun: the changes are published, but this response can't tell
+// the browser. After any error other than ErrCommitted, the changes are not retried unless you call
+// Save again or change more.
 func (s *Session) Save(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,18 +10,18 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// A Session is a request's view of its browser's session. What it changes is its own until it is
-// saved: by [Manager.Handler] before the first byte of the response, or by [Session.Save]. It is
-// safe for concurrent use by the goroutines of one request.
+// A Session is a request's view of its browser's session. Changes are visible only to this request
+// until they are saved: by [Manager.Handler] before the first byte of the response, or by
+// [Session.Save]. It is safe for concurrent use by the goroutines of one request.
 //
-// After the response began no cookie can be set any more, which is logged once. What Set, SetToken,
-// Delete, Tag, TagAt and Limit change then is published when the handler returns, or by Save, which
-// says ErrCommitted; requests to come get it as long as it is remembered (see Generations). Renew
-// and Destroy end the old session all the same, and the browser keeps a cookie that is dead. With
-// Config.ServerSide only a session that is begun then is lost to the browser.
+// Once the response has begun, no cookie can be set, which is logged once. Changes by Set,
+// SetToken, Delete, Tag, TagAt and Limit are then published when the handler returns, or by Save,
+// which returns ErrCommitted; later requests get them for as long as they are remembered (see
+// Generations). Renew and Destroy still end the old session, and the browser keeps a dead cookie.
+// With Config.ServerSide, only a session that begins this late is lost to the browser.
 //
-// After the handler returned, each of these methods but Destroy is refused with [ErrReturned],
-// since nobody would save what it changes. What goes on in the background changes the session in
+// After the handler has returned, each of these methods except Destroy is refused with
+// [ErrReturned], since its changes would never be saved. Background work changes the session in
 // [Session.Exclusive].
 type Session struct {
 	m      *Manager
@@ -73,9 +73,9 @@ const (
 // contextKey is private, so that nobody else can put a session into a context.
 type contextKey struct{}
 
-// From returns the session handle that [Manager.Handler] put into ctx, nil without one. The handle
-// exists for signed-out browsers too. With several Managers it is the innermost one's;
-// [Manager.From] asks for one's own.
+// From returns the session handle that [Manager.Handler] put into ctx, or nil. The handle exists
+// for signed-out browsers too. With several Managers it is the innermost one's; [Manager.From]
+// returns that of a particular Manager.
 func From(ctx context.Context) *Session {
 	s, _ := ctx.Value(contextKey{}).(*Session)
 	return s
@@ -90,8 +90,7 @@ func (m *Manager) From(ctx context.Context) *Session {
 // Manager returns the [Manager] that made s.
 func (s *Session) Manager() *Manager { return s.m }
 
-// Outer returns the handle of the next Manager whose Handler stands around that of s's, nil when
-// there is none.
+// Outer returns the handle of the next Manager whose Handler encloses that of s's Manager, or nil.
 func (s *Session) Outer() *Session {
 	if s.place != nil {
 		return s.place.Outer()
@@ -102,9 +101,9 @@ func (s *Session) Outer() *Session {
 	return From(s.ctx)
 }
 
-// Get returns a copy of the value kept under name, with this request's changes, and whether there
-// is one: false too while the Store can't be asked. Names that begin with "f." are those of a
-// [Field], and "oidc." is package oidcauth's.
+// Get returns a copy of the value stored under name, with this request's changes, and whether there
+// is one: also false while the Store can't be reached. Names that begin with "f." belong to a
+// [Field], and those with "oidc." to package oidcauth.
 func (s *Session) Get(name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,9 +125,9 @@ func (s *Session) getLocked(name string) ([]byte, bool) {
 	return s.base.Value(name)
 }
 
-// Set keeps a copy of value under name. It is never compressed, so that its length tells nothing of
-// its content. It begins a session when there is none. Errors: [ErrUnavailable], since nobody knows
-// whether there is one; [ErrReturned].
+// Set stores a copy of value under name. It is never compressed, so its length reveals nothing
+// about its content. It begins a session if there is none. Errors: [ErrUnavailable], since it is
+// unknown whether there is one; [ErrReturned].
 func (s *Session) Set(name string, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +139,7 @@ func (s *Session) Set(name string, value []byte) error {
 	return nil
 }
 
-// Delete forgets the value or token kept under name. Without a session it does nothing. Errors:
+// Delete removes the value or token stored under name. Without a session it does nothing. Errors:
 // [ErrUnavailable]; [ErrReturned].
 func (s *Session) Delete(name string) error {
 	return s.change(func() {
@@ -167,8 +166,8 @@ func (s *Session) change(note func()) error {
 	return err
 }
 
-// Token returns the token kept under name, with this request's changes, and whether there is one:
-// false too while the Store can't be asked. The first call unpacks the session's tokens.
+// Token returns the token stored under name, with this request's changes, and whether there is one:
+// also false while the Store can't be reached. The first call unpacks the session's tokens.
 func (s *Session) Token(name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,9 +180,9 @@ func (s *Session) Token(name string) (string, bool) {
 	return s.base.Token(name)
 }
 
-// SetToken keeps a token under name in little room: the claims of a JWT are packed beside those of
-// the session's other tokens, and its text comes back byte for byte. An empty token is none. It
-// begins a session when there is none. Errors: [ErrUnavailable]; [ErrReturned].
+// SetToken stores a token under name compactly: a JWT's claims are compressed together with those
+// of the session's other tokens, and Token returns it byte for byte. An empty token removes it. It
+// begins a session if there is none. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) SetToken(name, token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,16 +194,16 @@ func (s *Session) SetToken(name, token string) error {
 	return nil
 }
 
-// Tag lets [Manager.Revoke] of tag end this session. It takes effect when the session is saved,
-// above any revocation of that tag until then. Tagging twice changes nothing. Without a session it
-// does nothing. Errors: [ErrUnavailable]; [ErrReturned].
+// Tag lets [Manager.Revoke] of tag end this session. It takes effect when the session is saved;
+// revocations of that tag up to then don't affect it. Tagging twice changes nothing. Without a
+// session it does nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) Tag(tag string) error { return s.tag(tag, packed.NoStamp) }
 
 // TagFresh is [Session.Tag] for a login whose user is known to have authenticated after since, by
-// our clock: what [DemandFreshLogin] asks for. Saving returns a [*FreshLoginError] when such a
-// revocation was made at since or later, as it does after Tag for any. A session that has the tag
-// already is asked for nothing. Of two times for one tag the later counts. Without a session it
-// does nothing. Errors: [ErrUnavailable]; [ErrReturned].
+// this machine's clock, which is what [DemandFreshLogin] requires. Saving returns a
+// [*FreshLoginError] if such a revocation was made at since or later; after Tag, it does so for any
+// such revocation. A session that already has the tag isn't checked. Of two times for one tag, the
+// later counts. Without a session it does nothing. Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) TagFresh(tag string, since time.Time) error {
 	return s.tagFresh(tag, since.UnixMilli())
 }
@@ -220,10 +219,10 @@ func (s *Session) tagFresh(name string, since int64) error {
 	})
 }
 
-// TagAt is [Session.Tag], and lets [Manager.RevokeAt] of tag and t end this session unless t is
-// before at, a time by a foreign clock (an ID token's iat, say). Of two stamps for one tag the
-// older counts. Saving returns [ErrNoSession] when that has happened already. Errors:
-// [ErrUnavailable]; [ErrReturned].
+// TagAt is [Session.Tag], and also lets [Manager.RevokeAt] of tag and a time t end this session,
+// unless t is before at, a time by a foreign clock (an ID token's iat, say). Of two stamps for one
+// tag, the older counts. Saving returns [ErrNoSession] if such a revocation has happened already.
+// Errors: [ErrUnavailable]; [ErrReturned].
 func (s *Session) TagAt(tag string, at time.Time) error { return s.tag(tag, foreignStamp(at)) }
 
 // tag notes a tag for the next save.

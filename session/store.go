@@ -7,39 +7,40 @@ import (
 )
 
 // A Store keeps small rows for a limited time: revocation marks, recent generations, leases, lists
-// of sessions, and with Config.ServerSide the sessions. It uses standard types only, so that a store
-// need not import this package. Keys arrive hashed (43 characters of the URL alphabet of base64) and
-// values sealed, so a store sees neither names nor content; it must not look into them.
+// of sessions, and with Config.ServerSide the sessions. It uses standard types only, so that a
+// store need not import this package. Keys arrive hashed (43 characters of the URL alphabet of
+// base64) and values sealed, so a store sees neither names nor content, and must not interpret
+// them.
 //
-// Rules of all methods, which package sessiontest checks with those of each:
+// Rules for all methods, which package sessiontest checks along with those of each:
 //
-//   - Add, Swap and Delete decide and act in one atomic step: of many callers at once, one wins. A
-//     store that does not know whether it has acted returns an error.
+//   - Add, Swap and Delete decide and act in one atomic step: of many concurrent callers, one wins.
+//     A store that doesn't know whether it has acted returns an error.
 //   - A row is never dropped before its ttl is over: a store that is full returns an error. A ttl is
 //     at least a millisecond.
-//   - What one call has written, every later call sees, through any client of the same store.
-//   - The bytes passed in are the caller's again after the call, and the bytes returned are the
+//   - Every later call, through any client of the same store, sees what a call has written.
+//   - The bytes passed in belong to the caller again after the call, and the returned bytes are the
 //     caller's to keep and change.
 //   - All methods are safe for concurrent use, and return promptly with an error once ctx is done.
 type Store interface {
 	// Get returns one element per key, in the order of the keys: nil for a row that is absent or
-	// whose time is over, and never nil for one that is there, also when it is empty. An absent row
-	// is not an error, and neither are no keys.
+	// whose time is over, and never nil for an existing row, even an empty one. An absent row is
+	// not an error, and neither is an empty list of keys.
 	Get(ctx context.Context, keys ...string) ([][]byte, error)
 
-	// Set writes a row, whatever it held, and starts its time anew.
+	// Set writes a row, whatever it held, and restarts its time.
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 
-	// Add writes a row only when it is absent or its time is over, and reports whether it did:
-	// false also when the row holds the same value.
+	// Add writes a row only if it is absent or its time is over, and reports whether it did: false
+	// even if the row holds the same value.
 	Add(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
 
-	// Swap replaces a row only while it holds old, byte for byte, starts its time anew, and reports
-	// whether it did: false when the row is absent, also for an empty old. It never creates a row.
+	// Swap replaces a row only if it holds old, byte for byte, restarts its time, and reports
+	// whether it did: false if the row is absent, even for an empty old. It never creates a row.
 	Swap(ctx context.Context, key string, old, value []byte, ttl time.Duration) (bool, error)
 
-	// Delete removes a row that holds old, or with a nil old whatever it holds, and reports whether
-	// it removed one.
+	// Delete removes a row that holds old or, with a nil old, whatever it holds, and reports
+	// whether it removed one.
 	Delete(ctx context.Context, key string, old []byte) (bool, error)
 }
 

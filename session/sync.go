@@ -8,10 +8,11 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// Sync adopts the newest published generation, on top of which this request's own changes stay; the
-// response then carries its cookie. After it began, the session is adopted and no cookie set, which
-// is logged. Errors: [ErrNoSession]; [ErrUnavailable] when the Store can't be asked: s is then the
-// newest generation that this process knows, which a failed write may have kept from the Store.
+// Sync adopts the newest published generation, with this request's own changes on top; the response
+// then carries its cookie. Once the response has begun, the session is adopted but no cookie is
+// set, which is logged. Errors: [ErrNoSession]; [ErrUnavailable] if the Store can't be reached: s
+// is then the newest generation that this process knows, which a failed write may have kept from
+// the Store.
 func (s *Session) Sync(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

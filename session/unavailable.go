@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// WriteUnavailable answers 503 with Retry-After, the answer to [ErrUnavailable]: the cookie stays,
-// and the browser may try again. After the response began it can only add its text to the body.
+// WriteUnavailable answers 503 with Retry-After, the right response to [ErrUnavailable]: the cookie
+// stays, and the browser may try again. Once the response has begun, it can only add its text to
+// the body.
 func WriteUnavailable(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "5")
 	writeFailure(w, http.StatusServiceUnavailable)

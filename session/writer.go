@@ -11,15 +11,15 @@ import (
 )
 
 // Handler loads the session of each request (lazily: nothing is decoded or read from the Store
-// before somebody asks) and saves changes before the first byte of the response. When they can't be
-// saved, the handler's response is replaced: by 503 with Retry-After when the Store is unavailable,
-// else by 500. After the first byte they can only be logged. Nesting is harmless: an inner Handler
-// of the same Manager passes through.
+// before it is needed) and saves changes before the first byte of the response. If they can't be
+// saved, the handler's response is replaced: by 503 with Retry-After if the Store is unavailable,
+// otherwise by 500. After the first byte, a failure can only be logged. Nesting is harmless: an
+// inner Handler of the same Manager passes through.
 //
 // A response that set or depends on the session carries "Vary: Cookie" and, unless the handler says
-// otherwise, "Cache-Control: private, no-store". A handler that lets shared caches keep the
-// response is believed only while no cookie has to be set: the idle limit then waits for another
-// response, and a session that is new or has changed overrides it.
+// otherwise, "Cache-Control: private, no-store". A handler may let shared caches store the response
+// only if no cookie has to be set: moving the idle limit then waits for another response, but a new
+// or changed session overrides the handler.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.From(r.Context()) != nil {
