@@ -34,7 +34,8 @@ bench-table:
 soak:
 	cd example-webapp && SIGNET_TEST_ALL=1 SOAK=$(SOAK) nice go test -tags soak -run '^TestSoak$$' -count=1 -timeout 0 -v .
 
-# The example's journey at providers of the registries, each at a fixed version: Keycloak (Java, Maven), oidc-provider and better-auth (Node).
+# The example's journey at providers of the registries, each at a fixed version: Keycloak and Spring Authorization Server (Java, Maven),
+# oidc-provider and better-auth (Node), django-oauth-toolkit (Python).
 # What can't be had is skipped, and says why.
 providers:
 	npm ci --prefix example-webapp/e2e

@@ -59,6 +59,11 @@ func startNPMNeighbour(t *testing.T, base string) *visited {
 				}
 			}
 		},
+		signOut: func(b *browser) {
+			values := hidden(b.page.body)
+			values.Set("logout", "yes")
+			b.submit("/session/end/confirm", values)
+		},
 		rotate:  func() { control(http.MethodPost, "rotate-keys", "") },
 		restart: p.again,
 		disable: func() { control(http.MethodPost, "disable", `{"sub":"alice"}`) },

@@ -221,8 +221,17 @@ func (c *npmClient) me(b *browser) (status int, me map[string]any) {
 // hidden returns the hidden inputs of a page.
 func hidden(body string) url.Values {
 	values := make(url.Values)
-	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(body, -1) {
-		values.Add(m[1], html.UnescapeString(m[2]))
+	attribute := func(tag, name string) string {
+		m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(tag)
+		if m == nil {
+			return ""
+		}
+		return html.UnescapeString(m[1])
+	}
+	for _, tag := range regexp.MustCompile(`<input [^>]*>`).FindAllString(body, -1) {
+		if attribute(tag, "type") == "hidden" {
+			values.Add(attribute(tag, "name"), attribute(tag, "value"))
+		}
 	}
 	return values
 }

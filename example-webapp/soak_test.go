@@ -86,7 +86,7 @@ func startSoak(t *testing.T, name string, p *place, cookies bool) *soak {
 	var f *fleet
 	t.Cleanup(func() { keepLogs(t, name, f) }) // comes last, when they have ended
 	p.start()
-	clock := newFaketime(t)                 // the provider's, which the fleet starts
+	clock := newFaketime(t) // the provider's, which the fleet starts
 	folder := t.TempDir()
 	f = startFleet(t, 2, soakLife, append(p.env(cookies), profiles, folder)...)
 	f.control("DELETE", "requests", nil, nil)
