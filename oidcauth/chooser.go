@@ -39,7 +39,7 @@ func isPlain(s string) bool {
 type ChooserPage struct {
 	Page
 
-	// Choices are the offered providers, the last one used first.
+	// Choices are the last provider used, even if it isn't offered, and then the offered ones.
 	Choices []Choice
 
 	// Action is where a form with Fields and the field email posts to, or "" for no form. Unknown
@@ -49,7 +49,8 @@ type ChooserPage struct {
 	Unknown bool
 }
 
-// A Choice is a provider at which a person can sign in, through a link to URL.
+// A Choice is a provider at which a person can sign in, through a link to URL. If the provider isn't
+// offered, Label is its name.
 type Choice struct {
 	Name, Label, URL string
 	Last             bool // the browser signed in there last
@@ -57,7 +58,8 @@ type Choice struct {
 
 // showChooser writes the page on which a provider is chosen, from which a login comes back to back.
 func (p *Providers) showChooser(w http.ResponseWriter, r *http.Request, back string, unknown bool) {
-	page := &ChooserPage{Page: p.desk.headOf(w, r, "choose.title"), Choices: p.choices(p.remembered(r), back), Unknown: unknown}
+	last, _ := p.remembered(r)
+	page := &ChooserPage{Page: p.desk.headOf(w, r, "choose.title"), Choices: p.choices(last, back), Unknown: unknown}
 	if p.config.ByDomain != nil {
 		allowForm(w)
 		page.Action, page.Fields = p.desk.site.At("login"), map[string]string{"return_to": back}
@@ -69,31 +71,49 @@ func (p *Providers) showChooser(w http.ResponseWriter, r *http.Request, back str
 	p.desk.writePage(w, status, pageChooser, page)
 }
 
-// choices are the providers that are offered, last first, and then by label. None of them is built:
-// whoever looks at the page would keep them all in use. back was judged.
+// choices are the providers that are offered: the one of last time first, and then by label. None of
+// them is built: whoever looks at the page would keep them all in use. back was judged.
 func (p *Providers) choices(last, back string) []Choice {
-	var all []Choice
 	p.mu.RLock()
-	for name, m := range p.byName {
-		if m.config.place.offered && !m.leaving {
-			all = append(all, Choice{Name: name, Label: m.config.place.label, Last: name == last})
-		}
+	defer p.mu.RUnlock()
+	var all []Choice
+	if m := p.byName[last]; m != nil && !m.leaving {
+		// Also where it is not offered: the browser names it itself, by its cookie.
+		all = append(all, Choice{Name: last, Label: cmp.Or(m.config.place.label, last), URL: p.desk.site.LoginURLOf(last, back), Last: true})
 	}
-	p.mu.RUnlock()
-	slices.SortFunc(all, func(a, b Choice) int {
-		switch {
-		case a.Last:
-			return -1
-		case b.Last:
-			return 1
+	for _, m := range p.offered {
+		if len(all) == maxOffers {
+			break
 		}
-		return cmp.Or(strings.Compare(a.Label, b.Label), strings.Compare(a.Name, b.Name))
-	})
-	all = all[:min(len(all), maxOffers)]
-	for i := range all {
-		all[i].URL = p.desk.site.LoginURLOf(all[i].Name, back)
+		if m.name != last && !m.leaving {
+			all = append(all, Choice{Name: m.name, Label: m.config.place.label, URL: p.desk.site.LoginURLOf(m.name, back)})
+		}
 	}
 	return all
+}
+
+// byLabel is the order of p.offered.
+func byLabel(a, b *member) int {
+	return cmp.Or(strings.Compare(a.config.place.label, b.config.place.label), strings.Compare(a.name, b.name))
+}
+
+// offerLocked puts m among those that are offered, if it is to be, in the place of before, which may
+// be nil.
+func (p *Providers) offerLocked(before, m *member) {
+	if before != nil {
+		p.withdrawLocked(before)
+	}
+	if m.config.place.offered {
+		i, _ := slices.BinarySearchFunc(p.offered, m, byLabel)
+		p.offered = slices.Insert(p.offered, i, m)
+	}
+}
+
+// withdrawLocked takes m from those that are offered.
+func (p *Providers) withdrawLocked(m *member) {
+	if i, found := slices.BinarySearchFunc(p.offered, m, byLabel); found {
+		p.offered = slices.Delete(p.offered, i, i+1)
+	}
 }
 
 // rememberedFor is how long a browser goes back to the provider of last time.
@@ -112,17 +132,32 @@ func (a *core) providerCookie(name string, maxAge int) *http.Cookie {
 	return a.logins.NewCookie(a.logins.Cookie+"-provider", name, maxAge)
 }
 
+// leftMark stands behind the name in the cookie of a browser whose user has signed out there. No
+// name has a dot.
+const leftMark = ".signed-out"
+
+// forgo has the browser that sent r, and whose user signs out, choose again, though the provider of
+// last time stays the first choice: nobody who signs out means to be signed in again by the next
+// page view, as a provider does that still knows them.
+func (a *core) forgo(w http.ResponseWriter, r *http.Request) {
+	c, err := r.Cookie(a.providerCookie("", 0).Name)
+	if err == nil && checkName(c.Value) == nil {
+		http.SetCookie(w, a.providerCookie(c.Value+leftMark, int(rememberedFor/time.Second)))
+	}
+}
+
 // remembered is the name of the provider at which the browser that sent r signed in last, if it is
-// still there; "" for none.
-func (p *Providers) remembered(r *http.Request) string {
+// still there; "" for none. left reports that its user has signed out since.
+func (p *Providers) remembered(r *http.Request) (name string, left bool) {
 	c, err := r.Cookie(p.desk.providerCookie("", 0).Name)
 	if err != nil {
-		return ""
+		return "", false
 	}
+	name, left = strings.CutSuffix(c.Value, leftMark)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.byName[c.Value] == nil {
-		return ""
+	if p.byName[name] == nil {
+		return "", false
 	}
-	return c.Value
+	return name, left
 }

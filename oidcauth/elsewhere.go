@@ -73,12 +73,7 @@ func (p *Providers) offersBeside(name string) bool {
 	}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	for other, m := range p.byName {
-		if other != name && m.config.place.offered && !m.leaving {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.offered, func(m *member) bool { return m.name != name && !m.leaving })
 }
 
 // wanted is where r, a request for a route of a provider that is not there, was to come back to. The

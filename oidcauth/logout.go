@@ -81,6 +81,7 @@ func (a *signOut) logout(w http.ResponseWriter, r *http.Request, returnTo string
 	// under way alone.
 	a.destroy(ctx, s)
 	a.logins.ForgetLoops(w, r)
+	a.forgo(w, r)
 	if !nobody {
 		a.logins.ExpireAll(w, r)
 	}

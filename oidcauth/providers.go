@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +45,7 @@ type Providers struct {
 	mu      sync.RWMutex
 	byName  map[string]*member
 	byKey   map[string]*member // also those that were retired
+	offered []*member          // in the order of byLabel
 	clients map[string]string  // names, by issuer and client
 	retired map[string][]*member
 	idle    idleness
@@ -206,36 +206,6 @@ func InsecureAnyAddress() ProviderOption {
 	return func(at *placement) { at.anywhere = true }
 }
 
-// Get returns the provider with this name, for whatever Providers has no method for: a login with
-// special options, Discover. Call it for each request, because a provider that has been changed or
-// removed since serves no login. Error: ErrUnknownProvider.
-func (p *Providers) Get(name string) (*Authenticator, error) {
-	p.mu.RLock()
-	m := p.byName[name]
-	p.mu.RUnlock()
-	if m == nil {
-		return nil, ErrUnknownProvider
-	}
-	return m.authenticator(), nil
-}
-
-// A ProviderInfo describes a provider in List's result.
-type ProviderInfo struct {
-	Name, Issuer, ClientID string
-}
-
-// List returns the providers, by name.
-func (p *Providers) List() []ProviderInfo {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	list := make([]ProviderInfo, 0, len(p.byName))
-	for name, m := range p.byName {
-		list = append(list, ProviderInfo{Name: name, Issuer: m.config.Issuer, ClientID: m.config.ClientID})
-	}
-	slices.SortFunc(list, func(a, b ProviderInfo) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
 // Sessions returns the session manager that all share.
 func (p *Providers) Sessions() *session.Manager { return p.sessions }
 
@@ -259,6 +229,7 @@ func (p *Providers) putLocked(m *member) {
 	if before := p.byKey[m.key]; before != nil {
 		m.since, m.config.place.finished = before.since, before.config.place.finished
 	}
+	p.offerLocked(p.byName[m.name], m)
 	p.byName[m.name], p.byKey[m.key] = m, m
 	p.clients[providerKey(m.config.Issuer, m.config.ClientID)] = m.name
 	clientsHere.add(clientAt(m.config.Issuer, m.config.ClientID))

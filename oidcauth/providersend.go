@@ -161,6 +161,7 @@ func (p *Providers) dropLocked(m *member) {
 // unlistLocked takes m's name and client from it. That the client was one here is not forgotten: its
 // ID tokens live on, and must not become access tokens.
 func (p *Providers) unlistLocked(m *member) {
+	p.withdrawLocked(m)
 	delete(p.byName, m.name)
 	delete(p.clients, providerKey(m.config.Issuer, m.config.ClientID))
 }

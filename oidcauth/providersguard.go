@@ -28,7 +28,8 @@ func (p *Providers) Require(name string, requirements ...Requirement) func(http.
 
 // RequireAny is [Authenticator.Require] for users of the provider that ProvidersConfig.Choose names
 // for the request or, if it names none, of any provider. A signed-out browser is then sent to the
-// page where users choose a provider, and comes back.
+// provider that it used last, or to the page where users choose one if there is none or the user
+// signed out there, and comes back.
 func (p *Providers) RequireAny(requirements ...Requirement) func(http.Handler) http.Handler {
 	return p.guarding(p.chosenFor, requirements)
 }
@@ -108,8 +109,8 @@ func (p *Providers) deny(w http.ResponseWriter, r *http.Request, name string, us
 		a.deny(w, r, user, err)
 		return
 	}
-	if name == "" {
-		name = p.remembered(r)
+	if last, left := p.remembered(r); name == "" && !left {
+		name = last
 	}
 	if name == "" {
 		p.desk.deny(w, r, user, err)

@@ -79,8 +79,8 @@ func TestProvidersChangeUnderLoad(t *testing.T) {
 	require.Len(t, w.providers.List(), 2)
 }
 
-// thousands are n providers, and a browser that is signed in at one.
-func thousands(b *testing.B, n int) (p *oidcauth.Providers, cookies []*http.Cookie) {
+// thousands are n providers, with what options says, and a browser that is signed in at one.
+func thousands(b *testing.B, n int, options func(name string) []oidcauth.ProviderOption) (p *oidcauth.Providers, cookies []*http.Cookie) {
 	b.Helper()
 	network := oidcauthtest.NewNetwork()
 	idp := oidcauthtest.NewProvider(oidcauthtest.Settings{Clients: []oidcauthtest.Client{{ID: "app", Secret: "s", RedirectURIs: []string{app + "/auth/t0/callback"}}}})
@@ -89,10 +89,11 @@ func thousands(b *testing.B, n int) (p *oidcauth.Providers, cookies []*http.Cook
 		URL: app + "/auth/", Session: session.Config{Keys: []string{testKey}}, HTTPClient: network.Client(),
 	})
 	require.NoError(b, err)
-	require.NoError(b, p.Add("t0", oidcauth.Config{Issuer: idp.Issuer(), ClientID: "app", ClientSecret: "s"}))
+	require.NoError(b, p.Add("t0", oidcauth.Config{Issuer: idp.Issuer(), ClientID: "app", ClientSecret: "s"}, options("t0")...))
 	for i := 1; i < n; i++ {
-		c := oidcauth.Config{Issuer: fmt.Sprintf("https://t%d.test", i), ClientID: "app", ClientSecret: "s"}
-		require.NoError(b, p.Add(fmt.Sprintf("t%d", i), c))
+		name := fmt.Sprintf("t%d", i)
+		c := oidcauth.Config{Issuer: "https://" + name + ".test", ClientID: "app", ClientSecret: "s"}
+		require.NoError(b, p.Add(name, c, options(name)...))
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", p)
@@ -103,11 +104,13 @@ func thousands(b *testing.B, n int) (p *oidcauth.Providers, cookies []*http.Cook
 	return p, browser.Cookies(app + "/")
 }
 
+func notOffered(string) []oidcauth.ProviderOption { return nil }
+
 // BenchmarkProvidersRequest is one request of a signed-in user, by the number of providers.
 func BenchmarkProvidersRequest(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("of %d", n), func(b *testing.B) {
-			p, cookies := thousands(b, n)
+			p, cookies := thousands(b, n, notOffered)
 			h := p.RequireAny()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			r := httptest.NewRequest(http.MethodGet, app+"/", nil)
 			for _, c := range cookies {
@@ -136,7 +139,7 @@ func BenchmarkProvidersMemory(b *testing.B) {
 	}
 	for b.Loop() {
 		before := heap()
-		p, _ := thousands(b, n)
+		p, _ := thousands(b, n, notOffered)
 		idle := heap()
 		for _, info := range p.List() {
 			_, err := p.Get(info.Name)
