@@ -12,7 +12,7 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// Store returns s with each call measured and in a span. Keys and values stay out of both. A nil
+// Store returns s with each call measured and in a span. Neither contains keys or values. A nil
 // Store stays nil.
 func (t *Telemetry) Store(s session.Store) session.Store {
 	if s == nil {

@@ -1,14 +1,14 @@
-// Package oidcauthotel tells OpenTelemetry what signet does: metrics and spans of logins, refreshes,
-// machine tokens and logouts, of requests that guards refuse, and of the calls to a Store.
+// Package oidcauthotel reports to OpenTelemetry what signet does: metrics and spans for logins,
+// refreshes, machine tokens and logouts, for requests that guards refuse, and for calls to a Store.
 //
 //	telemetry, err := oidcauthotel.New(oidcauthotel.Options{})
 //	config.Hooks = telemetry.Hooks(config.Hooks)
 //	config.Session.Store = telemetry.Store(config.Session.Store)
 //
-// No attribute names a user, a session or a token, and each has few values, so that a metric never
-// has more than some dozen time series. Requests that a session in memory or in its cookie answers
-// cost nothing here: only operations and Store calls are measured. Calls to the provider become
-// child spans with an instrumented transport in Config.HTTPClient, such as otelhttp's.
+// No attribute identifies a user, a session or a token, and each has few values, so a metric never
+// has more than a few dozen time series. Requests that need neither an operation nor a Store call
+// cost nothing, because only those are measured. With an instrumented transport in
+// Config.HTTPClient, such as otelhttp's, calls to the provider become child spans.
 package oidcauthotel
 
 import (
@@ -55,8 +55,8 @@ type Options struct {
 	TracerProvider trace.TracerProvider
 }
 
-// Telemetry measures. Make it with New. It is safe for concurrent use, by several Authenticators
-// too.
+// Telemetry has the instruments. Create it with New. It is safe for concurrent use, even by several
+// Authenticators.
 type Telemetry struct {
 	tracer     trace.Tracer
 	operations metric.Float64Histogram
@@ -72,7 +72,7 @@ var (
 	storeBounds     = metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3)
 )
 
-// New makes the instruments. The error is what a MeterProvider says of them.
+// New creates the instruments. The error is the MeterProvider's.
 func New(o Options) (*Telemetry, error) {
 	if o.MeterProvider == nil {
 		o.MeterProvider = otel.GetMeterProvider()
@@ -94,8 +94,8 @@ func New(o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// Hooks returns hooks that measure, and then call those of next: what the application does there
-// stays.
+// Hooks returns hooks that measure and then call those of next, so the application's own hooks keep
+// working.
 func (t *Telemetry) Hooks(next oidcauth.Hooks) oidcauth.Hooks {
 	hooks := next
 	hooks.Logout = func(ctx context.Context, u *oidcauth.User, reason oidcauth.LogoutReason) {

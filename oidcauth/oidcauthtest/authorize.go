@@ -26,7 +26,7 @@ type Authorization struct {
 	// Error, when set, refuses: "access_denied", "login_required", "server_error"…
 	Error, ErrorDescription string
 
-	User     *User     // who agrees
+	User     *User     // who signs in
 	Session  string    // the sid
 	AuthTime time.Time // when the user last signed in
 	ACR      string    // what the request asks for: essential in claims, or first in acr_values

@@ -12,8 +12,8 @@ import (
 // than those of [http.Client] and its jar: see the package's overview. Its own Get, Click, Submit,
 // Fetch… act in its first tab; [Browser.NewTab] opens more, which share the cookies.
 //
-// Tabs may be used from several goroutines, each tab from one at a time. Set the exported fields
-// before the first request.
+// Tabs may be used from several goroutines, but each tab only from one at a time. Set the exported
+// fields before the first request.
 type Browser struct {
 	*Tab
 
@@ -21,12 +21,12 @@ type Browser struct {
 	Now func() time.Time
 	// MaxRedirects bounds the redirects of one navigation [20].
 	MaxRedirects int
-	// DeviceAlg has the browser bind sessions to keys, as Device Bound Session Credentials ask it to
-	// over https: ES256 or RS256, the algorithm of its keys. Empty means that it takes no notice, as
-	// browsers do that don't know them.
+	// DeviceAlg makes the browser bind sessions to keys, as Device Bound Session Credentials ask it
+	// to over https: ES256 or RS256, the algorithm of its keys. Empty means that it ignores such
+	// requests, like browsers that don't support them.
 	DeviceAlg string
-	// Header is sent with every request, over what the browser would send: X-Forwarded-Host, or a
-	// Cookie header of the test's own making.
+	// Header is sent with every request and overrides what the browser would send:
+	// X-Forwarded-Host, or the test's own Cookie header.
 	Header http.Header
 
 	transport http.RoundTripper
@@ -56,7 +56,7 @@ func (b *Browser) NewTab() *Tab {
 	return &Tab{browser: b, number: b.tabs}
 }
 
-// Exchange is one request of the browser and what came back.
+// Exchange is one of the browser's requests and its response.
 type Exchange struct {
 	Tab    int // 1 for the first tab
 	Method string
@@ -72,7 +72,7 @@ type Exchange struct {
 	Err       error // why no answer came
 }
 
-// RefusedCookie is a Set-Cookie line that the browser did not obey.
+// RefusedCookie is a Set-Cookie line that the browser refused.
 type RefusedCookie struct {
 	// Line is the header's value, Reason the rule that it breaks.
 	Line, Reason string
@@ -97,7 +97,7 @@ func (b *Browser) Cookies(rawURL string) []*http.Cookie {
 	return list
 }
 
-// Cookie returns the cookie of this name that the browser would send, nil when there is none.
+// Cookie returns the cookie with this name that the browser would send, or nil.
 func (b *Browser) Cookie(rawURL, name string) *http.Cookie {
 	for _, c := range b.Cookies(rawURL) {
 		if c.Name == name {
@@ -107,8 +107,8 @@ func (b *Browser) Cookie(rawURL, name string) *http.Cookie {
 	return nil
 }
 
-// SetCookie stores a cookie as if an answer from this URL had set it, and returns the reason when
-// the browser refuses.
+// SetCookie stores a cookie as if a response from this URL had set it, and returns the reason if
+// the browser refuses it.
 func (b *Browser) SetCookie(rawURL string, c *http.Cookie) (refused string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

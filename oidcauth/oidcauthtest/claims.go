@@ -6,17 +6,17 @@ import (
 	"net/http"
 )
 
-// AggregatedSource returns a source of aggregated claims (OpenID Connect Core §5.6.2) in which the
-// provider, as a claims provider, tells a client these claims: a JWT that is made and signed now.
-// The hooks bend it first, in order. Give it to the [Token.AddSource] of another provider's token,
-// or of this one's.
+// AggregatedSource returns a source of aggregated claims (OpenID Connect Core §5.6.2), in which the
+// provider, as a claims provider, asserts these claims to a client: a JWT that is created and
+// signed now. The hooks alter it first, in order. Pass it to [Token.AddSource] of another
+// provider's token, or of this one's.
 func (p *Provider) AggregatedSource(clientID string, claims map[string]any, hooks ...func(*Token)) map[string]any {
 	return map[string]any{"JWT": p.claimsToken(clientID, claims, hooks)}
 }
 
 // DistributedSource returns a source of distributed claims (OpenID Connect Core §5.6.2): the
-// endpoint [Claims] of the provider and a new access token, whose holder is told these claims in a
-// JWT. The hooks bend each of the answers, in order.
+// provider's endpoint [Claims] and a new access token, for which it returns these claims in a JWT.
+// The hooks alter each of the responses, in order.
 func (p *Provider) DistributedSource(clientID string, claims map[string]any, hooks ...func(*Token)) map[string]any {
 	access, endpoint := rand.Text(), p.URL(Claims)
 	p.mu.Lock()
@@ -57,9 +57,9 @@ func (p *Provider) serveClaims(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// AddSource names a source of these claims in an ID token or a userinfo answer (_claim_names and
-// _claim_sources, OpenID Connect Core §5.6.2), beside those that are there. The source may be one
-// of [Provider.AggregatedSource], [Provider.DistributedSource], or anything else.
+// AddSource adds a source of these claims to an ID token or a userinfo response (_claim_names and
+// _claim_sources, OpenID Connect Core §5.6.2). The source may come from
+// [Provider.AggregatedSource], [Provider.DistributedSource], or be anything else.
 func (t *Token) AddSource(name string, source any, claims ...string) {
 	names, sources := map[string]any{}, map[string]any{}
 	_ = json.Unmarshal(t.Claims.value("_claim_names"), &names) // what is not there leaves them empty

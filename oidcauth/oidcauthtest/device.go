@@ -31,7 +31,8 @@ const (
 	deviceRounds = 3
 )
 
-// A DeviceSession is a binding of the browser's: a key, and the cookie that it renews with it.
+// A DeviceSession is one of the browser's bindings: a key, and the cookie that it renews with the
+// key.
 type DeviceSession struct {
 	ID         string // session_identifier
 	RefreshURL string
@@ -60,7 +61,7 @@ func (b *Browser) DeviceSessions() []*DeviceSession {
 	return slices.Clone(b.device.sessions)
 }
 
-// Restart closes the browser and opens it again: cookies without an end are gone, the others and
+// Restart closes the browser and opens it again: cookies without an expiry are gone, the others and
 // the bindings stay.
 func (b *Browser) Restart() {
 	b.mu.Lock()

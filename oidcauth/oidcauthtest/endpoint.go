@@ -22,22 +22,22 @@ const (
 	PAR Endpoint = "par"
 	// TokenEndpoint redeems codes, refresh tokens and client credentials (RFC 6749 §3.2).
 	TokenEndpoint Endpoint = "token"
-	// UserInfo tells a user's claims to whoever has their access token (OpenID Connect Core §5.3).
+	// UserInfo returns a user's claims for their access token (OpenID Connect Core §5.3).
 	UserInfo Endpoint = "userinfo"
 	// Revocation revokes access and refresh tokens (RFC 7009).
 	Revocation Endpoint = "revoke"
-	// Introspection tells what a token is worth (RFC 7662).
+	// Introspection says whether a token is active, and what it grants (RFC 7662).
 	Introspection Endpoint = "introspect"
 	// EndSession signs out at the provider (OpenID Connect RP-Initiated Logout).
 	EndSession Endpoint = "end_session"
-	// API is a protected resource for tests of clients that call one: it answers any method at and
-	// below its path, to holders of an access token of the provider's.
+	// API is a protected resource for testing clients that call one: it answers any method at and
+	// below its path, if the request has one of the provider's access tokens.
 	API Endpoint = "api"
-	// Claims tells distributed claims to whoever has their access token (OpenID Connect Core
-	// §5.6.2). See [Provider.DistributedSource].
+	// Claims returns distributed claims for their access token (OpenID Connect Core §5.6.2). See
+	// [Provider.DistributedSource].
 	Claims Endpoint = "claims"
 
-	// Unknown stands for all other paths in the record. They are answered 404.
+	// Unknown stands for all other paths in the record. They get 404.
 	Unknown Endpoint = "unknown"
 	// Any stands for all endpoints, unknown paths included.
 	Any Endpoint = "any"

@@ -21,8 +21,8 @@ type FetchOptions struct {
 }
 
 // Fetch makes a script on the tab's page call fetch(). Redirects are followed. The page that it
-// returns has all of the answer, also where a browser would hide it from the script for want of
-// CORS headers; preflights are not sent.
+// returns has the complete response, even if a browser would hide it from the script because CORS
+// headers are missing; preflights are not sent.
 func (t *Tab) Fetch(rawURL string, o FetchOptions) *Page {
 	n := t.request(orDefault(o.Mode, "cors"), "empty", rawURL)
 	n.Method, n.Form, n.body, n.header = orDefault(o.Method, http.MethodGet), o.Form, o.Body, o.Header

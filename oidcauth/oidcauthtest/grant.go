@@ -145,8 +145,8 @@ func (p *Provider) RevokeTokens(subject string) {
 	}
 }
 
-// ExpireAccessTokens makes every access token issued so far invalid, while its refresh token goes
-// on to work.
+// ExpireAccessTokens makes every access token issued so far invalid, while refresh tokens keep
+// working.
 func (p *Provider) ExpireAccessTokens() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,9 +12,8 @@ type hooks struct {
 	introspection                  func(*Object)
 }
 
-// BendMetadata passes each discovery document through f before it is sent. Like all Bend methods it
-// replaces the hook that was there; nil removes it. Hooks run one request at a time or several at
-// once, as requests come.
+// BendMetadata passes each discovery document through f before it is sent. Like all Bend methods,
+// it replaces the previous hook; nil removes it. Hooks may run concurrently, as requests arrive.
 func (p *Provider) BendMetadata(f func(document *Object)) {
 	p.bend(func(h *hooks) { h.metadata = f })
 }
@@ -30,8 +29,8 @@ func (p *Provider) BendAuthorization(f func(*Authorization)) {
 	p.bend(func(h *hooks) { h.authorization = f })
 }
 
-// BendAuthorizationResponse passes what goes back to the client through the browser, codes and
-// errors alike, through f.
+// BendAuthorizationResponse passes each response that goes back to the client through the browser,
+// codes and errors alike, through f.
 func (p *Provider) BendAuthorizationResponse(f func(*AuthorizationResponse)) {
 	p.bend(func(h *hooks) { h.response = f })
 }
@@ -42,30 +41,30 @@ func (p *Provider) BendResponseJWT(f func(*Token)) {
 	p.bend(func(h *hooks) { h.responseJWT = f })
 }
 
-// BendTokens passes each successful answer of the token endpoint through f.
+// BendTokens passes each successful response of the token endpoint through f.
 func (p *Provider) BendTokens(f func(*TokenAnswer)) {
 	p.bend(func(h *hooks) { h.tokens = f })
 }
 
-// BendIDToken passes each ID token through f before it is signed; Token.Grant tells those of a
-// login from those of a refresh.
+// BendIDToken passes each ID token through f before it is signed; Token.Grant distinguishes those
+// of a login from those of a refresh.
 func (p *Provider) BendIDToken(f func(*Token)) {
 	p.bend(func(h *hooks) { h.idToken = f })
 }
 
-// BendAccessToken passes each access token through f before it is signed. The provider goes on to
-// know the token by its final form.
+// BendAccessToken passes each access token through f before it is signed. The provider then
+// recognizes the token in its final form.
 func (p *Provider) BendAccessToken(f func(*Token)) {
 	p.bend(func(h *hooks) { h.accessToken = f })
 }
 
-// BendUserInfo passes each userinfo answer through f. Header, Key and Rewrite matter for signed
-// answers only.
+// BendUserInfo passes each userinfo response through f. Header, Key and Rewrite matter only for
+// signed responses.
 func (p *Provider) BendUserInfo(f func(*Token)) {
 	p.bend(func(h *hooks) { h.userInfo = f })
 }
 
-// BendIntrospection passes each introspection answer (RFC 7662) through f.
+// BendIntrospection passes each introspection response (RFC 7662) through f.
 func (p *Provider) BendIntrospection(f func(answer *Object)) {
 	p.bend(func(h *hooks) { h.introspection = f })
 }

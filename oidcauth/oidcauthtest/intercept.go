@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Middleware stands between a request and the provider's own answer to it.
+// Middleware sits between a request and the provider's own response to it.
 type Middleware = func(next http.Handler) http.Handler
 
-// Intercept puts these in front of an endpoint, the first outermost, in place of those that were
-// there; without any, the endpoint is itself again. Those of [Any] stand before those of the
+// Intercept puts these layers in front of an endpoint, the first outermost, replacing previous
+// ones; without any, the endpoint behaves normally again. Those of [Any] come before those of the
 // endpoint.
 //
 //	p.Intercept(oidcauthtest.TokenEndpoint,
@@ -40,9 +40,8 @@ func Redirect(status int, location string) Middleware {
 	return instead(func(w http.ResponseWriter, _ *http.Request) { redirect(w, status, location) })
 }
 
-// Endless answers 200 with start and then again, again and again, until the client has had enough.
-// The Sent of the request's record tells how much went out: in memory what the client read and at
-// most 64 KiB more.
+// Endless answers 200 with start and then again, over and over, until the client gives up. Sent in the
+// request's record says how much was sent: in memory, what the client read and at most 64 KiB more.
 func Endless(contentType, start, again string) Middleware {
 	return instead(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -54,7 +53,7 @@ func Endless(contentType, start, again string) Middleware {
 	})
 }
 
-// Stall answers 200 with the start of a body and then says no more until the client gives up.
+// Stall answers 200 with the start of a body and then sends nothing until the client gives up.
 func Stall(contentType, start string) Middleware {
 	return instead(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", contentType)
@@ -65,7 +64,7 @@ func Stall(contentType, start string) Middleware {
 	})
 }
 
-// Cut lets the connection break after n bytes of the body of the provider's answer.
+// Cut breaks the connection after n bytes of the body of the provider's response.
 func Cut(n int) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,8 +78,8 @@ func Cut(n int) Middleware {
 	}
 }
 
-// Hang answers nothing until release is closed; the provider then answers as ever. A client that
-// gives up ends it too. A nil channel hangs for good.
+// Hang answers nothing until release is closed; then the provider answers as usual. A client that
+// gives up ends it too. A nil channel hangs forever.
 func Hang(release <-chan struct{}) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +93,7 @@ func Hang(release <-chan struct{}) Middleware {
 	}
 }
 
-// Delay has the answer wait so long; a client that gives up ends it.
+// Delay delays the response; a client that gives up ends it.
 func Delay(d time.Duration) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,13 +109,12 @@ func Delay(d time.Duration) Middleware {
 	}
 }
 
-// Drop closes the connection in place of an answer; the provider never acts on the request.
+// Drop closes the connection instead of answering; the provider never acts on the request.
 func Drop() Middleware {
 	return instead(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 }
 
-// Lose lets the provider act on the request and then closes the connection: the answer is lost on
-// its way.
+// Lose lets the provider act on the request and then closes the connection: the response is lost.
 func Lose() Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -126,19 +124,19 @@ func Lose() Middleware {
 	}
 }
 
-// SetHeader sets a header of the answer, over what the provider says.
+// SetHeader sets a header of the response, overriding the provider's.
 func SetHeader(name, value string) Middleware {
 	return Rewrite(func(a *Answer) { a.Header.Set(name, value) })
 }
 
-// Answer is a whole answer of the provider's.
+// Answer is a complete response of the provider.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Rewrite passes the provider's finished answer through f.
+// Rewrite passes the provider's finished response through f.
 func Rewrite(f func(*Answer)) Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -176,8 +174,8 @@ func After(n int, layer Middleware) Middleware {
 	return When(func(*http.Request) bool { return count.Add(1) > int64(n) }, layer)
 }
 
-// When applies a layer to the requests that a condition holds for, such as one on a form value: the
-// body may be parsed and is still there for the provider.
+// When applies a layer to requests that meet a condition, such as one on a form value: it may parse
+// the body, which the provider can still read.
 func When(condition func(*http.Request) bool, layer Middleware) Middleware {
 	return func(next http.Handler) http.Handler {
 		bent := layer(next)
@@ -191,8 +189,8 @@ func When(condition func(*http.Request) bool, layer Middleware) Middleware {
 	}
 }
 
-// Challenge answers 401 with this WWW-Authenticate value, as an API does whose wishes the access
-// token does not meet (RFC 6750 §3, RFC 9470 §3).
+// Challenge answers 401 with this WWW-Authenticate value, like an API whose requirements the access
+// token doesn't meet (RFC 6750 §3, RFC 9470 §3).
 func Challenge(value string) Middleware {
 	return instead(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("WWW-Authenticate", value)

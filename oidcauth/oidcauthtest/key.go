@@ -21,8 +21,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Key is a key that signs tokens, with the name and the algorithm that are published for it. It is
-// immutable after its making and safe for concurrent use.
+// Key is a key that signs tokens, with its published name and algorithm. It is immutable and safe
+// for concurrent use.
 type Key struct {
 	ID  string // kid; empty: none is written
 	Alg string // a JWS algorithm (RFC 7518 §3.1), or EdDSA
@@ -56,20 +56,20 @@ func NewKey(alg, id string) *Key {
 	return &Key{ID: id, Alg: alg, private: signer}
 }
 
-// SignerKey returns a Key over a private key of the caller's, under any algorithm of its type and
-// any kid: an RSA key that signs as RS384, say.
+// SignerKey returns a Key from the caller's private key, with any algorithm of its type and any
+// kid: an RSA key that signs as RS384, say.
 func SignerKey(signer crypto.Signer, alg, id string) *Key {
 	return &Key{ID: id, Alg: alg, private: signer}
 }
 
-// HMACKey returns a key for HS256 over these bytes: the client's secret, or the public key that a
-// confused verifier takes for one (RFC 8725 §2.1).
+// HMACKey returns a key for HS256 from these bytes: the client's secret, or the public key that a
+// confused verifier mistakes for one (RFC 8725 §2.1).
 func HMACKey(secret []byte) *Key { return &Key{Alg: "HS256", secret: secret} }
 
 // Signer returns the private key, nil for an HMAC key.
 func (k *Key) Signer() crypto.Signer { return k.private }
 
-// PublicPEM returns the public key as PEM, the form that the attack of RFC 8725 §2.1 feeds to HMAC.
+// PublicPEM returns the public key as PEM, the form that the attack in RFC 8725 §2.1 feeds to HMAC.
 func (k *Key) PublicPEM() []byte {
 	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
 	if err != nil {

@@ -53,8 +53,8 @@ func ForeignKey(alg string) *Key {
 	return &k
 }
 
-// DecoyKeys returns published keys that a verifier has to pass over, all with this kid: of other
-// types and curves, for encryption, symmetric, too short, and such as can't be parsed.
+// DecoyKeys returns published keys that a verifier has to skip, all with this kid: of other types
+// and curves, for encryption, symmetric, too short, and unparsable.
 func DecoyKeys(kid string) []*Object {
 	encryption := ringKey("nobody", "RS256", 1).JWK()
 	encryption.Set("use", "enc")

@@ -65,7 +65,7 @@ func (p *Provider) issuedToken(compact string) *Token {
 }
 
 // LogoutToken returns a signed logout token for a client (OpenID Connect Back-Channel Logout §2.4).
-// An empty subject or sid leaves the claim out. The hooks bend it first, in order.
+// An empty subject or sid leaves the claim out. The hooks alter it first, in order.
 func (p *Provider) LogoutToken(clientID, subject, sid string, hooks ...func(*Token)) string {
 	s := p.current()
 	now := s.Now()

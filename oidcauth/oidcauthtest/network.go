@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// Network is a small internet in memory: an [http.RoundTripper] that takes each request to the
-// handler of its origin. It opens no socket. It is safe for concurrent use.
+// Network is a small in-memory internet: an [http.RoundTripper] that routes each request to its
+// origin's handler. It opens no socket. It is safe for concurrent use.
 type Network struct {
-	// Fallback takes requests to origins without a handler. Nil: they fail like a name that does
-	// not exist, so that a test can't reach out by mistake.
+	// Fallback handles requests to origins without a handler. If nil, they fail like a name that
+	// doesn't exist, so a test can't reach the real internet by mistake.
 	Fallback http.RoundTripper
 
 	mu       sync.Mutex
@@ -24,8 +24,8 @@ type Network struct {
 func NewNetwork() *Network { return &Network{handlers: map[string]http.Handler{}} }
 
 // Handle makes h the handler of an origin, such as "https://app.example.test" or
-// "http://localhost:8080". What follows the origin in the URL is ignored. A nil handler takes the
-// host off the network.
+// "http://localhost:8080". The rest of the URL is ignored. A nil handler removes the host from the
+// network.
 func (n *Network) Handle(rawURL string, h http.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -35,8 +35,8 @@ func (n *Network) Handle(rawURL string, h http.Handler) {
 // Client returns an HTTP client on this network, without a cookie jar.
 func (n *Network) Client() *http.Client { return &http.Client{Transport: n} }
 
-// Asked returns the URL of every request so far, in order, whether its host exists or not: the way
-// to see that nobody called where no one should.
+// Asked returns the URL of every request so far, in order, whether its host exists or not: use it
+// to check that nothing was called that shouldn't be.
 func (n *Network) Asked() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -9,11 +9,11 @@ import (
 )
 
 // Object is a JSON object as a hostile provider may write it: members keep their order, a name may
-// occur twice, and a value may be bytes that are no JSON at all. Claims, JOSE headers, metadata,
-// keys and token answers are all Objects, so one set of verbs bends them all.
+// occur twice, and a value may be bytes that aren't JSON at all. Claims, JOSE headers, metadata,
+// keys and token responses are all Objects, so the same methods alter all of them.
 //
 // The zero Object is empty and ready to use. An Object is not safe for concurrent use; hooks get
-// one of their own for each answer.
+// their own for each response.
 type Object struct {
 	members []member
 	raw     []byte
@@ -42,11 +42,11 @@ func object(pairs ...any) *Object {
 	return o
 }
 
-// Set gives the member name this value, in place of all that it had.
+// Set gives the member name this value, in place of all previous ones.
 //
-// The value is encoded as JSON. A json.RawMessage is written as it stands and need not be valid:
-// json.RawMessage("NaN") writes NaN. Any other value that can't be encoded is a mistake in the test
-// and panics.
+// The value is encoded as JSON. A json.RawMessage is written as it is and need not be valid:
+// json.RawMessage("NaN") writes NaN. Any other value that can't be encoded is a bug in the test and
+// panics.
 func (o *Object) Set(name string, value any) {
 	for i, m := range o.members {
 		if m.name == name {
@@ -58,8 +58,8 @@ func (o *Object) Set(name string, value any) {
 	o.Add(name, value)
 }
 
-// Add appends a member, beside one of the same name if there is one: the way to write a duplicate.
-// Values are encoded as by [Object.Set].
+// Add appends a member even if there is one with the same name: use it to write a duplicate. Values
+// are encoded as by [Object.Set].
 func (o *Object) Add(name string, value any) {
 	o.members = append(o.members, member{name, encode(value)})
 }
@@ -74,7 +74,7 @@ func (o *Object) Delete(names ...string) {
 // Has reports whether there is a member of this name, whatever its value.
 func (o *Object) Has(name string) bool { return o.value(name) != nil }
 
-// Get returns the first value of a member as encoding/json decodes it into an any, and nil when the
+// Get returns the first value of a member as encoding/json decodes it into an any, or nil if the
 // member is absent or not JSON.
 func (o *Object) Get(name string) any {
 	var v any
@@ -82,17 +82,17 @@ func (o *Object) Get(name string) any {
 	return v
 }
 
-// Text returns the first value of a member when it is a JSON string, else "".
+// Text returns the first value of a member if it is a JSON string, otherwise "".
 func (o *Object) Text(name string) string {
 	s, _ := o.Get(name).(string)
 	return s
 }
 
-// Replace makes the whole object these bytes, whatever they are: an array, a cut document, nothing.
-// Its members are no longer written.
+// Replace makes the whole object these bytes, whatever they are: an array, a truncated document,
+// nothing. Its members are no longer written.
 func (o *Object) Replace(raw string) { o.raw = []byte(raw) }
 
-// Bytes returns the object as it goes on the wire.
+// Bytes returns the object as it is sent.
 func (o *Object) Bytes() []byte {
 	if o.raw != nil {
 		return o.raw

@@ -12,8 +12,8 @@ type Page struct {
 	Header http.Header
 	Body   string // at most 4 MiB of it
 
-	// Err is why there is no page: the connection failed, there were too many redirects, or a
-	// policy of the page forbids it.
+	// Err is why there is no page: the connection failed, there were too many redirects, or one of
+	// the page's policies forbids it.
 	Err error
 	// Paused is the request that a pause held back, nil without one.
 	Paused *Navigation
@@ -23,8 +23,8 @@ type Page struct {
 	navigation *Navigation // whose answer it is
 }
 
-// Navigation is a request that a tab is about to make. One that was paused may be changed and then
-// sent on its way with [Tab.Go]. One made from scratch counts as typed into the address bar.
+// Navigation is a request that a tab is about to make. A paused one may be changed and then sent
+// with [Tab.Go]. One made from scratch counts as typed into the address bar.
 type Navigation struct {
 	Method string // [GET]
 	URL    string

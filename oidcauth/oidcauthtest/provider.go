@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Provider is an OpenID provider for tests: correct and strict until a hook bends one of its
-// answers.
+// Provider is an OpenID provider for tests: correct and strict until a hook alters one of its
+// responses.
 //
 // It is an [http.Handler] and an [http.RoundTripper]: [NewProvider] makes one that answers in
 // memory, [Start] one that also listens on a loopback socket. All methods are safe for concurrent
@@ -60,9 +60,9 @@ func NewProvider(s Settings) *Provider {
 	return p
 }
 
-// Start returns a provider that serves on a loopback socket until the test ends. An Issuer that is
-// empty or a path ("/tenant/") gets a free port of 127.0.0.1 put before it; a whole loopback URL
-// with a port is served there, which lets a provider come up late, or again, where it was expected.
+// Start returns a provider that serves on a loopback socket until the test ends. If Issuer is empty
+// or a path ("/tenant/"), the provider uses a free port of 127.0.0.1; a complete loopback URL with
+// a port is served there, which lets a provider start late, or restart, at the expected address.
 func Start(tb testing.TB, s Settings) *Provider {
 	tb.Helper()
 	address := "127.0.0.1:0"
@@ -91,7 +91,7 @@ func Start(tb testing.TB, s Settings) *Provider {
 // Issuer returns the issuer identifier, exactly as the metadata has it.
 func (p *Provider) Issuer() string { return p.current().Issuer }
 
-// Configure changes the settings. The function gets the settings in force, with their defaults
+// Configure changes the settings. The function gets the current settings, with their defaults
 // filled in; the issuer must not change.
 func (p *Provider) Configure(f func(*Settings)) {
 	p.mu.Lock()
@@ -113,15 +113,15 @@ func (p *Provider) Register(c Client) {
 	})
 }
 
-// Key returns the key that signs at present.
+// Key returns the current signing key.
 func (p *Provider) Key() *Key {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return ringKey(p.owner, p.settings.Alg, p.generation)
 }
 
-// RotateKey makes a new key with a new kid sign from now on. Only the new key is published; to
-// publish the old one beside it, add its JWK in BendKeys.
+// RotateKey creates a new key with a new kid, which signs from now on. Only the new key is
+// published; to publish the old one too, add its JWK in BendKeys.
 func (p *Provider) RotateKey() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,19 +129,19 @@ func (p *Provider) RotateKey() {
 }
 
 // RoundTrip answers a request to the provider's origin in memory. Requests to any other host fail
-// as for an unknown name, unless [Provider.Network] was given it.
+// as for an unknown name, unless it was added to [Provider.Network].
 func (p *Provider) RoundTrip(r *http.Request) (*http.Response, error) { return p.network.RoundTrip(r) }
 
 // Client returns an HTTP client on [Provider.Network], without a cookie jar and without a timeout
 // of its own.
 func (p *Provider) Client() *http.Client { return &http.Client{Transport: p} }
 
-// Network returns the network behind RoundTrip, on which only the provider lives at first. Give it
-// the application, or a host of an attacker's, and it serves a whole test.
+// Network returns the network behind RoundTrip, which at first contains only the provider. Add the
+// application or an attacker's host, and it serves an entire test.
 func (p *Provider) Network() *Network { return p.network }
 
 // ServeHTTP records the request and answers it, through the interceptions of its endpoint. A path
-// that is no endpoint's is recorded as [Unknown] and answered 404.
+// that isn't an endpoint is recorded as [Unknown] and gets 404.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Record first: a request that hangs or is dropped was received all the same.
 	endpoint := p.endpointOf(r.URL.Path)

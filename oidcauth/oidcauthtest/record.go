@@ -29,7 +29,7 @@ type Request struct {
 }
 
 // Requests returns what the provider received at these endpoints, oldest first; without an
-// argument, everything. Requests under way are included.
+// argument, everything. Pending requests are included.
 func (p *Provider) Requests(endpoints ...Endpoint) []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,10 +42,10 @@ func (p *Provider) Requests(endpoints ...Endpoint) []Request {
 	return list
 }
 
-// Count returns the number of requests at these endpoints; without an argument, at all.
+// Count returns the number of requests at these endpoints; without an argument, at all of them.
 func (p *Provider) Count(endpoints ...Endpoint) int { return len(p.Requests(endpoints...)) }
 
-// Last returns the newest request at an endpoint, and the zero Request when there was none.
+// Last returns the newest request at an endpoint, or the zero Request if there was none.
 func (p *Provider) Last(e Endpoint) Request {
 	list := p.Requests(e)
 	if len(list) == 0 {

@@ -18,7 +18,7 @@ type Session struct {
 	order       int
 }
 
-// Sessions returns the living sessions at the provider, oldest first.
+// Sessions returns the active sessions at the provider, oldest first.
 func (p *Provider) Sessions() []Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()

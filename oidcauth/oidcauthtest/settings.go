@@ -17,15 +17,15 @@ type Settings struct {
 
 	// Clients are the registered clients [DefaultClient()]. See [Provider.Register].
 	Clients []Client
-	// User sits before every browser and agrees to everything [DefaultUser()]. Another user takes
-	// the place of whoever was signed in at the provider.
+	// User sits at every browser and consents to everything [DefaultUser()]. A different user
+	// replaces the one who was signed in at the provider.
 	User *User
-	// Nobody is signed in, and nobody wants to: requests with prompt=none are answered
+	// Nobody means that no user is signed in or wants to be: requests with prompt=none get
 	// login_required, all others access_denied.
 	Nobody bool
 
-	// Alg signs every token of the provider's: ID tokens, access tokens, logout tokens and signed
-	// userinfo [RS256]. It may be any that [NewKey] knows.
+	// Alg signs all of the provider's tokens: ID tokens, access tokens, logout tokens and signed
+	// userinfo [RS256]. It may be any that [NewKey] supports.
 	Alg string
 	// Now is the provider's clock [time.Now], which a synctest bubble replaces by itself. It must
 	// not call the provider.
@@ -35,24 +35,24 @@ type Settings struct {
 	AccessTokenLifetime time.Duration // expires_in, and how long resources accept it [10 min]
 	IDTokenLifetime     time.Duration // exp − iat [10 min]
 
-	// StaticRefreshTokens answers a refresh without a new refresh token, as providers that do not
-	// rotate do. Zero: each is used once, and a second use revokes the whole family (RFC 9700
+	// StaticRefreshTokens answers a refresh without a new refresh token, like providers that don't
+	// rotate. If false, each is used once, and a second use revokes the whole family (RFC 9700
 	// §4.14.2).
 	StaticRefreshTokens bool
-	// ReuseGrace accepts a used refresh token again for so long [0: never].
+	// ReuseGrace is how long a used refresh token is still accepted [0: not at all].
 	ReuseGrace time.Duration
 
 	// RequirePAR refuses authorization requests that were not pushed (RFC 9126 §4).
 	RequirePAR bool
-	// DPoPNonces demands a nonce in each DPoP proof, and a new one each time (RFC 9449 §8): the
-	// answer to each request brings the next.
+	// DPoPNonces requires a nonce in each DPoP proof, a new one each time (RFC 9449 §8): the
+	// response to each request has the next.
 	DPoPNonces bool
 	// SignedUserInfo answers userinfo as a JWT (OpenID Connect Core §5.3.2).
 	SignedUserInfo bool
 }
 
-// Names of the world that the defaults describe. The two are different sites, as a provider and an
-// application mostly are.
+// Origins that the defaults use. They are different sites, as a provider and an application usually
+// are.
 const (
 	DefaultIssuer = "https://id.provider.test"
 	DefaultApp    = "https://app.example.test"
@@ -77,7 +77,7 @@ func DefaultUser() *User {
 type Client struct {
 	// ID and Secret are the credentials; a Secret without an AuthMethod is for HTTP Basic.
 	ID, Secret string
-	// AuthMethod is the one way in which the client may authenticate [private_key_jwt with Keys,
+	// AuthMethod is the only way in which the client may authenticate [private_key_jwt with Keys,
 	// else client_secret_basic with a Secret, else none].
 	AuthMethod string
 	// Certificate is the one that a client with the AuthMethod tls_client_auth presents (RFC 8705
@@ -94,8 +94,8 @@ type Client struct {
 	RedirectURIs []string
 	// PostLogoutRedirectURIs are where the end_session endpoint may send browsers.
 	PostLogoutRedirectURIs []string
-	// BackChannelLogoutURI takes logout tokens. The provider sends none by itself: a test posts
-	// what [Provider.LogoutToken] mints, when it wants to.
+	// BackChannelLogoutURI receives logout tokens. The provider sends none by itself: a test posts
+	// what [Provider.LogoutToken] returns.
 	BackChannelLogoutURI string
 	// FrontChannelLogoutURI is what [Provider.FrontChannelLogoutURL] builds upon.
 	FrontChannelLogoutURI string

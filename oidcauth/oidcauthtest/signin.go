@@ -6,12 +6,12 @@ import (
 	"net/url"
 )
 
-// SignIn walks a whole sign-in in memory: a new browser asks app for path, is sent to the provider,
-// signs in as its current user and comes back. The app lives at the origin of the redirect URI of
-// the provider's first client.
+// SignIn performs a complete sign-in in memory: a new browser requests path from app, is sent to
+// the provider, signs in as its current user and comes back. The app is at the origin of the
+// redirect URI of the provider's first client.
 //
 // It returns the browser, which holds the session, and the page that it ended on. A sign-in that
-// ends elsewhere than at path, or with a status of 400 or more, is an error.
+// doesn't end at path, or ends with a status of 400 or more, is an error.
 func SignIn(p *Provider, app http.Handler, path string) (*Browser, *Page, error) {
 	home := origin(p.current().Clients[0].RedirectURIs[0])
 	network := NewNetwork()

@@ -7,8 +7,8 @@ import (
 )
 
 // Tab is one tab of a [Browser]: the page that it shows, and the ways to leave it. Addresses may be
-// relative to the page. What a tab that shows nothing yet requests other than by Get counts as
-// requested by a blank page of the target's own origin.
+// relative to the page. Requests from a tab that shows nothing yet, except by Get, count as coming
+// from a blank page of the target's own origin.
 type Tab struct {
 	browser *Browser
 	number  int
@@ -31,8 +31,8 @@ func (t *Tab) Click(href string) *Page {
 	return t.Go(n)
 }
 
-// Post submits a form on the tab's page. The page need not really have it: that of an attacker
-// would, see [Tab.Show].
+// Post submits a form on the tab's page. The page need not actually contain it, since an attacker's
+// page could: see [Tab.Show].
 func (t *Tab) Post(action string, form url.Values) *Page {
 	n := t.request("navigate", "document", action)
 	n.Method, n.Form, n.user, n.form = http.MethodPost, form, true, true
@@ -42,9 +42,9 @@ func (t *Tab) Post(action string, form url.Values) *Page {
 	return t.Go(n)
 }
 
-// Submit submits the page's first form that has a field of this name, or whose action ends so, with
-// its fields as they stand and these changes. Without such a form the page that it returns has a
-// [*FormError].
+// Submit submits the page's first form that has a field with this name, or whose action ends with
+// it, with its current fields and these changes. If there is no such form, the page that it returns
+// has a [*FormError].
 func (t *Tab) Submit(which string, changes url.Values) *Page {
 	for _, f := range t.page.Forms() {
 		if !f.Fields.Has(which) && !strings.HasSuffix(f.Action, which) {
@@ -64,8 +64,8 @@ type FormError struct{ Name string }
 // Error names the field or action that no form has.
 func (e *FormError) Error() string { return "oidcauthtest: the page has no form for " + e.Name }
 
-// Go makes the tab take a navigation: one that was paused goes on as if nothing had happened, with
-// the changes that were made to it.
+// Go makes the tab perform a navigation: a paused one continues as if nothing had happened, with
+// any changes made to it.
 func (t *Tab) Go(n *Navigation) *Page {
 	page := t.load(n)
 	for range t.browser.MaxRedirects {
@@ -84,23 +84,23 @@ func (t *Tab) Go(n *Navigation) *Page {
 	return page
 }
 
-// Show puts a page into the tab without a request: the page of an attacker, or of whoever links to
-// the application. An empty body is a blank page.
+// Show puts a page into the tab without a request: an attacker's page, or one that links to the
+// application. An empty body is a blank page.
 func (t *Tab) Show(rawURL, body string) *Page {
 	t.past = append(t.past, t.page)
 	t.page = &Page{URL: mustParse(rawURL).String(), Status: http.StatusOK, Body: body, Header: http.Header{"Content-Type": {"text/html"}}}
 	return t.page
 }
 
-// Reload requests the page once more, with the same method and form.
+// Reload requests the page again, with the same method and form.
 func (t *Tab) Reload() *Page {
 	n := t.page.navigation
 	t.page = t.load(n.again())
 	return t.page
 }
 
-// Back returns to the page before: from memory, unless it may not be stored; it is then requested
-// once more, as Reload does.
+// Back returns to the previous page: from memory, or if it may not be stored, by requesting it
+// again, as Reload does.
 func (t *Tab) Back() *Page {
 	if len(t.past) == 0 || t.past[len(t.past)-1] == nil {
 		return t.page
@@ -113,13 +113,13 @@ func (t *Tab) Back() *Page {
 	return t.page
 }
 
-// PauseAt makes each navigation of the tab stop before a request whose URL has this prefix; the
-// page that Get and its like return then has it as Paused, and the tab goes on to show what it
-// showed. "" ends that. A paused navigation passes by [Tab.Go].
+// PauseAt makes each of the tab's navigations stop before a request whose URL has this prefix; the
+// page that Get and similar methods return then has it as Paused, and the tab still shows what it
+// showed before. "" turns this off. [Tab.Go] continues a paused navigation.
 func (t *Tab) PauseAt(prefix string) { t.pauseAt = prefix }
 
-// Frame loads an address into a frame of the tab's page, and obeys frame-ancestors and
-// X-Frame-Options of the answer.
+// Frame loads an address into a frame on the tab's page, and obeys the response's frame-ancestors
+// and X-Frame-Options.
 func (t *Tab) Frame(src string) *Page {
 	n := t.request("navigate", "iframe", src)
 	page := t.load(n)

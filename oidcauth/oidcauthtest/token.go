@@ -8,8 +8,8 @@ import (
 )
 
 // Token is a JWT that is about to be signed and sent: an ID token, an access token, a signed
-// userinfo answer or a logout token. A hook may change anything about it; what it leaves alone is
-// correct.
+// userinfo response or a logout token. A hook may change anything about it; what it doesn't change
+// is correct.
 type Token struct {
 	Header Object // the JOSE header: alg, kid, typ
 	Claims Object // the payload
@@ -18,7 +18,7 @@ type Token struct {
 	// a foreign key under the published kid is t.Key = ForeignKey("RS256").
 	Key *Key
 
-	Grant    string // the grant_type that it answers, "" for other tokens
+	Grant    string // the grant_type of the token request, "" for other tokens
 	ClientID string // whom it is for
 
 	rewrite []func(string) string
@@ -107,8 +107,8 @@ func newToken(key *Key, typ string, claims *Object) *Token {
 	return t
 }
 
-// ParseToken splits a compact JWT without checking anything, so that a test can look into one or
-// sign it anew. It returns nil for what is not a JWT.
+// ParseToken splits a compact JWT without checking anything, so a test can inspect it or sign it
+// again. It returns nil if it isn't a JWT.
 func ParseToken(compact string) *Token {
 	input, _ := splitSignature(compact)
 	header, claims := splitSignature(input)

@@ -1,30 +1,30 @@
-// Package redisstore keeps sessions, and what processes have to agree on about them, in Redis or
-// anything that speaks its protocol: one server, Sentinel or Cluster.
+// Package redisstore keeps sessions, and the state that processes share about them, in Redis or
+// anything that speaks its protocol: a single server, Sentinel or Cluster.
 //
 //	client := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: addrs, ContextTimeoutEnabled: true})
 //	manager, err := session.New(session.Config{Keys: keys, Store: redisstore.New(client)})
 //
-// Set ContextTimeoutEnabled: go-redis then ends a call when its context does. Without it the call
-// is left running when its time is over, until go-redis gives up by its own ReadTimeout.
+// Set ContextTimeoutEnabled: go-redis then ends a call when its context ends. Without it, a call
+// keeps running after its time is up, until go-redis's own ReadTimeout.
 //
-// Configure Redis with maxmemory-policy noeviction. A server that evicts rows drops revocations,
-// and a cookie that was ended works again; a full one that refuses writes is answered with 503
-// until there is room. FLUSHALL likewise: server-side sessions are gone, and sessions in cookies
-// that were ended within their lifetime come back to life. With replication, a failover can lose
-// the last writes; WAIT or min-replicas-to-write narrow that.
+// Configure Redis with maxmemory-policy noeviction. A server that evicts rows loses revocations,
+// and the cookie of an ended session works again; with a full one that refuses writes, requests get
+// 503 until there is room. FLUSHALL has the same effect: server-side sessions are gone, and cookie
+// sessions that ended within their lifetime work again. With replication, a failover can lose the
+// last writes; WAIT or min-replicas-to-write reduce that risk.
 //
-// go-redis makes a command again, up to Options.MaxRetries times, when its connection breaks. Reads
-// and Set are; Add, Swap and Delete are not, whatever MaxRetries says, because their second try
-// would misreport what the first has done: they return an error, and what they did is seen by the
-// next read.
+// go-redis retries a command, up to Options.MaxRetries times, if its connection breaks. That
+// applies to reads and Set. Add, Swap and Delete are not retried, whatever MaxRetries says, because
+// the second attempt would misreport what the first has done: they return an error, and the next
+// read shows what they did.
 //
-// A command that the server refuses for the moment (LOADING, MASTERDOWN, CLUSTERDOWN, TRYAGAIN,
-// READONLY) was not done, and is made again for up to 620 ms. READONLY means that the server has
-// become a replica: the connections to it are closed first, so that the next ones find the new
-// primary, if a name or Sentinel leads there. A server that has become a replica still answers
-// reads: set ConnMaxLifetime where a name leads to the primary.
+// A command that the server temporarily refuses (LOADING, MASTERDOWN, CLUSTERDOWN, TRYAGAIN,
+// READONLY) was not executed, and is retried for up to 620 ms. READONLY means that the server has
+// become a replica: its connections are closed first, so that new ones reach the new primary, if a
+// name or Sentinel leads there. A server that has become a replica still answers reads: set
+// ConnMaxLifetime if you find the primary through a name.
 //
-// Give each application a Prefix, a database or a server of its own.
+// Give each application its own Prefix, database or server.
 package redisstore
 
 import (
@@ -38,14 +38,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DefaultPrefix stands in front of every key of a [Store] that has no other.
+// DefaultPrefix is prepended to every key of a [Store] with no other Prefix.
 const DefaultPrefix = "signet:"
 
 // A Store is a session.Store in Redis: make it with [New], since the zero value has no client. Safe
 // for concurrent use once its fields are set.
 type Store struct {
-	// Prefix stands in front of every key. Set it before first use. New sets [DefaultPrefix]; zero
-	// means no prefix, for a database of one's own.
+	// Prefix is prepended to every key. Set it before first use. New sets [DefaultPrefix]; empty
+	// means no prefix, for a dedicated database.
 	Prefix string
 
 	client redis.UniversalClient
@@ -53,13 +53,13 @@ type Store struct {
 	reads  gather
 }
 
-// New returns a [Store] that uses client, which stays the caller's to close. It does no I/O: Redis
-// may be down.
+// New returns a [Store] that uses client, which the caller closes. It does no I/O: Redis may be
+// down.
 //
 // It panics for a Cluster client that reads from replicas (ReadOnly, RouteByLatency,
-// RouteRandomly): a replica does not know yet of a session that was revoked a moment ago.
-// Sentinel's ReplicaOnly can't be seen from here: then every write fails, with an error that names
-// it.
+// RouteRandomly): a replica may not yet know about a session that was revoked a moment ago.
+// Sentinel's ReplicaOnly can't be detected here: with it, every write fails, with an error that
+// names it.
 func New(client redis.UniversalClient) *Store {
 	if c, ok := client.(*redis.ClusterClient); ok {
 		if o := c.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
@@ -126,8 +126,8 @@ func (s *Store) run(ctx context.Context, script script, key string, args ...any)
 }
 
 // Get implements session.Store with one round trip (in Cluster, one to each node concerned). Reads
-// that come while another is under way go together when it is answered. It tries again, once, when
-// the connection turns out to be dead: a server that was restarted leaves a pool of such.
+// that arrive while another is in flight are combined once it is answered. It retries once if the
+// connection turns out to be dead: after a server restart, the whole pool is.
 func (s *Store) Get(ctx context.Context, keys ...string) ([][]byte, error) {
 	if len(keys) == 0 || ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -24,8 +24,8 @@ const (
 
 // Run checks the rules of [session.Store] against stores that open returns, one for each rule. The
 // stores may share their rows: every rule uses keys of its own. It takes about a second, because
-// some rules are about time. It needs a clock that moves, so don't call it inside testing/synctest.
-// What only shows over hours, or when a server is full or fails, it does not check.
+// some rules are about time. It needs a real clock, so don't call it inside testing/synctest. It
+// doesn't check behavior that only shows over hours, or when a server is full or fails.
 func Run(t *testing.T, open func(t *testing.T) session.Store) {
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {

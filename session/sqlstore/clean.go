@@ -11,9 +11,9 @@ const (
 	cleanTimeout = 10 * time.Second // of one statement
 )
 
-// Clean deletes rows that have ended, at most a thousand, and returns how many it deleted. Writes
-// call it in the background, once a minute and again at once while there are more; call it yourself
-// for a table that nobody writes to any more.
+// Clean deletes up to a thousand expired rows, and returns how many it deleted. Writes call it in
+// the background, once a minute and again at once while there are more; call it yourself for a
+// table that is no longer written to.
 func (s *Store) Clean(ctx context.Context) (int64, error) {
 	result, err := s.db.ExecContext(ctx, s.clean, cleanBatch)
 	if err != nil {

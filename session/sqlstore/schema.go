@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// ErrSchema is wrapped by the error of [Store.Check] when the table is not there, or not as
-// [Store.Schema] makes it. What helps is running the statements, by hand or by [Store.Migrate]; a
-// table of another form has to be dropped first, with what is in it.
+// ErrSchema is wrapped by the error of [Store.Check] if the table doesn't exist, or isn't as
+// [Store.Schema] creates it. To fix it, run the statements, by hand or with [Store.Migrate]; a
+// table with a different structure has to be dropped first, including its rows.
 var ErrSchema = errors.New("sqlstore: the table " + table + " doesn't match the schema")
 
-// Schema returns the statements that make the table, each ended by a semicolon and a line's end.
-// They do nothing where it is already.
+// Schema returns the statements that create the table, each ended by a semicolon and a newline.
+// They do nothing if it already exists.
 func (s *Store) Schema() string {
 	return strings.Join(s.schema, ";\n") + ";\n"
 }
 
-// Migrate runs the statements of [Store.Schema], and then what [Store.Check] does. Several processes
-// may do so at once. It needs the right to make tables, which the application needs at no other
-// time.
+// Migrate runs the statements of [Store.Schema], and then what [Store.Check] does. Several
+// processes may do so at once. It needs the privilege to create tables, which the application needs
+// at no other time.
 func (s *Store) Migrate(ctx context.Context) error {
 	var failed error
 	for _, statement := range s.schema {
@@ -38,9 +38,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 // Check reports what would keep the store from working with this database: a table that is missing
-// or has another form (an error that wraps [ErrSchema]), rights that are missing in it, and a
-// configuration of SQLite under which the rules of session.Store don't hold. It writes nothing.
-// Call it at the start; a database that is down is an error too, and no reason not to start.
+// or has a different structure (an error that wraps [ErrSchema]), missing privileges, and a
+// configuration of SQLite that breaks the rules of session.Store. It writes nothing. Call it at
+// startup; a database that is down is an error too, but no reason not to start.
 func (s *Store) Check(ctx context.Context) error {
 	return explained(ctx, s.check(s, ctx))
 }

@@ -1,34 +1,35 @@
-// Package sqlstore keeps sessions, and what processes have to agree on about them, in one table of
+// Package sqlstore keeps sessions, and the state that processes share about them, in one table in
 // PostgreSQL or SQLite.
 //
 //	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // github.com/jackc/pgx/v5/stdlib
 //	…
 //	manager, err := session.New(session.Config{Keys: keys, Store: sqlstore.NewPostgres(db)})
 //
-// The table is made by the statements of [Store.Schema]: run them as you run your other migrations,
-// or by [Store.Migrate]. Nothing else changes the schema. [Store.Check] says at the start what is
-// wrong with the table, the rights in it, or the configuration of the database handle.
+// [Store.Schema] returns the statements that create the table: run them with your other migrations,
+// or call [Store.Migrate]. Nothing else changes the schema. Call [Store.Check] at startup: it
+// reports what is wrong with the table, its privileges, or the configuration of the database
+// handle.
 //
-// Rows end by the clock of the database, so that the clocks of the processes need not agree. Rows
-// that have ended are deleted a thousand at a time, in the background of later writes.
+// Rows expire by the database's clock, so the processes' clocks need not agree. Expired rows are
+// deleted a thousand at a time, in the background of later writes.
 //
-// It works with any driver for database/sql, since every statement that writes is made once, on a
-// connection of its own. database/sql by itself makes a statement again when a driver says that a
-// connection was bad, and some drivers say so after the server has carried it out: what was done
-// would be reported as not done. So a write whose answer is lost is an error here, and what it did
-// is seen by the next read. Tested are pgx 5, lib/pq 1.12 and modernc.org/sqlite 1.62.
+// It works with any driver for database/sql, because every statement that writes is executed once,
+// on its own connection. database/sql alone retries a statement when a driver reports a bad
+// connection, and some drivers do so after the server has already executed it: a write that
+// succeeded would be reported as not done. So here, a write whose response is lost is an error, and
+// the next read shows what it did. Tested with pgx 5, lib/pq 1.12 and modernc.org/sqlite 1.62.
 //
-// What the database refuses for the moment is made again, within half a second: a serialization
-// failure (40001, where default_transaction_isolation is not read committed), a server that starts,
-// and a server that has become read-only, whose connections are closed so that the next ones find
-// the primary. With several hosts in a URL, target_session_attrs=read-write finds it in pgx. None of
-// this keeps a standby from answering reads with old rows: never point the store at one, and set
-// SetConnMaxLifetime where a name leads to the primary.
+// Temporary refusals are retried within half a second: a serialization failure (40001, if
+// default_transaction_isolation isn't read committed), a server that is starting, and a server that
+// has become read-only, whose connections are closed so that new ones reach the primary. With
+// several hosts in a URL, pgx finds it by target_session_attrs=read-write. None of this keeps a
+// standby from answering reads with old rows: never point the store at one, and call
+// SetConnMaxLifetime if you find the primary through a name.
 //
-// Give the store a handle of its own ([sql.Open]): settings that other code makes with SET stay on
-// a pooled connection. Let it have as many connections as one user's requests may come at once, or
-// they wait for one, and StoreTimeout ends them. Give each application a schema of its own
-// (search_path in the URL), a database or a file.
+// Give the store its own handle ([sql.Open]): settings that other code makes with SET stay on a
+// pooled connection. Allow at least as many connections as one user has parallel requests;
+// otherwise requests wait for a connection until StoreTimeout ends them. Give each application its
+// own schema (search_path in the URL), database or file.
 //
 // Behind PgBouncer in transaction mode, set default_query_exec_mode=exec in pgx's URL.
 package sqlstore
@@ -51,17 +52,17 @@ type Store struct {
 	cleaning  atomic.Bool
 }
 
-// NewPostgres returns a [Store] in PostgreSQL, from version 12 on. db stays the caller's to close.
-// It does no I/O: the database may be down.
+// NewPostgres returns a [Store] in PostgreSQL, from version 12 on. The caller closes db. It does no
+// I/O: the database may be down.
 func NewPostgres(db *sql.DB) *Store { return &Store{db: db, dialect: postgres} }
 
 // NewSQLite returns a [Store] in SQLite, from version 3.42 on. The file needs a busy_timeout,
-// without which most writes at the same time fail, and should be in WAL mode:
+// without which most concurrent writes fail, and should be in WAL mode:
 //
 //	file:sessions.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)
 //
-// That is how modernc.org/sqlite writes it. A database in memory does not do: it is another one for
-// each connection. db stays the caller's to close. It does no I/O.
+// That is modernc.org/sqlite's syntax. An in-memory database doesn't work, because each connection
+// would have its own. The caller closes db. It does no I/O.
 func NewSQLite(db *sql.DB) *Store { return &Store{db: db, dialect: sqlite} }
 
 // Get implements session.Store with one round trip.
