@@ -173,7 +173,7 @@ describe('a service whose customers each bring a provider', () => {
       document.body.innerHTML = `<form method="post" action="${target}"><input name="name" value="acme"><input name="sessions" value="end"></form>`;
     }, `${app.url}/admin/remove`);
     const answer = await answerTo(evil, '/admin/remove', () => evil.evaluate(() => document.forms[0].submit()));
-    assert.ok([401, 403].includes(answer.status()), `${answer.status()}`);
+    assert.equal(answer.status(), 403);
     await page.reload();
     await page.getByText('Remove Acme', { exact: true }).waitFor();
   });
