@@ -111,7 +111,7 @@ var (
 	redisClient, client                redis.UniversalClient
 	key                                crypto.Signer
 	certificate                        tls.Certificate
-	app, admin, handler, next, orders  http.Handler
+	app, admin, handler, home, next, orders http.Handler
 	ctx                                context.Context
 	w                                  http.ResponseWriter
 	r                                  *http.Request

@@ -192,7 +192,6 @@ func (p *pageWriter) chooser(page *ChooserPage) {
 		p.form(page.Action, page.Fields, func() { p.email(page) })
 	case len(page.Choices) == 0:
 		p.put("<p>%s</p>\n", page.Text("choose.none"))
-		p.put("<p><a class=\"button\" href=\"%s\">%s</a></p>\n", location(page.Home), page.Text("link.home"))
 	}
 	p.end()
 }

@@ -25,7 +25,9 @@ func TestEveryBuiltInPageSaysWhatHappenedAndLeadsOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.Regexp(t, `<h1>[^<]{8,}</h1>`, page)
 			require.Regexp(t, `<p[^>]*>[^<]{20,}</p>|<label`, page, "it says more than its title")
-			require.Regexp(t, `class="button|<button`, page, "it leads on")
+			if name != "choose-none" { // whose home page may be what led there
+				require.Regexp(t, `class="button|<button`, page, "it leads on")
+			}
 			if folder := os.Getenv("SIGNET_PAGES"); folder != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(folder, name+".html"), []byte(page), 0o600))
 			}
