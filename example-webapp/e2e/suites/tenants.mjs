@@ -87,7 +87,11 @@ describe('a service whose customers each bring a provider', () => {
     await page.getByRole('link', { name: 'Sign in', exact: true }).click();
     const first = page.getByRole('list').getByRole('link').first();
     assert.match(await first.innerText(), /^Acme\s+Last used$/);
-    await page.goto('/account'); // a guard asks no more
+    await page.goto('/account'); // who has signed out is asked here, too
+    await first.click();
+    await signedInAs(page, 'Ann Acker', 'Acme');
+    await page.context().clearCookies({ name: '__Host-session' });
+    await page.goto('/account'); // whose session is over otherwise is not
     await signedInAs(page, 'Ann Acker', 'Acme');
 
     await typeEmail(bo.page, 'bo@nobody.example');
