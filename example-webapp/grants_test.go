@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/luikyv/go-oidc/pkg/provider"
 	"github.com/stretchr/testify/require"
 
+	"github.com/signet-go/signet/example-webapp/internal/replay"
 	"github.com/signet-go/signet/oidcauth"
 )
 
@@ -49,6 +51,7 @@ func startGrantProvider(t *testing.T) *grantProvider {
 		provider.WithTokenExchangeClientAuthnRequired(),
 		provider.WithSecretBasicAuthn(),
 		provider.WithDPoP(goidc.ES256),
+		provider.WithJTIConsumer(replay.NewGuard(time.Hour).Consume),
 		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
 			return goidc.NewJWTTokenOptions(goidc.ES256, 300)
 		}),
@@ -108,6 +111,7 @@ func TestGoOIDCExchangesTokens(t *testing.T) {
 				api := p.startAPI(t)
 				machine, err := oidcauth.NewMachine(oidcauth.MachineConfig{
 					Issuer: p.URL, ClientID: "jobs", ClientSecret: "secretOfTheJobs7", HTTPClient: p.Client(), DPoP: bound, APIs: []string{api},
+					Logger: slog.New(slog.DiscardHandler),
 				})
 				require.NoError(t, err)
 				answer, err := (&http.Client{Transport: machine.Transport(p.Client().Transport)}).Get(api)
@@ -139,6 +143,7 @@ func (p *grantProvider) startAPI(t *testing.T) string {
 	url := "https://" + server.Listener.Addr().String()
 	api, err := oidcauth.NewResource(oidcauth.ResourceConfig{
 		URL: url, Audience: []string{"orders"}, HTTPClient: p.Client(), Issuers: []oidcauth.TokenIssuer{{Issuer: p.URL}},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	server.Config.Handler = api.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
