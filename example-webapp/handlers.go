@@ -110,7 +110,7 @@ func (a *app) choose(w http.ResponseWriter, r *http.Request) {
 	pages.Write(w, http.StatusOK, "choose.html", p)
 }
 
-// pageHandler shows a page whose data are the same for everybody.
+// pageHandler shows a page whose data are the same for all users.
 func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := a.newPage(r, title)
@@ -119,7 +119,8 @@ func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	}
 }
 
-// A profileView is what /profile shows beside the user. It has no field that could hold a token.
+// A profileView is what /profile shows in addition to the user. It has no field that could hold a
+// token.
 type profileView struct {
 	Provider       string
 	Claims         []view.Claim

@@ -23,7 +23,7 @@ type attempt struct {
 	// never written to: its request may be over.
 	session *session.Session
 
-	// name and query say which token is wanted, began since when.
+	// name and query say which token is needed, began since when.
 	name  string
 	query access.Request
 	began time.Time

@@ -189,7 +189,7 @@ func isOther(t *browser.Transaction, u *User) bool { return t.Again() && t.User 
 
 // addHint tells the provider who is to authenticate once more (Core §3.1.2.1): by the ID token,
 // where the request is pushed, since its claims belong neither into URLs nor logs, and else by the
-// claim that the application names. A hint that is there already is the application's word.
+// claim that the application names. A hint that is already set comes from the application.
 func (a *starter) addHint(meta *provider.Metadata, t *browser.Transaction, here *signedIn, params url.Values) {
 	if !t.Again() || here == nil || !here.mine || params.Has("login_hint") {
 		return

@@ -137,7 +137,7 @@ func (a *signOut) logoutTokenLife() time.Duration {
 // younger than the logout token, and times tell nothing.
 //
 // A logout reads the number, and leaves one more in the mark of each tag that it ends; then it
-// raises the number itself, by compare-and-swap, and begins anew if somebody else has. A callback
+// raises the number itself, by compare-and-swap, and starts over if another process has. A callback
 // reads the number before it sends the code, and asks the marks of its tags after: one that is
 // higher came in between. It is higher, too, when the logout was not finished yet as the callback
 // read: its marks came before.

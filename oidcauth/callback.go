@@ -87,8 +87,8 @@ func (a *returner) readCallback(w http.ResponseWriter, r *http.Request) (provide
 }
 
 // otherMode answers a response that comes in another mode than the configured one, and reports
-// whether r is one: some providers take no notice of form_post. To everybody else it is a method
-// that is not allowed; the operator is told which field to look at.
+// whether r is one: some providers ignore form_post. For all others it is a method that is not
+// allowed; the operator is told which field to look at.
 func (a *returner) otherMode(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method || browser.IsPrefetch(r) {
 		return false

@@ -108,7 +108,7 @@ func (a *returner) admit(ctx context.Context, l *login) error {
 	return nil
 }
 
-// keepChanges records what Hooks.Login changed beside the claims. What it changed only there is
+// keepChanges records what Hooks.Login changed apart from the claims. What it changed only there is
 // read from there.
 func (l *login) keepChanges(changed *User, rolesClaim string) {
 	if changed.Name != l.user.Name {
@@ -128,7 +128,7 @@ func (l *login) keepChanges(changed *User, rolesClaim string) {
 	l.user = userOf(&l.record, claimsOf(l.token.Raw), l.extra)
 }
 
-// beginSession takes steps 9 and 10: the login's session is made beside the browser's, the
+// beginSession takes steps 9 and 10: the login's session is made separately from the browser's, the
 // application is asked about it, and only then it takes the other's place. With an error nothing
 // has changed.
 func (a *returner) beginSession(r *http.Request, t *browser.Transaction, l *login) (err error) {

@@ -108,7 +108,7 @@ func (m *Machine) Exchange(ctx context.Context, options ...TokenOption) *Exchang
 	return e
 }
 
-// newExchange reads what is wanted. subject gets the token that is exchanged.
+// newExchange reads the options. subject gets the token to exchange.
 func newExchange(ctx context.Context, options []TokenOption, x *access.Exchanges, subject subjectOf) *Exchange {
 	q, err := newExchangeRequest(options)
 	keeper := &exchangeKeeper{x, subject}
@@ -237,7 +237,7 @@ func newExchanges(c *Config, tokenURL string, e *oauth.Endpoint) *access.Exchang
 	})
 }
 
-// asExchangeRefusal is asRefusal. A subject token that the provider takes for none can't be mended
+// asExchangeRefusal is asRefusal. A subject token that the provider doesn't accept can't be fixed
 // but by a newer one.
 func asExchangeRefusal(err error) error {
 	err = asRefusal(err)

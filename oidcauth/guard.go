@@ -122,7 +122,8 @@ func admitted(ctx context.Context, auths []*Authenticator, requirements []Requir
 	return nil, nil
 }
 
-// A subject is whom a guard asks about: told anew each time, as whoever is told may keep it.
+// A subject is the user or caller that a guard asks about: a new copy each time, since requirements
+// may keep it.
 type subject interface{ copied() *User }
 
 // met asks requirements about a user.

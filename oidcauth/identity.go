@@ -57,8 +57,8 @@ func newIdentity(s inside.View) any {
 	return id
 }
 
-// record is what the login left in the session beside its tokens. Where it can't be read, no access
-// token is known, and the refresh token gets the next one.
+// record is what the login left in the session in addition to its tokens. Where it can't be read,
+// no access token is known, and the refresh token gets the next one.
 func (id *identity) record() *record {
 	id.once.record.Do(func() {
 		raw, _ := id.kept.Get(recordName)

@@ -133,7 +133,7 @@ func (p *Providers) completed(name string, c Config) Config {
 	return c.withDefaults()
 }
 
-// beside is h with other's hooks where it has none.
+// beside returns h, with other's hooks where h has none.
 func (h Hooks) beside(other Hooks) Hooks {
 	if h.Login == nil {
 		h.Login = other.Login

@@ -33,7 +33,7 @@ var pageMessages = Messages{
 	"choose.email":      "Your work email",
 	"choose.submit":     "Continue",
 	"choose.unknown":    "No organization signs in with this email address. Check it, or ask your administrator for the sign-in link.",
-	"choose.none":       "Ask your administrator for the sign-in link of your organization.",
+	"choose.none":       "Ask your administrator for your organization's sign-in link.",
 	"problem.user":      "You're signed in as %s.",
 	"problem.switch":    "Use another account",
 	"problem.choose":    "Use another sign-in service",

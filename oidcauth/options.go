@@ -179,7 +179,7 @@ type LoginOptions struct {
 	essentialACR []string
 	amr          []string
 
-	// moreScopes are asked for beside the others.
+	// moreScopes are requested in addition to the others.
 	moreScopes []string
 }
 

@@ -208,7 +208,7 @@ func (r *attempt) otherSID() bool {
 }
 
 // rolesNow are the roles by refreshed claims. Where Hooks.Login had its say there are none that it
-// has not let pass: it may keep a role from everybody, and found none to take away at the login.
+// has not let pass: it may withhold a role from every user, and found none to remove at the login.
 func (r *attempt) rolesNow(refreshed json.RawMessage) []string {
 	roles := claims.Roles(refreshed, r.auth.config.RolesClaim)
 	if !r.record.Vetted && r.auth.config.Hooks.Login == nil {
@@ -229,7 +229,7 @@ func (r *attempt) keepExtra(s *session.Session) error {
 	return s.Set(extraName, extra)
 }
 
-// extraNow is what stays of the claims beyond the ID token beside a new one.
+// extraNow is what remains of the claims beyond the ID token once there is a new one.
 func (r *attempt) extraNow() json.RawMessage {
 	if r.idToken == nil {
 		return r.extra

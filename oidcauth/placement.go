@@ -72,7 +72,7 @@ func (a *core) stays() error {
 func (a *core) succeeds(key string) bool { return a.name() != "" && nameIn(key) == a.name() }
 
 // left answers a callback of t that found its provider removed: where another has the name, the
-// login begins anew there. A code is never redeemed where it does not come from.
+// login starts over there. A code is only redeemed at the provider that issued it.
 func (a *core) left(w http.ResponseWriter, r *http.Request, t *browser.Transaction) {
 	p := a.config.place.registry
 	next, err := p.Get(a.name())

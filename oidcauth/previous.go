@@ -49,7 +49,7 @@ func (a *core) newestPrevious(ctx context.Context, s *session.Session, next *Use
 }
 
 // ownerOf is that of the Authenticator that made id's login: a itself, or one that shares its
-// sessions. It is nil where that was removed just now: the session is nobody's.
+// sessions. It is nil if that was removed just now: the session has no provider.
 func (a *core) ownerOf(id *identity) *core {
 	if id.login.Provider == a.key {
 		return a

@@ -209,7 +209,7 @@ func InsecureAnyAddress() ProviderOption {
 // Sessions returns the session manager that all share.
 func (p *Providers) Sessions() *session.Manager { return p.sessions }
 
-// vacantLocked reports why m can't be added beside what is there.
+// vacantLocked reports why m can't be added to the existing providers.
 func (p *Providers) vacantLocked(m *member) error {
 	client := providerKey(m.config.Issuer, m.config.ClientID)
 	if name, there := p.clients[client]; there && name != m.name {
@@ -251,7 +251,7 @@ func (p *Providers) admits(key string) bool {
 	return m != nil && m.retired.IsZero() && !m.leaving
 }
 
-// knows reports whether the login l is of a provider that is there, or was retired.
+// knows reports whether the login l belongs to an existing or a retired provider.
 func (p *Providers) knows(l *packed.Login) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

@@ -74,7 +74,7 @@ func (x *passage) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if res.StatusCode < 200 || res.StatusCode > 599 {
-		_ = res.Body.Close() // nothing of it is wanted
+		_ = res.Body.Close() // none of it is needed
 		return nil, fmt.Errorf("%w: %d", errStatus, res.StatusCode)
 	}
 	judged := *res // trailers come after everything was judged, and are set in the original

@@ -27,8 +27,8 @@ const (
 	accessTokenName  = "access" // followed by the grant's name for tokens of a resource or scope
 )
 
-// A record is what a login leaves in the session beside its tokens: what a guard needs without
-// unpacking them, and what is not in them.
+// A record is what a login leaves in the session in addition to its tokens: what a guard needs
+// without unpacking them, and what is not in them.
 type record struct {
 	// Login is what guards ask for: kept where it costs nothing to read.
 	packed.Login `json:"-"`

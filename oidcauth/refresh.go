@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// leaseWait is how long a refresh may wait, beside its own call, for one of another process to
-	// end. The lease of a process that died is over before, after 15 s.
+	// leaseWait is how long a refresh may wait, in addition to its own call, for one of another
+	// process to end. The lease of a process that died is over before, after 15 s.
 	leaseWait = 16 * time.Second
 
 	// validPatience is how long a request waits for a refresh while the token at hand is still

@@ -68,7 +68,7 @@ func (s *siblings) serves(path string) bool {
 	return p != nil && p.desk.site.Serves(path)
 }
 
-// near calls do with those that have something to say beside the one with this key: each that
+// near calls do with those, other than the one with this key, that have something to say: each that
 // stands alone and, of a registry, the one itself and the desk. There may be thousands of others.
 func (s *siblings) near(key string, do func(*Authenticator)) {
 	for _, a := range s.alone() {

@@ -15,7 +15,7 @@ import (
 	"github.com/signet-go/signet/internal/provider"
 )
 
-// and is e with what other asks for beside it. Of two lists of classes those count that stand in
+// and returns e with what other asks for added. Of two lists of classes those count that stand in
 // both; where none does, e's.
 func (e *StepUpError) and(other *StepUpError) *StepUpError {
 	both := *e
@@ -61,7 +61,7 @@ func (e *StepUpError) asChallenge() oauth.StepUp {
 }
 
 // loginOptions asks for the login that e needs. There is no parameter for methods, so that AMR asks
-// for a login anew and its outcome decides.
+// for a new login, and its outcome decides.
 func (e *StepUpError) loginOptions() LoginOptions {
 	o := LoginOptions{MaxAge: e.MaxAge, essentialACR: e.ACRValues, amr: e.AMR, moreScopes: oauth.ScopesIn(e.Scope)}
 	if len(e.AMR) > 0 {

@@ -30,7 +30,8 @@ const (
 	outagePause = 5 * time.Second
 )
 
-// withoutProof reports whether err means that the session lives, and is nobody's for this request.
+// withoutProof reports whether err means that the session is alive but must not be used for this
+// request.
 func withoutProof(err error) bool {
 	return errors.Is(err, session.ErrDeviceProof) || errors.Is(err, session.ErrDeviceRequired)
 }
@@ -72,8 +73,8 @@ func (d *binder) judge(r *http.Request, err error) (what proofless, after time.D
 	return reload, 0
 }
 
-// denyProofless answers a guarded request whose session is nobody's for want of a proof. Nobody is
-// signed out by it, and nothing is cleared.
+// denyProofless answers a guarded request whose session can't be used because there is no proof.
+// Nobody is signed out by it, and nothing is cleared.
 func (a *Authenticator) denyProofless(w http.ResponseWriter, r *http.Request, err error) {
 	what, after := a.devices.judge(r, err)
 	switch what {

@@ -108,7 +108,7 @@ type format struct {
 	room          [chunkLimit]int // bytes of value in each chunk
 }
 
-// newFormat lets net/http write the attributes once, and measures how much value fits beside them,
+// newFormat lets net/http write the attributes once, and measures how much value fits next to them,
 // with the widest Max-Age, so that the number of chunks depends on nothing but the length of the
 // text.
 func newFormat(c Config) *format {
@@ -157,7 +157,7 @@ func (f *format) like(name, value string, life time.Duration) *http.Cookie {
 // lives.
 func maxAge(life time.Duration) int { return max(int((life+time.Second-1)/time.Second), 0) }
 
-// count is the number of chunks for a sealed text of so many bytes, beside the letter that says so.
+// count is the number of chunks for a sealed text of so many bytes, plus the letter that says so.
 func (f *format) count(size int) (n int, err error) {
 	if n = f.need(size); n > f.chunks {
 		return 0, fmt.Errorf("%w: %d bytes sealed, %d cookies of %d bytes are permitted: set Config.ServerSide to keep "+

@@ -122,7 +122,7 @@ func (k *cookieKeeper) newest(ctx context.Context, g *packed.Generation) (versio
 	return k.judge(v, time.Now())
 }
 
-// versionOf is the newest of a session: g, or what is known beside it.
+// versionOf is the newest version of a session: g, or the other known one.
 func versionOf(g, beside *packed.Generation) version {
 	return version{g: newer(g, beside), idle: g.Idle, known: beside != nil && beside.Number >= g.Number}
 }

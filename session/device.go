@@ -102,7 +102,7 @@ func isLogin(g *packed.Generation) bool {
 	return g.Facts().Login != nil
 }
 
-// unprovenLocked says why g, which lives, is nobody's session for this request: nil where it is to
+// unprovenLocked says why g, which is alive, must not be used for this request: nil where it is to
 // be served.
 func (s *Session) unprovenLocked(g *packed.Generation) error {
 	switch d := s.m.devices; {
@@ -177,7 +177,7 @@ func (d *devices) cookie(f *format, value string, life time.Duration) *http.Cook
 	return f.like(d.name, value, life)
 }
 
-// attributes are what every bound cookie is set with, beside its value and its life.
+// attributes are what every bound cookie is set with, apart from its value and its life.
 func (d *devices) attributes(f *format) string {
 	c := d.cookie(f, "", time.Second)
 	c.MaxAge = 0

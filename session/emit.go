@@ -29,9 +29,10 @@ const (
 )
 
 // cookieStepLocked is the one place that decides what the response is to do with the session's
-// cookie. shared says that the handler lets shared caches keep the response. That is what is wanted:
-// handOutLocked may send nothing, where the browser may have something newer, or where only the row
-// in the Store is renewed, and may find that the session has ended, which is asked about once more.
+// cookie. shared says that the handler lets shared caches keep the response. This is the decision
+// alone: handOutLocked may send nothing, where the browser may have something newer, or where only
+// the row in the Store is renewed, and may find that the session has ended, which is asked about
+// once more.
 //
 // s.due is what the session asks for. Its writers are
 //   - beginLocked: cookieWrite, for a new session;

@@ -4,7 +4,7 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// What the packages of this module keep in a session beside its content: see packed.Facts.
+// What this module's packages keep in a session in addition to its content: see packed.Facts.
 
 // facts returns the facts with this request's changes; nil without a session.
 func (s *Session) facts() *packed.Facts {

@@ -180,7 +180,7 @@ func (m *Manager) endedByMarks(g *packed.Generation, names []string, raws [][]by
 }
 
 // sessionsInRead is how many sessions are asked for at once, with a few rows each: more would hold
-// up a Store, and everybody who waits for it.
+// up a Store, and all who wait for it.
 const sessionsInRead = 200
 
 // rowsOf reads rows of all sessions, in pieces, and returns each one's names and raw bytes; with an

@@ -176,7 +176,7 @@ func (m *Manager) demands(now mark) bool {
 	return now.fresh != 0 && time.Since(time.UnixMilli(now.fresh)) < m.config.Lifetime+time.Minute
 }
 
-// markOf returns the mark of t in row. One that can't be read is written anew: it has ended every
+// markOf returns the mark of t in row. One that can't be read is rewritten: it has ended every
 // session so far, and must not lock out those to come.
 func (m *Manager) markOf(ctx context.Context, t packed.Tag, row seal.Row) (mark, error) {
 	now, unreadable := readMark(row)

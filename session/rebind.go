@@ -12,9 +12,10 @@ import (
 	"github.com/signet-go/signet/internal/packed"
 )
 
-// renewBinding answers a renewal with header h: by a challenge, or by a bound cookie for a proof. It
-// looks at the session as any request does, and is no use of it. Errors: ErrUnavailable; any other
-// ends the binding. The Binding says, as far as it is known, whose it is, also beside an error.
+// renewBinding answers a renewal with header h: by a challenge, or by a bound cookie for a proof.
+// It looks at the session as any request does, and is no use of it. Errors: ErrUnavailable; any
+// other ends the binding. The Binding says, as far as it is known, whose it is, even along with an
+// error.
 func (m *Manager) renewBinding(ctx context.Context, h http.Header) (*inside.Binding, error) {
 	identifier := bound.IdentifierIn(h)
 	id, keyID, err := m.devices.seals.OpenIdentifier(identifier)

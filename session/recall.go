@@ -62,8 +62,8 @@ func (k *serverKeeper) find(ctx context.Context, id string) (version, error) {
 	return k.newest(ctx, &packed.Generation{ID: id})
 }
 
-// deposit adds the row of the newest generation, as a change would have. One that is there already
-// is no older.
+// deposit adds the row of the newest generation, as a change would have. One that already exists is
+// no older.
 func (k *cookieKeeper) deposit(ctx context.Context, g *packed.Generation, life time.Duration) error {
 	if k.vault == nil {
 		k.recent.keep(g, life)

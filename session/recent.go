@@ -38,7 +38,7 @@ const (
 	awaitedBytes  = 24 << 20 // of generations
 	shownBytes    = 8 << 20
 	endedBytes    = 32 << 20 // about 200,000 ended sessions
-	entryOverhead = 128      // bytes of a map entry beside its key and value, roughly
+	entryOverhead = 128      // bytes of a map entry in addition to its key and value, roughly
 )
 
 // newRecent returns an empty memory.

@@ -15,8 +15,9 @@ import (
 
 // register binds the session to the key that response, a browser's proof, brings. The session goes
 // on under a new id, as after a login: whoever has copied its cookie before is not let in any more.
-// Errors: ErrUnavailable; any other refuses the registration. Beside an error the Binding says which
-// session it was, as far as that is known, nothing has changed, and the request is no use of it.
+// Errors: ErrUnavailable; any other refuses the registration. Along with an error, the Binding says
+// which session it was, as far as that is known, nothing has changed, and the request is no use of
+// it.
 func (s *Session) register(ctx context.Context, response string) (_ *inside.Binding, err error) {
 	who := &inside.Binding{}
 	proof, err := bound.ParseProof(response)

@@ -49,7 +49,7 @@ type Session struct {
 
 	waived   bool     // no proof of a device is asked for
 	followed bool     // it was found by a cookie from before it was bound, whose sender gets none of it
-	unproven *version // the session that lives, and is nobody's for this request
+	unproven *version // the session that is alive, but must not be used for this request
 
 	carried worth      // what jar is worth
 	due     cookieStep // what base asks for: none, renew, write or owed; cookieStepLocked lists who writes it

@@ -170,7 +170,7 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap is for http.ResponseController: deadlines and full duplex need nothing of us.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// hijacked notes that no header of ours will be sent, and publishes what was changed until now.
+// hijacked notes that none of our headers will be sent, and publishes the changes made so far.
 func (s *Session) hijacked() {
 	s.finish(stageBegun)
 }

@@ -97,7 +97,7 @@ func (x *examination) responseMode() oidcauth.ResponseMode {
 	return oidcauth.Query
 }
 
-// beside is the URL of another own route.
+// beside is the URL of another of the library's routes.
 func (x *examination) beside(route string) string {
 	u, err := url.Parse(x.redirect())
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command provider is an OpenID provider to try the examples with, in memory and on this machine
-// alone. It signs everybody in as Alice without asking: never let anybody else reach it.
+// alone. It signs every user in as Alice without asking: never make it reachable for anyone else.
 package main
 
 import (

@@ -12,7 +12,7 @@ type admin struct {
 	pages     *pages
 }
 
-// adminPage is what the page is given beside what all are given.
+// adminPage is what this page gets in addition to what all pages get.
 type adminPage struct {
 	Tenants []tenant
 	Done    string // what has just been done

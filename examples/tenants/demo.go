@@ -8,7 +8,7 @@ import (
 )
 
 // demoAt are OpenID providers to try the service with, in memory and on this machine alone. Each
-// signs everybody in as its one user without asking: never let anybody else reach them.
+// signs every user in as its one user without asking: never make them reachable for anyone else.
 type demoAt struct{ issuers, app string }
 
 // demoSecret is what all providers have given the service.

@@ -32,12 +32,12 @@ const (
 	OnBehalfOf                // the same, as Microsoft Entra ID wants it
 )
 
-// Terms are what is asked for in an exchange, beside resource and scopes.
+// Terms are what an exchange asks for, besides resource and scopes.
 type Terms struct {
 	Form     Form
 	Audience []string
 
-	// Requested is the type of the token that is wanted; "" means an access token.
+	// Requested is the type of the requested token; "" means an access token.
 	Requested string
 
 	// SubjectIDToken has the ID token be the subject.
@@ -177,7 +177,7 @@ func (q *Request) terms() *Terms {
 	return q.Terms
 }
 
-// requested is the type of the token that is wanted.
+// requested is the type of the requested token.
 func (t *Terms) requested() string {
 	if t.Requested == "" {
 		return AccessTokenType

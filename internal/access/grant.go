@@ -9,7 +9,7 @@ import (
 	"github.com/signet-go/signet/internal/oauth"
 )
 
-// A Grant describes one access token at rest, beside its value.
+// A Grant describes one access token at rest, apart from its value.
 type Grant struct {
 	Name    string `json:"n,omitempty"` // of resource and scope; empty is the login's own
 	Type    string `json:"t,omitempty"` // empty is Bearer
@@ -65,7 +65,7 @@ func (g *Grant) Token(value string) *Token {
 	return t
 }
 
-// maxGrants bounds the access tokens that a session holds beside the newest.
+// maxGrants bounds the access tokens that a session holds besides the newest.
 const maxGrants = 7
 
 // Grants describe the access tokens of one session, in the order in which they came.
@@ -80,8 +80,8 @@ func (l Grants) Of(name string) *Grant {
 	return &l[i]
 }
 
-// Beside returns those that stay beside a newer token called name: what is over goes, and of too
-// many the oldest.
+// Beside returns those that remain along with a newer token called name: what is over goes, and of
+// too many the oldest.
 func (l Grants) Beside(name string, now time.Time) Grants {
 	kept := slices.DeleteFunc(slices.Clone(l), func(g Grant) bool {
 		return g.Name == name || g.Name != "" && g.Expiry <= now.UnixMilli()

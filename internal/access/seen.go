@@ -19,7 +19,7 @@ type Seen[V any] struct {
 // maxSeen bounds the memory of one Seen, in bytes.
 const maxSeen = 8 << 20
 
-// seenOverhead is what an entry takes beside what it is about.
+// seenOverhead is what an entry takes in addition to its content.
 const seenOverhead = 512
 
 // Hash is by which a token is known.

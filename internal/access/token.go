@@ -1,7 +1,7 @@
 // Package access knows an access token's life: whether one serves a request, may bridge an outage
 // or was rejected ([Token]); the transport that sends requests with it to the APIs that it may go
 // to, and to no others ([Transport]); and the tokens of machine clients, which processes can share
-// ([Machine]). It also has what a resource server of ours asks of the tokens that it is sent: proofs
+// ([Machine]). It also has what our resource server requires of the tokens that it receives: proofs
 // of a key ([Proofs]), and a memory of those that came before ([Seen]).
 //
 // It knows no session: whose token a request gets, a [Keeper] says. The transport sends no token
@@ -115,7 +115,7 @@ func (t *Token) OAuth2() *oauth2.Token {
 	return token.WithExtra(extra)
 }
 
-// Bound gives t the key that it is bound to. A DPoP token without a key, or a key beside a Bearer
+// Bound gives t the key that it is bound to. A DPoP token without a key, or a key with a Bearer
 // token, is a mix-up, and such a token is not sent at all (RFC 9449 §7.1).
 func (t *Token) Bound(key *jwt.ProofKey) (*Token, error) {
 	if (t.Kind == "DPoP") != (key != nil) {

@@ -34,7 +34,7 @@ type Transport struct {
 	// Bound says whose tokens; nil means each request's own context.
 	Bound context.Context
 
-	// Query is the token that is wanted, Err a mistake in it.
+	// Query is the requested token, Err a mistake in it.
 	Query Request
 	Err   error
 

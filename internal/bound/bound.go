@@ -1,7 +1,7 @@
 // Package bound is what device-bound sessions are made of (Device Bound Session Credentials, W3C):
 // the proof that a browser signs with a key which never leaves its device, and the three texts of
 // ours that it carries: the session identifier, the challenge and the bound cookie. Each is sealed
-// for its purpose, so that none passes for another, and none authorizes anything beside it.
+// for its purpose, so that none passes for another, and none authorizes anything else.
 //
 // It does no I/O, knows no session and decides nothing: whether a session lives, and whether a
 // challenge was used before, package session knows. Start reading at [Seals] and [ParseProof].
@@ -66,7 +66,7 @@ type Binding struct {
 	Thumbprint string // of its key, as [Key.Thumbprint] has it
 }
 
-// context is what a seal binds beside its text. No part of it holds a NUL.
+// context is what a seal binds in addition to its text. No part of it holds a NUL.
 func (s *Seals) context(b Binding, purpose Purpose) string {
 	return s.name + "\x00" + string(purpose) + "\x00" + b.Session + "\x00" + b.Thumbprint
 }

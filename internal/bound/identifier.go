@@ -39,7 +39,7 @@ func (s *Seals) Identifier(id Identifier) (string, error) {
 	return "", fmt.Errorf("%w: %d bytes, at most %d are read", ErrIdentifier, len(text), maxIdentifier)
 }
 
-// OpenIdentifier reads what Identifier has sealed, and names the key of ours that has. Errors:
+// OpenIdentifier reads what Identifier has sealed, and names the one of our keys that did. Errors:
 // [ErrIdentifier], also for one that none of our keys opens any more.
 func (s *Seals) OpenIdentifier(text string) (id Identifier, keyID string, err error) {
 	if len(text) > maxIdentifier {

@@ -14,9 +14,9 @@ import (
 var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 
 // consumed remembers the states of logins whose code is sent, so that each code is sent once: in
-// this process, and in the Store where there is one. Everybody can make up codes, so that those
-// which the provider did not take give way when room is short: else strangers could fill the
-// memory, and nobody would get in.
+// this process, and in the Store where there is one. Anyone can make up codes, so those which the
+// provider did not take give way when room is short: else strangers could fill the memory, and
+// nobody would get in.
 type consumed struct {
 	life  time.Duration // longer than that of a login
 	vault *seal.Vault   // nil without a Store

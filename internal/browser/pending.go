@@ -44,8 +44,8 @@ func (l *Logins) room(r *http.Request) int {
 	return room
 }
 
-// trim expires the request's transactions that are dead, or too many beside a new one of size
-// bytes.
+// trim expires the request's transactions that are dead, or too many together with a new one of
+// size bytes.
 func (l *Logins) trim(w http.ResponseWriter, r *http.Request, size int) {
 	room, expired := maxTransactionBytes-size, 0
 	for i, p := range l.pending(r) {

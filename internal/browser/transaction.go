@@ -100,7 +100,8 @@ func (l *Logins) Begin(w http.ResponseWriter, r *http.Request, t *Transaction) (
 	return lost, nil
 }
 
-// fits reports whether the browser keeps c, beside those that it sent, with t's way back in it.
+// fits reports whether the browser keeps c, in addition to those that it sent, with t's way back in
+// it.
 func (l *Logins) fits(r *http.Request, c *http.Cookie, t *Transaction) bool {
 	if len(t.ReturnTo) <= longReturnTo {
 		return true
@@ -124,7 +125,7 @@ func (l *Logins) seal(name string, t *Transaction) (*http.Cookie, error) {
 	return l.loginCookie(name, sealed, int(l.Life/time.Second)), nil
 }
 
-// NewCookie is a cookie beside the session's own, sent wherever that is.
+// NewCookie is a cookie in addition to the session's own, sent wherever that is.
 func (l *Logins) NewCookie(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: l.Path, MaxAge: maxAge,

@@ -32,7 +32,7 @@ var (
 )
 
 // Seen returns the way back to what r asked for, byte for byte as the browser sees it, or the start
-// page. Whatever a guard of ours was asked for is a page of the application, however its path is
+// page. Whatever one of our guards was asked for is a page of the application, however its path is
 // spelled: escapes are data there (RFC 3986 §2.2).
 func (s *Site) Seen(r *http.Request) string {
 	return s.wayBack(r.Context(), s.Base+printable(RequestURI(r)), func(raw string) error {
@@ -230,7 +230,7 @@ func (s *Site) PageOf(r *http.Request) string {
 	}
 	from := s.sentFrom(r)
 	if errors.Is(s.checkWish(from), errReturnOwn) {
-		return s.Home() // a page of ours, which led nowhere yet
+		return s.Home() // one of our pages, which led nowhere yet
 	}
 	return s.ReturnTo(r.Context(), from)
 }

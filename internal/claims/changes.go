@@ -10,9 +10,9 @@ import (
 	"github.com/signet-go/signet/internal/strictjson"
 )
 
-// Changes are what Hooks.Login made of the claims. They are kept beside the claims and laid over
-// them, also over those that a refresh brings: what a guard lets pass was the application's word at
-// the login, and stays it.
+// Changes are what Hooks.Login made of the claims. They are kept separately from the claims and
+// laid over them, also over those that a refresh brings: what a guard lets pass was the
+// application's word at the login, and stays it.
 type Changes struct {
 	Set  json.RawMessage `json:"s,omitempty"` // object of the claims that it added or changed
 	Gone []string        `json:"g,omitempty"` // names of those that it removed

@@ -63,7 +63,7 @@ func agree(signed, told strictjson.Object, name string) bool {
 
 // WithoutMoved returns extra without both halves of each pair in which the ID token says now what
 // it did not say before. What userinfo said at the login belongs to what the ID token said then: a
-// mark of another address, or an address beside another mark.
+// mark of another address, or an address with another mark.
 func WithoutMoved(extra, before, now json.RawMessage) json.RawMessage {
 	kept, err := ParseOptional(extra)
 	if err != nil || len(kept.Names) == 0 {

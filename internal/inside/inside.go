@@ -18,7 +18,8 @@ import (
 
 // A Manager is what a *session.Manager does for this module alone. Safe for concurrent use.
 type Manager interface {
-	// Companion returns what a package keeps beside the manager, made by create at the first call.
+	// Companion returns what a package keeps along with the manager, made by create at the first
+	// call.
 	Companion(create func() any) any
 
 	// Sealer lends the manager's keys for one purpose.
@@ -38,8 +39,8 @@ type Manager interface {
 	InviteAt(path func(s any) string)
 
 	// RenewBinding answers a renewal of a device-bound session whose request has this header: by a
-	// Binding with a Challenge, or with a Cookie. Errors: session.ErrUnavailable; any other ends the
-	// binding. The Binding is never nil, and says beside an error what is known.
+	// Binding with a Challenge, or with a Cookie. Errors: session.ErrUnavailable; any other ends
+	// the binding. The Binding is never nil, and even along with an error says what is known.
 	RenewBinding(ctx context.Context, h http.Header) (*Binding, error)
 
 	// KnowsBinding reports whether one of our keys opens the identifier of a binding.

@@ -70,7 +70,7 @@ func ParseKeySet(document strictjson.Object) (keys []Key, faults []string, err e
 	return keys, faults, nil
 }
 
-// errOtherPurpose marks keys that are fine, but not for checking signatures of ours.
+// errOtherPurpose marks keys that are fine, but not for checking the signatures we check.
 var errOtherPurpose = errors.New("not a supported signature key")
 
 // parseKey reads one entry of a set. Its error says in a few words what is wrong with the key,

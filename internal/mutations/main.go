@@ -117,7 +117,8 @@ func copyTo(folder string) error {
 	return nil
 }
 
-// try breaks the check, runs the tests of its row, and mends it. held says that one of them failed.
+// try breaks the check, runs the tests of its row, and restores it. held says that one of them
+// failed.
 func try(folder string, r row, m mutation) (verdict string, held bool) {
 	file, whole, err := find(filepath.Join(folder, m.pkg), m.before)
 	if err != nil {

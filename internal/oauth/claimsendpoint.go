@@ -41,7 +41,7 @@ func (p *ClaimsEndpoints) Fetch(ctx context.Context, target *url.URL, accessToke
 		_ = p.pauses.Failed(p.Issuer, p.Issuer, err) // err says more
 		return "", err
 	}
-	p.pauses.Succeeded(p.Issuer) // whatever it answered: one user's error is not everybody's
+	p.pauses.Succeeded(p.Issuer) // whatever it answered: one user's error doesn't affect the others
 	if err != nil {
 		return "", err
 	}

@@ -48,7 +48,7 @@ func FailureOf(err error) (f Failure, e *Error, ok bool) {
 	return e.failure(), e, true
 }
 
-// aboutTheRequest are error codes that say something about a grant or a request beside whatever
+// aboutTheRequest are error codes that say something about a grant or a request with whatever
 // status: there are providers that send invalid_grant with 403. All other codes are read by their
 // status, for providers have many words for a client whose secret is wrong: invalid_request,
 // unauthorized_client, none.
@@ -78,9 +78,9 @@ func (e *Error) failure() Failure {
 	return Senseless
 }
 
-// isVerdict reports whether the code is the endpoint's own. Beside a status that it never sends for
-// a refusal (RFC 6749 §5.2), only a code that is known is: the rest is what frameworks say of a
-// path that they don't serve, as while a provider starts.
+// isVerdict reports whether the code is the endpoint's own. With a status that it never sends for a
+// refusal (RFC 6749 §5.2), only a code that is known is: the rest is what frameworks say of a path
+// that they don't serve, as while a provider starts.
 func (e *Error) isVerdict() bool {
 	switch e.Status {
 	case http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
@@ -89,8 +89,8 @@ func (e *Error) isVerdict() bool {
 	return slices.Contains(aboutTheRequest, e.Code)
 }
 
-// isTransient reports whether e says that the same request may work later. An invalid_grant beside
-// a status of 500 is no verdict, but a provider that can't read its own database.
+// isTransient reports whether e says that the same request may work later. An invalid_grant with a
+// status of 500 is no verdict, but a provider that can't read its own database.
 func (e *Error) isTransient() bool {
 	switch e.Code {
 	case "temporarily_unavailable", "server_error", "slow_down":
@@ -136,7 +136,7 @@ func (e *Error) ErrorCode() string {
 // SilentPause is the least time between two tries of what was refused without a word.
 const SilentPause = 5 * time.Second
 
-// Pause implements pace.Failure. Maintenance is everybody's, and so are too many requests when
+// Pause implements pace.Failure. Maintenance affects all callers, and so do too many requests when
 // several callers have heard of them.
 func (e *Error) Pause() (time.Duration, pace.Audience) {
 	switch {

@@ -16,8 +16,8 @@ const introspection = "introspection"
 // ErrNoIntrospection means that the provider has no introspection endpoint, or an http one.
 var ErrNoIntrospection = errors.New("the provider's metadata name no introspection_endpoint that may be called")
 
-// Introspect asks what an access token is worth (RFC 7662 §2.1), in the client's name. The answer is
-// an object with an active member that is a boolean; its text is returned beside it. The error is
+// Introspect asks what an access token is worth (RFC 7662 §2.1), in the client's name. The answer
+// is an object with an active member that is a boolean; its text is returned as well. The error is
 // [ErrNoIntrospection], a *pace.Outage when there are no metadata, else an *Error.
 func (e *Endpoint) Introspect(ctx context.Context, token string) (answer strictjson.Object, body []byte, err error) {
 	m, err := e.provider.Metadata(ctx)

@@ -18,7 +18,8 @@ const requestObjectLife = 5 * time.Minute
 
 // RequestObject replaces params by one JWT of them that the client signs (RFC 9101 §4), so that
 // nobody on the way can change or add any. Where the browser carries it, response_type and scope
-// stand beside it too: without them it is no OAuth 2.0 request to an OpenID provider (Core §6.1).
+// are sent with it too: without them it isn't an OAuth 2.0 request to an OpenID provider (Core
+// §6.1).
 func (e *Endpoint) RequestObject(params url.Values, pushed bool) (url.Values, error) {
 	client, now := &e.auth.Client, time.Now()
 	claims := map[string]any{

@@ -66,7 +66,7 @@ func (s StepUp) Header() string {
 	return `Bearer error="` + InsufficientAuthentication + `"` + s.Params()
 }
 
-// Params are the parameters of a challenge for s beside its error. What would end their quotes is
+// Params are the parameters of a challenge for s besides its error. What would end their quotes is
 // left out: classes may be another API's words.
 func (s StepUp) Params() string {
 	params := `, error_description="A fresher or stronger login is required"`

@@ -38,7 +38,7 @@ const (
 
 // Settings are what the application says about calls to a provider.
 type Settings struct {
-	// Base is the application's own client, nil for one with a transport of ours.
+	// Base is the application's own client, nil for one with our own transport.
 	Base *http.Client
 
 	// Certificate authenticates the client (RFC 8705), nil for none.

@@ -31,7 +31,7 @@ var (
 )
 
 // special are the rest of what is not globally reachable by IANA's registries of special-purpose
-// addresses (RFC 6890), beside what net/netip knows by name, and tunnels into IPv4.
+// addresses (RFC 6890), in addition to those that net/netip knows by name, and tunnels into IPv4.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
@@ -118,7 +118,7 @@ func PublicTransport(base *http.Client, r Reach, cert *tls.Certificate) http.Rou
 	return &reachTransport{base: rt, reach: r}
 }
 
-// Transport returns base's transport, or one of ours.
+// Transport returns base's transport, or our own.
 func Transport(base *http.Client) http.RoundTripper {
 	if base != nil && base.Transport != nil {
 		return base.Transport

@@ -69,7 +69,7 @@ func (d *Document[T]) Get(ctx context.Context) (v T, attempt int, err error) {
 	if !seen.fetch {
 		return seen.value, seen.attempt, d.mustHave(seen.serves)
 	}
-	if seen.serves { // don't let somebody who hangs hold up everybody
+	if seen.serves { // don't let one caller that hangs hold up the others
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, Patience)
 		defer cancel()

@@ -43,7 +43,7 @@ func (f *Flight[T]) Start(ctx context.Context, key string, limit time.Duration, 
 	go func() {
 		defer end()
 		r := <-landed
-		value, _ := r.Val.(T) // nothing, beside an error
+		value, _ := r.Val.(T) // the zero value along with an error
 		done <- Result[T]{value, r.Err}
 	}()
 	return done
@@ -71,8 +71,8 @@ func (f *Flight[T]) guarded(ctx context.Context, call func(context.Context) (T, 
 	return call(ctx)
 }
 
-// Recovered turns a panic, where it is deferred, into *err and a log line: for what runs beside a
-// request and calls what the application brings, a hook, a transport or a signer. Nil log means
+// Recovered turns a panic, where it is deferred, into *err and a log line: for what runs alongside
+// a request and calls what the application brings, a hook, a transport or a signer. Nil log means
 // slog.Default().
 func Recovered(ctx context.Context, log *slog.Logger, err *error) {
 	p := recover()

@@ -41,7 +41,7 @@ const (
 	// Caller is the caller alone.
 	Caller Audience = iota
 
-	// ManyCallers is the caller, and everybody once several have heard of it, since an endpoint may
+	// ManyCallers is the caller, and all callers once several have been told, since an endpoint may
 	// count by user.
 	ManyCallers
 
@@ -51,11 +51,12 @@ const (
 
 // Pauses space out requests that fail: each kind of request by its own back-off and by what the
 // endpoint asks for (Retry-After, RFC 9110 §10.2.3); and all of them, for a while, when the
-// endpoint means everybody. It is safe for concurrent use; the zero value is ready, and takes every
-// caller for everybody.
+// endpoint means all callers. It is safe for concurrent use; the zero value is ready, and takes
+// every caller for all callers.
 type Pauses struct {
 	// Enough is how many callers have to be told of what is meant for [ManyCallers], with no
-	// success between, before it is taken to be said to everybody. It is set before the first use.
+	// success in between, before it is taken to apply to all callers. It is set before the first
+	// use.
 	Enough int
 
 	mu sync.Mutex
@@ -63,7 +64,8 @@ type Pauses struct {
 	// byKey holds what failed and has not worked since, until its pause is long over.
 	byKey expiring.Map[string, *pause]
 
-	// all is what the endpoint has imposed on everybody; told are the callers who were told so far.
+	// all is what the endpoint has imposed on all callers; told are the callers who were told so
+	// far.
 	all  pause
 	told map[string]bool
 }

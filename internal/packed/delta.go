@@ -133,7 +133,7 @@ func applyValues(old []Value, changes map[string][]byte) []Value {
 	return kept
 }
 
-// applyTags adds tags; one that is there keeps the older epoch and the older stamp, so that tagging
+// applyTags adds tags; an existing one keeps the older epoch and the older stamp, so that tagging
 // again revives nothing. A session is in one list: the last that it has entered.
 func applyTags(old, added []Tag, epochs map[string]int64) []Tag {
 	tags := slices.Clone(old)

@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// Facts are what this module itself knows of a session, beside its content. They are small, and
-// read without unpacking anything else. What a Generation returns must not be changed.
+// Facts are what this module itself knows about a session, apart from its content. They are small,
+// and read without unpacking anything else. What a Generation returns must not be changed.
 type Facts struct {
 	// Login is what guards ask of the login; nil: nobody is signed in, or by an application's own
 	// means.

@@ -82,7 +82,7 @@ const (
 	tagListed
 )
 
-const headRoom = 1 + 5*binary.MaxVarintLen64 // bytes that the head takes at most, beside the id
+const headRoom = 1 + 5*binary.MaxVarintLen64 // bytes that the head takes at most, in addition to the id
 
 // append writes a tag. The foreign stamp is near created as a rule, and then takes few bytes.
 func (t Tag) append(b []byte, created int64) []byte {

@@ -231,8 +231,8 @@ func (c clock) notFuture(o strictjson.Object, name string) error {
 var unchecked = []string{"jwk", "jwe", "kid", "jku", "osc"}
 
 // readConfirmation reads what the token is bound to (RFC 7800 §3.1), which has to be something that
-// can be checked. Beside that, members which bind it to nothing say nothing here: Keycloak 26.7
-// writes a kc-jkt-type.
+// can be checked. Other members, which bind it to nothing, are ignored here: Keycloak 26.7 writes a
+// kc-jkt-type.
 func (t *AccessToken) readConfirmation(o strictjson.Object) error {
 	if !o.Present("cnf") {
 		return nil

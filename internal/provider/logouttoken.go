@@ -18,7 +18,7 @@ const (
 	logoutEvent     = "http://schemas.openid.net/event/backchannel-logout"
 	logoutTokenType = "logout+jwt"
 
-	// MaxLogoutTokenAge is how old a logout token may be by its iat, beside the skew.
+	// MaxLogoutTokenAge is how old a logout token may be by its iat, plus the skew.
 	MaxLogoutTokenAge = 5 * time.Minute
 )
 

@@ -70,7 +70,7 @@ func ReadResponse(params url.Values, asJWT bool) (Response, error) {
 }
 
 // unwrapped returns the parameters of a response JWT in place of params, where the response mode
-// asks for one. An error beside no JWT keeps its code, for the log, and loses its state: nobody has
+// asks for one. An error without a JWT keeps its code, for the log, and loses its state: nobody has
 // signed it, so that it can't be a login's.
 func unwrapped(params url.Values, asJWT bool) (inner url.Values, raw string, err error) {
 	switch raw = params.Get(responseJWT); {

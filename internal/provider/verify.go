@@ -139,8 +139,8 @@ type LoginExpectation struct {
 }
 
 // Login verifies the ID token of a code exchange. The error is a *TokenError or a *pace.Outage.
-// Beside an error it returns the token only where all is well but the authentication, which is not
-// what was asked for.
+// Along with an error it returns the token only if all is well except the authentication, which is
+// not what was asked for.
 func (v *Verifier) Login(ctx context.Context, raw string, want LoginExpectation) (*IDToken, error) {
 	t, claims, err := v.idToken(ctx, raw, maxIssuedAgo, want.AccessToken, forLogin)
 	if err != nil {

@@ -19,9 +19,9 @@ var (
 // Rest returns what follows prefix, which ends in a slash, in an escaped path, byte for byte and
 // with that slash in front.
 //
-// It must be the same path for everybody on its way, or somebody guards another one than is served:
-// dot segments are refused, plain or encoded, once or twice, also with the parameters that some
-// servers cut off ("..;x"), or behind a backslash. Any other escape is data (RFC 3986 §2.2).
+// Everyone on the way must see the same path, or one path is guarded and another one served: dot
+// segments are refused, plain or encoded, once or twice, also with the parameters that some servers
+// cut off ("..;x"), or behind a backslash. Any other escape is data (RFC 3986 §2.2).
 func Rest(escaped, prefix string) (string, error) {
 	rest, below := strings.CutPrefix(escaped, strings.TrimSuffix(prefix, "/"))
 	if !below || !strings.HasPrefix(rest, "/") {

@@ -16,7 +16,7 @@ import (
 // as every method is, since what an API says is nobody else's business.
 //
 // Browsers say so in Fetch Metadata (W3C Fetch Metadata §2). Without them an Origin that is sent
-// must be ours; what sends neither is an old browser on a page of ours, or no browser.
+// must be ours; a client that sends neither is an old browser on one of our pages, or no browser.
 func CheckSender(r *http.Request, origin string) error {
 	site, dest, mode := field(r, "Sec-Fetch-Site"), field(r, "Sec-Fetch-Dest"), field(r, "Sec-Fetch-Mode")
 	switch {

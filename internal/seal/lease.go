@@ -27,9 +27,9 @@ type Lease struct {
 // Lease takes the lease in row key, and extends it until it is released; whoever dies holding it
 // holds it for life at most. The context that it returns comes from ctx, and ends also when the
 // lease was lost, before its time is over. While somebody else has the lease, Lease waits until ctx
-// ends. Unless done is nil, it tells whether what the lease is wanted for is there without it: it is
-// asked before each try, and again when the lease was had, since the last holder may have finished
-// between the two. The lease is then nil. Errors: ctx's, wrapped in nothing; the Store's; done's.
+// ends. Unless done is nil, it reports whether what the lease is needed for exists already: it is asked before each
+// try, and again when the lease was had, since the last holder may have finished between the two.
+// The lease is then nil. Errors: ctx's, wrapped in nothing; the Store's; done's.
 func (v *Vault) Lease(ctx context.Context, key string, life time.Duration, done func() (bool, error)) (context.Context, *Lease, error) {
 	if done == nil {
 		done = func() (bool, error) { return false, nil }
@@ -102,7 +102,7 @@ func (l *Lease) keep(ctx context.Context) {
 	}
 }
 
-// extend starts the life of a lease anew that is still ours.
+// extend restarts the life of a lease that is still ours.
 func (l *Lease) extend(ctx context.Context) (bool, error) {
 	rows, err := l.vault.Get(ctx, l.key)
 	if err != nil || !l.ours(rows[0]) {

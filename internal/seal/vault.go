@@ -19,7 +19,7 @@ type Store interface {
 
 // A Vault is a Store's rows of one purpose: keys hashed (SHA-256 over purpose and key, so that they
 // do not change when keys rotate), values sealed and bound to purpose and row key. Old values given
-// to Swap and Delete are the raw bytes that Get returned beside the opened ones. Safe for
+// to Swap and Delete are the raw bytes that Get returned along with the opened ones. Safe for
 // concurrent use.
 type Vault struct {
 	store   Store

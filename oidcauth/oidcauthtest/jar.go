@@ -19,7 +19,7 @@ const (
 	laxPostAge          = 2 * time.Minute      // while which Chromium sends a cookie without SameSite with a cross-site POST
 )
 
-// cookieContext is what SameSite depends on, beside the method.
+// cookieContext is what SameSite depends on, besides the method.
 type cookieContext struct {
 	cross      bool // the request is cross-site
 	navigation bool // it is a navigation of the top-level page

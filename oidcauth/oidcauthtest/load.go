@@ -82,7 +82,7 @@ func (t *Tab) send(n *Navigation, u *url.URL) (string, Exchange) {
 	b := t.browser
 	r := n.request(u)
 	ctx := n.cookieContext(u)
-	// Cookies are decided on anew at each redirect, for the site that it leads to.
+	// Cookies are decided again at each redirect, for the site that it leads to.
 	withCookies := n.cookies == include || n.cookies == sameOrigin && relation(n.from.origin(), n.chain, u) == "same-origin"
 	if withCookies {
 		if skipped := t.withBoundCookies(n, u); len(skipped) > 0 {

@@ -114,7 +114,7 @@ func (g *gather) next() *batch {
 	return b
 }
 
-// hurry sends b beside the read that is under way, if it still waits.
+// hurry sends b alongside the read in flight, if it is still waiting.
 func (g *gather) hurry(b *batch, read readFunc) {
 	g.mu.Lock()
 	waits := g.waiting == b

@@ -64,7 +64,7 @@ func checkSet(c *checker) {
 	c.holds(c.key("a"), []byte("2"))
 }
 
-// checkAdd adds to an absent row, to one that is there, and to one that was deleted.
+// checkAdd adds to an absent row, to an existing one, and to one that was deleted.
 func checkAdd(c *checker) {
 	c.add(c.key("a"), "1", true)
 	c.add(c.key("a"), "2", false)

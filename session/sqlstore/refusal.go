@@ -14,7 +14,7 @@ import (
 )
 
 // A database may refuse a statement for a while, without having carried it out: it starts, has
-// become a standby, or a transaction beside it was in the way. Such a statement can be made again,
+// become a standby, or a concurrent transaction was in the way. Such a statement can be retried,
 // whatever it is.
 
 const (
@@ -94,7 +94,7 @@ func state(err error) string {
 // isReadOnly reports whether err is a standby's refusal of a write.
 func isReadOnly(err error) bool { return state(err) == "25006" }
 
-// isConflict reports whether a transaction beside the statement was in its way: a serialization
+// isConflict reports whether a concurrent transaction was in the statement's way: a serialization
 // failure or a deadlock. What was refused may find its row changed, and then has an answer.
 func isConflict(err error) bool {
 	code := state(err)

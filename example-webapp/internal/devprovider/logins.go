@@ -32,7 +32,7 @@ type User struct {
 	Roles                                    []string
 }
 
-// Users are everybody. Their passwords are no secret: the login page shows them.
+// Users are all users. Their passwords aren't secret: the login page shows them.
 var Users = []User{
 	{Subject: "u-1001", Username: "alice", Password: "wonderland", Name: "Alice Adams", Email: "alice@example.com", Roles: []string{"admin", "user"}},
 	{Subject: "u-1002", Username: "bob", Password: "builder", Name: "Bob Brown", Email: "bob@example.com", Roles: []string{"user"}},
@@ -59,7 +59,7 @@ type signOn struct {
 // for concurrent use.
 //
 // The provider's library calls its methods with a request and the state of the protocol; what is
-// kept here is only who is signed in at the provider, as every provider keeps it beside its
+// kept here is only who is signed in at the provider, as every provider keeps it along with its
 // clients' sessions.
 type logins struct {
 	mu       sync.Mutex

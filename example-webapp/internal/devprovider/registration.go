@@ -54,7 +54,7 @@ func clientJWK(auth oidcauth.ClientAuth) goidc.JSONWebKey {
 // newKeys makes a fresh signing key for alg.
 //
 // The key lives as long as the process. Sessions of an earlier run meet a new key and a new issuer,
-// and so begin anew.
+// and so start over.
 func newKeys(alg goidc.SignatureAlgorithm) (goidc.JWKSFunc, error) {
 	key, err := newSigningKey(alg)
 	if err != nil {

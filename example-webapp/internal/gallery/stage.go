@@ -29,7 +29,7 @@ const (
 type scene struct {
 	when    string
 	path    string            // what the browser asks for
-	answers map[string]string // what the callback is given beside the state of a login; nil: no login was begun
+	answers map[string]string // what the callback gets in addition to the state of a login; nil: no login was begun
 	timeout time.Duration     // of the login
 	token   roundTrip         // the token endpoint's answer; nil: none is asked for
 	down    bool              // the provider can't be reached at all
@@ -144,7 +144,7 @@ func (s scene) provider() roundTrip {
 
 // stageJSON answers every request with a JSON text.
 //
-// The answer is made anew for each request, since its body can be read once.
+// The answer is created for each request, since its body can be read once.
 func stageJSON(body string) roundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		return &http.Response{

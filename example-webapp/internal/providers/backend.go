@@ -9,7 +9,7 @@ import (
 )
 
 // newProxy lets scripts call the API of p's users, which has timeout to begin its answers. What the
-// address of the API has beside a path is for /api/call alone.
+// address of the API has besides a path is only for /api/call.
 func newProxy(p *Provider, timeout time.Duration) (http.Handler, error) {
 	api := *p.API
 	api.User, api.RawQuery, api.ForceQuery, api.Fragment = nil, "", false, ""
@@ -34,7 +34,7 @@ func (s *Set) Proxy() http.Handler {
 }
 
 // ForwardAuth tells a proxy before other services who is signed in, whichever provider they came
-// from: everybody at /forward-auth, those with a role at /forward-auth/role/NAME. The query is the
+// from: all users at /forward-auth, those with a role at /forward-auth/role/NAME. The query is the
 // page's own.
 func (s *Set) ForwardAuth(mux *http.ServeMux) {
 	answer := func(w http.ResponseWriter, r *http.Request, requirements ...oidcauth.Requirement) {

@@ -11,7 +11,7 @@ import (
 
 // A Choice is one way to sign in.
 //
-// Host is shown beside the name, so that a name alone can't pass for somebody else's.
+// Host is shown next to the name, so that a name alone can't impersonate another provider.
 type Choice struct{ Name, Host, URL string }
 
 // Choices lists the providers. Each link begins a login there that comes back to returnTo; the

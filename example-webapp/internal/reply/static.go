@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Static serves the files of the folder static: the same for everybody, so that caches may keep
+// Static serves the files of the folder static: the same for all users, so that caches may keep
 // them for a while. Only names that were there when the program was built are looked up, so that no
 // path leads elsewhere; notFound answers the others.
 func Static(files fs.FS, notFound http.HandlerFunc) http.Handler {

@@ -25,7 +25,7 @@ type List struct {
 	Fail     func(w http.ResponseWriter, r *http.Request, err error)
 	Logout   http.HandlerFunc // ends the session here and at its provider
 
-	// DemandFresh asks whoever comes back after a sign-out everywhere to authenticate anew: else
+	// DemandFresh asks users who come back after a sign-out everywhere to authenticate again: else
 	// single sign-on lets in again who is still signed in at the provider.
 	DemandFresh bool
 }

@@ -8,7 +8,7 @@ import (
 
 // readDevices reads whether sessions are bound to the browser's device.
 //
-// Browsers bind over https only. Where it is demanded, plain http would keep everybody out ten
+// Browsers bind over https only. Where it is required, plain http would lock all users out ten
 // minutes after the login, so that it is refused here.
 func (c *Config) readDevices(e *env) {
 	switch e.oneOf("SESSION_DEVICE_BOUND", "off", "on", "require") {

@@ -25,8 +25,8 @@ type env struct {
 
 // mistake records what is wrong with the variable name: what was expected, and what came.
 //
-// A mistake never stops the reading, so that readers return something usable beside it, which
-// nobody will use.
+// A mistake never stops the reading, so readers also return something usable, which nobody will
+// use.
 func (e *env) mistake(name, format string, args ...any) {
 	e.mistakes = append(e.mistakes, fmt.Errorf(name+": "+format, args...))
 }

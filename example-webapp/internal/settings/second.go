@@ -4,8 +4,8 @@ import (
 	"github.com/signet-go/signet/oidcauth"
 )
 
-// A Second is another way to sign in, beside config.OIDC. Subjects mean something at their own
-// issuer only, so that the same person has two accounts here.
+// A Second is another way to sign in, in addition to config.OIDC. Subjects mean something only at
+// their own issuer only, so that the same person has two accounts here.
 type Second struct {
 	// Shown as text, so that it may be anything. Empty never: the issuer's host stands in.
 	Name string // as the page calls it on which people choose

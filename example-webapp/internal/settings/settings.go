@@ -45,7 +45,8 @@ type Config struct {
 	Session  session.Config
 
 	RandomKeys bool // Session.Keys were made up for this run
-	// FreshAfterRevoke: who signed out everywhere, and comes back, has to authenticate anew.
+	// FreshAfterRevoke: users who signed out everywhere have to authenticate again when they come
+	// back.
 	FreshAfterRevoke bool
 
 	// RecordAddress: the list of a user's sessions says where each login came from.
@@ -72,7 +73,7 @@ type Config struct {
 // the variable's name.
 //
 // All of them at once: somebody who sets up a deployment corrects them in one go. Variables that it
-// does not know are left alone, since the environment belongs to everybody.
+// does not know are left alone, since the environment is shared.
 func Parse(getenv func(string) string) (*Config, error) {
 	e := &env{getenv: getenv}
 	c := &Config{
@@ -200,7 +201,7 @@ func (c *Config) checkSession(e *env) {
 }
 
 // checkDevelopmentOnly refuses what is safe on one's own machine only: made-up keys and the
-// embedded provider, whose passwords are known to everybody.
+// embedded provider, whose passwords are public.
 //
 // The test is BASE_URL, which the operator has to set for anybody else to sign in. ADDR would tell
 // less: behind a proxy or in a container a public app listens on any address.
