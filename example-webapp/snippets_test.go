@@ -3,6 +3,8 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
+	"go/format"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,14 +135,20 @@ func compiled(page, text string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n## "), needsMore.MatchString), "\n## ")
 }
 
-// documentation lists the pages whose snippets are checked.
+// documentation lists the pages whose snippets are checked: all that there are.
 func documentation(t *testing.T) (pages []string) {
 	t.Helper()
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/providers/*.md", "examples/*.md", "example-webapp/*.md", "example-webapp/*/*.md"} {
-		found, err := filepath.Glob(filepath.Join("..", pattern))
-		require.NoError(t, err)
-		pages = append(pages, found...)
-	}
+	require.NoError(t, filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git"):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".md":
+			pages = append(pages, path)
+		}
+		return nil
+	}))
 	if len(pages) < 10 {
 		t.Skip("the documentation is not here")
 	}
@@ -238,9 +246,9 @@ func TestTheTestsOfTheDocumentationPass(t *testing.T) {
 	require.Equal(t, tests, strings.Count(string(out), "--- PASS"), "%s", out)
 }
 
-// Shell commands parse, and JSON is JSON.
+// Shell commands parse, JSON is JSON, and Go that needs other modules than ours is Go.
 func TestTheOtherSnippetsOfTheDocumentationParse(t *testing.T) {
-	block := regexp.MustCompile("(?ms)^( *)```(sh|json)\n(.*?)^ *```$")
+	block := regexp.MustCompile("(?ms)^( *)```(sh|json|go)\n(.*?)^ *```$")
 	n := 0
 	for _, page := range documentation(t) {
 		text, err := os.ReadFile(page)
@@ -248,8 +256,13 @@ func TestTheOtherSnippetsOfTheDocumentationParse(t *testing.T) {
 		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
 			n++
 			source := strings.ReplaceAll("\n"+found[3], "\n"+found[1], "\n")
-			if found[2] == "json" {
+			switch found[2] {
+			case "json":
 				require.True(t, json.Valid([]byte(source)), "%s: %s", page, source)
+				continue
+			case "go":
+				_, err := format.Source([]byte(source))
+				require.NoError(t, err, "%s: %s", page, source)
 				continue
 			}
 			shell := exec.CommandContext(t.Context(), "sh", "-n")
