@@ -116,6 +116,7 @@ func NewProviders(c ProvidersConfig) (*Providers, error) {
 	p.ended.Limit = maxEnded
 	p.desk = newDesk(&own, sessions)
 	p.routes = p.ownRoutes()
+	p.desk.routes = p.routes
 	p.desk.site.Own = maps.Keys(p.routes)
 	p.desk.devices.offer()
 	return p, siblingsOf(sessions).enter(p)

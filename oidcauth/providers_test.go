@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,10 +19,13 @@ var townModes = map[string]func(*oidcauth.ProvidersConfig){
 	"server side":      func(c *oidcauth.ProvidersConfig) { c.Session.ServerSide = true },
 }
 
+// inEachTown runs f in each mode, in a bubble of its own.
 func inEachTown(t *testing.T, f func(t *testing.T, w *town)) {
 	t.Helper()
 	for name, mode := range townModes {
-		t.Run(name, func(t *testing.T) { f(t, newTown(t, mode)) })
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { f(t, newTown(t, mode)) })
+		})
 	}
 }
 

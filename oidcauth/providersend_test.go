@@ -14,7 +14,7 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// later lets the clock's millisecond pass in which something was removed.
+// later lets a bubble's clock pass the millisecond in which something was removed.
 func later() { time.Sleep(2 * time.Millisecond) }
 
 func TestRemoveEndsTheSessionsOfThatProvider(t *testing.T) {
@@ -189,15 +189,16 @@ func TestACallbackWhoseProviderIsRemovedAtTheLastMoment(t *testing.T) {
 }
 
 func TestACallbackOfAProviderThatIsGoneIsRefusedAndMayComeBack(t *testing.T) {
-	w := newTown(t)
-	tab := w.browser.NewTab()
-	tab.PauseAt(app + "/auth/acme/callback")
-	callback := tab.Get(app + "/acme/").Paused
-	require.NoError(t, w.providers.Remove(t.Context(), "acme"))
-	require.Equal(t, http.StatusNotFound, w.browser.NewTab().Get(callback.URL).Status)
-	require.NoError(t, w.providers.Add("acme", w.config("acme")))
-	later()
-	require.Equal(t, http.StatusOK, tab.Go(callback).Status, "nothing of it was spent")
+	inEachTown(t, func(t *testing.T, w *town) {
+		tab := w.browser.NewTab()
+		tab.PauseAt(app + "/auth/acme/callback")
+		callback := tab.Get(app + "/acme/").Paused
+		require.NoError(t, w.providers.Remove(t.Context(), "acme"))
+		require.Equal(t, http.StatusNotFound, w.browser.NewTab().Get(callback.URL).Status)
+		require.NoError(t, w.providers.Add("acme", w.config("acme")))
+		later()
+		require.Equal(t, http.StatusOK, tab.Go(callback).Status, "nothing of it was spent")
+	})
 }
 
 func TestAStoreThatIsDownLeavesSessionsToBeEndedAgain(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -24,8 +25,15 @@ func (p *Providers) ownRoutes() map[string]http.HandlerFunc {
 	if p.config.SessionEndpoint {
 		routes[at+"session"] = p.desk.Peek(http.HandlerFunc(p.desk.serveSession)).ServeHTTP
 	}
+	if p.desk.bindsDevices() {
+		routes[at+deviceStart], routes[at+deviceRefresh] = p.desk.devices.serveStart, p.desk.devices.serveRefresh
+	}
 	return routes
 }
+
+// routesOfUsers are those of a provider that serve its users also where it was retired, or is not
+// known yet: they ask nothing of it.
+var routesOfUsers = []string{"logout", "signed-out", deviceStart, deviceRefresh}
 
 // ServeHTTP serves the routes below ProvidersConfig.URL: login, where users choose a provider;
 // logout, signed-out and session, for whichever provider made the session; and below NAME those of
@@ -47,7 +55,7 @@ func (p *Providers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		a.ServeHTTP(w, r)
-	case route == "logout" || route == "signed-out":
+	case slices.Contains(routesOfUsers, route) && p.routes[p.desk.site.Prefix+route] != nil:
 		p.sessions.Handler(p.routes[p.desk.site.Prefix+route]).ServeHTTP(w, r)
 	default:
 		r, back := p.wanted(r, route)
