@@ -1,7 +1,7 @@
 #!/bin/sh
 # django-oauth-toolkit 3.4.1: max_age has no effect, while prompt=login has.
 #
-# Guess, made beforehand: prompt=login shows the login page (its metadata list it in prompt_values_supported), and so does a max_age that
+# Expected, from the specification: prompt=login shows the login page (its metadata list it in prompt_values_supported), and so does a max_age that
 # has gone by (OpenID Connect Core §3.1.2.1); max_age=0 is the same as prompt=login.
 # Seen: prompt=login shows the login page. With max_age, 0 included, a code comes at once, and the ID token's auth_time is that of the old
 # login. A client that verifies auth_time refuses it, and has to ask with prompt=login; one that does not takes the old login for a new.

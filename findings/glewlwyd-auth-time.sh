@@ -1,7 +1,7 @@
 #!/bin/sh
 # Glewlwyd 2.7.5 of Debian 12, with its database in SQLite: ID tokens say auth_time 0, also where max_age was asked for.
 #
-# Guess, made beforehand: auth_time is the second in which the user signed in (OpenID Connect Core §2), and required with max_age.
+# Expected, from the specification: auth_time is the second in which the user signed in (OpenID Connect Core §2), and required with max_age.
 # Seen: it is 0, so that the login seems to be of 1970. Glewlwyd itself knows better: with a max_age that has gone by it shows its login
 # page, with a longer one it does not. A client that verifies auth_time, as it must after max_age (§3.1.3.7), refuses every such login.
 #

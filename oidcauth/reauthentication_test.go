@@ -310,12 +310,24 @@ func TestTheIDTokenCanBeRead(t *testing.T) {
 		w.mux.Handle("/id", w.auth.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			raw, err = w.auth.IDToken(r.Context())
 		})))
+		sibling := oidcauthtest.NewProvider(oidcauthtest.Settings{Issuer: "https://sibling.provider.test"})
+		other, mistake := oidcauth.New(oidcauth.Config{
+			Issuer: sibling.Issuer(), ClientID: "app", ClientSecret: "app-secret", RedirectURL: app + "/sibling/callback", RoutePrefix: "/sibling/",
+			Sessions: w.auth.Sessions(), HTTPClient: sibling.Client(),
+		})
+		require.NoError(t, mistake)
+		w.mux.Handle("/other", other.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			raw, err = other.IDToken(r.Context())
+		})))
 		w.browser.Get(app + "/id")
 		require.ErrorIs(t, err, oidcauth.ErrLoginRequired)
 		w.signIn()
 		w.browser.Get(app + "/id")
 		require.NoError(t, err)
 		require.Len(t, strings.Split(raw, "."), 3)
+		w.browser.Get(app + "/other")
+		require.ErrorIs(t, err, oidcauth.ErrLoginRequired, "the session is another provider's")
+		require.Empty(t, raw)
 		_, err = w.auth.IDToken(oidcauth.WithUser(t.Context(), &oidcauth.User{Subject: "test"}))
 		require.ErrorIs(t, err, oidcauth.ErrLoginRequired)
 	})
