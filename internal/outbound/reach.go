@@ -16,7 +16,7 @@ import (
 )
 
 // A Reach is where a call may end whose address somebody else has a say in: at public addresses,
-// and with loopback at this machine's own. What a name resolves to is judged when it is dialled, so
+// and with loopback at this machine's own. What a name resolves to is judged when it is dialed, so
 // that a name which resolves otherwise a moment later gains nothing.
 type Reach struct{ loopback bool }
 
@@ -69,7 +69,7 @@ func (r Reach) allows(ip netip.Addr) bool {
 	return true
 }
 
-// Check judges an address with its port, as it is dialled.
+// Check judges an address with its port, as it is dialed.
 func (r Reach) check(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !r.allows(to.Addr()) {
@@ -79,7 +79,7 @@ func (r Reach) check(address string) error {
 }
 
 // CheckHost judges a host that is written as an address. What a name means is judged when it is
-// dialled.
+// dialed.
 func (r Reach) CheckHost(host string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && !r.allows(ip) {
 		return fmt.Errorf("expected a public address, got %s", logtext.Quote(host))
@@ -138,7 +138,7 @@ func (r Reach) transport(standard *http.Transport) *http.Transport {
 	return t
 }
 
-// A reachTransport looks at each connection before a request is written to it, whoever has dialled
+// A reachTransport looks at each connection before a request is written to it, whoever has dialed
 // it.
 type reachTransport struct {
 	base  http.RoundTripper

@@ -120,7 +120,7 @@ func TestNoSpellingOfThisMachineIsDialled(t *testing.T) {
 	require.Equal(t, before, d.connects.Load(), "somebody connected")
 }
 
-// A name that resolves to a public address when it is looked at, and to a private one when it is dialled, gains nothing; nor does
+// A name that resolves to a public address when it is looked at, and to a private one when it is dialed, gains nothing; nor does
 // one that has both.
 func TestANameThatResolvesToPrivateAddressesIsNotDialled(t *testing.T) {
 	d := newDoorbell(t)

@@ -24,12 +24,12 @@ type Lease struct {
 	over   chan struct{}      // closed when nothing extends the lease any more
 }
 
-// Lease takes the lease in row key, and extends it until it is released; whoever dies holding it
-// holds it for life at most. The context that it returns comes from ctx, and ends also when the
-// lease was lost, before its time is over. While somebody else has the lease, Lease waits until ctx
-// ends. Unless done is nil, it reports whether what the lease is needed for exists already: it is asked before each
-// try, and again when the lease was had, since the last holder may have finished between the two.
-// The lease is then nil. Errors: ctx's, wrapped in nothing; the Store's; done's.
+// Lease takes the lease in row key, and extends it until it is released; if its holder dies, the
+// lease ends within life. The context that it returns comes from ctx, and ends early if the lease is
+// lost. While another holder has the lease, Lease waits until ctx ends. Unless done is nil, it
+// reports whether what the lease is needed for exists already: it is asked before each try, and
+// again once the lease is taken, since the last holder may have finished in between. The lease is
+// then nil. Errors: ctx's, unwrapped; the Store's; done's.
 func (v *Vault) Lease(ctx context.Context, key string, life time.Duration, done func() (bool, error)) (context.Context, *Lease, error) {
 	if done == nil {
 		done = func() (bool, error) { return false, nil }
