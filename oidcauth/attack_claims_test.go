@@ -355,6 +355,14 @@ func TestClaimsProvidersDoNotSpeakForEachOther(t *testing.T) {
 			require.Zero(t, other.Count(oidcauthtest.Claims))
 		})
 	}
+	t.Run("not even where the document names one for both", func(t *testing.T) {
+		w := newPair(t)
+		both := w.bureau.AggregatedSource("app", map[string]any{"score": 650, "licence": "A"})
+		w.provider.BendUserInfo(func(tok *oidcauthtest.Token) { tok.AddSource("src1", both, "score", "licence") })
+		w.signIn()
+		require.EqualValues(t, 650, w.claims()["score"])
+		require.NotContains(t, w.claims(), "licence")
+	})
 	t.Run("each for its own", func(t *testing.T) {
 		w := newPair(t)
 		w.provider.BendIDToken(func(tok *oidcauthtest.Token) { tok.AddSource("src1", w.distributed(), "score") })
