@@ -119,8 +119,7 @@ func (a *app) pageHandler(file, title string, data any) http.HandlerFunc {
 	}
 }
 
-// A profileView is what /profile shows in addition to the user. It has no field that could hold a
-// token.
+// A profileView is what /profile shows besides the user. It has no field that could hold a token.
 type profileView struct {
 	Provider       string
 	Claims         []view.Claim
