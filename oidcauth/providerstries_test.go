@@ -128,6 +128,46 @@ var tries = map[string]func(t *testing.T, w *town){
 		page := w.get("/auth/acme/login?return_to=" + url.QueryEscape("https://evil.test/"))
 		require.Equal(t, app+"/", page.URL)
 	},
+	"a front-channel logout with the other's iss and sid": func(t *testing.T, w *town) {
+		w.allowLogouts()
+		w.signIn("bolt")
+		query := "/frontchannel-logout?" + url.Values{"iss": {w.idps["bolt"].Issuer()}, "sid": {w.user().SessionID}}.Encode()
+		w.frameAt("acme", query)
+		require.NotNil(t, w.user())
+		w.frameAt("acme", strings.Replace(query, "bolt", "acme", 1))
+		require.NotNil(t, w.user())
+		w.frameAt("bolt", query)
+		require.Nil(t, w.user(), "control")
+	},
+	"one's own logout token with the other's sid": func(t *testing.T, w *town) {
+		w.allowLogouts()
+		w.signIn("bolt")
+		sid := w.user().SessionID
+		require.Equal(t, http.StatusOK, w.backChannel("acme", w.idps["acme"].LogoutToken("acme-client", "", sid)).Code)
+		require.NotNil(t, w.user())
+		require.Equal(t, http.StatusOK, w.backChannel("bolt", w.idps["bolt"].LogoutToken("bolt-client", "", sid)).Code)
+		require.Nil(t, w.user(), "control")
+	},
+	"a link that signs the other's users in at one's own provider": func(t *testing.T, w *town) {
+		w.signIn("bolt")
+		page := w.get("/auth/acme/login?return_to=/bolt/")
+		require.Equal(t, app+"/bolt/", page.URL)
+		require.Equal(t, "bolt", w.user().Provider, "the guard asks the other's provider again")
+	},
+	"one's own provider, asked for tokens of the other's session": func(t *testing.T, w *town) {
+		var own, theirs error
+		w.mux.Handle("/tokens", w.providers.Load(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			acme, err := w.providers.Get("acme")
+			require.NoError(t, err)
+			_, own = acme.TokenSource(r.Context()).Token()
+			_, theirs = w.providers.TokenSource(r.Context()).Token()
+		})))
+		w.signIn("bolt")
+		w.get("/tokens")
+		require.ErrorIs(t, own, oidcauth.ErrLoginRequired)
+		require.NoError(t, theirs, "control")
+		require.Zero(t, w.idps["acme"].Count(oidcauthtest.Any), "nothing of it is sent there")
+	},
 	"a cross-site form post to sign-out": func(t *testing.T, w *town) {
 		w.signIn("bolt")
 		r := httptest.NewRequest(http.MethodPost, app+"/auth/acme/logout", nil)
@@ -182,11 +222,7 @@ func TestABackChannelLogoutReachesTheSessionsOfItsOwnProviderAlone(t *testing.T)
 			require.NoError(t, w.providers.Replace(t.Context(), "bolt", c))
 			w.signIn("bolt")
 			client := map[string]string{"bolt": "bolt-client", "evil": "evil", "acme": "acme-client"}[row.at]
-			form := url.Values{"logout_token": {bolt.LogoutToken(client, "user-of-bolt", "")}}
-			r := httptest.NewRequest(http.MethodPost, app+"/auth/"+row.at+"/backchannel-logout", strings.NewReader(form.Encode()))
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			answer := httptest.NewRecorder()
-			w.mux.ServeHTTP(answer, r)
+			answer := w.backChannel(row.at, bolt.LogoutToken(client, "user-of-bolt", ""))
 			require.Equal(t, row.status, answer.Code, answer.Body)
 			require.Equal(t, row.ends, w.user() == nil)
 		})
