@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,52 @@ func TestProvidersThatNobodyNeedsAreForgotten(t *testing.T) {
 		w.signIn("acme")
 		require.Equal(t, discovered+1, w.idps["acme"].Count(oidcauthtest.Discovery), "what it knew has gone with it")
 	})
+}
+
+// TestProvidersThatNobodyNeedsTakeNoMemory: a thousand tenants whose users were here once cost no more than before.
+func TestProvidersThatNobodyNeedsTakeNoMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1_000
+		w := newTown(t)
+		w.signIn("bolt")
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf("tenant-%d", i)
+			issuer := "https://" + names[i] + ".test"
+			w.network.Handle(issuer, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("Content-Type", "application/json")
+				_, _ = fmt.Fprintf(rw, `{"issuer":%[1]q,"authorization_endpoint":"%[1]s/a","token_endpoint":"%[1]s/t","jwks_uri":"%[1]s/k","padding":%[2]q}`,
+					issuer, strings.Repeat("x", 2_000))
+			}))
+			require.NoError(t, w.providers.Add(names[i], oidcauth.Config{Issuer: issuer, ClientID: "app", ClientSecret: "s"}))
+		}
+		before := heap()
+		for _, name := range names {
+			auth, err := w.providers.Get(name)
+			require.NoError(t, err)
+			require.NoError(t, auth.Discover(t.Context()))
+		}
+		used := heap()
+		time.Sleep(31 * time.Minute)
+		for range n / 4 {
+			time.Sleep(10 * time.Millisecond)
+			require.Equal(t, http.StatusOK, w.get("/bolt/").Status)
+		}
+		after := heap()
+		t.Logf("bytes for each: %d while they are used, %d afterwards", (used-before)/n, (after-before)/n)
+		require.Equal(t, 1, oidcauth.Built(w.providers))
+		require.Less(t, after-before, (used-before)/4, "some of it is the record that the network of the test keeps")
+		runtime.KeepAlive(w)
+	})
+}
+
+// heap is what is alive.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first one finalized
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // no heap is that large
 }
 
 // TestProvidersChangeUnderLoad is for the race detector: people sign in at one provider while others come and go, and none
@@ -131,12 +178,6 @@ func BenchmarkProvidersRequest(b *testing.B) {
 // BenchmarkProvidersMemory is what each of 10,000 providers takes: while nobody needs it, and once it is built.
 func BenchmarkProvidersMemory(b *testing.B) {
 	const n = 10_000
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	for b.Loop() {
 		before := heap()
 		p, _ := thousands(b, n, notOffered)
