@@ -100,6 +100,7 @@ func TestProvidersComeAndGoWhileTenantsServes(t *testing.T) {
 	require.Equal(t, s.app+"/admin?done=retired", page.URL, page.Body)
 	require.Contains(t, di.Get(s.app+"/account").Body, "Di Dunham", "Dune's people stay signed in")
 	require.Equal(t, http.StatusNotFound, s.browser("/auth/dune/login").Page().Status, "but nobody else gets in")
+	require.Equal(t, http.StatusUnprocessableEntity, sam.Submit("/admin/add", s.dune()).Status, "whose sessions would be those of the new one")
 	page = sam.Post("/admin/remove", removal("dune", "end"))
 	require.Equal(t, s.app+"/admin?done=ended", page.URL, page.Body)
 	require.Equal(t, http.StatusUnauthorized, di.Fetch("/account", oidcauthtest.FetchOptions{}).Status)

@@ -26,12 +26,16 @@ const (
 // isLabel reports whether a label, which a tenant may have written, can stand on a page: nothing in
 // it is invisible, or turns the text around it.
 func isLabel(s string) bool {
-	return strings.TrimSpace(s) != "" && utf8.RuneCountInString(s) <= maxLabel && isPlain(s)
+	return s != "" && strings.TrimSpace(s) == s && utf8.RuneCountInString(s) <= maxLabel && isPlain(s)
 }
 
 // isPlain reports whether s is text without controls and marks that can't be seen.
-func isPlain(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(c rune) bool { return !unicode.IsGraphic(c) }) < 0
+func isPlain(s string) bool { return utf8.ValidString(s) && strings.IndexFunc(s, isHidden) < 0 }
+
+// isHidden reports whether nothing is seen of c: controls, fillers and selectors, and the blank
+// pattern of Braille.
+func isHidden(c rune) bool {
+	return !unicode.IsGraphic(c) || c == '\u2800' || unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // A ChooserPage asks where to sign in. It has Choices, a form that posts email to Action, both, or

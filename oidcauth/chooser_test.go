@@ -169,6 +169,7 @@ func TestLabelsAreTextThatCanBeSeen(t *testing.T) {
 	w := newTown(t)
 	for name, label := range map[string]string{
 		"empty": "", "blank": "  ", "long": strings.Repeat("x", 65), "a control": "a\nb", "turned around": "a\u202eb", "a joiner": "a\u200db", "not UTF-8": "a\xff",
+		"a filler": "\u3164", "a blank of Braille": "\u2800", "a selector": "a\ufe0f", "a joiner of graphemes": "a\u034f", "a space before": "\u00a0a",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.open("dune")

@@ -192,7 +192,8 @@ func (d *binder) exceptions() (rules []deviceRule) {
 // initiators are the hosts whose links lead here with a bound cookie that is renewed on the way:
 // those of the providers. From everywhere else, one of our pages comes first; any other site could
 // else tell by the time that a link takes who is signed in here.
-func (d *binder) initiators() (hosts []string) {
+func (d *binder) initiators() []string {
+	hosts := []string{} // not null in JSON
 	add := func(raw string) {
 		if u, err := url.Parse(raw); err == nil && u.Hostname() != "" && !slices.Contains(hosts, u.Hostname()) {
 			hosts = append(hosts, u.Hostname())

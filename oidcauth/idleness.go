@@ -54,8 +54,8 @@ func (i *idleness) sweep(now time.Time) {
 	}
 }
 
-// forget drops what was built for m, if nobody has needed it for long. A memory of finished logins
-// is empty then, since all have expired.
+// forget drops what was built for m, if nobody has needed it for long. Its memory of finished logins
+// is empty then, since all have expired, but for one that its successor has taken over.
 func (m *member) forget(now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,7 +63,9 @@ func (m *member) forget(now time.Time) bool {
 		return false
 	}
 	m.auth = nil
-	m.config.place.finished.Clear()
+	if !m.succeeded.Load() {
+		m.config.place.finished.Clear()
+	}
 	return true
 }
 

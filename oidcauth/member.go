@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/signet-go/signet/internal/browser"
@@ -26,6 +27,9 @@ type member struct {
 	// sessions is over; one that is leaving lets no login come to its end.
 	retired time.Time
 	leaving bool
+
+	// succeeded says that another has its key, and its memory of finished logins.
+	succeeded atomic.Bool
 
 	mu   sync.Mutex
 	auth *Authenticator // nil while nobody needs it

@@ -228,7 +228,9 @@ func (p *Providers) putLocked(m *member) {
 		m.since = since
 	}
 	if before := p.byKey[m.key]; before != nil {
+		before.succeeded.Store(true)
 		m.since, m.config.place.finished = before.since, before.config.place.finished
+		m.config.place.finished.Cover(m.config.LoginTimeout)
 	}
 	p.offerLocked(p.byName[m.name], m)
 	p.byName[m.name], p.byKey[m.key] = m, m

@@ -48,6 +48,9 @@ func (d *directory) add(ctx context.Context, t tenant) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, other := range d.tenants {
+		if t.Name == other.Name && !other.Retired.IsZero() {
+			return fmt.Errorf("sessions of an earlier %q live on, and would be this one's: sign them out first, or choose another name", t.Name)
+		}
 		if t.Domain != "" && t.Domain == other.Domain && other.Retired.IsZero() {
 			return fmt.Errorf("the people of %s are those of %q already", t.Domain, other.Name)
 		}

@@ -18,10 +18,10 @@ var ErrConsumedFull = errors.New("oidcauth: too many logins at once")
 // provider did not take give way when room is short: else strangers could fill the memory, and
 // nobody would get in.
 type consumed struct {
-	life  time.Duration // longer than that of a login
-	vault *seal.Vault   // nil without a Store
+	vault *seal.Vault // nil without a Store
 
 	mu     sync.Mutex
+	life   time.Duration                   // longer than that of a login
 	taken  expiring.Map[string, time.Time] // when each was taken
 	failed expiring.Map[string, struct{}]  // no tokens came for them: when there is no room, the oldest goes
 }
@@ -50,6 +50,21 @@ func (m *Memory) Clear() {
 	c.failed = expiring.Map[string, struct{}]{Limit: c.failed.Limit}
 }
 
+// Cover makes m remember for as long as logins with this Life take, and no shorter than before.
+func (m *Memory) Cover(life time.Duration) {
+	c := m.consumed
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.life = max(c.life, life+time.Minute)
+}
+
+// lives is for how long a state is remembered.
+func (c *consumed) lives() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life
+}
+
 // Take reports whether state is taken for the first time. With an error it is not taken, as far as
 // this process knows.
 func (c *consumed) take(ctx context.Context, state string) (bool, error) {
@@ -58,7 +73,7 @@ func (c *consumed) take(ctx context.Context, state string) (bool, error) {
 		return first, err
 	}
 	// The Store knows all of them, also when there is no room here.
-	first, err = c.vault.Add(ctx, state, []byte{1}, c.life)
+	first, err = c.vault.Add(ctx, state, []byte{1}, c.lives())
 	if err != nil {
 		c.forget(state)
 	}
