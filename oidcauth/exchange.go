@@ -45,7 +45,7 @@ func Actor(m *Machine) TokenOption {
 
 // SubjectIDToken exchanges the signed-in user's ID token instead of the access token, as some
 // providers require. That is dangerous: an ID token says that someone signed in here, not what this
-// application may do on their behalf, and anyone who gets hold of one could do the same.
+// application may do on their behalf, and the exchange lets any holder of one get access.
 func SubjectIDToken() TokenOption {
 	return func(q *tokenRequest) { termsOf(q).SubjectIDToken = true }
 }

@@ -7,7 +7,7 @@ import (
 
 // Get returns the provider with this name, for whatever Providers has no method for: a login with
 // special options, Discover. Call it for each request, because a provider that has been changed or
-// removed since serves no login. Error: ErrUnknownProvider.
+// removed since serves no login. Error: ErrUnknownProvider, also for a retired provider.
 func (p *Providers) Get(name string) (*Authenticator, error) {
 	p.mu.RLock()
 	m := p.byName[name]
@@ -23,7 +23,7 @@ type ProviderInfo struct {
 	Name, Issuer, ClientID string
 }
 
-// List returns the providers, by name.
+// List returns the providers sorted by name, without retired ones. The slice is the caller's.
 func (p *Providers) List() []ProviderInfo {
 	p.mu.RLock()
 	defer p.mu.RUnlock()

@@ -33,6 +33,8 @@ func update(ctx context.Context, providers *oidcauth.Providers, rows []Tenant, h
 		err := providers.Remove(ctx, name)
 		if err == nil {
 			delete(have, name)
+		} else {
+			have[name] = -1 // it is gone, but the end of its sessions has to be stored in the next round
 		}
 		failed = append(failed, err)
 	}
@@ -44,6 +46,9 @@ func update(ctx context.Context, providers *oidcauth.Providers, rows []Tenant, h
 			err = providers.Add(row.Name, row.Config, row.Options...)
 		case version != row.Version:
 			err = providers.Replace(ctx, row.Name, row.Config, row.Options...)
+			if errors.Is(err, oidcauth.ErrUnknownProvider) {
+				err = providers.Add(row.Name, row.Config, row.Options...)
+			}
 		}
 		if err == nil {
 			have[row.Name] = row.Version
@@ -95,4 +100,10 @@ func TestTheRecipeForADatabase(t *testing.T) {
 	store.fail(false)
 	require.NoError(t, round(row("acme", "acme", 2)), "what the Store was not told is told now")
 	require.Equal(t, map[string]int{"acme": 2}, have)
+
+	store.fail(true)
+	require.ErrorIs(t, round(), session.ErrUnavailable)
+	store.fail(false)
+	require.NoError(t, round(row("acme", "acme", 2)), "a row that comes back as it was")
+	require.Equal(t, []string{"acme"}, names())
 }

@@ -64,12 +64,12 @@ var tries = map[string]func(t *testing.T, w *town){
 	"the other's issuer and client, registered again": func(t *testing.T, w *town) {
 		require.ErrorContains(t, w.providers.Add("evil", w.config("bolt")), `"bolt"`)
 	},
-	"metadata that name another issuer": func(t *testing.T, w *town) {
+	"metadata that names another issuer": func(t *testing.T, w *town) {
 		w.idps["acme"].BendMetadata(func(o *oidcauthtest.Object) { o.Set("issuer", w.idps["bolt"].Issuer()) })
 		require.Equal(t, http.StatusServiceUnavailable, w.get("/acme/").Status)
 		w.signIn("bolt")
 	},
-	"metadata that point into the application's network": func(t *testing.T, w *town) {
+	"metadata that points into the application's network": func(t *testing.T, w *town) {
 		var reached int
 		inner := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ })
 		for _, at := range []string{"https://10.0.0.7", "https://169.254.169.254", "https://[fd00::1]"} {

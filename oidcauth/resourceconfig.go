@@ -17,9 +17,9 @@ import (
 	"github.com/signet-go/signet/session"
 )
 
-// ResourceConfig describes an API that accepts access tokens. URL, Audience and Issuers are
-// required; the zero value of every other field is safe and the usual choice. NewResource copies
-// it, including lists: later changes have no effect.
+// ResourceConfig describes an API that accepts access tokens. URL, Issuers and, unless
+// InsecureAnyAudience is set, Audience are required; the zero value of every other field is safe and
+// the usual choice. NewResource copies it, including lists: later changes have no effect.
 type ResourceConfig struct {
 	// URL is where callers find the API: scheme and host, and the path that a proxy removes from
 	// each request, if one does. DPoP proofs are compared with it and the request's own path, never

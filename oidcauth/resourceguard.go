@@ -35,7 +35,8 @@ func (r *ResourceServer) Require(requirements ...Requirement) func(http.Handler)
 // Beside returns middleware for routes that a session's guard, such as
 // [Authenticator.RequireLogin], protects as well: a request with the scheme Bearer or DPoP is
 // judged by its token alone, as by Require, and any other by sessions. Other schemes, such as the
-// Basic of a staging proxy, are ignored.
+// Basic of a staging proxy, are ignored. The requirements apply to tokens only: give those for
+// users to the session's guard, such as Authenticator.Require.
 //
 // A request judged by its cookie has to pass ResourceConfig.CrossOrigin first: an application that
 // accepts tokens is called from other origins, and those must not be able to act as the signed-in

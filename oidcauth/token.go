@@ -21,7 +21,8 @@ import (
 )
 
 // A TokenOption says which access token you want. Without options it is the one that came with the
-// login.
+// login. Audience, TokenType, Actor, SubjectIDToken, JWTBearer and OnBehalfOf are for Exchange, and
+// an error elsewhere.
 type TokenOption func(*tokenRequest)
 
 // A tokenRequest is which token a caller wants.

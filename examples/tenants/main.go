@@ -68,7 +68,7 @@ func newApp(origin string, d *directory, staff oidcauth.Config) (http.Handler, e
 
 func main() {
 	listen := cmp.Or(os.Getenv("LISTEN"), "localhost:8080")
-	demo := cmp.Or(os.Getenv("DEMO_LISTEN"), "127.0.0.1:9200") // another host than the application's: cookies don't mind ports
+	demo := cmp.Or(os.Getenv("DEMO_LISTEN"), "127.0.0.1:9200") // another host than the application's: cookies ignore ports
 	origin, idps := "http://"+listen, demoAt{issuers: "http://" + demo, app: "http://" + listen}
 
 	d := &directory{file: cmp.Or(os.Getenv("TENANTS"), "tenants.json"), nearby: idps.issuers}
