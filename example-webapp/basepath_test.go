@@ -123,9 +123,7 @@ func TestAPrefixThatAProxyStrips(t *testing.T) {
 			require.Equal(t, shop+"/admin?x=1", p.url.String())
 			require.Contains(t, p.body, `href="/shop/auth/login?return_to=%2Fshop%2Fadmin%3Fx%3D1&amp;prompt=select_account"`)
 
-			// Out, by the link of the refusal's page.
-			require.Contains(t, p.body, `href="/shop/auth/logout"`)
-			b.open(shop + "/auth/logout")
+			// Out, by the form of the refusal's page.
 			p = b.submit("/shop/auth/logout", nil)
 			if strings.Contains(p.body, "<form") {
 				p = b.submit("", nil)
