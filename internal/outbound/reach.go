@@ -34,7 +34,7 @@ var (
 // addresses (RFC 6890), in addition to those that net/netip knows by name, and tunnels into IPv4.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"), // carrier-grade NAT
+	netip.MustParsePrefix("100.64.0.0/10"),    // carrier-grade NAT
 	netip.MustParsePrefix("168.63.129.16/32"), // within Azure, its host's own service
 	netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.0.2.0/24"), // documentation, as the next two
